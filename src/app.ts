@@ -1,0 +1,88 @@
+import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { createCleanup } from './app/cleanup.ts';
+import { SANDBOX_FILES_PATH, openDoors } from './app/open-doors.ts';
+import { openTaskPorts, type TaskOverrides } from './app/open-tasks.ts';
+import { openUpstream, type Upstream } from './app/upstream.ts';
+import { ownUrl } from './cli/own-url.ts';
+import type { Config } from './config.ts';
+import type { SandboxOptions } from './sandbox/sandbox.ts';
+import { createTasks } from './tasks/tasks.ts';
+
+export interface AppOptions {
+  readonly log: Logger;
+  /** In place of what the configuration makes. */
+  readonly overrides?: TaskOverrides;
+  readonly sandbox?: Partial<SandboxOptions>;
+}
+
+/** A gateway that listens. */
+export interface App {
+  /** Where this machine reaches it, without a trailing slash. */
+  readonly url: string;
+  readonly port: number;
+  /** Where the provider reaches it; null when it cannot. */
+  readonly publicUrl: string | null;
+  readonly upstream: Pick<Upstream, 'kind' | 'url'>;
+  /** What is open right now. */
+  stats(): { readonly sockets: number; readonly listeners: number };
+  /**
+   * Stops: answers waiting mutations, sends clients away so that they come back elsewhere, begins nothing new, and
+   * waits up to SHUTDOWN_MS for create calls under way, since cutting one leaves its outcome unknown.
+   */
+  close(): Promise<void>;
+}
+
+/** Starts the gateway that `config` describes. Rejects, with everything closed again, when a part cannot be opened. */
+export async function startApp(config: Config, options: AppOptions): Promise<App> {
+  const { log, overrides = {}, sandbox = {} } = options;
+  const cleanup = createCleanup();
+  let url = ownUrl(config.host, config.port);
+  let isDraining = false;
+  // The sandbox, which stands in when there is no key, runs on this machine and needs no public address.
+  const publicUrl = (): string | null => config.publicUrl ?? (config.kieApiKey === null ? url : null);
+  try {
+    const upstream = await openUpstream(config, {
+      log,
+      cleanup,
+      sandbox,
+      filesUrl: () => (publicUrl() ?? url) + SANDBOX_FILES_PATH,
+    });
+    const ports = await openTaskPorts(config, { log, cleanup, upstream, publicUrl, overrides });
+    const tasks = createTasks(ports);
+    const doors = await openDoors(config, {
+      log,
+      tasks,
+      ports,
+      upstream,
+      publicUrl,
+      isDraining: () => isDraining,
+    });
+    cleanup.add(() => doors.http.close());
+    await doors.http.listen({ host: config.host, port: config.port });
+    const { port } = doors.http.server.address() as AddressInfo;
+    url = ownUrl(config.host, port);
+    tasks.start();
+
+    let closing: Promise<void> | null = null;
+    const close = async (): Promise<void> => {
+      isDraining = true;
+      const stopped = tasks.stop();
+      await Promise.all([doors.websockets.close(), doors.http.close()]);
+      await Promise.race([stopped, delay(config.shutdownMs, undefined, { ref: false })]);
+      await cleanup.run();
+    };
+    return {
+      url,
+      port,
+      publicUrl: publicUrl(),
+      upstream: { kind: upstream.kind, url: upstream.url },
+      stats: () => ({ sockets: doors.websockets.size(), listeners: ports.feed.size() }),
+      close: () => (closing ??= close()),
+    };
+  } catch (error) {
+    await cleanup.run();
+    throw error;
+  }
+}

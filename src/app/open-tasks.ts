@@ -1,0 +1,69 @@
+import { randomUUID } from 'node:crypto';
+import type { Logger } from 'pino';
+import { createKie } from '../provider/kie.ts';
+import { openSqlite } from '../store/sqlite.ts';
+import { createTaskStore } from '../store/task-store.ts';
+import { createCallbackAddress } from '../tasks/callback-address.ts';
+import { systemClock, type Clock } from '../tasks/clock.ts';
+import { createFeed } from '../tasks/feed.ts';
+import { createOutcomes } from '../tasks/outcomes.ts';
+import type { TaskPorts } from '../tasks/ports.ts';
+import type { Timings } from '../tasks/timings.ts';
+import { VERSION } from '../version.ts';
+import type { Cleanup } from './cleanup.ts';
+import type { Upstream } from './upstream.ts';
+import { timingsOf } from './timings.ts';
+import type { Config } from '../config.ts';
+
+const QUERY_TIMEOUT_MS = 10_000;
+
+/** What takes the place of what the configuration makes. */
+export interface TaskOverrides {
+  readonly timings?: Partial<Timings>;
+  readonly clock?: Clock;
+  /** Gets the finished ports and returns those that are used. */
+  readonly wrap?: (ports: TaskPorts) => TaskPorts;
+}
+
+/** Opens the store and everything else that a task's life works with. */
+export async function openTaskPorts(
+  config: Config,
+  options: {
+    readonly log: Logger;
+    readonly cleanup: Cleanup;
+    readonly upstream: Upstream;
+    /** The origin for callbacks, null for none; asked at each use. */
+    readonly publicUrl: () => string | null;
+    readonly overrides: TaskOverrides;
+  },
+): Promise<TaskPorts> {
+  const { cleanup, log, overrides, publicUrl, upstream } = options;
+  const timings = { ...timingsOf(config), ...overrides.timings };
+  const clock = overrides.clock ?? systemClock;
+  const outcomes = createOutcomes(clock);
+  const feed = createFeed((error) => {
+    log.error({ err: error }, 'a listener of the feed failed');
+  });
+
+  const store = createTaskStore(await openSqlite(config.dataDir), (changes) => {
+    feed.publish(changes);
+    changes.forEach(outcomes.tell);
+  });
+  cleanup.add(() => store.close());
+  await store.takeOver(clock.now());
+  const callbackAddress = createCallbackAddress(await store.secret('callback'), publicUrl);
+
+  const provider = createKie({
+    apiUrl: upstream.url,
+    apiKey: upstream.apiKey,
+    userAgent: `kineograph/${VERSION}`,
+    createTimeoutMs: timings.createTimeout,
+    queryTimeoutMs: QUERY_TIMEOUT_MS,
+    log,
+  });
+  cleanup.add(() => provider.close());
+
+  const processId = randomUUID();
+  const ports = { store, provider, feed, outcomes, callbackAddress, clock, log, processId, timings };
+  return overrides.wrap?.(ports) ?? ports;
+}

@@ -1,0 +1,47 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import type { Cleanup } from './cleanup.ts';
+import type { Config } from '../config.ts';
+import { startSandbox, type SandboxOptions } from '../sandbox/sandbox.ts';
+
+/** Whom the gateway talks to: kie.ai, or the sandbox that was started in its place. */
+export interface Upstream {
+  readonly kind: 'kie.ai' | 'sandbox';
+  readonly url: string;
+  readonly apiKey: string;
+  /** The keys that sign its callbacks. */
+  readonly hmacKeys: readonly string[];
+}
+
+/** Without a key the sandbox stands in; the gateway itself is not told of the difference. */
+export async function openUpstream(
+  config: Config,
+  options: {
+    readonly log: Logger;
+    readonly cleanup: Cleanup;
+    /** The base address of the sandbox's result files, asked at each use. */
+    readonly filesUrl: () => string;
+    readonly sandbox: Partial<SandboxOptions>;
+  },
+): Promise<Upstream> {
+  const { kieApiKey, kieApiUrl, kieWebhookHmacKeys } = config;
+  if (kieApiKey !== null)
+    return { kind: 'kie.ai', url: kieApiUrl, apiKey: kieApiKey, hmacKeys: kieWebhookHmacKeys };
+
+  const { cleanup, filesUrl, log } = options;
+  const [hmacKey = randomBytes(32).toString('base64')] = kieWebhookHmacKeys;
+  const apiKey = randomBytes(16).toString('hex');
+  const sandbox = await startSandbox({
+    apiKey,
+    hmacKey,
+    filesUrl,
+    stateFile: join(config.dataDir, 'sandbox.json'),
+    log: (message, details) => {
+      log.info({ ...details, from: 'sandbox' }, message);
+    },
+    ...options.sandbox,
+  });
+  cleanup.add(() => sandbox.close());
+  return { kind: 'sandbox', url: sandbox.url, apiKey, hmacKeys: [hmacKey] };
+}

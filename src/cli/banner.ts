@@ -1,0 +1,58 @@
+import { styleText } from 'node:util';
+import { isLoopback } from '../config/loopback.ts';
+import { ownUrl } from './own-url.ts';
+
+/** What the gateway knows about itself once it listens. */
+export interface BannerFacts {
+  readonly version: string;
+  readonly host: string;
+  /** The port really taken, never 0. */
+  readonly port: number;
+  /** The origin that the provider is given for its callbacks, or null. */
+  readonly publicUrl: string | null;
+  readonly graphiql: boolean;
+  readonly provider: { readonly kind: 'kie.ai' | 'sandbox'; readonly url: string };
+  readonly dataDir: string;
+  readonly color: boolean;
+}
+
+type Row = readonly [label: string, value: string, ...notes: string[]];
+
+/** What a terminal shows after the start: where to go, what answers, who may call. Ends with a newline. */
+export function banner(facts: BannerFacts): string {
+  // The stream is not asked: whoever calls has decided.
+  const style = (format: 'bold' | 'dim' | 'cyan', text: string) =>
+    facts.color ? styleText(format, text, { validateStream: false }) : text;
+  const render = ([label, value, ...notes]: Row) => [
+    `  ${style('dim', label.padEnd(11))}${/^(http|ws)s?:/.test(value) ? style('cyan', value) : value}`,
+    ...notes.map((note) => `  ${' '.repeat(11)}${style('dim', note)}`),
+  ];
+  const title = `  ${style('bold', 'Kineograph')} ${facts.version}`;
+  return ['', title, '', ...rows(facts).flatMap(render), '', ''].join('\n');
+}
+
+function rows(facts: BannerFacts): Row[] {
+  const graphql = `${ownUrl(facts.host, facts.port)}/graphql`;
+  return [
+    [facts.graphiql ? 'GraphiQL' : 'GraphQL', graphql],
+    ['WebSocket', graphql.replace(/^http/, 'ws')],
+    ['Callbacks', callbacks(facts)],
+    provider(facts),
+    ['Store', `SQLite in ${facts.dataDir}`],
+    ['Access', isLoopback(facts.host) ? 'open, loopback only' : 'open to everyone (ALLOW_ANONYMOUS)'],
+  ];
+}
+
+function callbacks({ publicUrl }: BannerFacts): string {
+  if (publicUrl === null) return 'none (PUBLIC_URL is not set: Kineograph polls kie.ai)';
+  return `${publicUrl}/webhooks/kie/{taskId}/{token}`;
+}
+
+function provider({ provider: { kind, url } }: BannerFacts): Row {
+  if (kind === 'kie.ai') return ['Provider', `kie.ai at ${url}`];
+  return [
+    'Provider',
+    `sandbox at ${url}`,
+    'Nothing is charged. For real videos set KIE_API_KEY and restart.',
+  ];
+}

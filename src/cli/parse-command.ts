@@ -1,0 +1,73 @@
+import { parseArgs } from 'node:util';
+import { didYouMean } from '../config/did-you-mean.ts';
+
+/** What the command line asks for. */
+export type Command =
+  | { readonly kind: 'serve' }
+  | { readonly kind: 'sandbox'; readonly port: number }
+  | { readonly kind: 'help' }
+  | { readonly kind: 'version' }
+  | { readonly kind: 'mistake'; readonly message: string };
+
+/** Where `sandbox` listens when it is not told. */
+export const DEFAULT_SANDBOX_PORT = 4001;
+
+const OPTIONS = {
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean', short: 'v' },
+  port: { type: 'string' },
+} as const;
+
+const COMMANDS = ['serve', 'sandbox'];
+
+/** Reads the arguments that follow the program's name. Never throws; `--help` wins over every mistake. */
+export function parseCommand(argv: readonly string[]): Command {
+  // Not strict: the messages of strict mode do not say what was probably meant.
+  const { values, positionals, tokens } = parseArgs({
+    args: [...argv],
+    options: OPTIONS,
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+  });
+  if (values.help === true) return { kind: 'help' };
+  if (values.version === true) return { kind: 'version' };
+
+  const options = tokens.filter((token) => token.kind === 'option');
+  const stranger = options.find((token) => !Object.hasOwn(OPTIONS, token.name));
+  if (stranger !== undefined) return unknownOption(stranger.rawName);
+  const flag = options.find((token) => token.name !== 'port' && token.value !== undefined);
+  if (flag !== undefined) return mistake(`${flag.rawName} takes no value`);
+
+  const [command = 'serve', extra] = positionals;
+  if (!COMMANDS.includes(command)) return unknownCommand(command);
+  if (extra !== undefined) return mistake(`One command at a time: "${extra}" after "${command}" is too much`);
+  return command === 'sandbox' ? sandbox(values.port) : serve(values.port);
+}
+
+function serve(port: string | boolean | undefined): Command {
+  if (port === undefined) return { kind: 'serve' };
+  return mistake('--port belongs to sandbox; serve listens on the variable PORT (example: PORT=8080)');
+}
+
+function sandbox(port: string | boolean | undefined): Command {
+  if (port === undefined) return { kind: 'sandbox', port: DEFAULT_SANDBOX_PORT };
+  if (typeof port === 'string' && /^\d{1,5}$/.test(port) && Number(port) <= 65_535) {
+    return { kind: 'sandbox', port: Number(port) };
+  }
+  const given = typeof port === 'string' ? `, not "${port}"` : '';
+  return mistake(`--port takes an integer from 0 to 65535${given} (example: --port ${DEFAULT_SANDBOX_PORT})`);
+}
+
+function unknownOption(name: string): Command {
+  const known = Object.keys(OPTIONS).map((option) => `--${option}`);
+  return mistake(`Unknown option "${name}"${didYouMean(name, known)}`);
+}
+
+function unknownCommand(name: string): Command {
+  return mistake(`Unknown command "${name}"${didYouMean(name, [...COMMANDS, '--help', '--version'])}`);
+}
+
+function mistake(message: string): Command {
+  return { kind: 'mistake', message };
+}

@@ -1,0 +1,52 @@
+import closeWithGrace from 'close-with-grace';
+import type { WriteStream } from 'node:tty';
+import { startApp, type App } from '../app.ts';
+import { parseConfig, type Config } from '../config.ts';
+import { createLog } from '../log.ts';
+import { VERSION } from '../version.ts';
+import { banner } from './banner.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** How much longer than waiting for create calls a clean stop may take before it is cut, in ms. */
+const STOP_MARGIN_MS = 10_000;
+
+/**
+ * Runs the gateway until SIGTERM or SIGINT; a second signal ends the process at once. Throws ConfigError for a wrong
+ * environment, and an error that says what to do when the port or the data directory cannot be had.
+ */
+export async function serve(env: Environment, stdout: WriteStream): Promise<void> {
+  const config = parseConfig(env);
+  const isTerminal = stdout.isTTY;
+  const secrets = [config.kieApiKey ?? '', ...config.kieWebhookHmacKeys];
+  const log = createLog({ level: config.logLevel, pretty: isTerminal, secrets });
+  const app = await startApp(config, { log }).catch((error: unknown) => {
+    throw isPortTaken(error) ? portTaken(config) : error;
+  });
+  closeWithGrace({ delay: config.shutdownMs + STOP_MARGIN_MS, logger: log }, async ({ err, signal }) => {
+    if (err) log.fatal({ err }, 'an error that nobody handled; the process stops');
+    else log.info({ signal }, 'stopping');
+    await app.close();
+  });
+  if (isTerminal) stdout.write(banner(factsOf(config, app)));
+  else
+    log.info(
+      { version: VERSION, url: app.url, upstream: app.upstream, publicUrl: app.publicUrl },
+      'listening',
+    );
+}
+
+function factsOf({ dataDir, graphiql, host }: Config, { port, publicUrl, upstream }: App) {
+  const color = process.env['NO_COLOR'] === undefined;
+  return { version: VERSION, host, port, publicUrl, graphiql, provider: upstream, dataDir, color };
+}
+
+function isPortTaken(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+}
+
+function portTaken({ host, port }: Config): Error {
+  return new Error(
+    `port ${port} on ${host} is in use. Stop what listens there, or choose another: PORT=${port + 1}, or PORT=0 for any.`,
+  );
+}

@@ -1,0 +1,56 @@
+import { environment, type Values } from './config/environment.ts';
+import { invalidValues } from './config/invalid.ts';
+import { misspeltVariables } from './config/misspelt.ts';
+import { brokenRules } from './config/rules.ts';
+import { unsupportedVariables } from './config/unsupported.ts';
+
+type CamelCase<Name extends string> = Name extends `${infer Head}_${infer Tail}`
+  ? `${Lowercase<Head>}${Capitalize<CamelCase<Tail>>}`
+  : Lowercase<Name>;
+
+/** The settings of one process, frozen: each variable under its name in camel case (`PUBLIC_URL`: `publicUrl`). */
+export type Config = { readonly [Name in keyof Values as CamelCase<Name>]: Values[Name] };
+
+/** The environment is wrong. The message is the whole report, fit to be printed as it is. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly mistakes: readonly string[];
+
+  constructor(mistakes: readonly string[]) {
+    const count = mistakes.length === 1 ? 'is 1 mistake' : `are ${mistakes.length} mistakes`;
+    super(`There ${count} in the environment:\n${mistakes.map((mistake) => `  - ${mistake}`).join('\n')}`);
+    this.mistakes = mistakes;
+  }
+}
+
+/**
+ * Reads the settings from an environment. An empty value counts as unset; unknown variables are ignored unless
+ * they look like a misspelt one of ours. Throws `ConfigError`, which lists every mistake and no secret.
+ */
+export function parseConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const set = withoutEmpty(env);
+  const mistakes = [
+    ...invalidValues(set),
+    ...brokenRules(set),
+    ...unsupportedVariables(set),
+    ...misspeltVariables(set, Object.keys(environment.shape)),
+  ];
+  if (mistakes.length > 0) throw new ConfigError(mistakes);
+  return inCamelCase(environment.parse(set));
+}
+
+function withoutEmpty(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(env)
+      .map(([name, value]) => [name, value?.trim() ?? ''] as const)
+      .filter(([, value]) => value !== ''),
+  );
+}
+
+function inCamelCase(values: Values): Config {
+  const entries = Object.entries(values).map(([name, value]) => [
+    name.toLowerCase().replace(/_(.)/g, (_, letter: string) => letter.toUpperCase()),
+    value,
+  ]);
+  return Object.freeze(Object.fromEntries(entries) as Config);
+}

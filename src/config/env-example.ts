@@ -1,0 +1,36 @@
+import { listVariables, type Variable } from './variables.ts';
+
+const WIDTH = 100;
+
+const HEADER = `# The settings of Kineograph, each commented out at its default: nothing here has to be set.
+# Copy this file to .env, uncomment what you change, and start with:
+#   node --env-file=.env dist/main.js
+`;
+
+/** The text of `.env.example`: every variable in its group, described, commented out at its default. */
+export function renderEnvExample(): string {
+  const groups = new Map<string, Variable[]>();
+  for (const variable of listVariables()) {
+    groups.set(variable.group, [...(groups.get(variable.group) ?? []), variable]);
+  }
+  const sections = [...groups].map(
+    ([group, variables]) => `\n# --- ${group} ---\n${variables.map(renderVariable).join('')}`,
+  );
+  return HEADER + sections.join('');
+}
+
+function renderVariable({ name, default: value, description, example }: Variable): string {
+  const unset = value === null ? '# Unset by default. For example:\n' : '';
+  return `\n${comment(description)}\n${unset}# ${name}=${value ?? example}\n`;
+}
+
+/** Words as comment lines of at most `WIDTH` characters. */
+function comment(text: string): string {
+  const lines = ['#'];
+  for (const word of text.split(' ')) {
+    const longer = `${lines.at(-1) ?? ''} ${word}`;
+    if (longer.length <= WIDTH) lines[lines.length - 1] = longer;
+    else lines.push(`# ${word}`);
+  }
+  return lines.join('\n');
+}

@@ -1,0 +1,150 @@
+import { z } from 'zod';
+import { facts } from './facts.ts';
+import { boolean, choice, directory, host, integer, list, origin, secret } from './kinds.ts';
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+
+const server = {
+  PORT: integer(0, 65_535).default(4000).register(facts, {
+    group: 'Server',
+    description: 'The TCP port to listen on; 0 takes a free one.',
+    example: '8080',
+  }),
+  HOST: host().default('127.0.0.1').register(facts, {
+    group: 'Server',
+    description:
+      'The address to listen on. Anything but loopback opens the gateway to others, which ALLOW_ANONYMOUS has to permit.',
+    example: '0.0.0.0',
+  }),
+  PUBLIC_URL: origin().nullable().default(null).register(facts, {
+    group: 'Server',
+    description:
+      'The origin under which kie.ai reaches this gateway (scheme, host and port, no path). Without it no callback address is sent and kie.ai is asked for news instead.',
+    example: 'https://video.example.com',
+  }),
+  SHUTDOWN_MS: integer(0, HOUR).default(65_000).register(facts, {
+    group: 'Server',
+    description:
+      'How long a shutdown waits, in milliseconds, for create requests in the air; cutting one leaves its outcome unknown.',
+    example: '65000',
+  }),
+  LOG_LEVEL: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+    .default('info')
+    .register(facts, {
+      group: 'Server',
+      description: 'The least important messages to log: trace, debug, info, warn, error, fatal or silent.',
+      example: 'debug',
+    }),
+};
+
+const provider = {
+  KIE_API_KEY: secret().nullable().default(null).register(facts, {
+    group: 'kie.ai',
+    description:
+      'The key from https://kie.ai/api-key. Without it a sandbox stands in for kie.ai: same behaviour, no charge, made-up videos.',
+    example: 'your-key',
+    secret: true,
+  }),
+  KIE_API_URL: origin().default('https://api.kie.ai').register(facts, {
+    group: 'kie.ai',
+    description: 'The origin of the API. Needs KIE_API_KEY.',
+    example: 'http://127.0.0.1:4001',
+  }),
+  KIE_WEBHOOK_HMAC_KEYS: list(secret()).register(facts, {
+    group: 'kie.ai',
+    description:
+      'The webhookHmacKey from https://kie.ai/settings; several between commas while you change it, any may match. Without it callbacks are hints only: kie.ai is asked for the truth.',
+    example: 'new-key,old-key',
+    secret: true,
+  }),
+  KIE_CREATES_PER_10S: integer(1, 10_000).default(20).register(facts, {
+    group: 'kie.ai',
+    description: 'Create requests allowed in 10 seconds; kie.ai admits 20 per account.',
+    example: '20',
+  }),
+  KIE_QUERIES_PER_S: integer(1, 10_000).default(10).register(facts, {
+    group: 'kie.ai',
+    description: 'Queries of task states allowed in a second; kie.ai admits 10 per key.',
+    example: '10',
+  }),
+};
+
+const storage = {
+  DATA_DIR: directory().default('./data').register(facts, {
+    group: 'Storage',
+    description: 'The directory of the SQLite database. One process at a time.',
+    example: '/var/lib/kineograph',
+  }),
+};
+
+const access = {
+  ALLOWED_ORIGINS: list(origin()).register(facts, {
+    group: 'Access',
+    description:
+      'Origins of web pages, between commas, that may call from a browser (CORS and WebSocket). Pages of the gateway itself always may, and pages of this machine while it listens on loopback.',
+    example: 'https://app.example.com,http://localhost:5173',
+  }),
+  ALLOW_ANONYMOUS: boolean().default(false).register(facts, {
+    group: 'Access',
+    description:
+      'Serve everyone who can reach the address, not this machine alone. Whoever that is spends your credits.',
+    example: 'true',
+  }),
+  INTROSPECTION: boolean().default(true).register(facts, {
+    group: 'Access',
+    description: 'Let clients ask for the schema.',
+    example: 'false',
+  }),
+  GRAPHIQL: boolean().default(true).register(facts, {
+    group: 'Access',
+    description: 'Serve GraphiQL to browsers at /graphql.',
+    example: 'false',
+  }),
+};
+
+const times = {
+  CREATE_WAIT_MS: integer(0, HOUR).default(15_000).register(facts, {
+    group: 'Times',
+    description:
+      'How long the mutation waits for kie.ai, in milliseconds, before it answers with a task in state SUBMITTING.',
+    example: '5000',
+  }),
+  CREATE_TIMEOUT_MS: integer(1, HOUR).default(60_000).register(facts, {
+    group: 'Times',
+    description:
+      'How long one create request may take, in milliseconds, before its outcome counts as unknown.',
+    example: '60000',
+  }),
+  SUBMIT_DEADLINE_MS: integer(0, DAY).default(900_000).register(facts, {
+    group: 'Times',
+    description:
+      'How long a create that kie.ai does not take now is tried again, in milliseconds, before the task fails.',
+    example: '900000',
+  }),
+  SUBMISSION_GRACE_MS: integer(0, DAY).default(1_800_000).register(facts, {
+    group: 'Times',
+    description:
+      'How long a task whose create has an unknown outcome waits for a callback, in milliseconds, before it fails.',
+    example: '1800000',
+  }),
+  TASK_DEADLINE_MS: integer(1, 7 * DAY)
+    .default(86_400_000)
+    .register(facts, {
+      group: 'Times',
+      description: 'How long a task may take altogether, in milliseconds, before it fails as EXPIRED.',
+      example: '86400000',
+    }),
+  SLOW_READER_MS: integer(1, HOUR).default(30_000).register(facts, {
+    group: 'Times',
+    description:
+      'How long a socket may take nothing of what is sent to it, in milliseconds, before it is closed.',
+    example: '30000',
+  }),
+};
+
+/** Every variable Kineograph knows: the one source of its parsing, of `.env.example` and of the docs. */
+export const environment = z.object({ ...server, ...provider, ...storage, ...access, ...times });
+
+/** The parsed values under the names of their variables. */
+export type Values = z.output<typeof environment>;

@@ -1,0 +1,76 @@
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { didYouMean } from './did-you-mean.ts';
+
+// The kinds of text a variable may hold. Every message completes the sentence "…: expected".
+
+/** A whole number in decimal digits, both bounds allowed. */
+export function integer(min: number, max: number) {
+  const error = `an integer from ${min} to ${max}`;
+  const digits = z.string().regex(/^\d{1,15}$/, { error });
+  return digits.transform(Number).pipe(z.number().min(min, { error }).max(max, { error }));
+}
+
+/** One of a few words; a near miss is told what was probably meant. */
+export function choice<const Words extends readonly string[]>(words: Words) {
+  return z.enum(words, {
+    error: ({ input }) => `one of ${words.join(', ')}${didYouMean(String(input), words)}`,
+  });
+}
+
+/** A switch: `true` or `1`, `false` or `0`. */
+export function boolean() {
+  return choice(['true', 'false', '1', '0']).transform((word) => word === 'true' || word === '1');
+}
+
+/** Scheme, host and port of an http(s) URL, normalised as browsers write it, without a trailing slash. */
+export function origin() {
+  return z
+    .string()
+    .refine(isOrigin, {
+      error: 'an absolute http(s) URL of scheme, host and port alone, without path, query, user or wildcard',
+    })
+    .transform((text) => new URL(text).origin);
+}
+
+/** An IP address (brackets around IPv6 are dropped) or a host name. */
+export function host() {
+  return z
+    .string()
+    .transform((text) => text.replace(/^\[(.*)\]$/, '$1').toLowerCase())
+    .refine((text) => isIP(text) !== 0 || isHostName(text), { error: 'an IP address or a host name' });
+}
+
+/** A key or shared secret: it travels in headers, where anything but visible ASCII breaks the request. */
+export function secret() {
+  return z
+    .string()
+    .regex(/^(?!["'].*["']$)[\x21-\x7e]+$/, { error: 'visible ASCII without spaces or quotes around it' });
+}
+
+/** A path in the file system. */
+export function directory() {
+  return z.string().min(1);
+}
+
+/** Items between commas; white space around them, empty ones and repetitions are dropped. */
+export function list<Item extends z.ZodType<string, string>>(item: Item) {
+  return z
+    .string()
+    .transform((text) => text.split(',').map((part) => part.trim()))
+    .transform((parts) => parts.filter((part) => part !== ''))
+    .pipe(z.array(item))
+    .transform((items) => [...new Set(items)])
+    .default([])
+    .readonly();
+}
+
+function isOrigin(text: string): boolean {
+  // URL alone is too kind: it takes `https:host`, `https://*.host` and drops an empty query.
+  return /^https?:\/\/[^\s/?#@\\*,]+\/?$/i.test(text) && URL.canParse(text);
+}
+
+function isHostName(text: string): boolean {
+  const looksLikeAddress = /^[\d.]+$/.test(text);
+  return !looksLikeAddress && /^[a-z\d]([a-z\d.-]*[a-z\d])?$/.test(text);
+}

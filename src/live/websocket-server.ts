@@ -1,0 +1,120 @@
+import type { FastifyBaseLogger } from 'fastify';
+import {
+  CloseCode,
+  GRAPHQL_TRANSPORT_WS_PROTOCOL,
+  handleProtocols,
+  type Server as ProtocolServer,
+} from 'graphql-ws';
+import { STATUS_CODES, type IncomingMessage, type Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer, type WebSocket } from 'ws';
+import { closeInSlices } from './close-in-slices.ts';
+import { startWatchdog } from './watchdog.ts';
+
+export interface WebsocketServerOptions {
+  readonly http: Server;
+  readonly path: string;
+  /** The graphql-transport-ws protocol; it knows no sockets. */
+  readonly protocol: ProtocolServer<SocketExtra>;
+  /** Whether a web page of this origin may connect. */
+  readonly mayConnect: (origin: string | undefined, host: string | undefined) => boolean;
+  /** How long a client may take nothing of what waits for it, in ms. */
+  readonly slowReaderMs: number;
+  readonly log: FastifyBaseLogger;
+}
+
+export interface SocketExtra {
+  readonly request: IncomingMessage;
+}
+
+export interface WebsocketServer {
+  /** How many sockets are open. */
+  size(): number;
+  /** Takes no new sockets and closes the open ones with 1001, upon which clients come back. */
+  close(): Promise<void>;
+}
+
+const MAX_MESSAGE_BYTES = 256 * 1024;
+
+/** The WebSocket door: graphql-ws speaks the protocol, this connects it to the sockets of ws. */
+export function createWebsocketServer(options: WebsocketServerOptions): WebsocketServer {
+  const { http, log, mayConnect, path, slowReaderMs } = options;
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: MAX_MESSAGE_BYTES,
+    // Compression costs memory for every socket and makes shared messages impossible.
+    perMessageDeflate: false,
+    handleProtocols,
+  });
+  const stopWatchdog = startWatchdog(sockets.clients, slowReaderMs);
+
+  const onUpgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
+    const [requested] = (request.url ?? '').split('?');
+    if (requested !== path) {
+      refuseUpgrade(stream, 404);
+    } else if (!mayConnect(request.headers.origin, request.headers.host)) {
+      log.warn({ origin: request.headers.origin }, 'a WebSocket of a foreign origin was refused');
+      refuseUpgrade(stream, 403);
+    } else {
+      sockets.handleUpgrade(request, stream, head, (socket) => {
+        connect(options, socket, request);
+      });
+    }
+  };
+  http.on('upgrade', onUpgrade);
+
+  return {
+    size: () => sockets.clients.size,
+    async close() {
+      http.off('upgrade', onUpgrade);
+      await closeInSlices(sockets.clients);
+      stopWatchdog();
+      sockets.close();
+    },
+  };
+}
+
+/** Joins one socket to the protocol. A promise of `send` is kept when the bytes are out, which slows its source down. */
+function connect(
+  { log, protocol }: WebsocketServerOptions,
+  socket: WebSocket,
+  request: IncomingMessage,
+): void {
+  const opened = protocol.opened(
+    {
+      protocol: socket.protocol || GRAPHQL_TRANSPORT_WS_PROTOCOL,
+      send: (data) =>
+        new Promise((resolve) => {
+          // A failed send means a closing socket: its `close` event ends the subscriptions.
+          socket.send(data, () => {
+            resolve();
+          });
+        }),
+      close: (code, reason) => {
+        socket.close(code, reason);
+      },
+      onMessage: (receive) => {
+        socket.on('message', (data: Buffer) => {
+          receive(data.toString()).catch((error: unknown) => {
+            log.error({ err: error }, 'a socket message was not handled; the socket is closed');
+            socket.close(CloseCode.InternalServerError, 'Internal server error');
+          });
+        });
+      },
+    },
+    { request },
+  );
+  socket.once('close', (code, reason) => {
+    void opened(code, reason.toString());
+  });
+  socket.on('error', (error) => {
+    log.debug({ err: error }, 'a socket broke');
+  });
+}
+
+function refuseUpgrade(stream: Duplex, status: 403 | 404): void {
+  stream.on('error', () => undefined);
+  stream.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
+  );
+}

@@ -1,0 +1,64 @@
+import { pino, type DestinationStream, type Logger } from 'pino';
+import { prettyFactory } from 'pino-pretty';
+
+export interface LogOptions {
+  /** The least important level to write: a name of pino's, or `silent`. */
+  readonly level: string;
+  /** Lines for people, in colour on a terminal; else one JSON object per line. */
+  readonly pretty: boolean;
+  /** Texts that must never appear, wherever they turn up. Those under 8 characters are ignored. */
+  readonly secrets?: readonly string[];
+}
+
+const SECRET_MEMBERS = [
+  'authorization',
+  'Authorization',
+  'apiKey',
+  'kieApiKey',
+  'kieWebhookHmacKeys',
+  'token',
+];
+
+/**
+ * The logger of the process, on stdout unless told otherwise. Writes are synchronous: nothing is lost at exit.
+ * Authorization headers, API keys and callback tokens are replaced by `[redacted]`.
+ */
+export function createLog(options: LogOptions, destination: DestinationStream = pino.destination(1)): Logger {
+  const stream = options.pretty ? prettified(destination) : destination;
+  return pino(
+    {
+      level: options.level,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: {
+        paths: SECRET_MEMBERS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]),
+        censor: '[redacted]',
+      },
+      // The last gate, on the finished line: tokens also travel in messages, stacks and echoes of the provider.
+      hooks: { streamWrite: createScrubber(options.secrets ?? []) },
+    },
+    stream,
+  );
+}
+
+function prettified(destination: DestinationStream): DestinationStream {
+  const prettify = prettyFactory({ ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' });
+  // No transform stream in between: it could still hold lines when the process exits.
+  return {
+    write: (line) => {
+      destination.write(prettify(line));
+    },
+  };
+}
+
+function createScrubber(secrets: readonly string[]): (line: string) => string {
+  const literals = secrets
+    .filter((secret) => secret.length >= 8)
+    .map((secret) => JSON.stringify(secret).slice(1, -1));
+  return (line) => {
+    const scrubbed = line
+      .replace(/(\/webhooks\/kie\/[^/\s"\\?#]+\/)[^/\s"\\?#]+/g, '$1[redacted]')
+      .replace(/(\bBearer )[^\s"\\]{8,}/gi, '$1[redacted]');
+    return literals.reduce((text, literal) => text.replaceAll(literal, '[redacted]'), scrubbed);
+  };
+}

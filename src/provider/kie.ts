@@ -1,0 +1,95 @@
+import { z } from 'zod';
+import type { Log } from '../tasks/log.ts';
+import type { CreateOutcome, Provider, QueryAnswer } from '../tasks/provider.ts';
+import { MODEL, type TaskInput } from '../tasks/task.ts';
+import { readCreateOutcome } from './create-outcome.ts';
+import { amount, parseEnvelope, parseJson } from './envelope.ts';
+import { createHttp } from './http.ts';
+import { readAnswer } from './query-answer.ts';
+
+export interface KieOptions {
+  /** Origin of the API, without a trailing slash. */
+  readonly apiUrl: string;
+  readonly apiKey: string;
+  /** Both hosts of kie.ai refuse calls without a usual User-Agent with a page that looks like a wrong key. */
+  readonly userAgent: string;
+  readonly createTimeoutMs: number;
+  /** For every other call. */
+  readonly queryTimeoutMs: number;
+  readonly log: Log;
+}
+
+/** kie.ai as a provider; `close` ends kept connections, not calls under way. */
+export type Kie = Provider & { close(): Promise<void> };
+
+export function createKie(options: KieOptions): Kie {
+  const http = createHttp(options);
+
+  return {
+    async createTask(input, callbackUrl) {
+      const answer = await http.postOnce('/api/v1/jobs/createTask', createBody(input, callbackUrl));
+      if ('body' in answer) return readCreateOutcome(answer, Date.now());
+      options.log.warn({ err: answer.error }, 'a create call brought no whole answer');
+      return answer.hadConnected ? { kind: 'unknown', reason: answer.error.message } : UNREACHABLE;
+    },
+
+    async queryTask(providerTaskId) {
+      const path = `/api/v1/jobs/recordInfo?taskId=${encodeURIComponent(providerTaskId)}`;
+      const body = await get(path);
+      return body === null ? { kind: 'nothing', reason: 'no answer' } : readQuery(body, providerTaskId);
+    },
+
+    async credits() {
+      const envelope = parseEnvelope(parseJson((await get('/api/v1/chat/credit')) ?? ''));
+      return envelope?.code === 200 ? amount.parse(envelope.data) : null;
+    },
+
+    close: () => http.close(),
+  };
+
+  async function get(path: string): Promise<string | null> {
+    try {
+      return await http.get(path);
+    } catch (error) {
+      options.log.warn({ err: error }, 'the provider did not answer a query');
+      return null;
+    }
+  }
+}
+
+const UNREACHABLE: CreateOutcome = {
+  kind: 'not-now',
+  failure: { code: 'UNREACHABLE', providerCode: null, message: 'The provider could not be reached.' },
+  retryAfterMs: null,
+};
+
+/** kie.ai's createTask page: the model's inputs in snake case inside `input`, `callBackUrl` beside it. */
+function createBody(input: TaskInput, callbackUrl: string | null): string {
+  const { endImageUrl, imageUrl, prompt, promptOptimizer } = input;
+  return JSON.stringify({
+    model: MODEL,
+    ...(callbackUrl !== null && { callBackUrl: callbackUrl }),
+    input: {
+      prompt,
+      image_url: imageUrl,
+      ...(endImageUrl !== null && { end_image_url: endImageUrl }),
+      ...(promptOptimizer !== null && { prompt_optimizer: promptOptimizer }),
+    },
+  });
+}
+
+const recordIdSchema = z.object({ taskId: z.string().optional() }).catch({});
+
+function readQuery(body: string, providerTaskId: string): QueryAnswer {
+  const envelope = parseEnvelope(parseJson(body));
+  if (!envelope) return { kind: 'nothing', reason: 'an answer that is no envelope' };
+  const { taskId = providerTaskId } = recordIdSchema.parse(envelope.data);
+  if (taskId !== providerTaskId)
+    return { kind: 'nothing', reason: `an answer about another task, ${taskId}` };
+  return readAnswer(envelope, providerTaskId, isFateOfQuery);
+}
+
+/** Codes that come with HTTP 200 and no data when the task itself has ended; every other one says nothing about it. */
+function isFateOfQuery(code: number): boolean {
+  return code === 501 || code === 408 || code === 531;
+}

@@ -1,0 +1,98 @@
+import { z } from 'zod';
+import type { TaskFailure } from '../tasks/failure.ts';
+import type { QueryAnswer } from '../tasks/provider.ts';
+import { amount, parseJson, text, type Envelope } from './envelope.ts';
+import { errorCodeOf } from './error-code.ts';
+
+const recordSchema = z.object({
+  taskId: text,
+  task_id: text,
+  state: text,
+  param: text,
+  resultJson: z.unknown().optional(),
+  failCode: text,
+  failMsg: text,
+  creditsConsumed: amount,
+  consumeCredits: amount,
+});
+
+type ProviderRecord = z.infer<typeof recordSchema>;
+
+const EMPTY_RECORD: ProviderRecord = recordSchema.parse({});
+
+/** Kie's "waiting", "queuing" and "generating", in its recordInfo page's order. */
+const RUNNING_STATES = { waiting: 'WAITING', queuing: 'QUEUING', generating: 'GENERATING' } as const;
+
+/** The provider's task ids that a body names: at two levels, in two spellings, without doubles. */
+export function namedIds(envelope: Envelope): readonly string[] {
+  const { task_id, taskId } = recordOf(envelope);
+  const ids = [taskId, task_id, ...envelope.ids];
+  return [...new Set(ids.filter((id) => id !== null))];
+}
+
+/**
+ * What an answer or a callback says of the task with this id. `isFate` decides which envelope codes are the task's own
+ * end rather than trouble with the call.
+ */
+export function readAnswer(
+  envelope: Envelope,
+  providerTaskId: string,
+  isFate: (code: number) => boolean,
+): QueryAnswer {
+  const { code } = envelope;
+  const record = recordOf(envelope);
+  const creditsConsumed = record.creditsConsumed ?? record.consumeCredits;
+  const callbackUrl = callbackUrlOf(record);
+  const base = { providerTaskId, creditsConsumed };
+
+  if (record.state === 'fail' || (isFate(code) && record.state !== 'success'))
+    return {
+      kind: 'update',
+      callbackUrl,
+      update: { ...base, state: 'FAIL', failure: failureIn(envelope, record) },
+    };
+  if (code !== 200) return { kind: 'nothing', reason: `code ${code}: ${envelope.message ?? 'no message'}` };
+  if (record.state === null) return { kind: 'nothing', reason: 'an answer without a state' };
+  if (isRunning(record.state))
+    return { kind: 'update', callbackUrl, update: { ...base, state: RUNNING_STATES[record.state] } };
+  if (record.state !== 'success')
+    return { kind: 'running', callbackUrl, reason: `the unknown state "${record.state}"` };
+  const videoUrls = videoUrlsIn(record.resultJson);
+  return videoUrls.length > 0
+    ? { kind: 'update', callbackUrl, update: { ...base, state: 'SUCCESS', videoUrls } }
+    : { kind: 'running', callbackUrl, reason: 'a success without a usable result URL' };
+}
+
+function recordOf({ data }: Envelope): ProviderRecord {
+  return recordSchema.safeParse(data).data ?? EMPTY_RECORD;
+}
+
+function isRunning(state: string): state is keyof typeof RUNNING_STATES {
+  return Object.hasOwn(RUNNING_STATES, state);
+}
+
+function failureIn({ code, message }: Envelope, { failCode, failMsg }: ProviderRecord): TaskFailure {
+  const ownCode = code === 200 ? Number(failCode) : code;
+  return {
+    code: errorCodeOf(ownCode),
+    providerCode: failCode ?? (code === 200 ? null : String(code)),
+    message: failMsg ?? message ?? 'The provider said that the task failed, and not why.',
+  };
+}
+
+/** `resultJson` is JSON in a string, with the videos' addresses in `resultUrls`. */
+function videoUrlsIn(resultJson: unknown): readonly string[] {
+  const result = typeof resultJson === 'string' ? parseJson(resultJson) : resultJson;
+  const parsed = z.object({ resultUrls: z.array(z.unknown()) }).safeParse(result);
+  return (parsed.data?.resultUrls ?? []).filter(isHttpUrl);
+}
+
+function isHttpUrl(value: unknown): value is string {
+  return typeof value === 'string' && /^https?:\/\//i.test(value) && URL.canParse(value);
+}
+
+/** `param` echoes the create call, also as JSON in a string; the rest of it is nobody's business. */
+function callbackUrlOf({ param }: ProviderRecord): string | null {
+  const parsed = z.object({ callBackUrl: z.string() }).safeParse(param === null ? null : parseJson(param));
+  return parsed.data?.callBackUrl ?? null;
+}

@@ -1,0 +1,11 @@
+import type { Watch } from '../tasks/watch.ts';
+import type { Context } from './context.ts';
+
+export interface TaskUpdatedArgs {
+  readonly id: string;
+  readonly after?: number | null | undefined;
+}
+
+export function taskUpdated({ after, id }: TaskUpdatedArgs, { caller, tasks }: Context): Promise<Watch> {
+  return tasks.watchOne(caller.owner, id, after ?? null);
+}

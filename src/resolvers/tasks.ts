@@ -1,0 +1,19 @@
+import type { TaskPage } from '../tasks/list-tasks.ts';
+import type { TaskState } from '../tasks/task.ts';
+import type { Context } from './context.ts';
+
+export interface TasksArgs {
+  readonly first?: number | null | undefined;
+  readonly after?: string | null | undefined;
+  readonly states?: readonly TaskState[] | null | undefined;
+}
+
+export const DEFAULT_FIRST = 20;
+
+export function tasks(args: TasksArgs, context: Context): Promise<TaskPage> {
+  return context.tasks.list(context.caller.owner, {
+    first: args.first ?? DEFAULT_FIRST,
+    after: args.after ?? null,
+    states: args.states ?? [],
+  });
+}

@@ -1,0 +1,41 @@
+/**
+ * What every answer of the API is wrapped in. The outcome is `code`; HTTP is 200 even for most errors
+ * (kie.ai docs: "Getting Started").
+ */
+export interface Envelope {
+  readonly code: number;
+  readonly msg: string;
+  readonly data: unknown;
+}
+
+/** kie.ai docs: the response codes of the createTask and recordInfo pages, and of sibling APIs (408, 531). */
+const MEANINGS: Readonly<Record<number, string>> = {
+  400: 'Bad request',
+  401: 'You do not have access permissions',
+  402: 'Credits insufficient',
+  404: 'Not found',
+  408: 'The upstream service gave no result for over 10 minutes',
+  422: 'Parameter validation failed',
+  429: 'Rate limit exceeded',
+  433: 'The usage of this sub-key is above its limit',
+  455: 'The service is under maintenance',
+  500: 'Internal server error',
+  501: 'Generation failed',
+  505: 'This feature is disabled',
+  531: 'Generation failed, credits refunded',
+};
+
+/** The provider's words for a code, or a sentence that names the code when it is none of the documented ones. */
+export function meaningOf(code: number): string {
+  return MEANINGS[code] ?? `Code ${code}, as the prompt asked for`;
+}
+
+/** A request that was processed, whatever became of the task it asks about. */
+export function success(data: unknown): Envelope {
+  return { code: 200, msg: 'success', data };
+}
+
+/** A request that was not processed; `msg` says why, and how to mend it where the caller can. */
+export function refusal(code: number, msg = meaningOf(code)): Envelope {
+  return { code, msg, data: null };
+}

@@ -1,0 +1,70 @@
+import { setMaxListeners } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import { createCallbackSender } from './callbacks.ts';
+import { createLedger, type Ledger } from './ledger.ts';
+import { type SandboxOptions, type SandboxSettings, withDefaults } from './sandbox-options.ts';
+import { createSandboxServer } from './sandbox-server.ts';
+import { loadState, saveState } from './state-file.ts';
+import { createTaskRunner } from './task-runner.ts';
+
+export type { SandboxOptions } from './sandbox-options.ts';
+
+/** A running sandbox. */
+export interface Sandbox {
+  /** Its origin, to be used where `https://api.kie.ai` would be. */
+  readonly url: string;
+  /** Cuts every connection, ends every wait and writes the state. Callbacks not delivered wait for the next start. */
+  close(): Promise<void>;
+}
+
+async function openLedger({ stateFile, credits, log }: SandboxSettings): Promise<Ledger> {
+  const fresh = { credits, tasks: [] };
+  if (stateFile === undefined) return createLedger(fresh, () => Promise.resolve());
+  return createLedger((await loadState(stateFile, log)) ?? fresh, async (state) => {
+    try {
+      await saveState(stateFile, state);
+    } catch (error) {
+      log(`The sandbox could not write ${stateFile}; it goes on in memory`, { error });
+    }
+  });
+}
+
+function originOf(app: FastifyInstance): string {
+  const { address, port } = app.server.address() as AddressInfo;
+  const everywhere = address === '0.0.0.0' || address === '::';
+  const host = address.includes(':') ? `[${address}]` : address;
+  return `http://${everywhere ? 'localhost' : host}:${port}`;
+}
+
+/**
+ * Starts a stand-in for kie.ai that speaks its HTTP and costs nothing. Resolves when it listens and has taken
+ * up what the state file left pending. Rejects when the port is taken or the state file cannot be read.
+ */
+export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
+  const settings = withDefaults(options);
+  const { log, hmacKey, callbackTimeoutMs: timeoutMs, callbackRetryDelaysMs: retryDelaysMs } = settings;
+  const closing = new AbortController();
+  // One waiting task is one listener; many of them are no leak.
+  setMaxListeners(0, closing.signal);
+
+  let url = '';
+  const filesUrl = () => (options.filesUrl?.() ?? `${url}/files`).replace(/\/+$/, '');
+  const ledger = await openLedger(settings);
+  const callbacks = createCallbackSender({ hmacKey, timeoutMs, retryDelaysMs, closing: closing.signal, log });
+  const runner = createTaskRunner({ ledger, callbacks, filesUrl, closing: closing.signal, log });
+  const app = createSandboxServer(settings, { ledger, runner, filesUrl });
+  await app.listen({ host: settings.host, port: settings.port });
+  url = originOf(app);
+  for (const entry of ledger.pending()) runner.follow(entry);
+
+  return {
+    url,
+    async close() {
+      closing.abort();
+      await Promise.all([app.close(), callbacks.close()]);
+      await runner.idle();
+      await ledger.flush();
+    },
+  };
+}

@@ -1,0 +1,32 @@
+import { GraphQLError, Kind, type ValueNode } from 'graphql';
+import { builder } from './builder.ts';
+
+builder.scalarType('DateTime', {
+  description: 'RFC 3339 date-time in UTC with milliseconds, for example 2026-11-22T08:00:00.000Z.',
+  serialize: (milliseconds) => new Date(milliseconds).toISOString(),
+  parseValue: parseDateTime,
+});
+
+builder.scalarType('SafeInt', {
+  description: 'An integer that JavaScript holds exactly (up to 2^53 - 1), written as a JSON number.',
+  serialize: (value) => value,
+  parseValue: parseSafeInt,
+  parseLiteral: (node) => parseSafeInt(integerOf(node)),
+});
+
+function parseDateTime(value: unknown): number {
+  const milliseconds = typeof value === 'string' ? Date.parse(value) : NaN;
+  if (Number.isNaN(milliseconds))
+    throw new GraphQLError('A DateTime is an RFC 3339 string such as "2026-11-22T08:00:00.000Z".');
+  return milliseconds;
+}
+
+function parseSafeInt(value: unknown): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value))
+    throw new GraphQLError('A SafeInt is a whole number between -(2^53 - 1) and 2^53 - 1, without quotes.');
+  return value;
+}
+
+function integerOf(node: ValueNode): unknown {
+  return node.kind === Kind.INT ? Number(node.value) : undefined;
+}

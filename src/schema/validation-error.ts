@@ -1,0 +1,47 @@
+import type { CreateResult } from '../tasks/create-task.ts';
+import type { ValidationIssue, ValidationIssueCode } from '../tasks/validate-input.ts';
+import { builder } from './builder.ts';
+import { enumValues } from './enum-values.ts';
+import { UserErrorInterface } from './user-error.ts';
+
+const ValidationIssueCodeEnum = builder.enumType('ValidationIssueCode', {
+  description: 'What is wrong with a field of the input.',
+  values: enumValues<ValidationIssueCode>({
+    REQUIRED: 'It is empty or holds only white space.',
+    TOO_LONG: 'It has more characters (Unicode code points) than allowed.',
+    NOT_A_URL: 'It is not an absolute URL.',
+    URL_SCHEME: 'It is a URL that begins with neither http:// nor https://.',
+    URL_CREDENTIALS: 'It is a URL with a user name or password in it.',
+    INVALID_CHARACTERS: 'It holds NUL, or half of a surrogate pair.',
+  }),
+});
+
+const ValidationIssueType = builder.objectRef<ValidationIssue>('ValidationIssue').implement({
+  description: 'One problem of one field.',
+  fields: (t) => ({
+    path: t.stringList({
+      description: 'Where the field is, from the argument on: ["input", "imageUrl"].',
+      resolve: ({ field }) => ['input', field],
+    }),
+    code: t.expose('code', { type: ValidationIssueCodeEnum, description: 'The problem, for programs.' }),
+    message: t.exposeString('message', { description: 'The problem and how to mend it, for people.' }),
+  }),
+});
+
+export const ValidationErrorType = builder
+  .objectRef<Extract<CreateResult, { kind: 'invalid' }>>('ValidationError')
+  .implement({
+    description: 'The input cannot be sent as it is. Nothing was stored, sent or charged.',
+    interfaces: [UserErrorInterface],
+    fields: (t) => ({
+      message: t.string({
+        description: 'All problems in one text.',
+        resolve: ({ issues }) => issues.map((issue) => issue.message).join(' '),
+      }),
+      issues: t.field({
+        type: [ValidationIssueType],
+        description: 'All problems of the input at once.',
+        resolve: ({ issues }) => issues,
+      }),
+    }),
+  });

@@ -1,0 +1,39 @@
+import type { FastifyInstance } from 'fastify';
+import type { ServerResponse } from 'node:http';
+import { GRAPHQL_PATH, type Graphql } from './graphql.ts';
+
+/** `/graphql` over HTTP. Event streams are cut when the server closes: their clients come back and lose nothing. */
+export async function graphqlRoute<Context extends object>(
+  app: FastifyInstance,
+  graphql: Graphql<Context>,
+): Promise<void> {
+  const open = new Set<ServerResponse>();
+
+  await app.register((scope, _options, done) => {
+    // Only JSON: what a web form can send, a foreign page could send in the name of its reader.
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, parsed) => {
+      parsed(null, body);
+    });
+    scope.route({
+      url: GRAPHQL_PATH,
+      method: ['GET', 'POST', 'OPTIONS'],
+      handler: async (request, reply) => {
+        open.add(reply.raw);
+        reply.raw.once('close', () => open.delete(reply.raw));
+        reply.hijack();
+        await graphql.handle(request, reply.raw);
+      },
+    });
+    done();
+  });
+
+  app.addHook('preClose', (done) => {
+    for (const response of open) if (isEventStream(response)) response.destroy();
+    done();
+  });
+}
+
+function isEventStream(response: ServerResponse): boolean {
+  return String(response.getHeader('content-type')).startsWith('text/event-stream');
+}

@@ -1,0 +1,29 @@
+import type { FastifyInstance } from 'fastify';
+import { PROBLEM_MEDIA_TYPE, problem } from '../problem.ts';
+
+export interface HealthOptions {
+  /** Rejects when the store cannot be reached. */
+  readonly pingStore: () => Promise<void>;
+  readonly isDraining: () => boolean;
+}
+
+/** `/health`: the process is alive. `/ready`: it should be sent requests. */
+export function health(app: FastifyInstance, { isDraining, pingStore }: HealthOptions): void {
+  app.get('/health', () => ({ status: 'ok' }));
+
+  app.get('/ready', async (_request, reply) => {
+    const detail = isDraining() ? 'The process is stopping.' : await storeTrouble(pingStore);
+    if (detail === null) return { status: 'ok' };
+    reply.code(503).header('retry-after', '5').type(PROBLEM_MEDIA_TYPE);
+    return problem(503, detail, { hint: 'Send requests to another replica, or try again in some seconds.' });
+  });
+}
+
+async function storeTrouble(pingStore: () => Promise<void>): Promise<string | null> {
+  try {
+    await pingStore();
+    return null;
+  } catch {
+    return 'The store cannot be reached.';
+  }
+}

@@ -1,0 +1,62 @@
+import { sql, type ExpressionBuilder, type Kysely } from 'kysely';
+import type { Claim, TaskStore } from '../tasks/store.ts';
+import type { Database } from './database.ts';
+import { toRecord } from './record.ts';
+import { countSlots, takeSlot } from './slots.ts';
+
+type Checks = Parameters<TaskStore['claimDue']>[0];
+
+const SECOND_MS = 1000;
+
+/** Leases the most overdue tasks, as many as the query limit allows; to be run in one transaction. */
+export async function claimDue(db: Kysely<Database>, checks: Checks): Promise<Claim> {
+  const { leaseMs, limitPerSecond, now } = checks;
+  const taken = await countSlots(db, 'query', now - SECOND_MS);
+  const due = await mostOverdue(db, now, limitPerSecond - taken.count);
+  for (const task of due) await takeSlot(db, 'query', task.owner, now);
+  const rows =
+    due.length === 0
+      ? []
+      : await db
+          .updateTable('tasks')
+          .set({ check_lease_until: now + leaseMs })
+          .where(
+            'id',
+            'in',
+            due.map((task) => task.id),
+          )
+          .returningAll()
+          .execute();
+  const isLimited = taken.count + rows.length >= limitPerSecond;
+  const freeAt = isLimited ? (taken.oldest ?? now) + SECOND_MS : now;
+  const dueAt = await earliestDue(db, now);
+  return { records: rows.map(toRecord), nextAt: dueAt === null ? null : Math.max(freeAt, dueAt) };
+}
+
+async function mostOverdue(db: Kysely<Database>, now: number, count: number) {
+  if (count <= 0) return [];
+  return db
+    .selectFrom('tasks')
+    .select(['id', 'owner'])
+    .where('next_check_at', '<=', now)
+    .where(isUnleased(now))
+    .orderBy('next_check_at')
+    .limit(count)
+    .execute();
+}
+
+async function earliestDue(db: Kysely<Database>, now: number): Promise<number | null> {
+  const row = await db
+    .selectFrom('tasks')
+    .where('next_check_at', 'is not', null)
+    .where(isUnleased(now))
+    .select(sql<number | string | null>`min(next_check_at)`.as('at'))
+    .executeTakeFirst();
+  const at = row?.at ?? null;
+  return at === null ? null : Number(at);
+}
+
+function isUnleased(now: number) {
+  return (eb: ExpressionBuilder<Database, 'tasks'>) =>
+    eb.or([eb('check_lease_until', 'is', null), eb('check_lease_until', '<=', now)]);
+}

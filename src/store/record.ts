@@ -1,0 +1,103 @@
+import type { Insertable, Selectable, Updateable } from 'kysely';
+import type { TaskFailure } from '../tasks/failure.ts';
+import { isAnnounced, type AnnouncedRecord, type TaskRecord, type Video } from '../tasks/task.ts';
+import type { TaskTable } from './database.ts';
+
+type TaskRow = Selectable<TaskTable>;
+
+/** All columns of a record; a check lease is not among them and ends with every write. */
+export function toRow(record: TaskRecord): Insertable<TaskTable> {
+  const { promptOptimizer } = record;
+  return {
+    id: record.id,
+    owner: record.owner,
+    model: record.model,
+    prompt: record.prompt,
+    image_url: record.imageUrl,
+    end_image_url: record.endImageUrl,
+    prompt_optimizer: promptOptimizer === null ? null : Number(promptOptimizer),
+    created_at: record.createdAt,
+    input_hash: record.inputHash,
+    ...mutableColumns(record),
+  };
+}
+
+/** What a write may change; the rest of a task is as its caller wanted it, for ever. */
+export function mutableColumns(record: TaskRecord) {
+  return {
+    state: record.state,
+    revision: record.revision,
+    videos: JSON.stringify(record.videos),
+    failure: toJson(record.failure),
+    provider_task_id: record.providerTaskId,
+    credits_consumed: record.creditsConsumed,
+    updated_at: record.updatedAt,
+    completed_at: record.completedAt,
+    idempotency_key: record.idempotencyKey,
+    submit_lease_by: record.submitLeaseBy,
+    submit_lease_until: record.submitLeaseUntil,
+    submit_at: record.submitAt,
+    not_now_count: record.notNowCount,
+    not_now_since: record.notNowSince,
+    marked_at: record.markedAt,
+    unknown_since: record.unknownSince,
+    refusal: toJson(record.refusal),
+    candidate_provider_task_id: record.candidateProviderTaskId,
+    next_check_at: record.nextCheckAt,
+    check_lease_until: null,
+    version: record.version,
+  } satisfies Updateable<TaskTable>;
+}
+
+export function toRecord(row: TaskRow): TaskRecord {
+  return {
+    id: row.id,
+    owner: row.owner,
+    state: row.state,
+    revision: toNumber(row.revision),
+    model: row.model,
+    prompt: row.prompt,
+    imageUrl: row.image_url,
+    endImageUrl: row.end_image_url,
+    promptOptimizer: row.prompt_optimizer === null ? null : row.prompt_optimizer === 1,
+    videos: JSON.parse(row.videos) as readonly Video[],
+    failure: fromJson(row.failure),
+    providerTaskId: row.provider_task_id,
+    creditsConsumed: row.credits_consumed,
+    createdAt: Number(row.created_at),
+    updatedAt: Number(row.updated_at),
+    completedAt: toNumber(row.completed_at),
+    idempotencyKey: row.idempotency_key,
+    inputHash: row.input_hash,
+    submitLeaseBy: row.submit_lease_by,
+    submitLeaseUntil: toNumber(row.submit_lease_until),
+    submitAt: Number(row.submit_at),
+    notNowCount: row.not_now_count,
+    notNowSince: toNumber(row.not_now_since),
+    markedAt: toNumber(row.marked_at),
+    unknownSince: toNumber(row.unknown_since),
+    refusal: fromJson(row.refusal),
+    candidateProviderTaskId: row.candidate_provider_task_id,
+    nextCheckAt: toNumber(row.next_check_at),
+    version: Number(row.version),
+  };
+}
+
+/** For rows that a query found by their revision. */
+export function toAnnounced(row: TaskRow): AnnouncedRecord {
+  const record = toRecord(row);
+  if (!isAnnounced(record)) throw new Error(`task ${record.id} was read as visible and has no revision`);
+  return record;
+}
+
+function toNumber(value: number | string | null): number | null {
+  return value === null ? null : Number(value);
+}
+
+function toJson(failure: TaskFailure | null): string | null {
+  return failure && JSON.stringify(failure);
+}
+
+function fromJson(text: string | null): TaskFailure | null {
+  return text === null ? null : (JSON.parse(text) as TaskFailure);
+}

@@ -1,0 +1,63 @@
+import BetterSqlite3 from 'better-sqlite3';
+import { Kysely, SqliteDialect, type SqliteDatabase } from 'kysely';
+import { join } from 'node:path';
+import { lockDataDir } from './data-dir-lock.ts';
+import type { Database } from './database.ts';
+import { migrate } from './migrate.ts';
+
+/** The connections of a store: reads never wait for a transaction that is being written. */
+export interface Connections {
+  readonly reader: Kysely<Database>;
+  readonly writer: Kysely<Database>;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the embedded store in a directory, which belongs to this process until it is closed. What it acknowledged is on
+ * disk. Throws an error that says what to do when the directory cannot be used.
+ */
+export async function openSqlite(dataDir: string): Promise<Connections> {
+  const unlock = lockDataDir(dataDir);
+  try {
+    const path = join(dataDir, 'kineograph.db');
+    const writer = connect(path);
+    await migrate(writer);
+    const reader = connect(path);
+    return {
+      reader,
+      writer,
+      async close() {
+        await reader.destroy();
+        await writer.destroy();
+        unlock();
+      },
+    };
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
+function connect(path: string): Kysely<Database> {
+  const database = new BetterSqlite3(path);
+  database.pragma('journal_mode = WAL');
+  // FULL: a commit is on disk before it is acknowledged; WAL's own default loses the last ones when power fails.
+  database.pragma('synchronous = FULL');
+  return new Kysely<Database>({ dialect: new SqliteDialect({ database: withPreparedOnce(database) }) });
+}
+
+/** Kysely prepares each query anew; the text of ours is always one of a few dozen. */
+function withPreparedOnce(database: BetterSqlite3.Database): SqliteDatabase {
+  const prepared = new Map<string, BetterSqlite3.Statement>();
+  return {
+    close: () => {
+      prepared.clear();
+      database.close();
+    },
+    prepare(sql) {
+      const statement = prepared.get(sql) ?? database.prepare(sql);
+      prepared.set(sql, statement);
+      return statement;
+    },
+  };
+}

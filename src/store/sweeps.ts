@@ -1,0 +1,59 @@
+import type { Kysely } from 'kysely';
+import type { TaskStore } from '../tasks/store.ts';
+import type { Database } from './database.ts';
+import { waitsItsTurn } from './turns.ts';
+import type { WriterQueue } from './writer-queue.ts';
+
+type Sweeps = Pick<TaskStore, 'takeOver' | 'sweepOrphans' | 'sweep'>;
+
+export function createSweeps(queue: WriterQueue): Sweeps {
+  return {
+    takeOver: (now) => queue.write(false, ({ trx }) => takeOver(trx, now)),
+    sweepOrphans: (now) => queue.write(false, ({ trx }) => sweepOrphans(trx, now)),
+    sweep: (before) => queue.write(false, ({ trx }) => sweep(trx, before)),
+  };
+}
+
+async function takeOver(db: Kysely<Database>, now: number): Promise<void> {
+  await db
+    .updateTable('tasks')
+    .set({ submit_lease_until: now })
+    .where('submit_lease_until', '>', now)
+    .execute();
+  await db
+    .updateTable('tasks')
+    .set({ check_lease_until: null })
+    .where('check_lease_until', '>', now)
+    .execute();
+  await db
+    .updateTable('tasks')
+    .set((eb) => ({ next_check_at: now, version: eb('version', '+', 1) }))
+    .where('state', '=', 'SUBMITTING')
+    .where('marked_at', 'is not', null)
+    .where('unknown_since', 'is', null)
+    .where('refusal', 'is', null)
+    .execute();
+}
+
+async function sweepOrphans(db: Kysely<Database>, now: number): Promise<number> {
+  const { numDeletedRows } = await db
+    .deleteFrom('tasks')
+    .where('revision', 'is', null)
+    .where(waitsItsTurn)
+    .where('submit_lease_until', '<=', now)
+    .executeTakeFirst();
+  return Number(numDeletedRows);
+}
+
+async function sweep(
+  db: Kysely<Database>,
+  { refusedBefore, slotsBefore }: Parameters<TaskStore['sweep']>[0],
+): Promise<void> {
+  await db
+    .deleteFrom('tasks')
+    .where('revision', 'is', null)
+    .where('refusal', 'is not', null)
+    .where('updated_at', '<', refusedBefore)
+    .execute();
+  await db.deleteFrom('slots').where('taken_at', '<', slotsBefore).execute();
+}

@@ -1,0 +1,97 @@
+import { sql, type ExpressionBuilder, type Kysely } from 'kysely';
+import type { Claim, TaskStore } from '../tasks/store.ts';
+import type { TaskRecord } from '../tasks/task.ts';
+import type { Database } from './database.ts';
+import { toRecord } from './record.ts';
+import { countSlots, takeSlot } from './slots.ts';
+
+type Turns = Parameters<TaskStore['takeTurns']>[0];
+
+/** A task that was not sent yet, or whose mark was taken back. */
+export function waitsItsTurn(eb: ExpressionBuilder<Database, 'tasks'>) {
+  return eb.and([
+    eb('state', '=', 'SUBMITTING'),
+    eb('marked_at', 'is', null),
+    eb('unknown_since', 'is', null),
+    eb('refusal', 'is', null),
+  ]);
+}
+
+/** Marks as many waiting tasks as there are free slots; to be run in one transaction. */
+export async function takeTurns(db: Kysely<Database>, turns: Turns): Promise<Claim> {
+  const { limit, now, windowMs } = turns;
+  const taken = await countSlots(db, 'create', now - windowMs);
+  const records: TaskRecord[] = [];
+  for (const task of await nextInTurn(db, turns, limit - taken.count)) {
+    const marked = await mark(db, task.id, turns);
+    if (!marked) continue;
+    await takeSlot(db, 'create', task.owner, now);
+    records.push(marked);
+  }
+  const isLimited = taken.count + records.length >= limit;
+  const freeAt = isLimited ? (taken.oldest ?? now) + windowMs : now;
+  const submitAt = await earliestSubmit(db, turns);
+  return { records, nextAt: submitAt === null ? null : Math.max(freeAt, submitAt) };
+}
+
+/** Round robin: the first task of every owner before the second of any, the owner who was served longest ago first. */
+async function nextInTurn(db: Kysely<Database>, turns: Turns, count: number) {
+  if (count <= 0) return [];
+  return db
+    .selectFrom(
+      sendable(db, turns)
+        .where('submit_at', '<=', turns.now)
+        .select(({ selectFrom }) => [
+          'id',
+          'owner',
+          'created_at',
+          sql<number>`row_number() over (partition by owner order by created_at, id)`.as('turn'),
+          selectFrom('slots')
+            .where('kind', '=', 'create')
+            .whereRef('slots.owner', '=', 'tasks.owner')
+            .select(({ fn }) => fn.coalesce(fn.max('slots.id'), sql<number>`0`).as('served'))
+            .as('served'),
+        ])
+        .as('waiting'),
+    )
+    .select(['id', 'owner'])
+    .orderBy('turn')
+    .orderBy('served')
+    .orderBy('created_at')
+    .orderBy('id')
+    .limit(count)
+    .execute();
+}
+
+/** A hidden task belongs to the process in which its mutation waits: nobody else may send it. */
+function sendable(db: Kysely<Database>, { processId }: Turns) {
+  return db
+    .selectFrom('tasks')
+    .where(waitsItsTurn)
+    .where((eb) => eb.or([eb('revision', 'is not', null), eb('submit_lease_by', '=', processId)]));
+}
+
+/** null when somebody else set the mark first: then it is theirs to send. */
+async function mark(
+  db: Kysely<Database>,
+  id: string,
+  { checkAfterMs, now }: Turns,
+): Promise<TaskRecord | null> {
+  const row = await db
+    .updateTable('tasks')
+    .set((eb) => ({ marked_at: now, next_check_at: now + checkAfterMs, version: eb('version', '+', 1) }))
+    .where('id', '=', id)
+    .where(waitsItsTurn)
+    .returningAll()
+    .executeTakeFirst();
+  return row ? toRecord(row) : null;
+}
+
+async function earliestSubmit(db: Kysely<Database>, turns: Turns): Promise<number | null> {
+  const row = await sendable(db, turns)
+    .select(({ fn }) => fn.min('submit_at').as('at'))
+    .executeTakeFirst();
+  // min() of nothing is null, whatever the column's type says.
+  const at = row?.at as number | string | null | undefined;
+  return at === null || at === undefined ? null : Number(at);
+}

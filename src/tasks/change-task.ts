@@ -1,0 +1,59 @@
+import { applyUpdate, type TaskUpdate } from './apply-update.ts';
+import type { TaskStore } from './store.ts';
+import type { AnnouncedRecord, TaskRecord } from './task.ts';
+
+/**
+ * Reads a task, lets `decide` make its next record, and writes that with a new revision; begins anew when somebody
+ * else wrote in between. `decide` returns null to leave the task as it is. Returns the written record, or null when
+ * there is no such task or nothing was to be written.
+ */
+export async function changeTask(
+  store: TaskStore,
+  id: string,
+  decide: (record: TaskRecord) => TaskRecord | null,
+): Promise<AnnouncedRecord | null> {
+  return compareAndSet(store, id, decide, (next) => store.save(next));
+}
+
+/** The same for what no reader sees: takes no revision and tells nobody. */
+export async function amendTask(
+  store: TaskStore,
+  id: string,
+  decide: (record: TaskRecord) => TaskRecord | null,
+): Promise<TaskRecord | null> {
+  return compareAndSet(store, id, decide, (next) => store.amend(next));
+}
+
+async function compareAndSet<T>(
+  store: TaskStore,
+  id: string,
+  decide: (record: TaskRecord) => TaskRecord | null,
+  write: (next: TaskRecord) => Promise<T | null>,
+): Promise<T | null> {
+  for (;;) {
+    const record = await store.get(id);
+    const next = record && decide(record);
+    if (!next) return null;
+    const written = await write(next);
+    if (written) return written;
+  }
+}
+
+/** What an update makes of a record, bookkeeping included; null when it says nothing new or the task was refused. */
+export function updated(
+  record: TaskRecord,
+  update: TaskUpdate,
+  now: number,
+  nextCheckAt: number,
+): TaskRecord | null {
+  if (record.refusal) return null;
+  const next = applyUpdate(record, update, now);
+  if (!next) return null;
+  const ended = next.completedAt !== null;
+  return {
+    ...next,
+    unknownSince: null,
+    candidateProviderTaskId: null,
+    nextCheckAt: ended ? null : nextCheckAt,
+  };
+}

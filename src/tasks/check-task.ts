@@ -1,0 +1,107 @@
+import type { TaskUpdate } from './apply-update.ts';
+import { amendTask, changeTask, updated } from './change-task.ts';
+import { checkInterval } from './check-interval.ts';
+import type { TaskPorts } from './ports.ts';
+import type { QueryAnswer } from './provider.ts';
+import { settleSubmission, submissionUnknown } from './settle-submission.ts';
+import { isTerminal, type TaskRecord } from './task.ts';
+import { startWorker, type Worker } from './worker.ts';
+
+/** Finds out what nobody tells: asks the provider about tasks whose check is due, and ends those whose time is over. */
+export function startReconciler(ports: TaskPorts): Worker {
+  const { clock, log, store, timings } = ports;
+  return startWorker({
+    name: 'reconciler',
+    clock,
+    log,
+    idleMs: timings.idleLook,
+    claim: () =>
+      store.claimDue({
+        now: clock.now(),
+        leaseMs: timings.checkLease,
+        limitPerSecond: timings.queriesPerSecond,
+      }),
+    work: (record) => checkTask(ports, record),
+  });
+}
+
+async function checkTask(ports: TaskPorts, record: TaskRecord): Promise<void> {
+  const providerTaskId = record.providerTaskId ?? record.candidateProviderTaskId;
+  if (providerTaskId !== null) return ask(ports, record, providerTaskId);
+  const isLost = record.state === 'SUBMITTING' && record.markedAt !== null && record.unknownSince === null;
+  if (isLost) {
+    const reason = 'no outcome was written before its time was over';
+    return settleSubmission(ports, record, { kind: 'unknown', reason });
+  }
+  return endOrAskLater(ports, record);
+}
+
+async function ask(ports: TaskPorts, record: TaskRecord, providerTaskId: string): Promise<void> {
+  const { callbackAddress, clock, log, provider, store, timings } = ports;
+  const answer = await provider.queryTask(providerTaskId);
+  const now = clock.now();
+  if (isOfAnother(answer)) {
+    log.warn(
+      { task: record.id, providerTaskId },
+      'a callback named a provider task that is not this one; dropped',
+    );
+    await amendTask(store, record.id, (current) =>
+      current.candidateProviderTaskId === providerTaskId
+        ? { ...current, candidateProviderTaskId: null }
+        : null,
+    );
+    return endOrAskLater(ports, record);
+  }
+  if (answer.kind !== 'update') {
+    log.debug({ task: record.id, providerTaskId, reason: answer.reason }, 'the query brought nothing new');
+    return endOrAskLater(ports, record);
+  }
+  const changed = await changeTask(store, record.id, (current) =>
+    updated(current, answer.update, now, now + checkInterval(current, now, timings)),
+  );
+  if (!changed || !isTerminal(changed.state)) await endOrAskLater(ports, record);
+
+  /** Only a candidate is in doubt, and only an answer that shows where it calls back can disprove it. */
+  function isOfAnother(answer: QueryAnswer): boolean {
+    if (record.providerTaskId !== null || answer.kind === 'nothing') return false;
+    return answer.callbackUrl !== null && !callbackAddress.matches(record.id, answer.callbackUrl);
+  }
+}
+
+/** A check that brought no end: ends the task if its time is over, and otherwise sets its next check. */
+async function endOrAskLater(ports: TaskPorts, checked: TaskRecord): Promise<void> {
+  const { clock, store, timings } = ports;
+  const now = clock.now();
+  const ended = await changeTask(store, checked.id, (record) => {
+    const end = endByClock(ports, record, now);
+    return end && updated(record, end, now, now);
+  });
+  if (ended) return;
+  await amendTask(store, checked.id, (record) => {
+    // Somebody asked for a look while this one was under way.
+    const isWanted =
+      record.version !== checked.version && record.nextCheckAt !== null && record.nextCheckAt <= now;
+    return isWanted ? null : { ...record, nextCheckAt: nextCheckAt(record) };
+  });
+
+  function nextCheckAt(record: TaskRecord): number | null {
+    const isKnown = record.providerTaskId !== null || record.candidateProviderTaskId !== null;
+    const giveUpAt = record.createdAt + timings.taskDeadline;
+    if (isKnown && now < giveUpAt) return Math.min(now + checkInterval(record, now, timings), giveUpAt);
+    return record.unknownSince === null ? null : record.unknownSince + timings.submissionGrace;
+  }
+}
+
+/** The ending that our clock gives a task when nobody else gives one in time. */
+function endByClock({ timings }: TaskPorts, record: TaskRecord, now: number): TaskUpdate | null {
+  const fail = { state: 'FAIL', providerTaskId: null, creditsConsumed: null } as const;
+  if (record.unknownSince !== null && now >= record.unknownSince + timings.submissionGrace)
+    return { ...fail, failure: submissionUnknown('and no callback came') };
+  if (record.providerTaskId !== null && now >= record.createdAt + timings.taskDeadline) {
+    const message =
+      'The provider gave no final state in time; the video may still come, and may have been charged. ' +
+      'Look at https://kie.ai/logs before you try again.';
+    return { ...fail, failure: { code: 'EXPIRED', providerCode: null, message } };
+  }
+  return null;
+}

@@ -1,0 +1,120 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { changeTask } from './change-task.ts';
+import type { TaskFailure } from './failure.ts';
+import { isSettled } from './outcomes.ts';
+import type { TaskPorts } from './ports.ts';
+import { MODEL, isAnnounced, type AnnouncedRecord, type TaskInput, type TaskRecord } from './task.ts';
+import { validateInput, type CreateInput, type ValidInput, type ValidationIssue } from './validate-input.ts';
+
+/** How createImageToVideo ends, as data. */
+export type CreateResult =
+  | { readonly kind: 'success'; readonly task: AnnouncedRecord }
+  | { readonly kind: 'invalid'; readonly issues: readonly ValidationIssue[] }
+  | { readonly kind: 'refused'; readonly failure: TaskFailure }
+  | { readonly kind: 'conflict'; readonly task: AnnouncedRecord };
+
+/**
+ * Takes a caller's wish for a video: stores it, has it submitted, and waits a bounded time for what becomes of it.
+ * A wish that carries an idempotencyKey in use joins the task that has it. Rejects when the store fails; then the caller
+ * may try again.
+ */
+export async function createTask(
+  ports: TaskPorts,
+  wakeSubmitter: () => void,
+  owner: string,
+  input: CreateInput,
+): Promise<CreateResult> {
+  const checked = validateInput(input);
+  if ('issues' in checked) return { kind: 'invalid', issues: checked.issues };
+  const { clock, store, timings } = ports;
+
+  const deadline = clock.now() + timings.createWait;
+  const hash = hashOf(checked.valid);
+  for (;;) {
+    if (await isQueueFull(ports)) return { kind: 'refused', failure: QUEUE_FULL };
+    const record = await store.insert(newRecord(ports, owner, checked.valid, hash));
+    wakeSubmitter();
+    const settled = await waitForOutcome(ports, record, deadline);
+    // Its first caller's process died before it was sent, so nobody was told of it: this caller becomes the first.
+    if (!settled) continue;
+    const isTwin = settled.inputHash === hash;
+    if (isAnnounced(settled)) return { kind: isTwin ? 'success' : 'conflict', task: settled };
+    if (settled.refusal && isTwin) return { kind: 'refused', failure: settled.refusal };
+    // The other input that had the key was refused, which freed it.
+  }
+}
+
+const QUEUE_FULL: TaskFailure = {
+  code: 'RATE_LIMITED',
+  providerCode: null,
+  message: 'Too many tasks wait to be submitted; nothing was stored. Try again in some minutes.',
+};
+
+async function isQueueFull({ store, timings }: TaskPorts): Promise<boolean> {
+  const windows = (await store.countWaiting()) / timings.createsPerWindow;
+  return windows * timings.createWindow > timings.queueLimit;
+}
+
+/** The task once it is settled, or announced because time ran out; null when it was swept meanwhile. */
+async function waitForOutcome(
+  ports: TaskPorts,
+  first: TaskRecord,
+  deadline: number,
+): Promise<TaskRecord | null> {
+  const { clock, outcomes, store, timings } = ports;
+  let record: TaskRecord | null = first;
+  while (record && !isSettled(record)) {
+    const left = deadline - clock.now();
+    if (left <= 0 || outcomes.hasEnded()) return announce(ports, record.id);
+    const told = await outcomes.wait(record.id, Math.min(left, timings.outcomeLook));
+    if (told) return told;
+    record = await store.get(record.id);
+  }
+  return record;
+}
+
+async function announce({ store }: TaskPorts, id: string): Promise<TaskRecord | null> {
+  const announced = await changeTask(store, id, (record) =>
+    isAnnounced(record) || record.refusal ? null : record,
+  );
+  return announced ?? store.get(id);
+}
+
+function newRecord(ports: TaskPorts, owner: string, input: ValidInput, inputHash: string): TaskRecord {
+  const now = ports.clock.now();
+  return {
+    ...input,
+    id: randomUUID(),
+    owner,
+    inputHash,
+    state: 'SUBMITTING',
+    model: MODEL,
+    videos: [],
+    failure: null,
+    providerTaskId: null,
+    creditsConsumed: null,
+    revision: null,
+    createdAt: now,
+    updatedAt: now,
+    completedAt: null,
+    submitLeaseBy: ports.processId,
+    submitLeaseUntil: now + ports.timings.createWait + ports.timings.submitLease,
+    submitAt: now,
+    notNowCount: 0,
+    notNowSince: null,
+    markedAt: null,
+    unknownSince: null,
+    refusal: null,
+    candidateProviderTaskId: null,
+    nextCheckAt: null,
+    version: 0,
+  };
+}
+
+/** Equal for inputs that ask the provider for the same. */
+function hashOf(input: TaskInput): string {
+  const { prompt, imageUrl, endImageUrl, promptOptimizer } = input;
+  return createHash('sha256')
+    .update(JSON.stringify([MODEL, prompt, imageUrl, endImageUrl, promptOptimizer]))
+    .digest('base64url');
+}

@@ -1,0 +1,61 @@
+import type { AnnouncedRecord } from './task.ts';
+
+export type FeedListener = (change: AnnouncedRecord) => void;
+
+/**
+ * Tells committed changes to whoever is attached in this process. Attaching takes effect at once, listeners are called
+ * synchronously and in order of revision, and one that throws harms nobody else.
+ */
+export interface Feed {
+  publish(changes: readonly AnnouncedRecord[]): void;
+  /** Follows one task; the returned function detaches, at once and as often as it is called. */
+  onTask(id: string, listener: FeedListener): () => void;
+  /** Follows all tasks of an owner. */
+  onOwner(owner: string, listener: FeedListener): () => void;
+  /** How many listeners are attached now. */
+  size(): number;
+}
+
+export function createFeed(onListenerError: (error: unknown) => void): Feed {
+  const byTask = new Map<string, Set<FeedListener>>();
+  const byOwner = new Map<string, Set<FeedListener>>();
+
+  function tell(listeners: Set<FeedListener> | undefined, change: AnnouncedRecord): void {
+    if (!listeners) return;
+    // A copy: a listener may detach itself or attach another one while it is told.
+    for (const listener of [...listeners]) {
+      try {
+        listener(change);
+      } catch (error) {
+        onListenerError(error);
+      }
+    }
+  }
+
+  return {
+    publish(changes) {
+      for (const change of changes) {
+        tell(byTask.get(change.id), change);
+        tell(byOwner.get(change.owner), change);
+      }
+    },
+    onTask: (id, listener) => attach(byTask, id, listener),
+    onOwner: (owner, listener) => attach(byOwner, owner, listener),
+    size: () => count(byTask) + count(byOwner),
+  };
+}
+
+function attach(topics: Map<string, Set<FeedListener>>, topic: string, listener: FeedListener): () => void {
+  const listeners = topics.get(topic) ?? new Set();
+  topics.set(topic, listeners.add(listener));
+  return () => {
+    listeners.delete(listener);
+    if (listeners.size === 0 && topics.get(topic) === listeners) topics.delete(topic);
+  };
+}
+
+function count(topics: Map<string, Set<FeedListener>>): number {
+  let sum = 0;
+  for (const listeners of topics.values()) sum += listeners.size;
+  return sum;
+}

@@ -1,0 +1,59 @@
+import { RequestError } from './request-error.ts';
+import type { PagePosition, TaskStore } from './store.ts';
+import type { AnnouncedRecord, TaskState } from './task.ts';
+
+const MAX_PAGE = 100;
+
+export interface TaskPage {
+  readonly tasks: readonly AnnouncedRecord[];
+  readonly hasNextPage: boolean;
+  readonly hasPreviousPage: boolean;
+  /** The newest revision of any task before this page was read: following from here on misses nothing. */
+  readonly revision: number;
+}
+
+export interface ListQuery {
+  readonly first: number;
+  /** A cursor; null for the newest tasks. */
+  readonly after: string | null;
+  /** Empty for all. */
+  readonly states: readonly TaskState[];
+}
+
+/**
+ * A page of an owner's tasks, newest first.
+ * Rejects with BAD_USER_INPUT for a `first` outside 1..100 and for an `after` that `cursorOf` did not make.
+ */
+export async function listTasks(
+  store: TaskStore,
+  owner: string,
+  { after, first, states }: ListQuery,
+): Promise<TaskPage> {
+  if (first < 1 || first > MAX_PAGE)
+    throw new RequestError('BAD_USER_INPUT', `first: ${first} is not between 1 and ${MAX_PAGE}.`);
+  const below = after === null ? null : positionOf(after);
+  const revision = await store.newestRevision();
+  const found = await store.page(owner, { limit: first + 1, below, states });
+  return {
+    tasks: found.slice(0, first),
+    hasNextPage: found.length > first,
+    hasPreviousPage: after !== null,
+    revision,
+  };
+}
+
+/** An opaque name of a task's place in the list; it stays right while other tasks come and change. */
+export function cursorOf({ createdAt, id }: PagePosition): string {
+  return Buffer.from(`${createdAt}:${id}`).toString('base64url');
+}
+
+function positionOf(cursor: string): PagePosition {
+  const [, createdAt, id] =
+    /^(\d{1,15}):([\w-]{1,100})$/.exec(Buffer.from(cursor, 'base64url').toString()) ?? [];
+  if (createdAt === undefined || id === undefined)
+    throw new RequestError(
+      'BAD_USER_INPUT',
+      'after: this is no cursor of tasks. Take it from pageInfo.endCursor or an edge, or leave it out.',
+    );
+  return { createdAt: Number(createdAt), id };
+}

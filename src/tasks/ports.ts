@@ -1,0 +1,22 @@
+import type { CallbackAddress } from './callback-address.ts';
+import type { Clock } from './clock.ts';
+import type { Feed } from './feed.ts';
+import type { Log } from './log.ts';
+import type { Outcomes } from './outcomes.ts';
+import type { Provider } from './provider.ts';
+import type { TaskStore } from './store.ts';
+import type { Timings } from './timings.ts';
+
+/** Everything that the use cases of a task work with. */
+export interface TaskPorts {
+  readonly store: TaskStore;
+  readonly provider: Provider;
+  readonly feed: Feed;
+  readonly outcomes: Outcomes;
+  readonly callbackAddress: CallbackAddress;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly timings: Timings;
+  /** Names this process among all that share the store. */
+  readonly processId: string;
+}

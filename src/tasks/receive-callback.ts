@@ -1,0 +1,89 @@
+import { amendTask, changeTask, updated } from './change-task.ts';
+import { checkInterval } from './check-interval.ts';
+import { isPresumed } from './failure.ts';
+import type { TaskPorts } from './ports.ts';
+import type { QueryAnswer } from './provider.ts';
+import { isTerminal, type TaskRecord } from './task.ts';
+
+/** What a callback claims about a task. */
+export interface CallbackReport {
+  readonly taskId: string;
+  readonly providerTaskId: string;
+  readonly answer: QueryAnswer;
+}
+
+/**
+ * What became of a callback.
+ * - applied: the task was changed by it.
+ * - noted: it says nothing new, or it was taken as a reason to ask the provider.
+ * - unknown-task: there is no such task.
+ * - conflict: the task belongs to another provider id.
+ */
+export type CallbackReceipt = 'applied' | 'noted' | 'unknown-task' | 'conflict';
+
+/** Takes a report whose token and signature are right: it is the provider's word, and applied at once. */
+export async function takeSignedReport(ports: TaskPorts, report: CallbackReport): Promise<CallbackReceipt> {
+  const { clock, log, store, timings } = ports;
+  const now = clock.now();
+  const known = await recognise(ports, report);
+  if (typeof known === 'string') return known;
+  const { answer, providerTaskId, taskId } = report;
+
+  // Even a report that says nothing usable proves that the provider has the task under this id.
+  const update =
+    answer.kind === 'update'
+      ? answer.update
+      : { state: 'WAITING' as const, providerTaskId, creditsConsumed: null };
+  const changed = await changeTask(store, taskId, (record) =>
+    updated(record, update, now, now + checkInterval(record, now, timings)),
+  );
+  if (answer.kind !== 'update') {
+    log.warn(
+      { task: taskId, reason: answer.reason },
+      'a callback said nothing usable; the provider is asked',
+    );
+    await bringCheckForward(ports, taskId);
+  }
+  return changed ? 'applied' : 'noted';
+}
+
+/** Takes a report that nobody signed: not believed, but a reason to ask the provider now. */
+export async function takeUnsignedReport(
+  ports: TaskPorts,
+  { providerTaskId, taskId }: Omit<CallbackReport, 'answer'>,
+): Promise<CallbackReceipt> {
+  const known = await recognise(ports, { providerTaskId, taskId });
+  if (typeof known === 'string') return known;
+  await amendTask(ports.store, taskId, (record) =>
+    hasEnded(record)
+      ? null
+      : {
+          ...record,
+          candidateProviderTaskId: record.providerTaskId === null ? providerTaskId : null,
+          nextCheckAt: ports.clock.now(),
+        },
+  );
+  return 'noted';
+}
+
+/** Has the provider asked about a task now; does nothing for tasks that it could not be asked about. */
+export async function bringCheckForward({ clock, store }: TaskPorts, taskId: string): Promise<void> {
+  await amendTask(store, taskId, (record) => {
+    const isKnown = record.providerTaskId !== null || record.candidateProviderTaskId !== null;
+    return !isKnown || hasEnded(record) ? null : { ...record, nextCheckAt: clock.now() };
+  });
+}
+
+async function recognise(
+  { store }: TaskPorts,
+  { providerTaskId, taskId }: Omit<CallbackReport, 'answer'>,
+): Promise<TaskRecord | 'unknown-task' | 'conflict'> {
+  const record = await store.get(taskId);
+  if (!record || record.refusal) return 'unknown-task';
+  const isOther = record.providerTaskId !== null && record.providerTaskId !== providerTaskId;
+  return isOther ? 'conflict' : record;
+}
+
+function hasEnded(record: TaskRecord): boolean {
+  return isTerminal(record.state) && !(record.failure && isPresumed(record.failure.code));
+}

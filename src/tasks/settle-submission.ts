@@ -1,0 +1,130 @@
+import { amendTask, changeTask, updated } from './change-task.ts';
+import { checkInterval } from './check-interval.ts';
+import type { ProviderErrorCode, TaskFailure } from './failure.ts';
+import type { TaskPorts } from './ports.ts';
+import type { CreateOutcome } from './provider.ts';
+import { resendDelay } from './resend-delay.ts';
+import { isAnnounced, type TaskRecord } from './task.ts';
+
+/** Writes down how the create call of a marked task ended, and tells whoever waits for it. */
+export async function settleSubmission(
+  ports: TaskPorts,
+  record: TaskRecord,
+  outcome: CreateOutcome,
+): Promise<void> {
+  switch (outcome.kind) {
+    case 'accepted':
+      return accept(ports, record.id, outcome.providerTaskId);
+    case 'refused':
+      return refuse(ports, record.id, outcome.failure);
+    case 'not-now':
+      return sendAgain(ports, record, outcome.failure, outcome.retryAfterMs);
+    case 'unknown':
+      return leaveUnknown(ports, record.id, outcome.reason);
+  }
+}
+
+async function accept(ports: TaskPorts, id: string, providerTaskId: string): Promise<void> {
+  const { clock, store, timings } = ports;
+  const now = clock.now();
+  const update = { state: 'WAITING', providerTaskId, creditsConsumed: null } as const;
+  const changed = await changeTask(store, id, (record) =>
+    updated(record, update, now, now + checkInterval(record, now, timings)),
+  );
+  // Already concluded to be lost: the provider's word decides how it truly ended.
+  if (!changed)
+    await amendTask(store, id, (record) =>
+      record.providerTaskId === null && !record.refusal
+        ? { ...record, candidateProviderTaskId: providerTaskId, nextCheckAt: now }
+        : null,
+    );
+}
+
+/** Nothing was created: a task that nobody was told of stays hidden with its refusal, any other one fails. */
+async function refuse(ports: TaskPorts, id: string, failure: TaskFailure): Promise<void> {
+  const { clock, outcomes, store } = ports;
+  const hidden = await amendTask(store, id, (record) =>
+    isWaitingForAnswer(record) && !isAnnounced(record)
+      ? { ...record, refusal: failure, idempotencyKey: null, nextCheckAt: null, updatedAt: clock.now() }
+      : null,
+  );
+  if (hidden) {
+    outcomes.tell(hidden);
+    return;
+  }
+  await failSubmission(ports, id, failure, { freesKey: true });
+}
+
+async function sendAgain(
+  ports: TaskPorts,
+  sent: TaskRecord,
+  failure: TaskFailure,
+  retryAfterMs: number | null,
+): Promise<void> {
+  const { clock, store, timings } = ports;
+  const now = clock.now();
+  const deadline = (sent.notNowSince ?? now) + timings.submitDeadline;
+  if (now >= deadline) return refuse(ports, sent.id, failure);
+  const delay = retryAfterMs ?? resendDelay(sent.notNowCount, timings);
+  await amendTask(store, sent.id, (record) =>
+    isWaitingForAnswer(record) && record.markedAt === sent.markedAt
+      ? {
+          ...record,
+          markedAt: null,
+          nextCheckAt: null,
+          submitAt: Math.min(now + delay, deadline),
+          notNowCount: record.notNowCount + 1,
+          notNowSince: record.notNowSince ?? now,
+        }
+      : null,
+  );
+}
+
+/** Never sent again. A callback can still adopt the task, unless the provider was given no address for one. */
+async function leaveUnknown(ports: TaskPorts, id: string, reason: string): Promise<void> {
+  const { callbackAddress, clock, log, outcomes, store, timings } = ports;
+  log.warn({ task: id, reason }, 'nobody knows whether the provider took this task; it is not sent again');
+  if (callbackAddress.urlFor(id) === null) {
+    const failure = submissionUnknown('and without PUBLIC_URL no callback can tell');
+    return failSubmission(ports, id, failure, { freesKey: false });
+  }
+  const now = clock.now();
+  const toUnknown = (record: TaskRecord): TaskRecord | null =>
+    isWaitingForAnswer(record)
+      ? { ...record, unknownSince: now, nextCheckAt: now + timings.submissionGrace }
+      : null;
+  const announced = await changeTask(store, id, (record) => (isAnnounced(record) ? null : toUnknown(record)));
+  const known = announced ?? (await amendTask(store, id, toUnknown));
+  if (known) outcomes.tell(known);
+}
+
+/** What is said of a task whose create answer was lost, when nothing was heard of it since. */
+export function submissionUnknown(why: string): TaskFailure {
+  return {
+    code: 'SUBMISSION_UNKNOWN' satisfies ProviderErrorCode,
+    providerCode: null,
+    message:
+      `The answer to the create call was lost ${why}: the provider may have taken the task and charged for it. ` +
+      'Look at https://kie.ai/logs before you try again.',
+  };
+}
+
+async function failSubmission(
+  { clock, store }: TaskPorts,
+  id: string,
+  failure: TaskFailure,
+  { freesKey }: { readonly freesKey: boolean },
+): Promise<void> {
+  const now = clock.now();
+  await changeTask(store, id, (record) => {
+    if (!isWaitingForAnswer(record)) return null;
+    const update = { state: 'FAIL', failure, providerTaskId: null, creditsConsumed: null } as const;
+    const failed = updated(record, update, now, now);
+    return failed && freesKey ? { ...failed, idempotencyKey: null } : failed;
+  });
+}
+
+/** Not adopted by a callback, refused or given up meanwhile. */
+function isWaitingForAnswer(record: TaskRecord): boolean {
+  return record.state === 'SUBMITTING' && record.unknownSince === null && record.refusal === null;
+}

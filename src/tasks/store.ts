@@ -1,0 +1,96 @@
+import type { AnnouncedRecord, TaskRecord, TaskState } from './task.ts';
+
+/** Where a page of an owner's tasks goes on: below the task that was created then and has this id. */
+export interface PagePosition {
+  readonly createdAt: number;
+  readonly id: string;
+}
+
+export interface PageQuery {
+  readonly limit: number;
+  /** null for the newest tasks. */
+  readonly below: PagePosition | null;
+  /** Empty for all states. */
+  readonly states: readonly TaskState[];
+}
+
+/** Work that was claimed, and when to ask for more: null when only new tasks can bring some. */
+export interface Claim {
+  readonly records: readonly TaskRecord[];
+  readonly nextAt: number | null;
+}
+
+/** The store could not be reached or could not write; what was to be done may be tried again. */
+export class StoreUnavailableError extends Error {
+  override readonly name = 'StoreUnavailableError';
+
+  constructor(cause: unknown) {
+    super(`the store is not available: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
+/**
+ * Where tasks live. A promise that is fulfilled for a write means: it is durable. Every method rejects
+ * with StoreUnavailableError when the store cannot be reached or cannot write.
+ * Committed changes that took a revision are handed to the feed in order of revision, before their promises are fulfilled.
+ */
+export interface TaskStore {
+  /** Adds a task. When the owner's idempotencyKey is in use, adds nothing and returns the task that has it. */
+  insert(record: TaskRecord): Promise<TaskRecord>;
+  /** By our id, hidden ones included. */
+  get(id: string): Promise<TaskRecord | null>;
+  /** Writes `next` with a new revision, which announces it; null when the record was written since `next` was read. */
+  save(next: TaskRecord): Promise<AnnouncedRecord | null>;
+  /** Writes what no reader sees, without a new revision; null when the record was written since `next` was read. */
+  amend(next: TaskRecord): Promise<TaskRecord | null>;
+
+  /** A visible task of this owner, by our id or the provider's. */
+  find(owner: string, id: string): Promise<AnnouncedRecord | null>;
+  /** Visible tasks of this owner, newest first. */
+  page(owner: string, query: PageQuery): Promise<readonly AnnouncedRecord[]>;
+  /** Visible tasks of this owner that changed after `revision`, each in its newest state, in order of revision. */
+  changesAfter(owner: string, revision: number, limit: number): Promise<readonly AnnouncedRecord[]>;
+  /** The newest revision that was given to any task; 0 before the first. */
+  newestRevision(): Promise<number>;
+
+  /**
+   * Takes free slots of the create limit (`limit` per `windowMs`, refused and repeated calls counted) for tasks that
+   * wait their turn, round robin over owners, oldest first within one, and sets their marks, all in one transaction.
+   * Only tasks that are announced or leased by `processId` are taken. Who gets a record back sends it, and nobody else.
+   */
+  takeTurns(query: {
+    readonly now: number;
+    readonly processId: string;
+    readonly limit: number;
+    readonly windowMs: number;
+    /** For the mark's own end: when a marked task without an outcome is looked at. */
+    readonly checkAfterMs: number;
+  }): Promise<Claim>;
+  /** How many tasks wait their turn to be sent. */
+  countWaiting(): Promise<number>;
+  /**
+   * Claims tasks whose next check is due, most overdue first, at most `limitPerSecond` in any second over all
+   * processes, and keeps others away from them for `leaseMs`.
+   */
+  claimDue(query: {
+    readonly now: number;
+    readonly leaseMs: number;
+    readonly limitPerSecond: number;
+  }): Promise<Claim>;
+
+  /**
+   * To be called once at start by the only process on this store: ends the leases of its predecessors and makes
+   * marks without an outcome due at once.
+   */
+  takeOver(now: number): Promise<void>;
+  /** Deletes hidden tasks that were never sent and whose lease ran out: nobody was told of them. */
+  sweepOrphans(now: number): Promise<number>;
+  /** Deletes refusals from before `refusedBefore` and slots from before `slotsBefore`. */
+  sweep(query: { readonly refusedBefore: number; readonly slotsBefore: number }): Promise<void>;
+
+  /** A random secret of 32 bytes that is made at the first call and the same ever after, for all processes. */
+  secret(name: string): Promise<Buffer>;
+  /** Rejects when the store cannot be read. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}

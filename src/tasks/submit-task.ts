@@ -1,0 +1,61 @@
+import type { TaskPorts } from './ports.ts';
+import type { CreateOutcome } from './provider.ts';
+import { settleSubmission } from './settle-submission.ts';
+import type { TaskRecord } from './task.ts';
+import { startWorker, type Worker } from './worker.ts';
+
+/** Sends waiting tasks to the provider as the create limit allows, and writes down what became of each call. */
+export function startSubmitter(ports: TaskPorts): Worker {
+  const { clock, log, processId, store, timings } = ports;
+  return startWorker({
+    name: 'submitter',
+    clock,
+    log,
+    idleMs: timings.idleLook,
+    claim: () =>
+      store.takeTurns({
+        now: clock.now(),
+        processId,
+        limit: timings.createsPerWindow,
+        windowMs: timings.createWindow,
+        checkAfterMs: timings.createTimeout + timings.markMargin,
+      }),
+    work: (record) => submitTask(ports, record),
+  });
+}
+
+/** `record` carries its mark: this is the one call that may be made for it. */
+async function submitTask(ports: TaskPorts, record: TaskRecord): Promise<void> {
+  const outcome = await callOnce(ports, record);
+  ports.log.info({ task: record.id, outcome: outcome.kind }, 'create call ended');
+  await persist(ports, record.id, () => settleSubmission(ports, record, outcome));
+}
+
+async function callOnce(
+  { provider, callbackAddress }: TaskPorts,
+  record: TaskRecord,
+): Promise<CreateOutcome> {
+  try {
+    return await provider.createTask(record, callbackAddress.urlFor(record.id));
+  } catch (error) {
+    // By its contract it does not throw; if it does, nobody knows how far the call went.
+    return { kind: 'unknown', reason: String(error) };
+  }
+}
+
+/** An outcome exists only here until the store has it, so it is written until that succeeds. */
+async function persist(
+  { clock, log, timings }: TaskPorts,
+  task: string,
+  write: () => Promise<void>,
+): Promise<void> {
+  for (;;) {
+    try {
+      await write();
+      return;
+    } catch (error) {
+      log.error({ err: error, task }, 'the store did not take the outcome of a create call; trying again');
+      await new Promise<void>((resolve) => clock.after(timings.outcomeLook, resolve));
+    }
+  }
+}

@@ -1,0 +1,97 @@
+import type { TaskFailure } from './failure.ts';
+
+/** The only model that this gateway submits to, in the provider's spelling. */
+export const MODEL = 'hailuo/02-image-to-video-pro';
+
+/** In the order in which a task moves through them; both SUCCESS and FAIL are terminal. */
+export const TASK_STATES = ['SUBMITTING', 'WAITING', 'QUEUING', 'GENERATING', 'SUCCESS', 'FAIL'] as const;
+
+export type TaskState = (typeof TASK_STATES)[number];
+
+const RANK: Readonly<Record<TaskState, number>> = {
+  SUBMITTING: 0,
+  WAITING: 1,
+  QUEUING: 2,
+  GENERATING: 3,
+  SUCCESS: 4,
+  FAIL: 4,
+};
+
+/** How far a state is along the way; a task only ever moves to a higher rank. */
+export function rankOf(state: TaskState): number {
+  return RANK[state];
+}
+
+export function isTerminal(state: TaskState): boolean {
+  return state === 'SUCCESS' || state === 'FAIL';
+}
+
+export interface Video {
+  readonly url: string;
+  /** When the provider may delete it, in ms since the epoch; null when that is not known. */
+  readonly expiresAt: number | null;
+}
+
+/** What the caller asked for, normalised: no end picture is null, URLs carry no outer white space. */
+export interface TaskInput {
+  readonly prompt: string;
+  readonly imageUrl: string;
+  readonly endImageUrl: string | null;
+  /** null when the caller did not say; then the provider is not told either. */
+  readonly promptOptimizer: boolean | null;
+}
+
+/** A task as its owner sees it. All times are ms since the epoch by our own clock. */
+export interface Task extends TaskInput {
+  readonly id: string;
+  readonly owner: string;
+  readonly state: TaskState;
+  readonly model: string;
+  readonly videos: readonly Video[];
+  /** Set exactly when state is FAIL. */
+  readonly failure: TaskFailure | null;
+  readonly providerTaskId: string | null;
+  readonly creditsConsumed: number | null;
+  /** Grows with every visible change of any task; larger is newer. */
+  readonly revision: number;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  /** Set exactly when state is terminal. */
+  readonly completedAt: number | null;
+}
+
+/** A task as the store keeps it: what its owner sees, and what is needed to bring it to its end. */
+export interface TaskRecord extends Omit<Task, 'revision'> {
+  /** null while the task is hidden: nobody was told of it yet, and no reader finds it. */
+  readonly revision: number | null;
+  readonly idempotencyKey: string | null;
+  readonly inputHash: string;
+  /** The process that a waiting mutation lives in; only that process may send a hidden task. */
+  readonly submitLeaseBy: string | null;
+  /** Until when a hidden task without a mark is believed to have a mutation waiting for it. */
+  readonly submitLeaseUntil: number | null;
+  /** When the task may be sent (again). */
+  readonly submitAt: number;
+  /** How often the provider has said "not now". */
+  readonly notNowCount: number;
+  readonly notNowSince: number | null;
+  /** The mark: when the create call was begun. Durable before its first byte; guards money. */
+  readonly markedAt: number | null;
+  /** Since when it is certain that nobody knows whether the provider took the create call. */
+  readonly unknownSince: number | null;
+  /** The provider's "no" to a task that nobody was told of; kept for twins that wait for it. */
+  readonly refusal: TaskFailure | null;
+  /** A provider id that somebody named without proof; ours only when the provider confirms it. */
+  readonly candidateProviderTaskId: string | null;
+  /** When the reconciler must look at the task; null when there is nothing left to find out. */
+  readonly nextCheckAt: number | null;
+  /** Counts every write of this record, visible or not; the store compares it before it writes. */
+  readonly version: number;
+}
+
+/** A record that somebody may see. */
+export type AnnouncedRecord = TaskRecord & { readonly revision: number };
+
+export function isAnnounced(record: TaskRecord): record is AnnouncedRecord {
+  return record.revision !== null;
+}

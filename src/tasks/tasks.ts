@@ -1,0 +1,93 @@
+import { startReconciler } from './check-task.ts';
+import { createTask, type CreateResult } from './create-task.ts';
+import { startHousekeeping } from './housekeeping.ts';
+import { listTasks, type ListQuery, type TaskPage } from './list-tasks.ts';
+import type { TaskPorts } from './ports.ts';
+import {
+  bringCheckForward,
+  takeSignedReport,
+  takeUnsignedReport,
+  type CallbackReceipt,
+  type CallbackReport,
+} from './receive-callback.ts';
+import { startSubmitter } from './submit-task.ts';
+import type { AnnouncedRecord } from './task.ts';
+import { createThrottle } from './throttle.ts';
+import { hasInvalidCharacters, type CreateInput } from './validate-input.ts';
+import { noSuchTask, watchTask } from './watch-task.ts';
+import { watchTasks } from './watch-tasks.ts';
+import type { Watch } from './watch.ts';
+
+/** What callers can do; every method sees only the tasks of `owner`. */
+export interface TaskQueries {
+  create(owner: string, input: CreateInput): Promise<CreateResult>;
+  /** By our id or the provider's; null when there is none that the owner may see. */
+  find(owner: string, id: string): Promise<AnnouncedRecord | null>;
+  list(owner: string, query: ListQuery): Promise<TaskPage>;
+  watchOne(owner: string, id: string, after: number | null): Promise<Watch>;
+  watchAll(owner: string, after: number | null): Promise<Watch>;
+  /** The provider account's balance; null when it cannot be had right now. */
+  credits(): Promise<number | null>;
+}
+
+/** What the provider's callbacks can do. Methods with a promise reject when the store cannot be reached. */
+export interface TaskCallbacks {
+  isToken(taskId: string, token: string): boolean;
+  takeSigned(report: CallbackReport): Promise<CallbackReceipt>;
+  takeUnsigned(report: Omit<CallbackReport, 'answer'>): Promise<CallbackReceipt>;
+  /** After a call with a right token and a wrong signature: has the provider asked, at most once in a while. */
+  distrust(taskId: string): Promise<void>;
+}
+
+export interface Tasks extends TaskQueries, TaskCallbacks {
+  /** Begins to submit and to check tasks. */
+  start(): void;
+  /** Answers waiting mutations now and begins nothing new; fulfilled when no call to the provider is under way. */
+  stop(): Promise<void>;
+}
+
+/** The life of tasks, between callers, the provider and the store. */
+export function createTasks(ports: TaskPorts): Tasks {
+  const { callbackAddress, clock, outcomes, provider, store, timings } = ports;
+  const mayDistrust = createThrottle(clock, timings.bringForwardEvery);
+  let workers: ReturnType<typeof startWorkers> | null = null;
+
+  async function lookAfter<T>(done: Promise<T>): Promise<T> {
+    const result = await done;
+    workers?.reconciler.wake();
+    return result;
+  }
+
+  return {
+    create: (owner, input) => createTask(ports, () => workers?.submitter.wake(), owner, input),
+    find: (owner, id) => (hasInvalidCharacters(id) ? Promise.resolve(null) : store.find(owner, id)),
+    list: (owner, query) => listTasks(store, owner, query),
+    watchOne: (owner, id, after) =>
+      hasInvalidCharacters(id) ? Promise.reject(noSuchTask(id)) : watchTask(ports, owner, id, after),
+    watchAll: (owner, after) => watchTasks(ports, owner, after),
+    credits: () => provider.credits(),
+
+    isToken: (taskId, token) => callbackAddress.isToken(taskId, token),
+    takeSigned: (report) => lookAfter(takeSignedReport(ports, report)),
+    takeUnsigned: (report) => lookAfter(takeUnsignedReport(ports, report)),
+    distrust: async (taskId) => {
+      if (mayDistrust(taskId)) await lookAfter(bringCheckForward(ports, taskId));
+    },
+
+    start: () => {
+      workers ??= startWorkers(ports);
+    },
+    stop: async () => {
+      outcomes.endWaiting();
+      await Promise.all(Object.values(workers ?? {}).map((worker) => worker.stop()));
+    },
+  };
+}
+
+function startWorkers(ports: TaskPorts) {
+  return {
+    submitter: startSubmitter(ports),
+    reconciler: startReconciler(ports),
+    housekeeping: startHousekeeping(ports),
+  };
+}

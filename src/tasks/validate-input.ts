@@ -1,0 +1,119 @@
+import type { TaskInput } from './task.ts';
+
+export const VALIDATION_ISSUE_CODES = [
+  'REQUIRED',
+  'TOO_LONG',
+  'NOT_A_URL',
+  'URL_SCHEME',
+  'URL_CREDENTIALS',
+  'INVALID_CHARACTERS',
+] as const;
+
+export type ValidationIssueCode = (typeof VALIDATION_ISSUE_CODES)[number];
+
+export interface ValidationIssue {
+  readonly field: 'prompt' | 'imageUrl' | 'endImageUrl' | 'idempotencyKey';
+  readonly code: ValidationIssueCode;
+  /** What is wrong and how to mend it. */
+  readonly message: string;
+}
+
+/** What createImageToVideo takes, as it came. */
+export interface CreateInput {
+  readonly prompt: string;
+  readonly imageUrl: string;
+  readonly endImageUrl?: string | null | undefined;
+  readonly promptOptimizer?: boolean | null | undefined;
+  readonly idempotencyKey?: string | null | undefined;
+}
+
+export type ValidInput = TaskInput & { readonly idempotencyKey: string | null };
+
+/** The provider's own limit: its page says 1500 characters. */
+const MAX_PROMPT = 1500;
+const MAX_URL = 2048;
+const MAX_KEY = 255;
+
+type Issues = ValidationIssue[];
+type Field = ValidationIssue['field'];
+
+/** Checks and normalises an input; every problem of every field is reported at once. */
+export function validateInput(
+  input: CreateInput,
+): { readonly valid: ValidInput } | { readonly issues: readonly ValidationIssue[] } {
+  const issues: Issues = [];
+  const endImageUrl = input.endImageUrl?.trim() ?? '';
+  const idempotencyKey = input.idempotencyKey ?? null;
+
+  checkText(issues, 'prompt', input.prompt, MAX_PROMPT);
+  checkUrl(issues, 'imageUrl', input.imageUrl);
+  if (endImageUrl !== '') checkUrl(issues, 'endImageUrl', endImageUrl);
+  if (idempotencyKey !== null) checkText(issues, 'idempotencyKey', idempotencyKey, MAX_KEY);
+  if (issues.length > 0) return { issues };
+
+  return {
+    valid: {
+      prompt: input.prompt,
+      imageUrl: input.imageUrl.trim(),
+      endImageUrl: endImageUrl === '' ? null : endImageUrl,
+      promptOptimizer: input.promptOptimizer ?? null,
+      idempotencyKey,
+    },
+  };
+}
+
+/** NUL and lone surrogates survive neither every store nor every wire. */
+export function hasInvalidCharacters(text: string): boolean {
+  return text.includes('\0') || /\p{Surrogate}/u.test(text);
+}
+
+function checkText(issues: Issues, field: Field, text: string, max: number): boolean {
+  if (text.trim() === '') {
+    issues.push({ field, code: 'REQUIRED', message: `${field} must not be empty or only white space.` });
+    return false;
+  }
+  const before = issues.length;
+  const length = countCodePoints(text);
+  if (length > max) {
+    issues.push({
+      field,
+      code: 'TOO_LONG',
+      message: `${field} has ${length} characters; at most ${max} are allowed.`,
+    });
+  }
+  if (hasInvalidCharacters(text)) {
+    issues.push({
+      field,
+      code: 'INVALID_CHARACTERS',
+      message: `${field} contains NUL or half of a surrogate pair; remove it.`,
+    });
+  }
+  return issues.length === before;
+}
+
+function checkUrl(issues: Issues, field: Field, text: string): void {
+  if (!checkText(issues, field, text.trim(), MAX_URL)) return;
+  const url = parseAbsoluteUrl(text.trim());
+  if (!url) {
+    const message = `${field} must be an absolute URL such as https://example.com/picture.png, with spaces written as %20.`;
+    issues.push({ field, code: 'NOT_A_URL', message });
+  } else if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+    const message = `${field} must begin with http:// or https://; the provider fetches the picture from there.`;
+    issues.push({ field, code: 'URL_SCHEME', message });
+  } else if (url.username !== '' || url.password !== '') {
+    const message = `${field} must not contain a user name or password; use an address that needs none.`;
+    issues.push({ field, code: 'URL_CREDENTIALS', message });
+  }
+}
+
+/** The URL parser forgives too much for an address that others will read: white space, `https:host`, `https:\\host`. */
+function parseAbsoluteUrl(text: string): URL | null {
+  if (/\s|\p{Cc}/u.test(text) || !URL.canParse(text)) return null;
+  const url = new URL(text);
+  const isHttp = url.protocol === 'http:' || url.protocol === 'https:';
+  return isHttp && !/^https?:\/\/[^/\\]/i.test(text) ? null : url;
+}
+
+function countCodePoints(text: string): number {
+  return Array.from(text).length;
+}

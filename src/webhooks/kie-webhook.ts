@@ -1,0 +1,132 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { PROBLEM_MEDIA_TYPE, problem } from '../problem.ts';
+import { parseCallback } from '../provider/callback.ts';
+import { parseJson } from '../provider/envelope.ts';
+import { StoreUnavailableError } from '../tasks/store.ts';
+import type { TaskCallbacks } from '../tasks/tasks.ts';
+import { readBody } from './read-body.ts';
+import { verifySignature } from './verify-signature.ts';
+
+export interface KieWebhookOptions {
+  readonly tasks: TaskCallbacks;
+  /** Any of them may have signed a callback; without keys a callback is only a hint. Asked for at each callback. */
+  readonly hmacKeys: () => readonly string[];
+  readonly now: () => number;
+}
+
+const MAX_BODY_BYTES = 256 * 1024;
+const PATH = /^\/webhooks\/kie\/([^/?]{1,100})\/([^/?]{1,200})(?:\?|$)/;
+
+/** An answer to a callback: a problem, or nothing when all is well. */
+interface Refusal {
+  readonly status: number;
+  readonly detail: string;
+  readonly hint: string;
+}
+
+/**
+ * `POST /webhooks/kie/{taskId}/{token}`: what kie.ai calls when a task has ended. Each rung of the ladder answers early;
+ * 200 is said only when the callback is durable, and 503 asks for the callback to be repeated.
+ */
+export function kieWebhook(app: FastifyInstance, options: KieWebhookOptions): void {
+  // The ladder asks for the token before it looks at the body, so the body is left alone until then.
+  app.addContentTypeParser('*', (_request, _payload, done) => {
+    done(null);
+  });
+  app.removeContentTypeParser(['application/json', 'text/plain']);
+
+  app.all('/webhooks/*', async (request, reply) => {
+    const body = await readBody(request.raw, MAX_BODY_BYTES);
+    const refusal = await climb(options, request, body).catch(toUnavailable);
+    if (!refusal) return reply.send({ code: 200, msg: 'success' });
+    request.log.warn({ status: refusal.status, detail: refusal.detail }, 'a callback was not taken');
+    return refuse(reply, refusal);
+  });
+}
+
+async function climb(
+  { hmacKeys, now, tasks }: KieWebhookOptions,
+  request: FastifyRequest,
+  body: Buffer | null,
+): Promise<Refusal | null> {
+  if (request.method !== 'POST') return REFUSALS.method;
+  const [, taskId, token] = PATH.exec(request.url) ?? [];
+  if (taskId === undefined || token === undefined) return REFUSALS.path;
+  if (!tasks.isToken(taskId, token)) return REFUSALS.token;
+  if (!body) return REFUSALS.size;
+  if (!isJson(request.headers['content-type'])) return REFUSALS.mediaType;
+  const callback = parseCallback(parseJson(body.toString()));
+  if (!callback) return REFUSALS.envelope;
+  const [providerTaskId, ...otherIds] = callback.ids;
+  if (providerTaskId === undefined) return REFUSALS.noId;
+  if (otherIds.length > 0) return REFUSALS.differentIds;
+
+  const keys = hmacKeys();
+  const headers = {
+    timestamp: headerOf(request, 'x-webhook-timestamp'),
+    signature: headerOf(request, 'x-webhook-signature'),
+  };
+  if (keys.length > 0 && !verifySignature(keys, providerTaskId, headers, now())) {
+    await tasks.distrust(taskId);
+    return REFUSALS.signature;
+  }
+  const report = { taskId, providerTaskId, answer: callback.answer };
+  const receipt = await (keys.length > 0 ? tasks.takeSigned(report) : tasks.takeUnsigned(report));
+  if (receipt === 'unknown-task') return REFUSALS.task;
+  return receipt === 'conflict' ? REFUSALS.otherTask : null;
+}
+
+function isJson(contentType: string | undefined): boolean {
+  return /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(contentType ?? '');
+}
+
+function headerOf(request: FastifyRequest, name: string): string | undefined {
+  const value = request.headers[name];
+  return Array.isArray(value) ? value[0] : value;
+}
+
+function toUnavailable(error: unknown): Refusal {
+  if (error instanceof StoreUnavailableError) return REFUSALS.store;
+  throw error;
+}
+
+async function refuse(reply: FastifyReply, { detail, hint, status }: Refusal): Promise<FastifyReply> {
+  if (status === 405) reply.header('allow', 'POST');
+  if (status === 503) reply.header('retry-after', '5');
+  return reply
+    .code(status)
+    .type(PROBLEM_MEDIA_TYPE)
+    .send(problem(status, detail, { hint }));
+}
+
+/** None says which part of a secret was wrong. */
+const REFUSALS = {
+  method: refusal(405, 'Callbacks are posted.', 'Send a POST request.'),
+  path: refusal(404, 'There is no such callback address.', 'Call the callBackUrl exactly as it was given.'),
+  token: refusal(
+    401,
+    'This is not the callback address of a task.',
+    'Call the callBackUrl exactly as it was given.',
+  ),
+  size: refusal(413, 'The body is larger than 256 KiB.', 'Send the callback as the provider documents it.'),
+  mediaType: refusal(415, 'The body is not declared as JSON.', 'Send Content-Type: application/json.'),
+  envelope: refusal(400, 'The body is not a callback.', 'Send a JSON object with a numeric code and data.'),
+  noId: refusal(400, 'The body names no task.', "Send the provider's task id as data.taskId."),
+  differentIds: refusal(409, 'The body names more than one task.', 'Send one task id.'),
+  signature: refusal(
+    401,
+    'The signature is missing, wrong or stale.',
+    'Check that KIE_WEBHOOK_HMAC_KEYS holds the webhookHmacKey of the kie.ai settings page, and both clocks.',
+  ),
+  task: refusal(404, 'There is no such task.', 'Nothing needs to be sent for it.'),
+  otherTask: refusal(
+    409,
+    'The task is known under another provider id.',
+    'Nothing needs to be sent for this one.',
+  ),
+  store: refusal(503, 'The callback could not be stored.', 'Send it again.'),
+} as const;
+
+function refusal(status: number, detail: string, hint: string): Refusal {
+  return { status, detail, hint };
+}

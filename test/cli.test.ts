@@ -1,0 +1,125 @@
+import { stripVTControlCharacters } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { banner, type BannerFacts } from '../src/cli/banner.ts';
+import { ownUrl } from '../src/cli/own-url.ts';
+import { DEFAULT_SANDBOX_PORT, parseCommand } from '../src/cli/parse-command.ts';
+import { usage } from '../src/cli/usage.ts';
+
+describe('the command line', () => {
+  it.each([
+    [[], { kind: 'serve' }],
+    [['serve'], { kind: 'serve' }],
+    [['sandbox'], { kind: 'sandbox', port: DEFAULT_SANDBOX_PORT }],
+    [['sandbox', '--port', '9000'], { kind: 'sandbox', port: 9000 }],
+    [['--port=0', 'sandbox'], { kind: 'sandbox', port: 0 }],
+    [['--help'], { kind: 'help' }],
+    [['sandbox', '-h'], { kind: 'help' }],
+    [['--nonsense', '--help'], { kind: 'help' }],
+    [['--version'], { kind: 'version' }],
+    [['-v'], { kind: 'version' }],
+  ])('%j asks for %j', (argv, command) => {
+    expect(parseCommand(argv)).toEqual(command);
+  });
+
+  it.each([
+    [['sevre'], 'Unknown command "sevre"; did you mean "serve"?'],
+    [['help'], 'Unknown command "help"; did you mean "--help"?'],
+    [['deploy'], 'Unknown command "deploy"'],
+    [['sandbox', '--prot', '9000'], 'Unknown option "--prot"; did you mean "--port"?'],
+    [['-x'], 'Unknown option "-x"'],
+    [['--help=me'], '--help takes no value'],
+    [['sandbox', 'serve'], 'One command at a time: "serve" after "sandbox" is too much'],
+    [['sandbox', '--port'], '--port takes an integer from 0 to 65535 (example: --port 4001)'],
+    [
+      ['sandbox', '--port', '65536'],
+      '--port takes an integer from 0 to 65535, not "65536" (example: --port 4001)',
+    ],
+    [['sandbox', '--port', '-1'], '--port takes an integer from 0 to 65535, not "-1" (example: --port 4001)'],
+    [['--port', '80'], '--port belongs to sandbox; serve listens on the variable PORT (example: PORT=8080)'],
+  ])('%j is a mistake with a way out', (argv, message) => {
+    expect(parseCommand(argv)).toEqual({ kind: 'mistake', message });
+  });
+
+  it('is explained by the usage within 80 columns', () => {
+    expect(usage()).toMatch(/serve .*sandbox .*--port N .*--help .*--version/s);
+    expect(
+      Math.max(
+        ...usage()
+          .split('\n')
+          .map(({ length }) => length),
+      ),
+    ).toBeLessThanOrEqual(80);
+  });
+});
+
+const facts: BannerFacts = {
+  version: '0.1.0',
+  host: '127.0.0.1',
+  port: 4000,
+  publicUrl: null,
+  graphiql: true,
+  provider: { kind: 'kie.ai', url: 'https://api.kie.ai' },
+  dataDir: './data',
+  color: false,
+};
+
+describe('the banner', () => {
+  it('shows where to go, what answers and who may call', () => {
+    expect(banner(facts)).toMatchInlineSnapshot(`
+      "
+        Kineograph 0.1.0
+
+        GraphiQL   http://127.0.0.1:4000/graphql
+        WebSocket  ws://127.0.0.1:4000/graphql
+        Callbacks  none (PUBLIC_URL is not set: Kineograph polls kie.ai)
+        Provider   kie.ai at https://api.kie.ai
+        Store      SQLite in ./data
+        Access     open, loopback only
+
+      "
+    `);
+  });
+
+  it('says in sandbox mode that nothing is charged, and how to use the real one', () => {
+    const text = banner({ ...facts, provider: { kind: 'sandbox', url: 'http://127.0.0.1:4001' } });
+    expect(text).toContain('sandbox at http://127.0.0.1:4001');
+    expect(text).toMatch(/Nothing is charged.*KIE_API_KEY/);
+  });
+
+  it('shows the callback address as the provider sees it', () => {
+    expect(banner({ ...facts, publicUrl: 'https://video.example.com' })).toContain(
+      'https://video.example.com/webhooks/kie/{taskId}/{token}',
+    );
+  });
+
+  it('says when it is open to everyone', () => {
+    expect(banner({ ...facts, host: '0.0.0.0' })).toContain('open to everyone (ALLOW_ANONYMOUS)');
+  });
+
+  it('does not promise GraphiQL where it is off', () => {
+    expect(banner({ ...facts, graphiql: false })).not.toContain('GraphiQL');
+  });
+
+  it('is coloured only when asked, and then says the same', () => {
+    const colored = banner({ ...facts, color: true });
+    expect(colored).not.toBe(banner(facts));
+    expect(stripVTControlCharacters(colored)).toBe(banner(facts));
+  });
+
+  it('fits into 80 columns', () => {
+    const text = banner({ ...facts, provider: { kind: 'sandbox', url: 'http://127.0.0.1:40001' } });
+    expect(Math.max(...text.split('\n').map(({ length }) => length))).toBeLessThanOrEqual(80);
+  });
+});
+
+describe('the own address', () => {
+  it.each([
+    ['127.0.0.1', 'http://127.0.0.1:4000'],
+    ['localhost', 'http://localhost:4000'],
+    ['0.0.0.0', 'http://localhost:4000'],
+    ['::', 'http://localhost:4000'],
+    ['::1', 'http://[::1]:4000'],
+  ])('of a server on %s is %s', (host, url) => {
+    expect(ownUrl(host, 4000)).toBe(url);
+  });
+});

@@ -1,0 +1,114 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { parseDirectives } from '../../src/sandbox/directives.ts';
+import { decodeTaskId, encodeTaskId } from '../../src/sandbox/task-id.ts';
+import { requestWith, startClient } from './client.ts';
+import { startReceiver } from './receiver.ts';
+
+describe('directives', () => {
+  it('reject: the create request is answered with the code, and nothing is created', async () => {
+    const sandbox = await startClient();
+    expect(await sandbox.send(requestWith({ prompt: 'a [sandbox: reject=402] b' }))).toEqual({
+      http: 200,
+      code: 402,
+      msg: 'Credits insufficient',
+      data: null,
+    });
+    expect(await sandbox.send(requestWith({ prompt: '[sandbox: reject=4030]' }))).toMatchObject({
+      code: 4030,
+    });
+  });
+
+  it('callback=never: nobody is called', async () => {
+    const receiver = await startReceiver();
+    const sandbox = await startClient();
+    await sandbox.create('[sandbox: callback=never] [sandbox: duration=0ms]', receiver.url);
+    const told = await sandbox.create('[sandbox: duration=50ms]', receiver.url);
+    expect((await receiver.next()).body.data['taskId']).toBe(told);
+  });
+
+  it('callback=twice: the same end is told again', async () => {
+    const receiver = await startReceiver();
+    const sandbox = await startClient();
+    await sandbox.create('[sandbox: callback=twice]', receiver.url);
+    const [first, second] = [await receiver.next(), await receiver.next()];
+    expect(second.body).toEqual(first.body);
+  });
+
+  it('callback=unsigned: the headers of the signature are missing', async () => {
+    const receiver = await startReceiver();
+    const sandbox = await startClient();
+    await sandbox.create('[sandbox: callback=unsigned]', receiver.url);
+    const { headers } = await receiver.next();
+    expect(headers).not.toHaveProperty('x-webhook-signature');
+    expect(headers).not.toHaveProperty('x-webhook-timestamp');
+  });
+
+  it('answer=drop: the connection is cut, and the task lives all the same', async () => {
+    const receiver = await startReceiver();
+    const sandbox = await startClient();
+    await expect(sandbox.create('[sandbox: answer=drop]', receiver.url)).rejects.toThrow('fetch failed');
+    const { data } = (await receiver.next()).body;
+    expect(data).toMatchObject({ state: 'success', creditsConsumed: 57 });
+  });
+
+  it('several work together, in any letter case', () => {
+    expect(parseDirectives('x [Sandbox: Fail=501] y [sandbox:callback=twice][sandbox: duration=2m]')).toEqual(
+      {
+        rejectCode: null,
+        failCode: 501,
+        callback: 'twice',
+        dropAnswer: false,
+        durationMs: 120_000,
+      },
+    );
+  });
+
+  it('leave prompts without any alone', () => {
+    expect(parseDirectives('children in a sandbox: [slow] motion, sandboxes')).toMatchObject({
+      failCode: null,
+    });
+  });
+
+  it.each([
+    '[sandbox: fial=501]',
+    '[sandbox: fail=200]',
+    '[sandbox: fail=no]',
+    '[sandbox: reject=99999]',
+    '[sandbox: callback=thrice]',
+    '[sandbox: answer=late]',
+    '[sandbox: duration=30]',
+    '[sandbox: duration=25h]',
+    '[sandbox: duration=1441m]',
+    '[sandbox fail=501]',
+    '[sandbox: fail=501',
+    '[sandbox]',
+    '[sandbox: fail=501] [sandbox: fail=500]',
+  ])('%s is refused with a list of the known ones', async (prompt) => {
+    const sandbox = await startClient();
+    const { code, msg } = await sandbox.send(requestWith({ prompt }));
+    expect(code).toBe(422);
+    expect(msg).toContain('Known are [sandbox: reject=402], [sandbox: fail=501]');
+  });
+});
+
+describe('the id of a task', () => {
+  it('spells out all that decides its course', () => {
+    const plan = fc.record({
+      createdAt: fc.integer({ min: 1_000_000_000_000, max: 9_999_999_999_999 }),
+      durationMs: fc.integer({ min: 0, max: 86_400_000 }),
+      failCode: fc.option(fc.integer({ min: 100, max: 9_999 })),
+      callback: fc.constantFrom('once' as const, 'never' as const, 'twice' as const, 'unsigned' as const),
+    });
+    fc.assert(
+      fc.property(plan, (original) => {
+        expect(decodeTaskId(encodeTaskId(original))).toEqual(original);
+      }),
+    );
+  });
+
+  it('is never the same twice', () => {
+    const plan = { createdAt: Date.now(), durationMs: 1, failCode: null, callback: 'once' } as const;
+    expect(encodeTaskId(plan)).not.toBe(encodeTaskId(plan));
+  });
+});

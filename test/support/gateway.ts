@@ -1,0 +1,72 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type App, type AppOptions, startApp } from '../../src/app.ts';
+import { parseConfig } from '../../src/config.ts';
+import { createLog } from '../../src/log.ts';
+import type { FakeProvider } from './fake-provider.ts';
+import { createBody } from './kie.ts';
+import { onTestEnd } from './leftovers.ts';
+import type { ProviderRequest } from './provider-request.ts';
+
+export interface GatewayOptions {
+  /** Whom it asks; without one it runs its own sandbox. */
+  readonly provider?: FakeProvider;
+  /** Environment variables beside those that the kit sets. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly overrides?: AppOptions['overrides'];
+  readonly sandbox?: AppOptions['sandbox'];
+  /** A directory of the test's own, for a gateway that is started again on the same data. */
+  readonly dataDir?: string;
+}
+
+export interface Gateway {
+  readonly app: App;
+  readonly url: string;
+  readonly graphqlUrl: string;
+  readonly dataDir: string;
+  /** Where a create call asked to be called back, at the gateway's own address. */
+  callbackUrl(create: ProviderRequest): string;
+  close(): Promise<void>;
+}
+
+/** The key with which callbacks to a test's gateway are signed. */
+export const HMAC_KEY = 'hmac-key-of-the-tests';
+
+/** What a gateway tells the provider to be its address; nothing is ever sent there. */
+const PUBLIC_URL = 'https://gateway.example.test';
+
+/** A whole gateway on a port of its own, closed at the end of the test. */
+export async function startGateway(options: GatewayOptions = {}): Promise<Gateway> {
+  const { overrides, provider, sandbox } = options;
+  const dataDir = options.dataDir ?? (await temporaryDir());
+  const config = parseConfig({
+    PORT: '0',
+    DATA_DIR: dataDir,
+    LOG_LEVEL: 'silent',
+    ...(provider && { KIE_API_KEY: 'test-key', KIE_API_URL: provider.url, PUBLIC_URL }),
+    KIE_WEBHOOK_HMAC_KEYS: HMAC_KEY,
+    ...options.env,
+  });
+  const app = await startApp(config, {
+    log: createLog({ level: config.logLevel, pretty: false }),
+    ...(overrides && { overrides }),
+    ...(sandbox && { sandbox }),
+  });
+  onTestEnd(() => app.close());
+  return {
+    app,
+    url: app.url,
+    graphqlUrl: `${app.url}/graphql`,
+    dataDir,
+    callbackUrl: (create) => app.url + new URL(String(createBody(create).callBackUrl)).pathname,
+    close: () => app.close(),
+  };
+}
+
+/** A directory that is deleted at the end of the test. */
+export async function temporaryDir(): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'kineograph-test-'));
+  onTestEnd(() => rm(dir, { recursive: true, force: true }));
+  return dir;
+}

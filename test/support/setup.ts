@@ -1,0 +1,12 @@
+import { afterEach } from 'vitest';
+import { disposeLeftovers, recordFailure } from './leftovers.ts';
+import { takeWaits } from './waits.ts';
+
+// Registered first, so it runs last: after the hooks of the test file itself.
+afterEach(async ({ task }) => {
+  const waits = takeWaits();
+  if (task.result?.state === 'fail' && waits.length > 0) {
+    recordFailure(`When the test failed, it was still waiting for: ${waits.join('; ')}`);
+  }
+  await disposeLeftovers();
+});
