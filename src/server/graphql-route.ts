@@ -22,7 +22,9 @@ export async function graphqlRoute<Context extends object>(
         open.add(reply.raw);
         reply.raw.once('close', () => open.delete(reply.raw));
         reply.hijack();
-        await graphql.handle(request, reply.raw);
+        // The body was read above; the engine takes it from here.
+        const read = Object.assign(request.raw, { body: request.body });
+        await graphql.requestListener(read, reply.raw);
       },
     });
     done();
