@@ -1,5 +1,4 @@
 import type { AddressInfo } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { createCleanup } from './app/cleanup.ts';
 import { SANDBOX_FILES_PATH, openDoors } from './app/open-doors.ts';
@@ -68,9 +67,9 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     let closing: Promise<void> | null = null;
     const close = async (): Promise<void> => {
       isDraining = true;
-      const stopped = tasks.stop();
+      const stopped = tasks.stop(config.shutdownMs);
       await Promise.all([doors.websockets.close(), doors.http.close()]);
-      await Promise.race([stopped, delay(config.shutdownMs, undefined, { ref: false })]);
+      await stopped;
       await cleanup.run();
     };
     return {

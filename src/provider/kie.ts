@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Log } from '../tasks/log.ts';
 import type { CreateOutcome, Provider, QueryAnswer } from '../tasks/provider.ts';
 import { MODEL, type TaskInput } from '../tasks/task.ts';
+import { createBreaker } from './breaker.ts';
 import { readCreateOutcome } from './create-outcome.ts';
 import { amount, parseEnvelope, parseJson } from './envelope.ts';
 import { createHttp } from './http.ts';
@@ -16,21 +17,31 @@ export interface KieOptions {
   readonly createTimeoutMs: number;
   /** For every other call. */
   readonly queryTimeoutMs: number;
+  /** How often a provider that cannot be reached is tried. */
+  readonly breakerRetryMs?: number;
   readonly log: Log;
 }
+
+const BREAKER_RETRY_MS = 5000;
 
 /** kie.ai as a provider; `close` ends kept connections, not calls under way. */
 export type Kie = Provider & { close(): Promise<void> };
 
 export function createKie(options: KieOptions): Kie {
+  const { breakerRetryMs = BREAKER_RETRY_MS, log } = options;
   const http = createHttp(options);
+  // Each for itself: a provider that answers no queries may still take tasks, and the other way round.
+  const creates = createBreaker('creates', breakerRetryMs, log);
+  const reads = createBreaker('queries', breakerRetryMs, log);
 
   return {
     async createTask(input, callbackUrl) {
-      const answer = await http.postOnce('/api/v1/jobs/createTask', createBody(input, callbackUrl));
-      if ('body' in answer) return readCreateOutcome(answer, Date.now());
-      options.log.warn({ err: answer.error }, 'a create call brought no whole answer');
-      return answer.hadConnected ? { kind: 'unknown', reason: answer.error.message } : UNREACHABLE;
+      try {
+        return await creates(() => create(createBody(input, callbackUrl)));
+      } catch (error) {
+        log.debug({ err: error }, 'a create call did not reach the provider');
+        return UNREACHABLE;
+      }
     },
 
     async queryTask(providerTaskId) {
@@ -47,11 +58,19 @@ export function createKie(options: KieOptions): Kie {
     close: () => http.close(),
   };
 
+  /** Rejects only when the connection never stood. */
+  async function create(body: string): Promise<CreateOutcome> {
+    const answer = await http.postOnce('/api/v1/jobs/createTask', body);
+    if ('body' in answer) return readCreateOutcome(answer, Date.now());
+    if (!answer.hadConnected) throw answer.error;
+    return { kind: 'unknown', reason: answer.error.message };
+  }
+
   async function get(path: string): Promise<string | null> {
     try {
-      return await http.get(path);
+      return await reads(() => http.get(path));
     } catch (error) {
-      options.log.warn({ err: error }, 'the provider did not answer a query');
+      log.debug({ err: error }, 'the provider did not answer a query');
       return null;
     }
   }

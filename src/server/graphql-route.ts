@@ -18,13 +18,13 @@ export async function graphqlRoute<Context extends object>(
     scope.route({
       url: GRAPHQL_PATH,
       method: ['GET', 'POST', 'OPTIONS'],
-      handler: async (request, reply) => {
+      handler: (request, reply) => {
         open.add(reply.raw);
         reply.raw.once('close', () => open.delete(reply.raw));
         reply.hijack();
         // The body was read above; the engine takes it from here.
         const read = Object.assign(request.raw, { body: request.body });
-        await graphql.requestListener(read, reply.raw);
+        graphql.requestListener(read, reply.raw);
       },
     });
     done();

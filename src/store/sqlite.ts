@@ -5,6 +5,9 @@ import { lockDataDir } from './data-dir-lock.ts';
 import type { Database } from './database.ts';
 import { migrate } from './migrate.ts';
 
+/** Waiting for a lock blocks the whole process; who cannot write soon is told to try again. */
+const BUSY_TIMEOUT_MS = 250;
+
 /** The connections of a store: reads never wait for a transaction that is being written. */
 export interface Connections {
   readonly reader: Kysely<Database>;
@@ -39,7 +42,7 @@ export async function openSqlite(dataDir: string): Promise<Connections> {
 }
 
 function connect(path: string): Kysely<Database> {
-  const database = new BetterSqlite3(path);
+  const database = new BetterSqlite3(path, { timeout: BUSY_TIMEOUT_MS });
   database.pragma('journal_mode = WAL');
   // FULL: a commit is on disk before it is acknowledged; WAL's own default loses the last ones when power fails.
   database.pragma('synchronous = FULL');

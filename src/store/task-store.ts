@@ -1,7 +1,8 @@
 import type { TaskStore } from '../tasks/store.ts';
 import type { AnnouncedRecord } from '../tasks/task.ts';
 import { claimDue } from './checks.ts';
-import { createReads } from './reads.ts';
+import { createOwnerReads } from './owner-reads.ts';
+import { createRecordReads } from './record-reads.ts';
 import type { Connections } from './sqlite.ts';
 import { createSweeps } from './sweeps.ts';
 import { takeTurns } from './turns.ts';
@@ -16,7 +17,8 @@ export function createTaskStore(
   const { reader, writer } = connections;
   const queue = createWriterQueue(writer, onChanges);
   return {
-    ...createReads(reader),
+    ...createRecordReads(reader),
+    ...createOwnerReads(reader),
     ...createWrites(queue),
     ...createSweeps(queue),
     takeTurns: (turns) => queue.write(false, ({ trx }) => takeTurns(trx, turns)),

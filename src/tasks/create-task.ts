@@ -31,7 +31,8 @@ export async function createTask(
   const deadline = clock.now() + timings.createWait;
   const hash = hashOf(checked.valid);
   for (;;) {
-    if (await isQueueFull(ports)) return { kind: 'refused', failure: QUEUE_FULL };
+    if ((await isQueueFull(ports)) && !(await isKnown(ports, owner, checked.valid)))
+      return { kind: 'refused', failure: QUEUE_FULL };
     const record = await store.insert(newRecord(ports, owner, checked.valid, hash));
     wakeSubmitter();
     const settled = await waitForOutcome(ports, record, deadline);
@@ -53,6 +54,15 @@ const QUEUE_FULL: TaskFailure = {
 async function isQueueFull({ store, timings }: TaskPorts): Promise<boolean> {
   const windows = (await store.countWaiting()) / timings.createsPerWindow;
   return windows * timings.createWindow > timings.queueLimit;
+}
+
+/** A task that is already there takes no place in the queue. */
+async function isKnown(
+  { store }: TaskPorts,
+  owner: string,
+  { idempotencyKey }: ValidInput,
+): Promise<boolean> {
+  return idempotencyKey !== null && (await store.getByKey(owner, idempotencyKey)) !== null;
 }
 
 /** The task once it is settled, or announced because time ran out; null when it was swept meanwhile. */

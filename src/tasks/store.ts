@@ -39,6 +39,8 @@ export interface TaskStore {
   insert(record: TaskRecord): Promise<TaskRecord>;
   /** By our id, hidden ones included. */
   get(id: string): Promise<TaskRecord | null>;
+  /** By the owner's idempotencyKey, hidden ones included. */
+  getByKey(owner: string, idempotencyKey: string): Promise<TaskRecord | null>;
   /** Writes `next` with a new revision, which announces it; null when the record was written since `next` was read. */
   save(next: TaskRecord): Promise<AnnouncedRecord | null>;
   /** Writes what no reader sees, without a new revision; null when the record was written since `next` was read. */

@@ -5,7 +5,7 @@ import type { TaskRecord } from './task.ts';
 import { startWorker, type Worker } from './worker.ts';
 
 /** Sends waiting tasks to the provider as the create limit allows, and writes down what became of each call. */
-export function startSubmitter(ports: TaskPorts): Worker {
+export function startSubmitter(ports: TaskPorts, abandoned: AbortSignal): Worker {
   const { clock, log, processId, store, timings } = ports;
   return startWorker({
     name: 'submitter',
@@ -20,15 +20,15 @@ export function startSubmitter(ports: TaskPorts): Worker {
         windowMs: timings.createWindow,
         checkAfterMs: timings.createTimeout + timings.markMargin,
       }),
-    work: (record) => submitTask(ports, record),
+    work: (record) => submitTask(ports, record, abandoned),
   });
 }
 
 /** `record` carries its mark: this is the one call that may be made for it. */
-async function submitTask(ports: TaskPorts, record: TaskRecord): Promise<void> {
+async function submitTask(ports: TaskPorts, record: TaskRecord, abandoned: AbortSignal): Promise<void> {
   const outcome = await callOnce(ports, record);
   ports.log.info({ task: record.id, outcome: outcome.kind }, 'create call ended');
-  await persist(ports, record.id, () => settleSubmission(ports, record, outcome));
+  await persist(ports, record.id, abandoned, () => settleSubmission(ports, record, outcome));
 }
 
 async function callOnce(
@@ -47,9 +47,10 @@ async function callOnce(
 async function persist(
   { clock, log, timings }: TaskPorts,
   task: string,
+  abandoned: AbortSignal,
   write: () => Promise<void>,
 ): Promise<void> {
-  for (;;) {
+  while (!abandoned.aborted) {
     try {
       await write();
       return;

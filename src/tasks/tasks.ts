@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { startReconciler } from './check-task.ts';
 import { createTask, type CreateResult } from './create-task.ts';
 import { startHousekeeping } from './housekeeping.ts';
@@ -42,14 +43,18 @@ export interface TaskCallbacks {
 export interface Tasks extends TaskQueries, TaskCallbacks {
   /** Begins to submit and to check tasks. */
   start(): void;
-  /** Answers waiting mutations now and begins nothing new; fulfilled when no call to the provider is under way. */
-  stop(): Promise<void>;
+  /**
+   * Answers waiting mutations now and begins nothing new; fulfilled when no call to the provider is under way, or after
+   * `patienceMs`, when those that still are have been given up.
+   */
+  stop(patienceMs: number): Promise<void>;
 }
 
 /** The life of tasks, between callers, the provider and the store. */
 export function createTasks(ports: TaskPorts): Tasks {
   const { callbackAddress, clock, outcomes, provider, store, timings } = ports;
   const mayDistrust = createThrottle(clock, timings.bringForwardEvery);
+  const abandoned = new AbortController();
   let workers: ReturnType<typeof startWorkers> | null = null;
 
   async function lookAfter<T>(done: Promise<T>): Promise<T> {
@@ -75,18 +80,23 @@ export function createTasks(ports: TaskPorts): Tasks {
     },
 
     start: () => {
-      workers ??= startWorkers(ports);
+      workers ??= startWorkers(ports, abandoned.signal);
     },
-    stop: async () => {
+    stop: async (patienceMs) => {
       outcomes.endWaiting();
-      await Promise.all(Object.values(workers ?? {}).map((worker) => worker.stop()));
+      const cancelTimer = clock.after(patienceMs, () => {
+        abandoned.abort();
+      });
+      const stopped = Promise.all(Object.values(workers ?? {}).map((worker) => worker.stop()));
+      await Promise.race([stopped, once(abandoned.signal, 'abort')]);
+      cancelTimer();
     },
   };
 }
 
-function startWorkers(ports: TaskPorts) {
+function startWorkers(ports: TaskPorts, abandoned: AbortSignal) {
   return {
-    submitter: startSubmitter(ports),
+    submitter: startSubmitter(ports, abandoned),
     reconciler: startReconciler(ports),
     housekeeping: startHousekeeping(ports),
   };

@@ -1,0 +1,48 @@
+import type { Kysely } from 'kysely';
+import type { TaskStore } from '../tasks/store.ts';
+import { available } from './available.ts';
+import type { Database } from './database.ts';
+import { toAnnounced } from './record.ts';
+
+type OwnerReads = Pick<TaskStore, 'find' | 'page' | 'changesAfter' | 'newestRevision'>;
+
+/** What callers read: announced tasks of one owner. */
+export function createOwnerReads(db: Kysely<Database>): OwnerReads {
+  const visible = db.selectFrom('tasks').selectAll().where('revision', 'is not', null);
+
+  return {
+    find: (owner, id) =>
+      available(async () => {
+        const mine = visible.where('owner', '=', owner);
+        const row =
+          (await mine.where('id', '=', id).executeTakeFirst()) ??
+          (await mine.where('provider_task_id', '=', id).executeTakeFirst());
+        return row ? toAnnounced(row) : null;
+      }),
+
+    page: (owner, { below, limit, states }) =>
+      available(async () => {
+        let query = visible.where('owner', '=', owner);
+        if (states.length > 0) query = query.where('state', 'in', states);
+        if (below)
+          query = query.where(({ eb, refTuple, tuple }) =>
+            eb(refTuple('created_at', 'id'), '<', tuple(below.createdAt, below.id)),
+          );
+        const rows = await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute();
+        return rows.map(toAnnounced);
+      }),
+
+    changesAfter: (owner, revision, limit) =>
+      available(async () => {
+        const newer = visible.where('owner', '=', owner).where('revision', '>', revision);
+        const rows = await newer.orderBy('revision').limit(limit).execute();
+        return rows.map(toAnnounced);
+      }),
+
+    newestRevision: () =>
+      available(async () => {
+        const counter = db.selectFrom('counters').select('value').where('name', '=', 'revision');
+        return Number((await counter.executeTakeFirstOrThrow()).value);
+      }),
+  };
+}

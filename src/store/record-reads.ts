@@ -1,0 +1,42 @@
+import { sql, type Kysely } from 'kysely';
+import type { TaskStore } from '../tasks/store.ts';
+import { available } from './available.ts';
+import type { Database } from './database.ts';
+import { toRecord } from './record.ts';
+import { waitsItsTurn } from './turns.ts';
+
+type RecordReads = Pick<TaskStore, 'get' | 'getByKey' | 'countWaiting' | 'ping'>;
+
+/** What the task's life reads: hidden tasks too. */
+export function createRecordReads(db: Kysely<Database>): RecordReads {
+  const tasks = db.selectFrom('tasks');
+
+  return {
+    get: (id) =>
+      available(async () => {
+        const row = await tasks.selectAll().where('id', '=', id).executeTakeFirst();
+        return row ? toRecord(row) : null;
+      }),
+
+    getByKey: (owner, idempotencyKey) =>
+      available(async () => {
+        const mine = tasks.selectAll().where('owner', '=', owner);
+        const row = await mine.where('idempotency_key', '=', idempotencyKey).executeTakeFirst();
+        return row ? toRecord(row) : null;
+      }),
+
+    countWaiting: () =>
+      available(async () => {
+        const row = await tasks
+          .where(waitsItsTurn)
+          .select(({ fn }) => fn.countAll<number | string>().as('count'))
+          .executeTakeFirstOrThrow();
+        return Number(row.count);
+      }),
+
+    ping: () =>
+      available(async () => {
+        await sql`select 1`.execute(db);
+      }),
+  };
+}
