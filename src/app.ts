@@ -7,6 +7,7 @@ import { openUpstream, type Upstream } from './app/upstream.ts';
 import { ownUrl } from './cli/own-url.ts';
 import type { Config } from './config.ts';
 import type { SandboxOptions } from './sandbox/sandbox.ts';
+import { openSqlite } from './store/sqlite.ts';
 import { createTasks } from './tasks/tasks.ts';
 
 export interface AppOptions {
@@ -42,13 +43,16 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   // The sandbox, which stands in when there is no key, runs on this machine and needs no public address.
   const publicUrl = (): string | null => config.publicUrl ?? (config.kieApiKey === null ? url : null);
   try {
+    // First of all: nothing in DATA_DIR may be touched while it belongs to another process, the sandbox's file included.
+    const connections = await openSqlite(config.dataDir);
+    cleanup.add(() => connections.close());
     const upstream = await openUpstream(config, {
       log,
       cleanup,
       sandbox,
       filesUrl: () => (publicUrl() ?? url) + SANDBOX_FILES_PATH,
     });
-    const ports = await openTaskPorts(config, { log, cleanup, upstream, publicUrl, overrides });
+    const ports = await openTaskPorts(config, { log, cleanup, connections, upstream, publicUrl, overrides });
     const tasks = createTasks(ports);
     const doors = await openDoors(config, {
       log,

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { createKie } from '../provider/kie.ts';
-import { openSqlite } from '../store/sqlite.ts';
+import type { Connections } from '../store/sqlite.ts';
 import { createTaskStore } from '../store/task-store.ts';
 import { createCallbackAddress } from '../tasks/callback-address.ts';
 import { systemClock, type Clock } from '../tasks/clock.ts';
@@ -31,6 +31,7 @@ export async function openTaskPorts(
   options: {
     readonly log: Logger;
     readonly cleanup: Cleanup;
+    readonly connections: Connections;
     readonly upstream: Upstream;
     /** The origin for callbacks, null for none; asked at each use. */
     readonly publicUrl: () => string | null;
@@ -45,7 +46,7 @@ export async function openTaskPorts(
     log.error({ err: error }, 'a listener of the feed failed');
   });
 
-  const store = createTaskStore(await openSqlite(config.dataDir), (changes) => {
+  const store = createTaskStore(options.connections, (changes) => {
     feed.publish(changes);
     changes.forEach(outcomes.tell);
   });

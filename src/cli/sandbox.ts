@@ -1,6 +1,7 @@
 import closeWithGrace from 'close-with-grace';
 import type { Writable } from 'node:stream';
 import { startSandbox } from '../sandbox/sandbox.ts';
+import { explainPort } from './explain-port.ts';
 
 /** Runs the sandbox alone until SIGTERM or SIGINT. */
 export async function runSandbox(
@@ -15,7 +16,7 @@ export async function runSandbox(
     hmacKey,
     ...(apiKey !== '' && { apiKey }),
     log: (message, details) => stdout.write(`${message}${details ? ` ${JSON.stringify(details)}` : ''}\n`),
-  });
+  }).catch(explainPort('127.0.0.1', port, `--port ${port + 1}, or --port 0 for any`));
   closeWithGrace(() => sandbox.close());
   stdout.write(
     `The sandbox listens on ${sandbox.url}; callbacks are ${hmacKey === '' ? 'not signed' : 'signed'}.\n`,

@@ -5,6 +5,7 @@ import { parseConfig, type Config } from '../config.ts';
 import { createLog } from '../log.ts';
 import { VERSION } from '../version.ts';
 import { banner } from './banner.ts';
+import { explainPort } from './explain-port.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -20,9 +21,10 @@ export async function serve(env: Environment, stdout: WriteStream): Promise<void
   const isTerminal = stdout.isTTY;
   const secrets = [config.kieApiKey ?? '', ...config.kieWebhookHmacKeys];
   const log = createLog({ level: config.logLevel, pretty: isTerminal, secrets });
-  const app = await startApp(config, { log }).catch((error: unknown) => {
-    throw isPortTaken(error) ? portTaken(config) : error;
-  });
+  const { host, port } = config;
+  const app = await startApp(config, { log }).catch(
+    explainPort(host, port, `PORT=${port + 1}, or PORT=0 for any`),
+  );
   closeWithGrace({ delay: config.shutdownMs + STOP_MARGIN_MS, logger: log }, async ({ err, signal }) => {
     if (err) log.fatal({ err }, 'an error that nobody handled; the process stops');
     else log.info({ signal }, 'stopping');
@@ -39,14 +41,4 @@ export async function serve(env: Environment, stdout: WriteStream): Promise<void
 function factsOf({ dataDir, graphiql, host }: Config, { port, publicUrl, upstream }: App) {
   const color = process.env['NO_COLOR'] === undefined;
   return { version: VERSION, host, port, publicUrl, graphiql, provider: upstream, dataDir, color };
-}
-
-function isPortTaken(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
-}
-
-function portTaken({ host, port }: Config): Error {
-  return new Error(
-    `port ${port} on ${host} is in use. Stop what listens there, or choose another: PORT=${port + 1}, or PORT=0 for any.`,
-  );
 }

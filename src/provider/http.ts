@@ -49,9 +49,11 @@ export function createHttp(options: HttpOptions): Http {
           signal: AbortSignal.timeout(options.createTimeoutMs),
         });
         const retryAfter = answer.headers['retry-after'];
+        const body = answer.body.text();
         return {
           status: answer.statusCode,
-          body: await answer.body.text(),
+          // A 429 says all there is to say in its status: nothing was created, however its body ends.
+          body: answer.statusCode === 429 ? await body.catch(() => '') : await body,
           retryAfter: typeof retryAfter === 'string' ? retryAfter : null,
         };
       } catch (error) {

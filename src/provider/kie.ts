@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import type { Log } from '../tasks/log.ts';
 import type { CreateOutcome, Provider, QueryAnswer } from '../tasks/provider.ts';
 import { MODEL, type TaskInput } from '../tasks/task.ts';
@@ -6,7 +5,7 @@ import { createBreaker } from './breaker.ts';
 import { readCreateOutcome } from './create-outcome.ts';
 import { amount, parseEnvelope, parseJson } from './envelope.ts';
 import { createHttp } from './http.ts';
-import { readAnswer } from './query-answer.ts';
+import { namedIds, readAnswer } from './query-answer.ts';
 
 export interface KieOptions {
   /** Origin of the API, without a trailing slash. */
@@ -97,14 +96,11 @@ function createBody(input: TaskInput, callbackUrl: string | null): string {
   });
 }
 
-const recordIdSchema = z.object({ taskId: z.string().optional() }).catch({});
-
 function readQuery(body: string, providerTaskId: string): QueryAnswer {
   const envelope = parseEnvelope(parseJson(body));
   if (!envelope) return { kind: 'nothing', reason: 'an answer that is no envelope' };
-  const { taskId = providerTaskId } = recordIdSchema.parse(envelope.data);
-  if (taskId !== providerTaskId)
-    return { kind: 'nothing', reason: `an answer about another task, ${taskId}` };
+  const otherId = namedIds(envelope).find((id) => id !== providerTaskId);
+  if (otherId !== undefined) return { kind: 'nothing', reason: `an answer about another task, ${otherId}` };
   return readAnswer(envelope, providerTaskId, isFateOfQuery);
 }
 

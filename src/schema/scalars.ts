@@ -11,7 +11,7 @@ builder.scalarType('SafeInt', {
   description: 'An integer that JavaScript holds exactly (up to 2^53 - 1), written as a JSON number.',
   serialize: (value) => value,
   parseValue: parseSafeInt,
-  parseLiteral: (node) => parseSafeInt(integerOf(node)),
+  parseLiteral: (node) => parseSafeInt(integerOf(node), node),
 });
 
 function parseDateTime(value: unknown): number {
@@ -21,9 +21,12 @@ function parseDateTime(value: unknown): number {
   return milliseconds;
 }
 
-function parseSafeInt(value: unknown): number {
+function parseSafeInt(value: unknown, node?: ValueNode): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value))
-    throw new GraphQLError('A SafeInt is a whole number between -(2^53 - 1) and 2^53 - 1, without quotes.');
+    throw new GraphQLError(
+      'A SafeInt is a whole number between -(2^53 - 1) and 2^53 - 1, without quotes.',
+      node && { nodes: node },
+    );
   return value;
 }
 

@@ -17,7 +17,8 @@ export async function graphqlRoute<Context extends object>(
     });
     scope.route({
       url: GRAPHQL_PATH,
-      method: ['GET', 'POST', 'OPTIONS'],
+      // The engine answers the methods that it does not take: with 405, where no route at all would mean 404.
+      method: ['GET', 'POST', 'OPTIONS', 'PUT', 'PATCH', 'DELETE'],
       handler: (request, reply) => {
         open.add(reply.raw);
         reply.raw.once('close', () => open.delete(reply.raw));

@@ -1,10 +1,23 @@
 import Fastify, { LogController } from 'fastify';
-import type { FastifyBaseLogger, FastifyError, FastifyInstance } from 'fastify';
+import type {
+  FastifyBaseLogger,
+  FastifyError,
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+} from 'fastify';
 import { PROBLEM_MEDIA_TYPE, problem } from '../problem.ts';
 
 /** How long a request may take to arrive whole, in ms: a slow body must not hold a connection for ever. */
 const REQUEST_TIMEOUT_MS = 30_000;
 const MAX_BODY_BYTES = 256 * 1024;
+
+/** How to mend what is refused before any route sees it. */
+const HINTS: Readonly<Record<string, string>> = {
+  FST_ERR_BAD_URL: 'Write the address with valid percent-encoding.',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'Send at most 256 KiB.',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'Send JSON, with the header Content-Type: application/json.',
+};
 
 /** An HTTP server without routes: what is refused is refused with problem details, and each request logs one line. */
 export function createHttpServer(log: FastifyBaseLogger): FastifyInstance {
@@ -14,6 +27,8 @@ export function createHttpServer(log: FastifyBaseLogger): FastifyInstance {
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: 'idle',
+    // Addresses that cannot be read; they reach no other handler.
+    frameworkErrors: refuse,
   });
 
   app.addHook('onResponse', (request, reply, done) => {
@@ -33,12 +48,18 @@ export function createHttpServer(log: FastifyBaseLogger): FastifyInstance {
       .send(problem(404, 'There is nothing here.', { hint: 'The API is at /graphql.' })),
   );
 
-  app.setErrorHandler<FastifyError>((error, request, reply) => {
-    const status = error.statusCode ?? 500;
-    if (status >= 500) request.log.error({ err: error }, 'a request failed unexpectedly');
-    const detail = status >= 500 ? 'Something unexpected went wrong here.' : error.message;
-    return reply.code(status).type(PROBLEM_MEDIA_TYPE).send(problem(status, detail));
-  });
+  app.setErrorHandler<FastifyError>(refuse);
 
   return app;
+}
+
+function refuse(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  const status = error.statusCode ?? 500;
+  if (status >= 500) request.log.error({ err: error }, 'a request failed unexpectedly');
+  const detail = status >= 500 ? 'Something unexpected went wrong here.' : error.message;
+  const hint = HINTS[error.code];
+  void reply
+    .code(status)
+    .type(PROBLEM_MEDIA_TYPE)
+    .send(problem(status, detail, hint === undefined ? {} : { hint }));
 }

@@ -21,32 +21,45 @@ export interface Connections {
  */
 export async function openSqlite(dataDir: string): Promise<Connections> {
   const unlock = lockDataDir(dataDir);
+  const databases: BetterSqlite3.Database[] = [];
+
+  function connect(): Kysely<Database> {
+    const database = openDatabase(join(dataDir, 'kineograph.db'));
+    databases.push(database);
+    return new Kysely<Database>({ dialect: new SqliteDialect({ database: withPreparedOnce(database) }) });
+  }
+
+  function closeAll(): void {
+    // Kysely closes only what it has used.
+    for (const database of databases) database.close();
+    unlock();
+  }
+
   try {
-    const path = join(dataDir, 'kineograph.db');
-    const writer = connect(path);
+    const writer = connect();
     await migrate(writer);
-    const reader = connect(path);
+    const reader = connect();
     return {
       reader,
       writer,
       async close() {
         await reader.destroy();
         await writer.destroy();
-        unlock();
+        closeAll();
       },
     };
   } catch (error) {
-    unlock();
+    closeAll();
     throw error;
   }
 }
 
-function connect(path: string): Kysely<Database> {
+function openDatabase(path: string): BetterSqlite3.Database {
   const database = new BetterSqlite3(path, { timeout: BUSY_TIMEOUT_MS });
   database.pragma('journal_mode = WAL');
   // FULL: a commit is on disk before it is acknowledged; WAL's own default loses the last ones when power fails.
   database.pragma('synchronous = FULL');
-  return new Kysely<Database>({ dialect: new SqliteDialect({ database: withPreparedOnce(database) }) });
+  return database;
 }
 
 /** Kysely prepares each query anew; the text of ours is always one of a few dozen. */

@@ -52,12 +52,19 @@ async function ask(ports: TaskPorts, record: TaskRecord, providerTaskId: string)
     );
     return endOrAskLater(ports, record);
   }
-  if (answer.kind !== 'update') {
+  if (answer.kind === 'nothing') {
     log.debug({ task: record.id, providerTaskId, reason: answer.reason }, 'the query brought nothing new');
     return endOrAskLater(ports, record);
   }
+  if (answer.kind === 'running')
+    log.warn({ task: record.id, providerTaskId, reason: answer.reason }, 'the task counts as still running');
+  // Even an answer that moves nothing proves that the provider has the task under this id.
+  const update =
+    answer.kind === 'update'
+      ? answer.update
+      : { state: 'WAITING' as const, providerTaskId, creditsConsumed: null };
   const changed = await changeTask(store, record.id, (current) =>
-    updated(current, answer.update, now, now + checkInterval(current, now, timings)),
+    updated(current, update, now, now + checkInterval(current, now, timings)),
   );
   if (!changed || !isTerminal(changed.state)) await endOrAskLater(ports, record);
 

@@ -74,7 +74,8 @@ export async function bringCheckForward({ clock, store }: TaskPorts, taskId: str
   });
 }
 
-async function recognise(
+/** The task that a report is about, or why it is about none of ours. */
+export async function recognise(
   { store }: TaskPorts,
   { providerTaskId, taskId }: Omit<CallbackReport, 'answer'>,
 ): Promise<TaskRecord | 'unknown-task' | 'conflict'> {

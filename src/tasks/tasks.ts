@@ -6,6 +6,7 @@ import { listTasks, type ListQuery, type TaskPage } from './list-tasks.ts';
 import type { TaskPorts } from './ports.ts';
 import {
   bringCheckForward,
+  recognise,
   takeSignedReport,
   takeUnsignedReport,
   type CallbackReceipt,
@@ -34,6 +35,8 @@ export interface TaskQueries {
 /** What the provider's callbacks can do. Methods with a promise reject when the store cannot be reached. */
 export interface TaskCallbacks {
   isToken(taskId: string, token: string): boolean;
+  /** Whether the task is known to be another one of the provider's. */
+  isOther(taskId: string, providerTaskId: string): Promise<boolean>;
   takeSigned(report: CallbackReport): Promise<CallbackReceipt>;
   takeUnsigned(report: Omit<CallbackReport, 'answer'>): Promise<CallbackReceipt>;
   /** After a call with a right token and a wrong signature: has the provider asked, at most once in a while. */
@@ -73,6 +76,8 @@ export function createTasks(ports: TaskPorts): Tasks {
     credits: () => provider.credits(),
 
     isToken: (taskId, token) => callbackAddress.isToken(taskId, token),
+    isOther: async (taskId, providerTaskId) =>
+      (await recognise(ports, { taskId, providerTaskId })) === 'conflict',
     takeSigned: (report) => lookAfter(takeSignedReport(ports, report)),
     takeUnsigned: (report) => lookAfter(takeUnsignedReport(ports, report)),
     distrust: async (taskId) => {

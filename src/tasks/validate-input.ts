@@ -67,12 +67,12 @@ export function hasInvalidCharacters(text: string): boolean {
   return text.includes('\0') || /\p{Surrogate}/u.test(text);
 }
 
+/** Returns whether there is a text that can be looked at further. */
 function checkText(issues: Issues, field: Field, text: string, max: number): boolean {
   if (text.trim() === '') {
     issues.push({ field, code: 'REQUIRED', message: `${field} must not be empty or only white space.` });
     return false;
   }
-  const before = issues.length;
   const length = countCodePoints(text);
   if (length > max) {
     issues.push({
@@ -87,8 +87,9 @@ function checkText(issues: Issues, field: Field, text: string, max: number): boo
       code: 'INVALID_CHARACTERS',
       message: `${field} contains NUL or half of a surrogate pair; remove it.`,
     });
+    return false;
   }
-  return issues.length === before;
+  return true;
 }
 
 function checkUrl(issues: Issues, field: Field, text: string): void {
@@ -97,10 +98,13 @@ function checkUrl(issues: Issues, field: Field, text: string): void {
   if (!url) {
     const message = `${field} must be an absolute URL such as https://example.com/picture.png, with spaces written as %20.`;
     issues.push({ field, code: 'NOT_A_URL', message });
-  } else if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+    return;
+  }
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
     const message = `${field} must begin with http:// or https://; the provider fetches the picture from there.`;
     issues.push({ field, code: 'URL_SCHEME', message });
-  } else if (url.username !== '' || url.password !== '') {
+  }
+  if (url.username !== '' || url.password !== '') {
     const message = `${field} must not contain a user name or password; use an address that needs none.`;
     issues.push({ field, code: 'URL_CREDENTIALS', message });
   }

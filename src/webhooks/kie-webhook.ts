@@ -29,18 +29,19 @@ interface Refusal {
  * 200 is said only when the callback is durable, and 503 asks for the callback to be repeated.
  */
 export function kieWebhook(app: FastifyInstance, options: KieWebhookOptions): void {
-  // The ladder asks for the token before it looks at the body, so the body is left alone until then.
-  app.addContentTypeParser('*', (_request, _payload, done) => {
-    done(null);
-  });
-  app.removeContentTypeParser(['application/json', 'text/plain']);
-
-  app.all('/webhooks/*', async (request, reply) => {
+  const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const body = await readBody(request.raw, MAX_BODY_BYTES);
     const refusal = await climb(options, request, body).catch(toUnavailable);
+    // What is left of a body that was not read to its end would be taken for the next request.
+    if (!request.raw.complete) reply.header('connection', 'close');
     if (!refusal) return reply.send({ code: 200, msg: 'success' });
     request.log.warn({ status: refusal.status, detail: refusal.detail }, 'a callback was not taken');
     return refuse(reply, refusal);
+  };
+  // Answered in a hook: Fastify refuses bodies that no handler could read before it calls one, and the ladder asks for
+  // the token first.
+  app.all('/webhooks/*', { onRequest: answer }, () => {
+    throw new Error('the ladder answers every callback');
   });
 }
 
@@ -60,6 +61,7 @@ async function climb(
   const [providerTaskId, ...otherIds] = callback.ids;
   if (providerTaskId === undefined) return REFUSALS.noId;
   if (otherIds.length > 0) return REFUSALS.differentIds;
+  if (await tasks.isOther(taskId, providerTaskId)) return REFUSALS.otherTask;
 
   const keys = hmacKeys();
   const headers = {
