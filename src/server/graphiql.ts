@@ -11,45 +11,42 @@ export async function graphiqlOptions(): Promise<GraphiqlOptions> {
     graphiql: {
       title: 'Kineograph',
       subscriptionsProtocol: 'WS',
-      defaultTabs: [
-        { query: CREATE, variables: JSON.stringify(EXAMPLE, null, 2) },
-        { query: WATCH, variables: ID_TO_FILL_IN },
-        { query: QUERY, variables: ID_TO_FILL_IN },
-        { query: LIST },
-        { query: WATCH_ALL },
-      ],
+      // Without variables: the page does not show those of a tab that it has not opened yet.
+      defaultTabs: [CREATE, WATCH, QUERY, LIST, WATCH_ALL].map((query) => ({ query })),
     },
   };
 }
 
+/** With the example of the provider's own page on this model. */
 const CREATE = `# 1. Run this (Ctrl-Enter), then copy the task's id from the answer.
-mutation Create($input: CreateImageToVideoInput!) {
-  createImageToVideo(input: $input) {
+mutation Create {
+  createImageToVideo(
+    input: {
+      prompt: "电影级宽幅镜头：一艘巨型星际飞船静静悬浮在土星环上空，金属船体反射着缕缕宇宙光芒。镜头缓缓推进，露出数千扇亮着灯光的舷窗，宛如一座漂浮的城市。小型战斗机穿梭于画面之中，在浩瀚宇宙里灵活机动，留下霓虹色的尾迹。推进器突然迸发能量，小行星碎片在慢镜头下四散飞溅，碰撞时闪烁着微弱的光芒，而后缓缓飘向远方。"
+      imageUrl: "https://file.aiquickdraw.com/custom-page/akr/section-images/17585210783150ispzfo7.png"
+      endImageUrl: ""
+      promptOptimizer: true
+    }
+  ) {
     __typename
-    ... on CreateImageToVideoSuccess { task { id state revision } }
-    ... on ValidationError { issues { path code message } }
+    ... on CreateImageToVideoSuccess {
+      task { id state revision }
+    }
+    ... on ValidationError {
+      issues { path code message }
+    }
     ... on ProviderError { code message retryable }
-    ... on IdempotencyConflictError { message task { id } }
+    ... on IdempotencyConflictError {
+      message
+      task { id }
+    }
   }
 }
 `;
 
-/** The example of the provider's own page on this model. */
-const EXAMPLE = {
-  input: {
-    prompt:
-      '电影级宽幅镜头：一艘巨型星际飞船静静悬浮在土星环上空，金属船体反射着缕缕宇宙光芒。镜头缓缓推进，露出数千扇亮着灯光的舷窗，宛如一座漂浮的城市。小型战斗机穿梭于画面之中，在浩瀚宇宙里灵活机动，留下霓虹色的尾迹。推进器突然迸发能量，小行星碎片在慢镜头下四散飞溅，碰撞时闪烁着微弱的光芒，而后缓缓飘向远方。',
-    imageUrl: 'https://file.aiquickdraw.com/custom-page/akr/section-images/17585210783150ispzfo7.png',
-    endImageUrl: '',
-    promptOptimizer: true,
-  },
-};
-
-const ID_TO_FILL_IN = JSON.stringify({ id: 'paste the id here' }, null, 2);
-
-const WATCH = `# 2. Put the id into the variables below, then watch the task move.
-subscription Watch($id: ID!) {
-  taskUpdated(id: $id) {
+const WATCH = `# 2. Put the id between the quotes, then watch the task move.
+subscription Watch {
+  taskUpdated(id: "paste the id here") {
     state
     updatedAt
     videos { url expiresAt }
@@ -59,8 +56,8 @@ subscription Watch($id: ID!) {
 `;
 
 const QUERY = `# One task, by our id or the provider's.
-query Task($id: ID!) {
-  task(id: $id) {
+query Task {
+  task(id: "paste the id here") {
     id
     state
     prompt
