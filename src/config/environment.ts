@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { facts } from './facts.ts';
-import { boolean, choice, directory, host, integer, list, origin, secret } from './kinds.ts';
+import { access } from './access-variables.ts';
+import { choice, directory, host, integer, list, origin, secret } from './kinds.ts';
+import { limits } from './limit-variables.ts';
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -14,7 +16,7 @@ const server = {
   HOST: host().default('127.0.0.1').register(facts, {
     group: 'Server',
     description:
-      'The address to listen on. Anything but loopback opens the gateway to others, which ALLOW_ANONYMOUS has to permit.',
+      'The address to listen on. Anything but loopback opens the gateway to others: then say who may call (API_KEYS or JWT), or allow everyone (ALLOW_ANONYMOUS).',
     example: '0.0.0.0',
   }),
   PUBLIC_URL: origin().nullable().default(null).register(facts, {
@@ -78,31 +80,6 @@ const storage = {
   }),
 };
 
-const access = {
-  ALLOWED_ORIGINS: list(origin()).register(facts, {
-    group: 'Access',
-    description:
-      'Origins of web pages, between commas, that may call from a browser (CORS and WebSocket). Pages of the gateway itself always may, and pages of this machine while it listens on loopback.',
-    example: 'https://app.example.com,http://localhost:5173',
-  }),
-  ALLOW_ANONYMOUS: boolean().default(false).register(facts, {
-    group: 'Access',
-    description:
-      'Serve everyone who can reach the address, not this machine alone. Whoever that is spends your credits.',
-    example: 'true',
-  }),
-  INTROSPECTION: boolean().default(true).register(facts, {
-    group: 'Access',
-    description: 'Let clients ask for the schema.',
-    example: 'false',
-  }),
-  GRAPHIQL: boolean().default(true).register(facts, {
-    group: 'Access',
-    description: 'Serve GraphiQL to browsers at /graphql.',
-    example: 'false',
-  }),
-};
-
 const times = {
   CREATE_WAIT_MS: integer(0, HOUR).default(15_000).register(facts, {
     group: 'Times',
@@ -144,7 +121,14 @@ const times = {
 };
 
 /** Every variable Kineograph knows: the one source of its parsing, of `.env.example` and of the docs. */
-export const environment = z.object({ ...server, ...provider, ...storage, ...access, ...times });
+export const environment = z.object({
+  ...server,
+  ...provider,
+  ...storage,
+  ...access,
+  ...limits,
+  ...times,
+});
 
 /** The parsed values under the names of their variables. */
 export type Values = z.output<typeof environment>;

@@ -65,6 +65,44 @@ export function list<Item extends z.ZodType<string, string>>(item: Item) {
     .readonly();
 }
 
+/** An absolute http(s) URL of any path. */
+export function httpUrl() {
+  return z.url({ protocol: /^https?$/, error: 'an absolute http(s) URL' });
+}
+
+/** `owner:key`; the owner may hold no colon. */
+export function ownedKey() {
+  return z
+    .string()
+    .regex(/^[^:\s]{1,255}:[\x21-\x7e]{8,}$/, {
+      error: 'items of the form owner:key, each key of at least 8 characters without spaces',
+    });
+}
+
+/** Splits what `ownedKey` let through. */
+export function toApiKeys(
+  items: readonly string[],
+): readonly { readonly owner: string; readonly key: string }[] {
+  return items.map((item) => {
+    const at = item.indexOf(':');
+    return { owner: item.slice(0, at), key: item.slice(at + 1) };
+  });
+}
+
+/** An IP address, or a network as address/bits. */
+export function network() {
+  return z.string().refine(isNetwork, { error: 'IP addresses or networks such as 10.0.0.0/8' });
+}
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits] = text.split('/');
+  const version = isIP(address);
+  return (
+    version !== 0 &&
+    (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128)))
+  );
+}
+
 function isOrigin(text: string): boolean {
   // URL alone is too kind: it takes `https:host`, `https://*.host` and drops an empty query.
   return /^https?:\/\/[^\s/?#@\\*,]+\/?$/i.test(text) && URL.canParse(text);

@@ -1,9 +1,6 @@
 /** Variables of later versions which it would be dangerous to ignore in silence, and why. */
 const reasons = {
   DATABASE_URL: 'tasks would go to SQLite in DATA_DIR all the same',
-  API_KEYS: 'nobody would be asked for a key',
-  JWT_JWKS_URL: 'nobody would be asked for a token',
-  JWT_SECRET: 'nobody would be asked for a token',
 };
 
 /** One mistake for each variable that is set and not supported yet. */
