@@ -1,76 +1,83 @@
+import proxyAddr from '@fastify/proxy-addr';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { createProtocol } from '../live/protocol.ts';
 import { createWebsocketServer, type WebsocketServer } from '../live/websocket-server.ts';
-import type { Context } from '../resolvers/context.ts';
+import { createWelcome } from '../live/welcome.ts';
 import { sandboxFiles } from '../sandbox/sandbox-files.ts';
-import { createMaskError } from '../schema/mask-error.ts';
-import { schema } from '../schema/schema.ts';
-import { GRAPHQL_PATH, createGraphql } from '../server/graphql.ts';
+import { createAdmit } from '../server/admission.ts';
+import { GRAPHQL_PATH } from '../server/graphql.ts';
 import { graphqlRoute } from '../server/graphql-route.ts';
 import { health } from '../server/health.ts';
+import { createHostPolicy } from '../server/host-policy.ts';
 import { createHttpServer } from '../server/http-server.ts';
 import { createOriginPolicy } from '../server/origin-policy.ts';
+import { createRateLimit } from '../server/rate-limit.ts';
 import type { TaskPorts } from '../tasks/ports.ts';
 import type { Tasks } from '../tasks/tasks.ts';
 import { kieWebhook } from '../webhooks/kie-webhook.ts';
+import { openAccess } from './open-access.ts';
+import { openGraphql } from './open-graphql.ts';
 import type { Upstream } from './upstream.ts';
 
 /** Where the sandbox's result files are served, so that their addresses work wherever the gateway's own does. */
 export const SANDBOX_FILES_PATH = '/sandbox/files';
+const MINUTE_MS = 60_000;
 
 export interface Doors {
   readonly http: FastifyInstance;
   readonly websockets: WebsocketServer;
 }
 
-/** Everything that answers from outside, not listening yet. */
-export async function openDoors(
-  config: Config,
-  options: {
-    readonly log: Logger;
-    readonly tasks: Tasks;
-    readonly ports: TaskPorts;
-    readonly upstream: Upstream;
-    readonly publicUrl: () => string | null;
-    readonly isDraining: () => boolean;
-  },
-): Promise<Doors> {
-  const { isDraining, log, ports, publicUrl, tasks, upstream } = options;
-  const { allowedOrigins, graphiql, host, introspection, slowReaderMs } = config;
-  const mayCall = createOriginPolicy({ allowedOrigins, host, publicUrl });
-  // Nobody has to say who they are yet, so all tasks belong to one owner.
-  const context: Context = { caller: { owner: 'anonymous' }, tasks };
-  const maskError = createMaskError((error) => {
-    log.error({ err: error }, 'a GraphQL operation failed unexpectedly');
-  });
-  const graphql = await createGraphql({
-    schema,
-    context: () => context,
-    maskError,
-    mayCall,
-    graphiql,
-    introspection,
-    log,
-  });
+export interface DoorsOptions {
+  readonly log: Logger;
+  readonly tasks: Tasks;
+  readonly ports: TaskPorts;
+  readonly upstream: Upstream;
+  readonly publicUrl: () => string | null;
+  readonly isDraining: () => boolean;
+}
 
-  const http = createHttpServer(log);
+/** Everything that answers from outside, not listening yet. */
+export async function openDoors(config: Config, options: DoorsOptions): Promise<Doors> {
+  const { isDraining, log, ports, publicUrl, tasks, upstream } = options;
+  const { host, maxBodyBytes, trustedProxies } = config;
+  const now = (): number => ports.clock.now();
+  const { authenticate, isOpen } = openAccess(config, now);
+  const mayCall = createOriginPolicy({ allowedOrigins: config.allowedOrigins, host, publicUrl });
+  const isOurHost = createHostPolicy({ isOpen, host, publicUrl });
+  const graphql = await openGraphql(config, { log, tasks, mayCall, isOpen });
+
+  const http = createHttpServer({ log, maxBodyBytes, trustedProxies, isOurHost });
   health(http, { pingStore: () => ports.store.ping(), isDraining });
-  await graphqlRoute(http, graphql);
+  const requestsPerOwner = createRateLimit(config.maxRequestsPerMinute, MINUTE_MS);
+  const admit = createAdmit(authenticate, requestsPerOwner, (error) => {
+    log.error({ err: error }, 'who sent a request could not be checked');
+  });
+  await graphqlRoute(http, graphql, admit);
   await http.register((scope, _options, done) => {
-    kieWebhook(scope, { tasks, hmacKeys: () => upstream.hmacKeys, now: () => ports.clock.now() });
+    kieWebhook(scope, { tasks, hmacKeys: () => upstream.hmacKeys, now });
     done();
   });
   if (upstream.kind === 'sandbox') await http.register(sandboxFiles, { prefix: SANDBOX_FILES_PATH });
   await http.ready();
 
+  const isTrusted = proxyAddr.compile([...trustedProxies]);
   const websockets = createWebsocketServer({
     http: http.server,
     path: GRAPHQL_PATH,
-    protocol: createProtocol(() => graphql.getEnveloped({})),
-    mayConnect: mayCall,
-    slowReaderMs,
+    protocol: createProtocol({
+      begin: (caller) => graphql.getEnveloped({ admission: { caller } }),
+      welcome: createWelcome({ authenticate, maxSocketsPerOwner: config.maxSocketsPerOwner, log }),
+      maxSubscriptions: config.maxSubscriptionsPerSocket,
+    }),
+    mayConnect: (origin, named) => isOurHost(named) && mayCall(origin, named),
+    addressOf: (request) => proxyAddr(request, isTrusted),
+    maxMessageBytes: maxBodyBytes,
+    maxOperationsPerSecond: config.maxOperationsPerSecond,
+    maxSocketsPerAddress: config.maxSocketsPerAddress,
+    slowReaderMs: config.slowReaderMs,
     log,
   });
   return { http, websockets };

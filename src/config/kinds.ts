@@ -72,11 +72,9 @@ export function httpUrl() {
 
 /** `owner:key`; the owner may hold no colon. */
 export function ownedKey() {
-  return z
-    .string()
-    .regex(/^[^:\s]{1,255}:[\x21-\x7e]{8,}$/, {
-      error: 'items of the form owner:key, each key of at least 8 characters without spaces',
-    });
+  return z.string().regex(/^[^:\s]{1,255}:[\x21-\x7e]{8,}$/, {
+    error: 'items of the form owner:key, each key of at least 8 characters without spaces',
+  });
 }
 
 /** Splits what `ownedKey` let through. */

@@ -9,6 +9,9 @@ import { STATUS_CODES, type IncomingMessage, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { closeInSlices } from './close-in-slices.ts';
+import { createRate } from './rate.ts';
+import type { SocketExtra } from './socket-extra.ts';
+import { createTally } from './tally.ts';
 import { startWatchdog } from './watchdog.ts';
 
 export interface WebsocketServerOptions {
@@ -18,13 +21,16 @@ export interface WebsocketServerOptions {
   readonly protocol: ProtocolServer<SocketExtra>;
   /** Whether a web page of this origin may connect. */
   readonly mayConnect: (origin: string | undefined, host: string | undefined) => boolean;
+  /** Where a request comes from, proxies that are trusted left aside. */
+  readonly addressOf: (request: IncomingMessage) => string;
+  readonly maxMessageBytes: number;
+  /** How many operations one socket may begin in a second. */
+  readonly maxOperationsPerSecond: number;
+  /** How many sockets one address may have open; null for any number. */
+  readonly maxSocketsPerAddress: number | null;
   /** How long a client may take nothing of what waits for it, in ms. */
   readonly slowReaderMs: number;
   readonly log: FastifyBaseLogger;
-}
-
-export interface SocketExtra {
-  readonly request: IncomingMessage;
 }
 
 export interface WebsocketServer {
@@ -34,14 +40,16 @@ export interface WebsocketServer {
   close(): Promise<void>;
 }
 
-const MAX_MESSAGE_BYTES = 256 * 1024;
+/** Messages of all kinds, pings included, for each operation that a socket may begin. */
+const MESSAGES_PER_OPERATION = 4;
 
 /** The WebSocket door: graphql-ws speaks the protocol, this connects it to the sockets of ws. */
 export function createWebsocketServer(options: WebsocketServerOptions): WebsocketServer {
-  const { http, log, mayConnect, path, slowReaderMs } = options;
+  const { addressOf, http, log, mayConnect, maxMessageBytes, path, slowReaderMs } = options;
+  const perAddress = createTally(options.maxSocketsPerAddress);
   const sockets = new WebSocketServer({
     noServer: true,
-    maxPayload: MAX_MESSAGE_BYTES,
+    maxPayload: maxMessageBytes,
     // Compression costs memory for every socket and makes shared messages impossible.
     perMessageDeflate: false,
     handleProtocols,
@@ -52,14 +60,24 @@ export function createWebsocketServer(options: WebsocketServerOptions): Websocke
     const [requested] = (request.url ?? '').split('?');
     if (requested !== path) {
       refuseUpgrade(stream, 404);
-    } else if (!mayConnect(request.headers.origin, request.headers.host)) {
+      return;
+    }
+    if (!mayConnect(request.headers.origin, request.headers.host)) {
       log.warn({ origin: request.headers.origin }, 'a WebSocket of a foreign origin was refused');
       refuseUpgrade(stream, 403);
-    } else {
-      sockets.handleUpgrade(request, stream, head, (socket) => {
-        connect(options, socket, request);
-      });
+      return;
     }
+    const address = addressOf(request);
+    if (!perAddress.add(address)) {
+      refuseUpgrade(stream, 429);
+      return;
+    }
+    stream.once('close', () => {
+      perAddress.remove(address);
+    });
+    sockets.handleUpgrade(request, stream, head, (socket) => {
+      connect(options, socket, request);
+    });
   };
   http.on('upgrade', onUpgrade);
 
@@ -76,10 +94,15 @@ export function createWebsocketServer(options: WebsocketServerOptions): Websocke
 
 /** Joins one socket to the protocol. A promise of `send` is kept when the bytes are out, which slows its source down. */
 function connect(
-  { log, protocol }: WebsocketServerOptions,
+  { log, maxOperationsPerSecond, protocol }: WebsocketServerOptions,
   socket: WebSocket,
   request: IncomingMessage,
 ): void {
+  const takeMessage = createRate(maxOperationsPerSecond * MESSAGES_PER_OPERATION);
+  const closeIfFlooded = (): void => {
+    if (takeMessage() > 0) socket.close(CloseCode.TooManyInitialisationRequests, 'Too many messages');
+  };
+  socket.on('message', closeIfFlooded).on('ping', closeIfFlooded);
   const opened = protocol.opened(
     {
       protocol: socket.protocol || GRAPHQL_TRANSPORT_WS_PROTOCOL,
@@ -102,7 +125,17 @@ function connect(
         });
       },
     },
-    { request },
+    {
+      request,
+      caller: null,
+      close: (code, reason) => {
+        socket.close(code, reason);
+      },
+      onClosed: (run) => {
+        socket.once('close', run);
+      },
+      takeOperation: createRate(maxOperationsPerSecond),
+    },
   );
   socket.once('close', (code, reason) => {
     void opened(code, reason.toString());
@@ -112,9 +145,9 @@ function connect(
   });
 }
 
-function refuseUpgrade(stream: Duplex, status: 403 | 404): void {
+function refuseUpgrade(stream: Duplex, status: 403 | 404 | 429): void {
   stream.on('error', () => undefined);
   stream.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${status === 429 ? 'Retry-After: 5\r\n' : ''}Connection: close\r\nContent-Length: 0\r\n\r\n`,
   );
 }

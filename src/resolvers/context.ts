@@ -4,6 +4,8 @@ import type { TaskQueries } from '../tasks/tasks.ts';
 export interface Caller {
   /** Whose tasks the caller sees, and under whose name new ones are made. */
   readonly owner: string;
+  /** Whether the balance of the operator's account is the caller's business. */
+  readonly maySeeCredits: boolean;
 }
 
 /** What every resolver works with. */

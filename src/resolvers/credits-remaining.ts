@@ -1,5 +1,5 @@
 import type { Context } from './context.ts';
 
-export function creditsRemaining({ tasks }: Context): Promise<number | null> {
-  return tasks.credits();
+export function creditsRemaining({ caller, tasks }: Context): Promise<number | null> {
+  return caller.maySeeCredits ? tasks.credits() : Promise.resolve(null);
 }

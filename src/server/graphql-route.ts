@@ -1,11 +1,19 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ServerResponse } from 'node:http';
+import type { Admit } from './admission.ts';
 import { GRAPHQL_PATH, type Graphql } from './graphql.ts';
 
-/** `/graphql` over HTTP. Event streams are cut when the server closes: their clients come back and lose nothing. */
+/** setTimeout fires longer delays at once; a token that lives so long is looked at again when it has passed. */
+const MAX_DELAY_MS = 0x7fffffff;
+
+/**
+ * `/graphql` over HTTP. Event streams are cut when their caller's token expires and when the server closes: their clients
+ * come back and lose nothing.
+ */
 export async function graphqlRoute<Context extends object>(
   app: FastifyInstance,
   graphql: Graphql<Context>,
+  admit: Admit,
 ): Promise<void> {
   const open = new Set<ServerResponse>();
 
@@ -17,15 +25,14 @@ export async function graphqlRoute<Context extends object>(
     });
     scope.route({
       url: GRAPHQL_PATH,
-      // The engine answers the methods that it does not take: with 405, where no route at all would mean 404.
-      method: ['GET', 'POST', 'OPTIONS', 'PUT', 'PATCH', 'DELETE'],
-      handler: (request, reply) => {
+      method: ['GET', 'POST', 'OPTIONS'],
+      handler: async (request, reply) => {
+        const admission = await admit(request.headers.authorization);
         open.add(reply.raw);
         reply.raw.once('close', () => open.delete(reply.raw));
+        if ('caller' in admission) endAt(reply.raw, admission.caller.expiresAt);
         reply.hijack();
-        // The body was read above; the engine takes it from here.
-        const read = Object.assign(request.raw, { body: request.body });
-        graphql.requestListener(read, reply.raw);
+        await graphql.handle(withBody(request), reply.raw, { admission });
       },
     });
     done();
@@ -34,6 +41,24 @@ export async function graphqlRoute<Context extends object>(
   app.addHook('preClose', (done) => {
     for (const response of open) if (isEventStream(response)) response.destroy();
     done();
+  });
+}
+
+/** The body was read by the server's own parser; the engine takes it from here. */
+function withBody({ body, raw }: FastifyRequest): FastifyRequest['raw'] {
+  return Object.assign(raw, { body });
+}
+
+function endAt(response: ServerResponse, expiresAt: number | null): void {
+  if (expiresAt === null) return;
+  const timer = setTimeout(
+    () => {
+      if (isEventStream(response)) response.destroy();
+    },
+    Math.min(Math.max(0, expiresAt - Date.now()), MAX_DELAY_MS),
+  );
+  response.once('close', () => {
+    clearTimeout(timer);
   });
 }
 

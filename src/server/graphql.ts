@@ -1,37 +1,54 @@
+import { blockFieldSuggestionsPlugin } from '@escape.tech/graphql-armor-block-field-suggestions';
 import { NoSchemaIntrospectionCustomRule, type GraphQLError, type GraphQLSchema } from 'graphql';
 import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { FastifyBaseLogger } from 'fastify';
 import { graphiqlOptions } from './graphiql.ts';
+import type { Caller } from '../access/caller.ts';
+import type { Admission } from './admission.ts';
+import { operationLimits, type OperationLimits } from './operation-limits.ts';
 import type { OriginPolicy } from './origin-policy.ts';
+import { refuseUnadmitted } from './refuse-unadmitted.ts';
 
 export const GRAPHQL_PATH = '/graphql';
 
 export interface GraphqlOptions<Context extends object> {
   readonly schema: GraphQLSchema;
-  readonly context: () => Context;
+  /** What resolvers work with, for one caller. */
+  readonly context: (caller: Caller) => Context;
   readonly maskError: (error: unknown) => GraphQLError;
   readonly mayCall: OriginPolicy;
   readonly graphiql: boolean;
   readonly introspection: boolean;
+  readonly limits: OperationLimits;
   readonly log: FastifyBaseLogger;
 }
 
+/** What comes with each operation, whichever door it came through. */
+export interface Arrival {
+  readonly admission: Admission;
+}
+
 /** The GraphQL engine behind both doors: HTTP with Server-Sent Events, and WebSocket through its `getEnveloped`. */
-export type Graphql<Context extends object> = YogaServerInstance<object, Context>;
+export type Graphql<Context extends object> = YogaServerInstance<Arrival, Context>;
 
 export async function createGraphql<Context extends object>(
   options: GraphqlOptions<Context>,
 ): Promise<Graphql<Context>> {
-  const { context, graphiql, introspection, log, maskError, mayCall, schema } = options;
-  return createYoga<object, Context>({
+  const { context, graphiql, introspection, limits, log, maskError, mayCall, schema } = options;
+  return createYoga<Arrival, Context>({
     schema,
-    context,
+    context: ({ admission }) => context(callerOf(admission)),
     graphqlEndpoint: GRAPHQL_PATH,
     ...(graphiql ? await graphiqlOptions() : { graphiql: false }),
     landingPage: false,
     multipart: false,
     maskedErrors: { maskError },
-    plugins: introspection ? [] : [withoutIntrospection],
+    maxRequestBodySize: false,
+    plugins: [
+      refuseUnadmitted,
+      ...operationLimits(limits),
+      ...(introspection ? [] : [withoutIntrospection, blockFieldSuggestionsPlugin({ mask: '' })]),
+    ],
     cors: ({ headers }) => {
       const origin = headers.get('origin');
       // Without cookies there is nothing that credentials could mean.
@@ -52,6 +69,11 @@ export async function createGraphql<Context extends object>(
       },
     },
   });
+}
+
+function callerOf(admission: Admission): Caller {
+  if ('caller' in admission) return admission.caller;
+  throw new Error('an operation of somebody who was not let in came this far');
 }
 
 const withoutIntrospection: Plugin = {

@@ -1,16 +1,13 @@
 import Fastify, { LogController } from 'fastify';
-import type {
-  FastifyBaseLogger,
-  FastifyError,
-  FastifyInstance,
-  FastifyReply,
-  FastifyRequest,
-} from 'fastify';
+import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { HostPolicy } from './host-policy.ts';
 import { PROBLEM_MEDIA_TYPE, problem } from '../problem.ts';
+
+const HOST_HINT =
+  'Call it by a loopback name or by its PUBLIC_URL; or configure API keys or tokens, then any name will do.';
 
 /** How long a request may take to arrive whole, in ms: a slow body must not hold a connection for ever. */
 const REQUEST_TIMEOUT_MS = 30_000;
-const MAX_BODY_BYTES = 256 * 1024;
 
 /** How to mend what is refused before any route sees it. */
 const HINTS: Readonly<Record<string, string>> = {
@@ -19,16 +16,38 @@ const HINTS: Readonly<Record<string, string>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'Send JSON, with the header Content-Type: application/json.',
 };
 
+export interface HttpServerOptions {
+  readonly log: FastifyBaseLogger;
+  readonly maxBodyBytes: number;
+  /** Proxies whose X-Forwarded-* headers are believed. */
+  readonly trustedProxies: readonly string[];
+  readonly isOurHost: HostPolicy;
+}
+
 /** An HTTP server without routes: what is refused is refused with problem details, and each request logs one line. */
-export function createHttpServer(log: FastifyBaseLogger): FastifyInstance {
+export function createHttpServer(options: HttpServerOptions): FastifyInstance {
+  const { isOurHost, log, maxBodyBytes, trustedProxies } = options;
   const app = Fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: MAX_BODY_BYTES,
+    bodyLimit: maxBodyBytes,
+    trustProxy: trustedProxies.length === 0 ? false : [...trustedProxies],
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: 'idle',
     // Addresses that cannot be read; they reach no other handler.
     frameworkErrors: refuse,
+  });
+
+  app.addHook('onRequest', (request, reply, done) => {
+    // Tunnels call the webhooks under names that we do not know; those have their own tokens.
+    if (request.url.startsWith('/webhooks/') || isOurHost(request.headers.host)) {
+      done();
+      return;
+    }
+    void reply
+      .code(421)
+      .type(PROBLEM_MEDIA_TYPE)
+      .send(problem(421, 'This gateway does not go by that name.', { hint: HOST_HINT }));
   });
 
   app.addHook('onResponse', (request, reply, done) => {

@@ -1,0 +1,36 @@
+import type { Logger } from 'pino';
+import type { Config } from '../config.ts';
+import type { Context } from '../resolvers/context.ts';
+import { createMaskError } from '../schema/mask-error.ts';
+import { schema } from '../schema/schema.ts';
+import { createGraphql, type Graphql } from '../server/graphql.ts';
+import type { OriginPolicy } from '../server/origin-policy.ts';
+import type { TaskQueries } from '../tasks/tasks.ts';
+
+/** The engine on our schema, with the limits that are configured. */
+export function openGraphql(
+  config: Config,
+  options: {
+    readonly log: Logger;
+    readonly tasks: TaskQueries;
+    readonly mayCall: OriginPolicy;
+    readonly isOpen: boolean;
+  },
+): Promise<Graphql<Context>> {
+  const { isOpen, log, mayCall, tasks } = options;
+  const { graphiql, introspection } = config;
+  // Without access control the one who asks is the operator.
+  const maySeeCredits = isOpen || config.showCredits;
+  return createGraphql({
+    schema,
+    context: ({ owner }) => ({ caller: { owner, maySeeCredits }, tasks }),
+    maskError: createMaskError((error) => {
+      log.error({ err: error }, 'a GraphQL operation failed unexpectedly');
+    }),
+    mayCall,
+    graphiql,
+    introspection,
+    limits: config,
+    log,
+  });
+}

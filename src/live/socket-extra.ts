@@ -1,0 +1,14 @@
+import type { IncomingMessage } from 'node:http';
+import type { Caller } from '../access/caller.ts';
+
+/** What is known of one socket beside the protocol. */
+export interface SocketExtra {
+  readonly request: IncomingMessage;
+  /** null until connection_init was accepted. */
+  caller: Caller | null;
+  readonly close: (code: number, reason: string) => void;
+  /** Calls `run` when the socket has closed. */
+  readonly onClosed: (run: () => void) => void;
+  /** Counts an operation; returns 0, or how many ms to wait when there were too many. */
+  readonly takeOperation: () => number;
+}

@@ -1,0 +1,75 @@
+import type { FastifyBaseLogger } from 'fastify';
+import { UnauthenticatedError, type Authenticate, type Caller } from '../access/caller.ts';
+import type { SocketExtra } from './socket-extra.ts';
+import { createTally } from './tally.ts';
+
+/** Decides on a socket's connection_init: true lets it in, false closes it with 4403. Never rejects. */
+export type Welcome = (
+  connectionParams: Readonly<Record<string, unknown>> | undefined,
+  extra: SocketExtra,
+) => Promise<boolean>;
+
+/** Forbidden, as graphql-ws closes refused sockets; its clients come back, with a new token if they have one. */
+const FORBIDDEN = 4403;
+/** RFC 6455's registry: "try again later". */
+const TRY_AGAIN_LATER = 1013;
+/** setTimeout fires longer delays at once. */
+const MAX_DELAY_MS = 0x7fffffff;
+
+export function createWelcome(options: {
+  readonly authenticate: Authenticate;
+  readonly maxSocketsPerOwner: number | null;
+  readonly log: FastifyBaseLogger;
+}): Welcome {
+  const { authenticate, log, maxSocketsPerOwner } = options;
+  const perOwner = createTally(maxSocketsPerOwner);
+
+  return async (connectionParams, extra) => {
+    const caller = await identify(authorizationOf(connectionParams, extra), extra);
+    if (!caller) return false;
+    if (!perOwner.add(caller.owner)) {
+      extra.close(TRY_AGAIN_LATER, 'Too many sockets of this owner');
+      return false;
+    }
+    extra.onClosed(() => {
+      perOwner.remove(caller.owner);
+    });
+    extra.caller = caller;
+    closeAtExpiry(caller, extra);
+    return true;
+  };
+
+  async function identify(authorization: string | undefined, extra: SocketExtra): Promise<Caller | null> {
+    try {
+      return await authenticate(authorization);
+    } catch (error) {
+      if (error instanceof UnauthenticatedError) return null;
+      log.error({ err: error }, 'who opened a socket could not be checked');
+      extra.close(TRY_AGAIN_LATER, 'Try again later');
+      return null;
+    }
+  }
+}
+
+/** In the payload in any letter case, as browsers can send no header, or else in the upgrade request. */
+function authorizationOf(
+  params: Readonly<Record<string, unknown>> | undefined,
+  { request }: SocketExtra,
+): string | undefined {
+  const [, given] =
+    Object.entries(params ?? {}).find(([name]) => name.toLowerCase() === 'authorization') ?? [];
+  return typeof given === 'string' ? given : request.headers.authorization;
+}
+
+function closeAtExpiry({ expiresAt }: Caller, extra: SocketExtra): void {
+  if (expiresAt === null) return;
+  const timer = setTimeout(
+    () => {
+      extra.close(FORBIDDEN, 'The token has expired');
+    },
+    Math.min(Math.max(0, expiresAt - Date.now()), MAX_DELAY_MS),
+  );
+  extra.onClosed(() => {
+    clearTimeout(timer);
+  });
+}

@@ -1,0 +1,51 @@
+import { UnauthenticatedError, type Authenticate, type Caller } from '../access/caller.ts';
+import type { RateLimit } from './rate-limit.ts';
+
+/** A caller that is let in, or what it is told instead. */
+export type Admission = { readonly caller: Caller } | { readonly refusal: Refusal };
+
+export interface Refusal {
+  readonly status: 401 | 429 | 503;
+  readonly message: string;
+  readonly code: 'UNAUTHENTICATED' | 'RATE_LIMITED' | 'SERVICE_UNAVAILABLE';
+  /** When to come back, in seconds; null when that would not help. */
+  readonly retryAfterS: number | null;
+}
+
+/** Who may send a request now. Never rejects. */
+export type Admit = (authorization: string | undefined) => Promise<Admission>;
+
+export function createAdmit(
+  authenticate: Authenticate,
+  requestsPerOwner: RateLimit,
+  report: (error: unknown) => void,
+): Admit {
+  return async (authorization) => {
+    try {
+      const caller = await authenticate(authorization);
+      const waitMs = await requestsPerOwner(caller.owner);
+      return waitMs === null ? { caller } : { refusal: tooMany(waitMs) };
+    } catch (error) {
+      if (error instanceof UnauthenticatedError) return { refusal: unauthenticated(error.message) };
+      report(error);
+      return { refusal: UNAVAILABLE };
+    }
+  };
+}
+
+function unauthenticated(message: string): Refusal {
+  return { status: 401, code: 'UNAUTHENTICATED', message, retryAfterS: null };
+}
+
+function tooMany(waitMs: number): Refusal {
+  const retryAfterS = Math.max(1, Math.ceil(waitMs / 1000));
+  const message = `Too many requests; try again in ${retryAfterS} s.`;
+  return { status: 429, code: 'RATE_LIMITED', message, retryAfterS };
+}
+
+const UNAVAILABLE: Refusal = {
+  status: 503,
+  code: 'SERVICE_UNAVAILABLE',
+  message: 'Who you are cannot be checked right now. Try again in a moment.',
+  retryAfterS: 5,
+};

@@ -1,0 +1,25 @@
+import { isLoopback } from '../config/loopback.ts';
+
+/** Whether a request may be for the host that it names. */
+export type HostPolicy = (hostHeader: string | undefined) => boolean;
+
+/**
+ * A page of another host whose name suddenly resolves to this machine would be same-origin with us (DNS rebinding). Where
+ * nobody is asked who they are, only loopback names and our public address are answered.
+ */
+export function createHostPolicy(options: {
+  readonly isOpen: boolean;
+  readonly host: string;
+  readonly publicUrl: () => string | null;
+}): HostPolicy {
+  const { host, isOpen, publicUrl } = options;
+  // Open to everyone on another address: the operator has said that any name will do.
+  if (!isOpen || !isLoopback(host)) return () => true;
+  return (header) => {
+    if (header === undefined || !URL.canParse(`http://${header}`)) return false;
+    const named = new URL(`http://${header}`);
+    if (isLoopback(named.hostname.replace(/^\[|\]$/g, ''))) return true;
+    const own = publicUrl();
+    return own !== null && new URL(own).hostname === named.hostname;
+  };
+}

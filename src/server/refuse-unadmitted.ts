@@ -1,0 +1,35 @@
+import type { Plugin } from 'graphql-yoga';
+import type { Refusal } from './admission.ts';
+import type { Arrival } from './graphql.ts';
+
+/** Answers whoever was not let in, before anything of the request is read; GraphiQL's page is for everybody. */
+export const refuseUnadmitted: Plugin<object, Arrival> = {
+  onRequest({ endResponse, fetchAPI, request, serverContext }) {
+    const { admission } = serverContext;
+    if ('caller' in admission || request.method === 'OPTIONS' || asksForPage(request)) return;
+    const { refusal } = admission;
+    const extensions = {
+      code: refusal.code,
+      ...(refusal.retryAfterS !== null && { retryAfter: refusal.retryAfterS }),
+    };
+    const body = JSON.stringify({ errors: [{ message: refusal.message, extensions }] });
+    endResponse(new fetchAPI.Response(body, { status: refusal.status, headers: headersOf(refusal) }));
+  },
+};
+
+function headersOf({ retryAfterS, status }: Refusal): Record<string, string> {
+  return {
+    'content-type': 'application/json; charset=utf-8',
+    ...(status === 401 && { 'www-authenticate': 'Bearer' }),
+    ...(retryAfterS !== null && { 'retry-after': String(retryAfterS) }),
+  };
+}
+
+function asksForPage(request: Request): boolean {
+  const accepts = request.headers.get('accept') ?? '';
+  return (
+    request.method === 'GET' &&
+    accepts.includes('text/html') &&
+    !new URL(request.url).searchParams.has('query')
+  );
+}
