@@ -16,7 +16,7 @@ export function createMaskError(report: (error: unknown) => void): (error: unkno
   };
 
   function masked(cause: unknown): GraphQLError {
-    if (cause instanceof RequestError) return withCode(cause.message, cause.code);
+    if (cause instanceof RequestError) return told(cause);
     report(cause);
     if (cause instanceof StoreUnavailableError)
       return withCode(
@@ -25,6 +25,13 @@ export function createMaskError(report: (error: unknown) => void): (error: unkno
       );
     return withCode('Something unexpected went wrong here.', 'INTERNAL_SERVER_ERROR');
   }
+}
+
+function told({ code, message, retryAfterMs }: RequestError): GraphQLError {
+  if (retryAfterMs === null) return withCode(message, code);
+  const retryAfter = Math.ceil(retryAfterMs / 1000);
+  const http = { status: 429, headers: { 'retry-after': String(retryAfter) } };
+  return new GraphQLError(message, { extensions: { code, retryAfter, http } });
 }
 
 function withCode(message: string, code: string): GraphQLError {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Kysely } from 'kysely';
-import type { TaskStore } from '../tasks/store.ts';
+import type { CreateCap, ReachedCap, TaskStore } from '../tasks/store.ts';
 import type { TaskRecord } from '../tasks/task.ts';
 import type { Database } from './database.ts';
 import { mutableColumns, toRecord, toRow } from './record.ts';
@@ -10,7 +10,8 @@ type Writes = Pick<TaskStore, 'insert' | 'save' | 'amend' | 'secret'>;
 
 export function createWrites(queue: WriterQueue): Writes {
   return {
-    insert: (record) => queue.write(false, ({ trx }) => insert(trx, record)),
+    insert: (record, caps = []) =>
+      queue.write(false, async ({ trx }) => (await reachedCap(trx, record, caps)) ?? insert(trx, record)),
 
     save: (next) =>
       queue.write(true, async (context) => {
@@ -28,6 +29,26 @@ export function createWrites(queue: WriterQueue): Writes {
 
     secret: (name) => queue.write(false, ({ trx }) => secret(trx, name)),
   };
+}
+
+/** The first cap that this task would break; none when it has a key in use, since then nothing is added. */
+async function reachedCap(
+  db: Kysely<Database>,
+  { createdAt, idempotencyKey, owner }: TaskRecord,
+  caps: readonly CreateCap[],
+): Promise<ReachedCap | null> {
+  const mine = db.selectFrom('tasks').where('owner', '=', owner);
+  for (const cap of caps) {
+    const inWindow = mine.where('created_at', '>', createdAt - cap.windowMs);
+    const { count, oldest } = await inWindow
+      .select(({ fn }) => [fn.countAll<number | string>().as('count'), fn.min('created_at').as('oldest')])
+      .executeTakeFirstOrThrow();
+    if (Number(count) < cap.limit) continue;
+    const holder = mine.select('id').where('idempotency_key', '=', idempotencyKey);
+    if (idempotencyKey !== null && (await holder.executeTakeFirst())) return null;
+    return { cap, freeAt: Number(oldest) + cap.windowMs };
+  }
+  return null;
 }
 
 async function insert(db: Kysely<Database>, record: TaskRecord): Promise<TaskRecord> {

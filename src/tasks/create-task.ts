@@ -3,6 +3,8 @@ import { changeTask } from './change-task.ts';
 import type { TaskFailure } from './failure.ts';
 import { isSettled } from './outcomes.ts';
 import type { TaskPorts } from './ports.ts';
+import { RequestError } from './request-error.ts';
+import type { ReachedCap } from './store.ts';
 import { MODEL, isAnnounced, type AnnouncedRecord, type TaskInput, type TaskRecord } from './task.ts';
 import { validateInput, type CreateInput, type ValidInput, type ValidationIssue } from './validate-input.ts';
 
@@ -16,7 +18,7 @@ export type CreateResult =
 /**
  * Takes a caller's wish for a video: stores it, has it submitted, and waits a bounded time for what becomes of it.
  * A wish that carries an idempotencyKey in use joins the task that has it. Rejects when the store fails; then the caller
- * may try again.
+ * may try again. Rejects with RATE_LIMITED when the owner has created too many of late.
  */
 export async function createTask(
   ports: TaskPorts,
@@ -33,7 +35,8 @@ export async function createTask(
   for (;;) {
     if ((await isQueueFull(ports)) && !(await isKnown(ports, owner, checked.valid)))
       return { kind: 'refused', failure: QUEUE_FULL };
-    const record = await store.insert(newRecord(ports, owner, checked.valid, hash));
+    const record = await store.insert(newRecord(ports, owner, checked.valid, hash), timings.createCaps);
+    if ('cap' in record) throw tooManyCreates(record, clock.now());
     wakeSubmitter();
     const settled = await waitForOutcome(ports, record, deadline);
     // Its first caller's process died before it was sent, so nobody was told of it: this caller becomes the first.
@@ -54,6 +57,14 @@ const QUEUE_FULL: TaskFailure = {
 async function isQueueFull({ store, timings }: TaskPorts): Promise<boolean> {
   const windows = (await store.countWaiting()) / timings.createsPerWindow;
   return windows * timings.createWindow > timings.queueLimit;
+}
+
+function tooManyCreates({ cap, freeAt }: ReachedCap, now: number): RequestError {
+  const retryAfterMs = Math.max(0, freeAt - now);
+  const message =
+    `No more than ${cap.limit} tasks may be created in ${cap.windowMs / 1000} s; nothing was stored. ` +
+    `Try again in ${Math.ceil(retryAfterMs / 1000)} s.`;
+  return new RequestError('RATE_LIMITED', message, retryAfterMs);
 }
 
 /** A task that is already there takes no place in the queue. */

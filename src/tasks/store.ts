@@ -20,6 +20,18 @@ export interface Claim {
   readonly nextAt: number | null;
 }
 
+/** How many tasks an owner may create in any `windowMs`. */
+export interface CreateCap {
+  readonly limit: number;
+  readonly windowMs: number;
+}
+
+export interface ReachedCap {
+  readonly cap: CreateCap;
+  /** When the oldest task in the window leaves it, in ms since the epoch. */
+  readonly freeAt: number;
+}
+
 /** The store could not be reached or could not write; what was to be done may be tried again. */
 export class StoreUnavailableError extends Error {
   override readonly name = 'StoreUnavailableError';
@@ -35,8 +47,11 @@ export class StoreUnavailableError extends Error {
  * Committed changes that took a revision are handed to the feed in order of revision, before their promises are fulfilled.
  */
 export interface TaskStore {
-  /** Adds a task. When the owner's idempotencyKey is in use, adds nothing and returns the task that has it. */
-  insert(record: TaskRecord): Promise<TaskRecord>;
+  /**
+   * Adds a task. When the owner's idempotencyKey is in use, adds nothing and returns the task that has it; when the owner
+   * has reached one of the caps, adds nothing and returns that cap.
+   */
+  insert(record: TaskRecord, caps?: readonly CreateCap[]): Promise<TaskRecord | ReachedCap>;
   /** By our id, hidden ones included. */
   get(id: string): Promise<TaskRecord | null>;
   /** By the owner's idempotencyKey, hidden ones included. */

@@ -1,3 +1,5 @@
+import type { CreateCap } from './store.ts';
+
 /** Every duration and limit of a task's life; durations in ms. */
 export interface Timings {
   /** How long createImageToVideo waits for the provider's answer before it answers with a SUBMITTING task. */
@@ -16,6 +18,8 @@ export interface Timings {
   /** The provider counts arrivals in 10 s and we count departures, hence a little more. */
   readonly createWindow: number;
   readonly queriesPerSecond: number;
+  /** For each owner. */
+  readonly createCaps: readonly CreateCap[];
   /** A queue longer than this takes no new tasks. */
   readonly queueLimit: number;
   /** How much longer than its mutation waits a hidden task is believed to have one. */
@@ -50,6 +54,7 @@ export const DEFAULT_TIMINGS: Timings = {
   createsPerWindow: 20,
   createWindow: 10_500,
   queriesPerSecond: 10,
+  createCaps: [],
   queueLimit: 10 * MINUTE,
   submitLease: 10 * SECOND,
   outcomeLook: 1 * SECOND,
