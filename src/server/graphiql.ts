@@ -1,89 +1,63 @@
-import type { YogaServerOptions } from 'graphql-yoga';
+import { createHash } from 'node:crypto';
+import type { GraphiQLOptions, Plugin } from 'graphql-yoga';
+import { READY_OPERATIONS } from './graphiql-operations.ts';
 
-type GraphiqlOptions = Pick<YogaServerOptions<object, object>, 'graphiql' | 'renderGraphiQL'>;
+export interface Graphiql {
+  readonly graphiql: GraphiQLOptions;
+  readonly renderGraphiQL: (options: GraphiQLOptions) => string;
+  /** Adds the page's content security policy to its answers. */
+  readonly plugin: Plugin;
+}
 
 /** A page without any request to another host, with ready-made operations on the provider's own example. */
-export async function graphiqlOptions(): Promise<GraphiqlOptions> {
+export async function createGraphiql(): Promise<Graphiql> {
   // Nine megabytes of script: loaded only where the page is shown.
   const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
+  // The same for everybody, so it is rendered and hashed once.
+  let page: { readonly html: string; readonly policy: string } | null = null;
+
   return {
-    renderGraphiQL,
     graphiql: {
       title: 'Kineograph',
       subscriptionsProtocol: 'WS',
       // Without variables: the page does not show those of a tab that it has not opened yet.
-      defaultTabs: [CREATE, WATCH, QUERY, LIST, WATCH_ALL].map((query) => ({ query })),
+      defaultTabs: READY_OPERATIONS.map((query) => ({ query })),
+    },
+    renderGraphiQL: (options) => {
+      if (!page) {
+        const html = renderGraphiQL(options);
+        page = { html, policy: policyFor(html) };
+      }
+      return page.html;
+    },
+    plugin: {
+      onResponse: ({ response }) => {
+        const isPage = response.headers.get('content-type')?.startsWith('text/html') === true;
+        if (isPage && page) response.headers.set('content-security-policy', page.policy);
+      },
     },
   };
 }
 
-/** With the example of the provider's own page on this model. */
-const CREATE = `# 1. Run this (Ctrl-Enter), then copy the task's id from the answer.
-mutation Create {
-  createImageToVideo(
-    input: {
-      prompt: "电影级宽幅镜头：一艘巨型星际飞船静静悬浮在土星环上空，金属船体反射着缕缕宇宙光芒。镜头缓缓推进，露出数千扇亮着灯光的舷窗，宛如一座漂浮的城市。小型战斗机穿梭于画面之中，在浩瀚宇宙里灵活机动，留下霓虹色的尾迹。推进器突然迸发能量，小行星碎片在慢镜头下四散飞溅，碰撞时闪烁着微弱的光芒，而后缓缓飘向远方。"
-      imageUrl: "https://file.aiquickdraw.com/custom-page/akr/section-images/17585210783150ispzfo7.png"
-      endImageUrl: ""
-      promptOptimizer: true
-    }
-  ) {
-    __typename
-    ... on CreateImageToVideoSuccess {
-      task { id state revision }
-    }
-    ... on ValidationError {
-      issues { path code message }
-    }
-    ... on ProviderError { code message retryable }
-    ... on IdempotencyConflictError {
-      message
-      task { id }
-    }
-  }
+/** Only the scripts that are in the page may run, and they may talk to nobody but us. */
+function policyFor(html: string): string {
+  const scripts = [...html.matchAll(/<script>([\s\S]*?)<\/script>/g)].map(([, script = '']) =>
+    hashOf(script),
+  );
+  return [
+    "default-src 'none'",
+    `script-src ${scripts.join(' ')} blob:`,
+    'worker-src blob:',
+    "style-src 'unsafe-inline'",
+    "img-src 'self' data:",
+    'font-src data:',
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ');
 }
-`;
 
-const WATCH = `# 2. Put the id between the quotes, then watch the task move.
-subscription Watch {
-  taskUpdated(id: "paste the id here") {
-    state
-    updatedAt
-    videos { url expiresAt }
-    failure { code message retryable }
-  }
+function hashOf(script: string): string {
+  return `'sha256-${createHash('sha256').update(script).digest('base64')}'`;
 }
-`;
-
-const QUERY = `# One task, by our id or the provider's.
-query Task {
-  task(id: "paste the id here") {
-    id
-    state
-    prompt
-    providerTaskId
-    creditsConsumed
-    createdAt
-    completedAt
-    videos { url expiresAt }
-    failure { code providerCode message retryable }
-  }
-}
-`;
-
-const LIST = `# The newest tasks.
-query Tasks {
-  tasks(first: 10) {
-    revision
-    pageInfo { hasNextPage endCursor }
-    edges { node { id state prompt createdAt videos { url } } }
-  }
-  account { creditsRemaining }
-}
-`;
-
-const WATCH_ALL = `# Every change of every task.
-subscription WatchAll {
-  tasksUpdated { id state revision updatedAt }
-}
-`;

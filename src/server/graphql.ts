@@ -2,7 +2,7 @@ import { blockFieldSuggestionsPlugin } from '@escape.tech/graphql-armor-block-fi
 import { NoSchemaIntrospectionCustomRule, type GraphQLError, type GraphQLSchema } from 'graphql';
 import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { FastifyBaseLogger } from 'fastify';
-import { graphiqlOptions } from './graphiql.ts';
+import { createGraphiql } from './graphiql.ts';
 import type { Caller } from '../access/caller.ts';
 import type { Admission } from './admission.ts';
 import { operationLimits, type OperationLimits } from './operation-limits.ts';
@@ -35,17 +35,19 @@ export async function createGraphql<Context extends object>(
   options: GraphqlOptions<Context>,
 ): Promise<Graphql<Context>> {
   const { context, graphiql, introspection, limits, log, maskError, mayCall, schema } = options;
+  const page = graphiql ? await createGraphiql() : null;
   return createYoga<Arrival, Context>({
     schema,
     context: ({ admission }) => context(callerOf(admission)),
     graphqlEndpoint: GRAPHQL_PATH,
-    ...(graphiql ? await graphiqlOptions() : { graphiql: false }),
+    ...(page ?? { graphiql: false }),
     landingPage: false,
     multipart: false,
     maskedErrors: { maskError },
     maxRequestBodySize: false,
     plugins: [
       refuseUnadmitted,
+      ...(page ? [page.plugin] : []),
       ...operationLimits(limits),
       ...(introspection ? [] : [withoutIntrospection, blockFieldSuggestionsPlugin({ mask: '' })]),
     ],

@@ -3,6 +3,13 @@ import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, Fa
 import type { HostPolicy } from './host-policy.ts';
 import { PROBLEM_MEDIA_TYPE, problem } from '../problem.ts';
 
+/** What is sent is what it says it is, in nobody's frame, and its address is nobody else's business. */
+const SECURITY_HEADERS = {
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+};
+
 const HOST_HINT =
   'Call it by a loopback name or by its PUBLIC_URL; or configure API keys or tokens, then any name will do.';
 
@@ -39,6 +46,8 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   });
 
   app.addHook('onRequest', (request, reply, done) => {
+    // On the raw answer, so that those that other engines send carry them too.
+    for (const [name, value] of Object.entries(SECURITY_HEADERS)) reply.raw.setHeader(name, value);
     // Tunnels call the webhooks under names that we do not know; those have their own tokens.
     if (request.url.startsWith('/webhooks/') || isOurHost(request.headers.host)) {
       done();
