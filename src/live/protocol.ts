@@ -1,6 +1,15 @@
-import { GraphQLError, type DocumentNode, type ExecutionArgs, type GraphQLSchema } from 'graphql';
 import {
+  GraphQLError,
+  getOperationAST,
+  type DocumentNode,
+  type ExecutionArgs,
+  type GraphQLSchema,
+} from 'graphql';
+import {
+  MessageType,
   makeServer,
+  stringifyMessage,
+  type Context,
   type Server as ProtocolServer,
   type ServerOptions,
   type SubscribePayload,
@@ -20,41 +29,80 @@ export interface Operation {
 type EnginedArgs = ExecutionArgs & Pick<Operation, 'execute' | 'subscribe'>;
 type OperationResult = ReturnType<NonNullable<ServerOptions['execute']>>;
 
+type SocketContext = Context<Record<string, unknown>, SocketExtra>;
+
 /**
  * The graphql-transport-ws protocol over an engine. A document that does not parse or validate is answered with an
  * `error` message for its own operation; the socket and its other operations live on.
  */
 export function createProtocol(begin: () => Operation): ProtocolServer<SocketExtra> {
+  /** The ids of operations that are being begun. */
+  const beginning = new WeakMap<SocketContext, Set<string>>();
+
   return makeServer<Record<string, unknown>, SocketExtra>({
-    onSubscribe: async (_context, _id, payload) => prepare(begin(), payload),
+    onSubscribe: async (context, id, payload) => {
+      const ids = beginning.get(context) ?? new Set();
+      if (ids.has(id)) return refuseId(context, id);
+      beginning.set(context, ids.add(id));
+      return prepare(begin(), payload, () => ids.delete(id));
+    },
     execute: (args) => run(args, 'execute'),
     subscribe: (args) => run(args, 'subscribe'),
   });
 }
 
+/**
+ * graphql-ws forgets an operation at its `complete`. One that was still being begun then would take the next operation
+ * of its id for itself, give that one its events, and outlive the socket: so the next one is forgotten as well.
+ */
+function refuseId({ extra, subscriptions }: SocketContext, id: string): readonly GraphQLError[] {
+  Reflect.deleteProperty(subscriptions, id);
+  const error = new GraphQLError(`The operation before with the id "${id}" is still ending. Use another id.`);
+  extra.send(stringifyMessage({ id, type: MessageType.Error, payload: [error] }));
+  return [error];
+}
+
 async function prepare(
   operation: Operation,
   { operationName, query, variables }: SubscribePayload,
+  onBegun: () => void,
 ): Promise<EnginedArgs | readonly GraphQLError[]> {
   const { execute, schema, subscribe } = operation;
-  let document: DocumentNode;
+  let isReady = false;
   try {
-    document = operation.parse(query);
+    const document = operation.parse(query);
+    const errors = operation.validate(schema, document);
+    if (errors.length > 0) return errors;
+    if (!getOperationAST(document, operationName)) return [new GraphQLError('Unable to identify operation.')];
+    const contextValue = await operation.contextFactory();
+    isReady = true;
+    return {
+      schema,
+      document,
+      contextValue,
+      execute: andThen(execute, onBegun),
+      subscribe: andThen(subscribe, onBegun),
+      operationName: operationName ?? null,
+      variableValues: variables ?? {},
+    };
   } catch (error) {
     if (error instanceof GraphQLError) return [error];
     throw error;
+  } finally {
+    if (!isReady) onBegun();
   }
-  const errors = operation.validate(schema, document);
-  if (errors.length > 0) return errors;
-  const contextValue = await operation.contextFactory();
-  return {
-    schema,
-    document,
-    contextValue,
-    execute,
-    subscribe,
-    operationName: operationName ?? null,
-    variableValues: variables ?? {},
+}
+
+function andThen(
+  start: (args: ExecutionArgs) => unknown,
+  onEnd: () => void,
+): (args: ExecutionArgs) => Promise<unknown> {
+  return async (args) => {
+    try {
+      return await start(args);
+    } finally {
+      onEnd();
+    }
   };
 }
 

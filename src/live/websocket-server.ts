@@ -25,6 +25,7 @@ export interface WebsocketServerOptions {
 
 export interface SocketExtra {
   readonly request: IncomingMessage;
+  readonly send: (message: string) => void;
 }
 
 export interface WebsocketServer {
@@ -102,7 +103,12 @@ function connect(
         });
       },
     },
-    { request },
+    {
+      request,
+      send: (message) => {
+        socket.send(message);
+      },
+    },
   );
   socket.once('close', (code, reason) => {
     void opened(code, reason.toString());

@@ -73,10 +73,12 @@ function isRunning(state: string): state is keyof typeof RUNNING_STATES {
 
 function failureIn({ code, message }: Envelope, { failCode, failMsg }: ProviderRecord): TaskFailure {
   const ownCode = code === 200 ? Number(failCode) : code;
+  // Beside code 200 the envelope's message praises the call; it says nothing about the task.
+  const reason = failMsg ?? (code === 200 ? null : message);
   return {
     code: errorCodeOf(ownCode),
     providerCode: failCode ?? (code === 200 ? null : String(code)),
-    message: failMsg ?? message ?? 'The provider said that the task failed, and not why.',
+    message: reason ?? 'The provider said that the task failed, and not why.',
   };
 }
 

@@ -23,7 +23,8 @@ export async function graphqlRoute<Context extends object>(
         open.add(reply.raw);
         reply.raw.once('close', () => open.delete(reply.raw));
         reply.hijack();
-        // The body was read above; the engine takes it from here.
+        // The body was read above; the engine takes it from here, and knows its type in lower case only.
+        if (request.body !== undefined) request.raw.headers['content-type'] = 'application/json';
         const read = Object.assign(request.raw, { body: request.body });
         graphql.requestListener(read, reply.raw);
       },

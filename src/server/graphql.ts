@@ -1,6 +1,7 @@
 import { NoSchemaIntrospectionCustomRule, type GraphQLError, type GraphQLSchema } from 'graphql';
-import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
+import { createYoga, isAsyncIterable, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { FastifyBaseLogger } from 'fastify';
+import type { ServerResponse } from 'node:http';
 import { graphiqlOptions } from './graphiql.ts';
 import type { OriginPolicy } from './origin-policy.ts';
 
@@ -31,7 +32,7 @@ export async function createGraphql<Context extends object>(
     landingPage: false,
     multipart: false,
     maskedErrors: { maskError },
-    plugins: introspection ? [] : [withoutIntrospection],
+    plugins: introspection ? [endAbandoned] : [endAbandoned, withoutIntrospection],
     cors: ({ headers }) => {
       const origin = headers.get('origin');
       // Without cookies there is nothing that credentials could mean.
@@ -53,6 +54,14 @@ export async function createGraphql<Context extends object>(
     },
   });
 }
+
+/** A stream whose client left before it began is read by nobody, so nobody else would ever end it. */
+const endAbandoned: Plugin<object, { readonly res?: ServerResponse }> = {
+  onResultProcess: async ({ result, serverContext }) => {
+    if (serverContext.res?.destroyed && isAsyncIterable(result))
+      await result[Symbol.asyncIterator]().return?.();
+  },
+};
 
 const withoutIntrospection: Plugin = {
   onValidate: ({ addValidationRule }) => {

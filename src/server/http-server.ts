@@ -1,11 +1,6 @@
 import Fastify, { LogController } from 'fastify';
-import type {
-  FastifyBaseLogger,
-  FastifyError,
-  FastifyInstance,
-  FastifyReply,
-  FastifyRequest,
-} from 'fastify';
+import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { ServerResponse } from 'node:http';
 import { PROBLEM_MEDIA_TYPE, problem } from '../problem.ts';
 
 /** How long a request may take to arrive whole, in ms: a slow body must not hold a connection for ever. */
@@ -30,6 +25,8 @@ export function createHttpServer(log: FastifyBaseLogger): FastifyInstance {
     // Addresses that cannot be read; they reach no other handler.
     frameworkErrors: refuse,
   });
+
+  closeWithoutWaiting(app);
 
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none';
@@ -62,4 +59,23 @@ function refuse(error: FastifyError, request: FastifyRequest, reply: FastifyRepl
     .code(status)
     .type(PROBLEM_MEDIA_TYPE)
     .send(problem(status, detail, hint === undefined ? {} : { hint }));
+}
+
+/** Closing waits for requests under way, but not until the clients that sent them let go of their connections. */
+function closeWithoutWaiting(app: FastifyInstance): void {
+  const underWay = new Set<ServerResponse>();
+  let isClosing = false;
+  app.server.on('request', (_request, response: ServerResponse) => {
+    underWay.add(response);
+    response.once('close', () => {
+      underWay.delete(response);
+      if (isClosing) app.server.closeIdleConnections();
+    });
+  });
+  app.addHook('preClose', (done) => {
+    isClosing = true;
+    // Those with headers still to come tell their client that the connection ends.
+    for (const response of underWay) if (!response.headersSent) response.shouldKeepAlive = false;
+    done();
+  });
 }
