@@ -58,7 +58,7 @@ export function createProtocol(begin: () => Operation): ProtocolServer<SocketExt
 function refuseId({ extra, subscriptions }: SocketContext, id: string): readonly GraphQLError[] {
   Reflect.deleteProperty(subscriptions, id);
   const error = new GraphQLError(`The operation before with the id "${id}" is still ending. Use another id.`);
-  extra.send(stringifyMessage({ id, type: MessageType.Error, payload: [error] }));
+  extra.send(stringifyMessage({ id, type: MessageType.Error, payload: [error.toJSON()] }));
   return [error];
 }
 

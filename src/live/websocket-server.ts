@@ -47,7 +47,8 @@ export function createWebsocketServer(options: WebsocketServerOptions): Websocke
     perMessageDeflate: false,
     handleProtocols,
   });
-  const stopWatchdog = startWatchdog(sockets.clients, slowReaderMs);
+  const taken = new WeakMap<WebSocket, number>();
+  const stopWatchdog = startWatchdog(sockets.clients, slowReaderMs, (socket) => taken.get(socket) ?? 0);
 
   const onUpgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
     const [requested] = (request.url ?? '').split('?');
@@ -58,7 +59,7 @@ export function createWebsocketServer(options: WebsocketServerOptions): Websocke
       refuseUpgrade(stream, 403);
     } else {
       sockets.handleUpgrade(request, stream, head, (socket) => {
-        connect(options, socket, request);
+        connect(options, socket, request, () => taken.set(socket, (taken.get(socket) ?? 0) + 1));
       });
     }
   };
@@ -80,14 +81,19 @@ function connect(
   { log, protocol }: WebsocketServerOptions,
   socket: WebSocket,
   request: IncomingMessage,
+  onTaken: () => void,
 ): void {
   const opened = protocol.opened(
     {
-      protocol: socket.protocol || GRAPHQL_TRANSPORT_WS_PROTOCOL,
+      // Clients that name no subprotocol are taken to mean this one; those that name another mean another.
+      protocol:
+        socket.protocol || (request.headers['sec-websocket-protocol'] ?? GRAPHQL_TRANSPORT_WS_PROTOCOL),
       send: (data) =>
         new Promise((resolve) => {
-          // A failed send means a closing socket: its `close` event ends the subscriptions.
-          socket.send(data, () => {
+          // A failed send means a closing socket: its `close` event ends the subscriptions, which rest until then.
+          socket.send(data, (error) => {
+            if (error) return;
+            onTaken();
             resolve();
           });
         }),

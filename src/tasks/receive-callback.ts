@@ -70,14 +70,6 @@ async function askAbout({ clock, store }: TaskPorts, taskId: string, providerTas
   );
 }
 
-/** Has the provider asked about a task now; does nothing for tasks that it could not be asked about. */
-export async function bringCheckForward({ clock, store }: TaskPorts, taskId: string): Promise<void> {
-  await amendTask(store, taskId, (record) => {
-    const isKnown = record.providerTaskId !== null || record.candidateProviderTaskId !== null;
-    return !isKnown || hasEnded(record) ? null : { ...record, nextCheckAt: clock.now() };
-  });
-}
-
 /** The task that a report is about, or why it is about none of ours. */
 export async function recognise(
   { store }: TaskPorts,

@@ -66,7 +66,8 @@ async function sendAgain(
   const now = clock.now();
   const deadline = (sent.notNowSince ?? now) + timings.submitDeadline;
   if (now >= deadline) return refuse(ports, sent.id, failure);
-  const delay = retryAfterMs ?? resendDelay(sent.notNowCount, timings);
+  // A provider that says "at once" is believed only after the usual pause.
+  const delay = Math.max(retryAfterMs ?? 0, resendDelay(sent.notNowCount, timings));
   const waiting = await amendTask(store, sent.id, (record) =>
     isSubmitting(record) && record.markedAt === sent.markedAt
       ? {

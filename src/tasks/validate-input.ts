@@ -69,7 +69,8 @@ export function hasInvalidCharacters(text: string): boolean {
 
 /** Returns whether there is a text that can be looked at further. */
 function checkText(issues: Issues, field: Field, text: string, max: number): boolean {
-  if (text.trim() === '') {
+  // A key means nothing but itself: white space will do.
+  if (text === '' || (field !== 'idempotencyKey' && text.trim() === '')) {
     issues.push({ field, code: 'REQUIRED', message: `${field} must not be empty or only white space.` });
     return false;
   }

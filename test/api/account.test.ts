@@ -1,4 +1,3 @@
-import './one-graphql.ts';
 import { describe, expect, it } from 'vitest';
 import { ACCOUNT } from '../support/documents.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';

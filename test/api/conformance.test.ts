@@ -1,4 +1,3 @@
-import './one-graphql.ts';
 import { serverAudits } from 'graphql-http';
 import { expect, it } from 'vitest';
 import { startFakeProvider } from '../support/fake-provider.ts';

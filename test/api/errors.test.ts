@@ -1,4 +1,3 @@
-import './one-graphql.ts';
 import BetterSqlite3 from 'better-sqlite3';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';

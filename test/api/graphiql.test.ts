@@ -1,4 +1,3 @@
-import './one-graphql.ts';
 import { Kind, parse, validate, type DocumentNode } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { schema } from '../../src/schema/schema.ts';

@@ -1,4 +1,3 @@
-import './one-graphql.ts';
 import { request } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { startFakeProvider } from '../support/fake-provider.ts';

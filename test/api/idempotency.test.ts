@@ -1,4 +1,3 @@
-import './one-graphql.ts';
 import { describe, expect, it } from 'vitest';
 import { staysPending } from '../support/absence.ts';
 import { deferred } from '../support/deferred.ts';

@@ -1,4 +1,3 @@
-import './one-graphql.ts';
 import {
   buildClientSchema,
   getIntrospectionQuery,

@@ -1,4 +1,3 @@
-import './one-graphql.ts';
 import { describe, expect, it } from 'vitest';
 import { deferred } from '../support/deferred.ts';
 import { TASKS_UPDATED, TASK_UPDATED } from '../support/documents.ts';

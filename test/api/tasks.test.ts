@@ -1,4 +1,3 @@
-import './one-graphql.ts';
 import { describe, expect, it } from 'vitest';
 import { TASKS } from '../support/documents.ts';
 import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';

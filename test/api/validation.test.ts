@@ -1,4 +1,3 @@
-import './one-graphql.ts';
 import { describe, expect, it } from 'vitest';
 import { startFakeProvider } from '../support/fake-provider.ts';
 import { startGateway } from '../support/gateway.ts';

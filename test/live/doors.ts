@@ -20,7 +20,7 @@ export interface Door {
   readonly begin: (url: string, operation: GraphqlOperation<unknown>) => Promise<() => void>;
 }
 
-const webSocket: Door = {
+export const webSocket: Door = {
   name: 'WebSocket',
   async subscribe(url, operation) {
     const client = await openGraphqlWs(url);
@@ -34,7 +34,7 @@ const webSocket: Door = {
   },
 };
 
-const sse: Door = {
+export const sse: Door = {
   name: 'SSE',
   async subscribe(url, operation) {
     const stream = await openSse(url, operation);

@@ -21,13 +21,18 @@ export interface HeldStore {
   fail(name: ReadName, error: Error): void;
   /** Lets the next read of this kind that is not taken yet pass: for holding the one after it. */
   pass(name: ReadName): void;
+  /** How many reads of this kind were begun. */
+  reads(name: ReadName): number;
 }
 
 /** A store whose reads a test can stop at a chosen moment; everything else is the store's own. */
 export function holdStore(inner: TaskStore): HeldStore {
   const intercepts: Record<ReadName, Intercept[]> = { find: [], changesAfter: [], newestRevision: [] };
 
+  const reads: Record<ReadName, number> = { find: 0, changesAfter: 0, newestRevision: 0 };
+
   const through = <T>(name: ReadName, read: () => Promise<T>): Promise<T> => {
+    reads[name] += 1;
     const intercept = intercepts[name].shift();
     return intercept ? intercept(read) : read();
   };
@@ -54,5 +59,6 @@ export function holdStore(inner: TaskStore): HeldStore {
     holdAnswer: (name) => hold(name, 'after'),
     fail: (name, error) => intercepts[name].push(() => Promise.reject(error)),
     pass: (name) => intercepts[name].push((read) => read()),
+    reads: (name) => reads[name],
   };
 }

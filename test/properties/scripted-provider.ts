@@ -39,6 +39,7 @@ export function createScriptedProvider(tell: {
       return isAnswering ? Promise.resolve(NOTHING) : pend(queries, providerTaskId);
     },
     credits: () => Promise.resolve(null),
+    close: () => Promise.resolve(),
     answerQueries(value) {
       isAnswering = value;
       if (value) for (const query of [...queries]) query.settle(NOTHING);

@@ -105,6 +105,6 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 export const life: fc.Arbitrary<readonly Step[]> = fc
   .tuple(
     mutate.map((first): Step => ({ step: 'together', inputs: [first] })),
-    fc.array(step, { minLength: 5, maxLength: 25 }),
+    fc.array(step, { minLength: 5, maxLength: 25, size: 'max' }),
   )
   .map(([first, others]) => [first, ...others]);

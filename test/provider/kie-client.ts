@@ -1,4 +1,5 @@
-import { createKie, type Kie, type KieOptions } from '../../src/provider/kie.ts';
+import { createKie, type KieOptions } from '../../src/provider/kie.ts';
+import type { Provider } from '../../src/tasks/provider.ts';
 import type { TaskInput } from '../../src/tasks/task.ts';
 import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';
 import { onTestEnd } from '../support/leftovers.ts';
@@ -13,7 +14,7 @@ export const INPUT: TaskInput = {
 const silent = (): void => undefined;
 
 /** The client alone, closed at the end of the test. */
-export function createClient(apiUrl: string, options: Partial<KieOptions> = {}): Kie {
+export function createClient(apiUrl: string, options: Partial<KieOptions> = {}): Provider {
   const kie = createKie({
     apiUrl,
     apiKey: 'test-key',
@@ -30,7 +31,7 @@ export function createClient(apiUrl: string, options: Partial<KieOptions> = {}):
 /** The client, and a provider that says what the test wants. */
 export async function startClient(
   options: Partial<KieOptions> = {},
-): Promise<{ readonly kie: Kie; readonly provider: FakeProvider }> {
+): Promise<{ readonly kie: Provider; readonly provider: FakeProvider }> {
   const provider = await startFakeProvider();
   return { provider, kie: createClient(provider.url, options) };
 }

@@ -1,4 +1,3 @@
-import '../api/one-graphql.ts';
 import {
   buildSchema,
   findBreakingChanges,

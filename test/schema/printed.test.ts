@@ -1,4 +1,3 @@
-import '../api/one-graphql.ts';
 import { lexicographicSortSchema, printSchema } from 'graphql';
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { createTask } from '../api/client.ts';
 import { staysPending } from '../support/absence.ts';
 import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';
-import { created } from '../support/kie.ts';
+import { created, notVisibleYet } from '../support/kie.ts';
 import { startStandingGateway } from './standing-gateway.ts';
 import { acceptedAsPrompt, promptOf, wishFor } from './wishes.ts';
 
@@ -18,6 +19,7 @@ describe('more wishes than the provider takes at a time', () => {
   test('are announced when CREATE_WAIT_MS is over and sent in turn, never more in a window than the limit', async () => {
     const provider = await startFakeProvider();
     provider.always('createTask', acceptedAsPrompt);
+    provider.always('recordInfo', notVisibleYet());
     const env = { KIE_CREATES_PER_10S: '3', CREATE_WAIT_MS: '5000' };
     const gateway = await startStandingGateway({ provider, env });
 
@@ -49,7 +51,7 @@ describe('more wishes than the provider takes at a time', () => {
       env: { KIE_CREATES_PER_10S: '1', CREATE_WAIT_MS: '0' },
     });
     provider.answer('createTask', { status: 429, headers: { 'retry-after': '1' } }, created('a'));
-    await wishFor(gateway, 'a');
+    await createTask(gateway, { prompt: 'a' });
     await provider.received('createTask');
     await gateway.written((record) => record.notNowCount === 1);
     gateway.clock.advance(WINDOW - 1);
@@ -65,6 +67,7 @@ describe('what waits its turn when the gateway stops', () => {
   test('is announced at once and sent by the next process, which keeps to the same limit', async () => {
     const provider = await startFakeProvider();
     provider.always('createTask', acceptedAsPrompt);
+    provider.always('recordInfo', notVisibleYet());
     const env = { KIE_CREATES_PER_10S: '2' };
     const first = await startStandingGateway({ provider, env });
     const results = await wishFor(first, 'a', 'b', 'c');

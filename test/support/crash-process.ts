@@ -15,9 +15,12 @@ export interface Orders {
 export interface MortalGateway {
   readonly url: string;
   readonly graphqlUrl: string;
+  readonly pid: number;
   readonly died: Promise<unknown>;
   /** Resolves when it has come to a moment for which nobody has waited yet. */
   reaches(moment: Moment): Promise<unknown>;
+  /** The next line of its log with this message. */
+  logged(message: string): Promise<unknown>;
   kill(): Promise<void>;
 }
 
@@ -72,8 +75,10 @@ export async function createSuccession(options: {
       const gateway: MortalGateway = {
         url,
         graphqlUrl: `${url}/graphql`,
+        pid: child.pid,
         died: child.exited,
         reaches: child.logged,
+        logged: child.logged,
         async kill() {
           child.signal('SIGKILL');
           await child.exited;

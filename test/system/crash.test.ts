@@ -159,6 +159,7 @@ async function live({ finished, killed, provider: behaviour }: Scene) {
     providerUrl: provider.url,
     env: { CREATE_WAIT_MS: first.isLate ? '100' : '15000', SUBMISSION_GRACE_MS: '300' },
     timings: {
+      idleLook: 100,
       outcomeLook: 50,
       checkIntervalMin: 100,
       checkIntervalMax: 200,

@@ -7,7 +7,8 @@ const EVERY = 10_000;
 
 function start() {
   const clock = createVirtualClock(0, () => false);
-  return { clock, mayPass: createThrottle(clock, EVERY) };
+  const throttle = createThrottle(clock, EVERY);
+  return { clock, throttle, mayPass: (key: string) => throttle.take(key) };
 }
 
 describe('a throttle', () => {
@@ -31,9 +32,17 @@ describe('a throttle', () => {
     expect(mayPass('a')).toBe(true);
   });
 
+  it('says yes again at once to a key whose last yes was given back', () => {
+    const { mayPass, throttle } = start();
+    mayPass('a');
+    mayPass('b');
+    throttle.giveBack('a');
+    expect([mayPass('a'), mayPass('b')]).toEqual([true, false]);
+  });
+
   it('treats each key by itself', () => {
     const { mayPass } = start();
-    expect(['a', 'b', 'a', 'c', 'b'].map(mayPass)).toEqual([true, true, false, true, false]);
+    expect(['a', 'b', 'a', 'c', 'b'].map((key) => mayPass(key))).toEqual([true, true, false, true, false]);
   });
 
   it('still knows each of very many keys', async () => {

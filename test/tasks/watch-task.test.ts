@@ -89,11 +89,13 @@ describe('watching one task', () => {
     expect(await statesOf(await watchTask(ports, OWNER, done.id, done.revision - 1))).toEqual(['SUCCESS']);
   });
 
-  test("refuses a task of another owner as if it did not exist", async () => {
+  test('refuses a task of another owner as if it did not exist', async () => {
     const { ports, store } = await startHeldGateway();
     const theirs = await addTask(store, { owner: 'somebody else' });
     const errors = await Promise.all(
-      [theirs.id, 'no-such-task'].map((id) => watchTask(ports, OWNER, id, null).catch((error: unknown) => error)),
+      [theirs.id, 'no-such-task'].map((id) =>
+        watchTask(ports, OWNER, id, null).catch((error: unknown) => error),
+      ),
     );
     expect(errors).toMatchObject([{ code: 'NOT_FOUND' }, { code: 'NOT_FOUND' }]);
     expect(ports.feed.size()).toBe(0);

@@ -49,15 +49,18 @@ describe('watching all tasks', () => {
     },
   );
 
-  test.each([99, 100, 101, 250])('more than one page (%i tasks) is caught up with in order', async (count) => {
-    const { ports, store } = await startHeldGateway();
-    const tasks = await addTasks(store, count);
-    const watch = await watchTasks(ports, OWNER, 0);
-    const seen = await take(watch, count);
-    expect(seen.map(({ revision }) => revision)).toEqual(tasks.map(({ revision }) => revision));
-    const live = await addTask(store);
-    expect(await read(watch, 1)).toEqual([live.revision]);
-  });
+  test.each([99, 100, 101, 250])(
+    'more than one page (%i tasks) is caught up with in order',
+    async (count) => {
+      const { ports, store } = await startHeldGateway();
+      const tasks = await addTasks(store, count);
+      const watch = await watchTasks(ports, OWNER, 0);
+      const seen = await take(watch, count);
+      expect(seen.map(({ revision }) => revision)).toEqual(tasks.map(({ revision }) => revision));
+      const live = await addTask(store);
+      expect(await read(watch, 1)).toEqual([live.revision]);
+    },
+  );
 
   test('shows each task that changed several times once, in its newest state, at its newest place', async () => {
     const { ports, store } = await startHeldGateway();
@@ -85,7 +88,9 @@ describe('watching all tasks', () => {
       while (seen.at(-1)?.revision !== rested.at(-1)?.revision) seen.push((await watch.next()).value);
       expectInOrder(seen);
       const shown = newestOf(seen);
-      expect([...added, ...rested].filter(({ id }) => !shown.has(id)).map(({ revision }) => revision)).toEqual([]);
+      expect(
+        [...added, ...rested].filter(({ id }) => !shown.has(id)).map(({ revision }) => revision),
+      ).toEqual([]);
     },
   );
 
