@@ -16,6 +16,8 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/system/**'],
           setupFiles: ['test/support/setup.ts'],
+          // Loading the gateway anew for each file would take longer than its tests.
+          isolate: false,
           // A bound for what hangs, not a measure: on a busy machine everything takes longer.
           testTimeout: 30_000,
           hookTimeout: 30_000,

@@ -14,6 +14,7 @@ import {
   type ServerOptions,
   type SubscribePayload,
 } from 'graphql-ws';
+import { setImmediate } from 'node:timers/promises';
 import type { SocketExtra } from './websocket-server.ts';
 
 /** One operation's way through the engine: the same steps, limits and masks that an HTTP request meets. */
@@ -31,24 +32,48 @@ type OperationResult = ReturnType<NonNullable<ServerOptions['execute']>>;
 
 type SocketContext = Context<Record<string, unknown>, SocketExtra>;
 
+export interface Protocol extends ProtocolServer<SocketExtra> {
+  /** Fulfilled when the queries and mutations that are under way now are answered. */
+  answered(): Promise<void>;
+}
+
 /**
  * The graphql-transport-ws protocol over an engine. A document that does not parse or validate is answered with an
  * `error` message for its own operation; the socket and its other operations live on.
  */
-export function createProtocol(begin: () => Operation): ProtocolServer<SocketExtra> {
+export function createProtocol(begin: () => Operation): Protocol {
   /** The ids of operations that are being begun. */
   const beginning = new WeakMap<SocketContext, Set<string>>();
 
-  return makeServer<Record<string, unknown>, SocketExtra>({
+  const answering = new Set<Promise<unknown>>();
+
+  const server = makeServer<Record<string, unknown>, SocketExtra>({
     onSubscribe: async (context, id, payload) => {
       const ids = beginning.get(context) ?? new Set();
       if (ids.has(id)) return refuseId(context, id);
       beginning.set(context, ids.add(id));
       return prepare(begin(), payload, () => ids.delete(id));
     },
-    execute: (args) => run(args, 'execute'),
+    execute: async (args) => {
+      const answer = Promise.resolve(run(args, 'execute'));
+      answering.add(answer);
+      try {
+        return await answer;
+      } finally {
+        answering.delete(answer);
+      }
+    },
     subscribe: (args) => run(args, 'subscribe'),
   });
+
+  return {
+    ...server,
+    async answered() {
+      await Promise.allSettled(answering);
+      // By then the answers are on their way.
+      await setImmediate();
+    },
+  };
 }
 
 /**

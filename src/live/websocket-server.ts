@@ -1,21 +1,18 @@
 import type { FastifyBaseLogger } from 'fastify';
-import {
-  CloseCode,
-  GRAPHQL_TRANSPORT_WS_PROTOCOL,
-  handleProtocols,
-  type Server as ProtocolServer,
-} from 'graphql-ws';
+import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL, handleProtocols } from 'graphql-ws';
 import { STATUS_CODES, type IncomingMessage, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { closeInSlices } from './close-in-slices.ts';
+import type { Protocol } from './protocol.ts';
 import { startWatchdog } from './watchdog.ts';
 
 export interface WebsocketServerOptions {
   readonly http: Server;
   readonly path: string;
   /** The graphql-transport-ws protocol; it knows no sockets. */
-  readonly protocol: ProtocolServer<SocketExtra>;
+  readonly protocol: Protocol;
   /** Whether a web page of this origin may connect. */
   readonly mayConnect: (origin: string | undefined, host: string | undefined) => boolean;
   /** How long a client may take nothing of what waits for it, in ms. */
@@ -31,15 +28,20 @@ export interface SocketExtra {
 export interface WebsocketServer {
   /** How many sockets are open. */
   size(): number;
-  /** Takes no new sockets and closes the open ones with 1001, upon which clients come back. */
+  /**
+   * Takes no new sockets, lets queries and mutations be answered, and closes the open sockets with 1001, upon which
+   * clients come back.
+   */
   close(): Promise<void>;
 }
 
 const MAX_MESSAGE_BYTES = 256 * 1024;
+/** How long a close waits for answers, in ms. */
+const ANSWER_MS = 2000;
 
 /** The WebSocket door: graphql-ws speaks the protocol, this connects it to the sockets of ws. */
 export function createWebsocketServer(options: WebsocketServerOptions): WebsocketServer {
-  const { http, log, mayConnect, path, slowReaderMs } = options;
+  const { http, log, mayConnect, path, protocol, slowReaderMs } = options;
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: MAX_MESSAGE_BYTES,
@@ -69,6 +71,7 @@ export function createWebsocketServer(options: WebsocketServerOptions): Websocke
     size: () => sockets.clients.size,
     async close() {
       http.off('upgrade', onUpgrade);
+      await Promise.race([protocol.answered(), delay(ANSWER_MS, undefined, { ref: false })]);
       await closeInSlices(sockets.clients);
       stopWatchdog();
       sockets.close();

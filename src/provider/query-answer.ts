@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { TaskFailure } from '../tasks/failure.ts';
+import { parseUrl } from '../tasks/parse-url.ts';
 import type { QueryAnswer } from '../tasks/provider.ts';
 import { amount, parseJson, text, type Envelope } from './envelope.ts';
 import { errorCodeOf } from './error-code.ts';
@@ -90,7 +91,7 @@ function videoUrlsIn(resultJson: unknown): readonly string[] {
 }
 
 function isHttpUrl(value: unknown): value is string {
-  return typeof value === 'string' && /^https?:\/\//i.test(value) && URL.canParse(value);
+  return typeof value === 'string' && /^https?:\/\//i.test(value) && parseUrl(value) !== null;
 }
 
 /** `param` echoes the create call, also as JSON in a string; the rest of it is nobody's business. */

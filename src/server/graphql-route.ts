@@ -7,7 +7,16 @@ export async function graphqlRoute<Context extends object>(
   app: FastifyInstance,
   graphql: Graphql<Context>,
 ): Promise<void> {
-  const open = new Set<ServerResponse>();
+  const streams = new Set<ServerResponse>();
+  let isClosing = false;
+
+  /** Streams are piped by the engine, all other answers are sent whole. */
+  function onPipe(this: ServerResponse): void {
+    // Not at once: a stream that was never read cannot be ended.
+    if (isClosing) setImmediate(() => this.destroy());
+    streams.add(this);
+    this.once('close', () => streams.delete(this));
+  }
 
   await app.register((scope, _options, done) => {
     // Only JSON: what a web form can send, a foreign page could send in the name of its reader.
@@ -20,8 +29,7 @@ export async function graphqlRoute<Context extends object>(
       // The engine answers the methods that it does not take: with 405, where no route at all would mean 404.
       method: ['GET', 'POST', 'OPTIONS', 'PUT', 'PATCH', 'DELETE'],
       handler: (request, reply) => {
-        open.add(reply.raw);
-        reply.raw.once('close', () => open.delete(reply.raw));
+        reply.raw.once('pipe', onPipe);
         reply.hijack();
         // The body was read above; the engine takes it from here, and knows its type in lower case only.
         if (request.body !== undefined) request.raw.headers['content-type'] = 'application/json';
@@ -33,11 +41,8 @@ export async function graphqlRoute<Context extends object>(
   });
 
   app.addHook('preClose', (done) => {
-    for (const response of open) if (isEventStream(response)) response.destroy();
+    isClosing = true;
+    for (const response of streams) response.destroy();
     done();
   });
-}
-
-function isEventStream(response: ServerResponse): boolean {
-  return String(response.getHeader('content-type')).startsWith('text/event-stream');
 }

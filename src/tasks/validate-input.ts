@@ -1,3 +1,4 @@
+import { parseUrl } from './parse-url.ts';
 import type { TaskInput } from './task.ts';
 
 export const VALIDATION_ISSUE_CODES = [
@@ -113,8 +114,8 @@ function checkUrl(issues: Issues, field: Field, text: string): void {
 
 /** The URL parser forgives too much for an address that others will read: white space, `https:host`, `https:\\host`. */
 function parseAbsoluteUrl(text: string): URL | null {
-  if (/\s|\p{Cc}/u.test(text) || !URL.canParse(text)) return null;
-  const url = new URL(text);
+  const url = /\s|\p{Cc}/u.test(text) ? null : parseUrl(text);
+  if (!url) return null;
   const isHttp = url.protocol === 'http:' || url.protocol === 'https:';
   return isHttp && !/^https?:\/\/[^/\\]/i.test(text) ? null : url;
 }

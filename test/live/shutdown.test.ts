@@ -10,6 +10,7 @@ import { created } from '../support/kie.ts';
 import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
 import { openSse } from '../support/sse.ts';
 import { DOORS } from './doors.ts';
+import { eventually } from './eventually.ts';
 import { startHeldGateway } from './held-gateway.ts';
 import { addTask } from './stored-tasks.ts';
 
@@ -60,7 +61,7 @@ describe('when the gateway stops', () => {
     const closed = gateway.close();
     hold.release();
     await closed;
-    expect(gateway.app.stats()).toEqual({ sockets: 0, listeners: 0 });
+    await eventually('no listener is left', () => gateway.app.stats().listeners === 0);
   });
 
   test('a mutation that waits over HTTP is answered with a task that is SUBMITTING', async () => {

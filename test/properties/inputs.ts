@@ -67,7 +67,7 @@ export function createInputs({ mutations, now, process, provider, taskOf, tasks 
       task,
       what: { kind: 'called back', at: now(), providerTaskId, says },
       isAcknowledged: acknowledgementOf(taken),
-      hint: null,
+      hint: says === 'odd' ? providerTaskId : null,
     };
   }
 

@@ -26,16 +26,15 @@ export function reach(
   events: readonly Event[],
   now: number,
 ): readonly Standing[] {
-  const found = events.every((event) => !event.isCertain()) ? [...standings] : [];
-  for (const event of events) {
-    const next = standings
-      .flatMap((standing) => after(standing, event.what))
-      .flatMap((standing) => atTime(standing, now, { announceAt: null, isQuiet: false }));
-    if (next.length === 0) continue;
+  // Anything may be the occasion on which a deadline that has passed is noticed.
+  const before = standings.flatMap((one) => atTime(one, now, { announceAt: null, isQuiet: false }));
+  const found = events.every((event) => !event.isCertain()) ? before : [];
+  const further = events.flatMap((event) => {
+    const next = unique(before.flatMap((standing) => after(standing, event.what)));
     const others = events.filter((other) => other !== event);
-    found.push(...reach(unique(next), others, now));
-  }
-  return unique(found);
+    return next.length === 0 ? [] : reach(next, others, now);
+  });
+  return unique([...found, ...further]);
 }
 
 export function unique(standings: readonly Standing[]): readonly Standing[] {

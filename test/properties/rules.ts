@@ -14,7 +14,7 @@ export const TIMES = {
   createWait: 15 * SECOND,
   createTimeout: 20 * SECOND,
   markMargin: 10 * SECOND,
-  submitDeadline: 10 * SECOND,
+  submitDeadline: 4 * SECOND,
   submissionGrace: 10 * MINUTE,
   taskDeadline: 30 * MINUTE,
   checkIntervalMax: 2 * MINUTE,

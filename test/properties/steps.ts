@@ -90,6 +90,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       { step: 'wait', seconds: 5, isQuiet: false },
       { step: 'wait', seconds: 16, isQuiet: false },
       { step: 'wait', seconds: 35, isQuiet: false },
+      { step: 'wait', seconds: 35, isQuiet: true },
       { step: 'wait', seconds: 120, isQuiet: true },
       { step: 'wait', seconds: 660, isQuiet: true },
       { step: 'wait', seconds: 1860, isQuiet: true },

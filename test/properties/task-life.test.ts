@@ -20,7 +20,7 @@ describe('whatever happens to tasks, in whatever order', () => {
   ])(
     'each one stands as the rules say, is seen so, and is sent once (%s)',
     async (_, seed) => {
-      await fc.assert(fc.asyncProperty(life, live), { seed, numRuns: Number(process.env['RUNS'] ?? 30) });
+      await fc.assert(fc.asyncProperty(life, live), { seed, numRuns: Number(process.env['RUNS'] ?? 75) });
     },
     120_000,
   );

@@ -129,7 +129,7 @@ export async function createWorld(dataDir: string): Promise<World> {
       const isOpen = task?.standings.every((one) => !hasEnded(one) && !one.isGone && one.refusal === null);
       const isRight = task?.standings.every((one) => (one.providerTaskId ?? hint) === hint);
       if (hint !== null && isAlone && isOpen && isRight && !asked.includes(hint))
-        troubles.push(`a hint named ${hint}, and the provider is not asked about it`);
+        troubles.push(`a callback named ${hint}, and the provider is not asked about it`);
     }
   }
 

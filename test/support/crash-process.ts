@@ -20,7 +20,7 @@ export interface MortalGateway {
   /** Resolves when it has come to a moment for which nobody has waited yet. */
   reaches(moment: Moment): Promise<unknown>;
   /** The next line of its log with this message. */
-  logged(message: string): Promise<unknown>;
+  logged(message: string): Promise<Readonly<Record<string, unknown>>>;
   kill(): Promise<void>;
 }
 

@@ -9,6 +9,8 @@ import { onTestEnd } from './leftovers.ts';
 /** A real way in which a store cannot be written for a while. */
 export interface StoreTrouble {
   readonly name: string;
+  /** What the log gives as the reason. */
+  readonly reason: string;
   /** A data directory that the trouble can befall. */
   dataDir(): Promise<string>;
   /** Begins it for a gateway that runs on such a directory; the returned function ends it. */
@@ -18,6 +20,7 @@ export interface StoreTrouble {
 /** Another process holds the lock that every write needs, as a backup or an administrator's shell may. */
 export const LOCKED: StoreTrouble = {
   name: 'locked by another process',
+  reason: 'database is locked',
   dataDir: temporaryDir,
   begin({ dataDir }) {
     const other = new BetterSqlite3(join(dataDir, 'kineograph.db'));
@@ -35,6 +38,7 @@ export const LOCKED: StoreTrouble = {
 /** The directory is a small file system of its own, filled to its last byte. */
 const FULL: StoreTrouble = {
   name: 'on a full disk',
+  reason: 'database or disk is full',
   dataDir: mountSmall,
   async begin({ dataDir }) {
     const ballast = join(dataDir, 'ballast');
@@ -46,6 +50,7 @@ const FULL: StoreTrouble = {
 /** The files that are written to are immutable, also for those who had opened them before. */
 const READ_ONLY: StoreTrouble = {
   name: 'with read-only files',
+  reason: 'disk I/O error',
   dataDir: temporaryDir,
   async begin({ dataDir }) {
     const files = ['kineograph.db', 'kineograph.db-wal'].map((name) => join(dataDir, name));
@@ -61,6 +66,7 @@ const READ_ONLY: StoreTrouble = {
 /** What anybody may do: forbid the process to let any file grow. */
 const NOT_GROWING: StoreTrouble = {
   name: 'in files that must not grow',
+  reason: 'disk I/O error',
   dataDir: temporaryDir,
   async begin({ dataDir, pid }) {
     const { size } = await stat(join(dataDir, 'kineograph.db-wal'));

@@ -28,6 +28,8 @@ describe.each(TROUBLES)('a store $name', (trouble) => {
 
     const endTrouble = await startTrouble();
     expect(codesOf(await create('meanwhile'))).toEqual(['SERVICE_UNAVAILABLE']);
+    const { err } = await gateway.logged('a GraphQL operation failed unexpectedly');
+    expect(err).toMatchObject({ message: expect.stringContaining(trouble.reason) as string });
     const refused = await callBack('kie-1');
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '5']);
     const found = await graphql(gateway.graphqlUrl, TASK, { id });
@@ -69,22 +71,24 @@ describe.each(TROUBLES)('a store $name', (trouble) => {
 test('while the store is locked, a rush of mutations does not hold up what needs no lock', async () => {
   const { create, gateway, startTrouble } = await start(LOCKED);
   const endTrouble = await startTrouble();
-  const rush = Promise.all(Array.from({ length: 40 }, (_, index) => create(`wish ${index}`)));
-  let isOver = false;
-  void rush.then(() => (isOver = true));
+  let unanswered = 40;
+  const rush = Array.from({ length: unanswered }, async (_, index) => {
+    const body = await create(`wish ${index}`);
+    unanswered -= 1;
+    return codesOf(body);
+  });
 
-  let longest = 0;
-  let asked = 0;
-  while (!isOver) {
+  const isUnanswered = (): boolean => unanswered > 0;
+  const durations: number[] = [];
+  while (isUnanswered()) {
     const askedAt = performance.now();
     await fetch(`${gateway.url}/health`);
-    longest = Math.max(longest, performance.now() - askedAt);
-    asked += 1;
+    durations.push(performance.now() - askedAt);
   }
-  expect((await rush).map(codesOf)).toEqual(Array.from({ length: 40 }, () => ['SERVICE_UNAVAILABLE']));
+  expect(new Set((await Promise.all(rush)).flat())).toEqual(new Set(['SERVICE_UNAVAILABLE']));
   await endTrouble();
-  console.log(`${asked} requests while the store was locked, the slowest took ${Math.round(longest)} ms`);
-  expect(longest).toBeLessThan(1500);
+  // Were each to wait for the lock by itself, and the process with it, this would take ten seconds.
+  expect(Math.max(...durations)).toBeLessThan(2000);
 });
 
 async function start(trouble: StoreTrouble) {

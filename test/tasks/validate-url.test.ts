@@ -30,6 +30,12 @@ describe('the address of a picture', () => {
     expect(check(url)).toBe(url);
   });
 
+  it('with an international host is still an address after many others', () => {
+    const url = 'https://bücher.example/ü.png';
+    for (let count = 0; count < 20_000; count += 1) check(url);
+    expect(check(url)).toBe(url);
+  });
+
   it.each([' ', '\n', '\t\r\n', '\u00a0', '\u3000', '\ufeff'])('loses white space around it: %j', (space) => {
     expect(check(`${space}https://files.example/a.png${space}`)).toBe('https://files.example/a.png');
   });
