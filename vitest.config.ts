@@ -1,21 +1,34 @@
+import { createRequire } from 'node:module';
 import { defineConfig } from 'vitest/config';
 
+// Vitest would load graphql's ES build for our code while packages load the CommonJS one, as Node does for both: two
+// copies, neither of which knows the other's errors and types.
+const graphql = createRequire(import.meta.url).resolve('graphql');
+
 export default defineConfig({
+  resolve: { alias: [{ find: /^graphql$/, replacement: graphql }] },
   test: {
     projects: [
       {
+        extends: true,
         test: {
           name: 'test',
           include: ['test/**/*.test.ts'],
           exclude: ['test/system/**'],
           setupFiles: ['test/support/setup.ts'],
+          // Loading the gateway anew for each file would take longer than its tests.
+          isolate: false,
+          // A bound for what hangs, not a measure: on a busy machine everything takes longer.
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
         },
       },
       {
+        extends: true,
         test: {
           name: 'system',
           include: ['test/system/**/*.test.ts'],
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           hookTimeout: 60_000,
           // Each file starts real processes; two cores carry one file at a time.
           fileParallelism: false,

@@ -1,5 +1,6 @@
 import { pino, type DestinationStream, type Logger } from 'pino';
 import { prettyFactory } from 'pino-pretty';
+import { standardOutput } from './log/standard-output.ts';
 
 export interface LogOptions {
   /** The least important level to write: a name of pino's, or `silent`. */
@@ -20,10 +21,10 @@ const SECRET_MEMBERS = [
 ];
 
 /**
- * The logger of the process, on stdout unless told otherwise. Writes are synchronous: nothing is lost at exit.
- * Authorization headers, API keys and callback tokens are replaced by `[redacted]`.
+ * The logger of the process, on stdout unless told otherwise. Authorization headers, API keys and callback tokens are
+ * replaced by `[redacted]`.
  */
-export function createLog(options: LogOptions, destination: DestinationStream = pino.destination(1)): Logger {
+export function createLog(options: LogOptions, destination: DestinationStream = standardOutput()): Logger {
   const stream = options.pretty ? prettified(destination) : destination;
   return pino(
     {

@@ -62,7 +62,6 @@ export async function openTaskPorts(
     queryTimeoutMs: QUERY_TIMEOUT_MS,
     log,
   });
-  cleanup.add(() => provider.close());
 
   const processId = randomUUID();
   const ports = { store, provider, feed, outcomes, callbackAddress, clock, log, processId, timings };

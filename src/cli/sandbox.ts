@@ -1,6 +1,7 @@
 import closeWithGrace from 'close-with-grace';
 import type { Writable } from 'node:stream';
 import { startSandbox } from '../sandbox/sandbox.ts';
+import { CRASH_SIGNALS } from './crash-signals.ts';
 import { explainPort } from './explain-port.ts';
 
 /** Runs the sandbox alone until SIGTERM or SIGINT. */
@@ -17,7 +18,7 @@ export async function runSandbox(
     ...(apiKey !== '' && { apiKey }),
     log: (message, details) => stdout.write(`${message}${details ? ` ${JSON.stringify(details)}` : ''}\n`),
   }).catch(explainPort('127.0.0.1', port, `--port ${port + 1}, or --port 0 for any`));
-  closeWithGrace(() => sandbox.close());
+  closeWithGrace({ skip: [...CRASH_SIGNALS] }, () => sandbox.close());
   stdout.write(
     `The sandbox listens on ${sandbox.url}; callbacks are ${hmacKey === '' ? 'not signed' : 'signed'}.\n`,
   );

@@ -5,6 +5,7 @@ import { parseConfig, type Config } from '../config.ts';
 import { createLog } from '../log.ts';
 import { VERSION } from '../version.ts';
 import { banner } from './banner.ts';
+import { CRASH_SIGNALS } from './crash-signals.ts';
 import { explainPort } from './explain-port.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -25,12 +26,13 @@ export async function serve(env: Environment, stdout: WriteStream): Promise<void
   const app = await startApp(config, { log }).catch(
     explainPort(host, port, `PORT=${port + 1}, or PORT=0 for any`),
   );
-  closeWithGrace({ delay: config.shutdownMs + STOP_MARGIN_MS, logger: log }, async ({ err, signal }) => {
+  const delay = config.shutdownMs + STOP_MARGIN_MS;
+  closeWithGrace({ delay, logger: log, skip: [...CRASH_SIGNALS] }, async ({ err, signal }) => {
     if (err) log.fatal({ err }, 'an error that nobody handled; the process stops');
     else log.info({ signal }, 'stopping');
     await app.close();
   });
-  if (isTerminal) stdout.write(banner(factsOf(config, app)));
+  if (isTerminal) stdout.write(banner(factsOf(config, app, env)));
   else
     log.info(
       { version: VERSION, url: app.url, upstream: app.upstream, publicUrl: app.publicUrl },
@@ -38,7 +40,7 @@ export async function serve(env: Environment, stdout: WriteStream): Promise<void
     );
 }
 
-function factsOf({ dataDir, graphiql, host }: Config, { port, publicUrl, upstream }: App) {
-  const color = process.env['NO_COLOR'] === undefined;
+function factsOf({ dataDir, graphiql, host }: Config, { port, publicUrl, upstream }: App, env: Environment) {
+  const color = env['NO_COLOR'] === undefined;
   return { version: VERSION, host, port, publicUrl, graphiql, provider: upstream, dataDir, color };
 }

@@ -1,11 +1,20 @@
-import { GraphQLError, type DocumentNode, type ExecutionArgs, type GraphQLSchema } from 'graphql';
 import {
+  GraphQLError,
+  getOperationAST,
+  type DocumentNode,
+  type ExecutionArgs,
+  type GraphQLSchema,
+} from 'graphql';
+import {
+  MessageType,
   makeServer,
-  type Context as ConnectionContext,
+  stringifyMessage,
+  type Context,
   type Server as ProtocolServer,
   type ServerOptions,
   type SubscribePayload,
 } from 'graphql-ws';
+import { setImmediate } from 'node:timers/promises';
 import type { Caller } from '../access/caller.ts';
 import type { SocketExtra } from './socket-extra.ts';
 import type { Welcome } from './welcome.ts';
@@ -28,73 +37,130 @@ export interface ProtocolOptions {
   readonly maxSubscriptions: number;
 }
 
-type Connection = ConnectionContext<Record<string, unknown>, SocketExtra>;
 type EnginedArgs = ExecutionArgs & Pick<Operation, 'execute' | 'subscribe'>;
 type OperationResult = ReturnType<NonNullable<ServerOptions['execute']>>;
+
+type SocketContext = Context<Record<string, unknown>, SocketExtra>;
+
+export interface Protocol extends ProtocolServer<SocketExtra> {
+  /** Fulfilled when the queries and mutations that are under way now are answered. */
+  answered(): Promise<void>;
+}
 
 /**
  * The graphql-transport-ws protocol over an engine. An operation that is not let through is answered with an `error`
  * message of its own; the socket and its other operations live on.
  */
-export function createProtocol(options: ProtocolOptions): ProtocolServer<SocketExtra> {
-  const { begin, maxSubscriptions, welcome } = options;
-  return makeServer<Record<string, unknown>, SocketExtra>({
+export function createProtocol({ begin, maxSubscriptions, welcome }: ProtocolOptions): Protocol {
+  /** The ids of operations that are being begun. */
+  const beginning = new WeakMap<SocketContext, Set<string>>();
+
+  const answering = new Set<Promise<unknown>>();
+
+  const server = makeServer<Record<string, unknown>, SocketExtra>({
     onConnect: ({ connectionParams, extra }) => welcome(connectionParams, extra),
-    onSubscribe: async (connection, _id, payload) => {
-      const { caller } = connection.extra;
+    onSubscribe: async (context, id, payload) => {
+      const { caller } = context.extra;
       if (!caller) throw new Error('an operation came before its caller was known');
-      const refusal = refuse(connection, maxSubscriptions);
-      return refusal ? [refusal] : prepare(begin(caller), payload);
+      const refusal = refuse(context, maxSubscriptions);
+      if (refusal) return [refusal];
+      const ids = beginning.get(context) ?? new Set();
+      if (ids.has(id)) return refuseId(context, id);
+      beginning.set(context, ids.add(id));
+      return prepare(begin(caller), payload, () => ids.delete(id));
     },
-    execute: (args) => run(args, 'execute'),
+    execute: async (args) => {
+      const answer = Promise.resolve(run(args, 'execute'));
+      answering.add(answer);
+      try {
+        return await answer;
+      } finally {
+        answering.delete(answer);
+      }
+    },
     subscribe: (args) => run(args, 'subscribe'),
   });
+
+  return {
+    ...server,
+    async answered() {
+      await Promise.allSettled(answering);
+      // By then the answers are on their way.
+      await setImmediate();
+    },
+  };
 }
 
-function refuse({ extra, subscriptions }: Connection, maxSubscriptions: number): GraphQLError | null {
+/**
+ * graphql-ws forgets an operation at its `complete`. One that was still being begun then would take the next operation
+ * of its id for itself, give that one its events, and outlive the socket: so the next one is forgotten as well.
+ */
+function refuseId({ extra, subscriptions }: SocketContext, id: string): readonly GraphQLError[] {
+  Reflect.deleteProperty(subscriptions, id);
+  const error = new GraphQLError(`The operation before with the id "${id}" is still ending. Use another id.`);
+  extra.send(stringifyMessage({ id, type: MessageType.Error, payload: [error.toJSON()] }));
+  return [error];
+}
+
+function refuse({ extra, subscriptions }: SocketContext, maxSubscriptions: number): GraphQLError | null {
   const waitMs = extra.takeOperation();
   if (waitMs > 0) {
     const retryAfter = Math.ceil(waitMs / 1000);
-    return rejected('RATE_LIMITED', 'Too many operations on this socket.', `Try again in ${retryAfter} s.`, {
-      retryAfter,
-    });
+    const hint = `Try again in ${retryAfter} s.`;
+    return rejected('RATE_LIMITED', 'Too many operations on this socket.', { hint, retryAfter });
   }
   // The new one is counted already.
   if (Object.keys(subscriptions).length <= maxSubscriptions) return null;
-  return rejected(
-    'TOO_MANY_SUBSCRIPTIONS',
-    `More than ${maxSubscriptions} operations at a time on this socket.`,
-    'Complete some first, follow several tasks with one tasksUpdated, or open another socket.',
-  );
+  const hint = 'Complete some first, follow several tasks with one tasksUpdated, or open another socket.';
+  const message = `More than ${maxSubscriptions} operations at a time on this socket.`;
+  return rejected('TOO_MANY_SUBSCRIPTIONS', message, { hint });
 }
 
-function rejected(code: string, message: string, hint: string, more: object = {}): GraphQLError {
-  return new GraphQLError(message, { extensions: { code, hint, ...more } });
+function rejected(code: string, message: string, more: object): GraphQLError {
+  return new GraphQLError(message, { extensions: { code, ...more } });
 }
 
 async function prepare(
   operation: Operation,
   { operationName, query, variables }: SubscribePayload,
+  onBegun: () => void,
 ): Promise<EnginedArgs | readonly GraphQLError[]> {
   const { execute, schema, subscribe } = operation;
-  let document: DocumentNode;
+  let isReady = false;
   try {
-    document = operation.parse(query);
+    const document = operation.parse(query);
     const errors = operation.validate(schema, document);
     if (errors.length > 0) return errors;
+    if (!getOperationAST(document, operationName)) return [new GraphQLError('Unable to identify operation.')];
+    const contextValue = await operation.contextFactory();
+    isReady = true;
+    return {
+      schema,
+      document,
+      contextValue,
+      execute: andThen(execute, onBegun),
+      subscribe: andThen(subscribe, onBegun),
+      operationName: operationName ?? null,
+      variableValues: variables ?? {},
+    };
   } catch (error) {
     if (error instanceof GraphQLError) return [error];
     throw error;
+  } finally {
+    if (!isReady) onBegun();
   }
-  const contextValue = await operation.contextFactory();
-  return {
-    schema,
-    document,
-    contextValue,
-    execute,
-    subscribe,
-    operationName: operationName ?? null,
-    variableValues: variables ?? {},
+}
+
+function andThen(
+  start: (args: ExecutionArgs) => unknown,
+  onEnd: () => void,
+): (args: ExecutionArgs) => Promise<unknown> {
+  return async (args) => {
+    try {
+      return await start(args);
+    } finally {
+      onEnd();
+    }
   };
 }
 

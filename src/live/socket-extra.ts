@@ -6,6 +6,7 @@ export interface SocketExtra {
   readonly request: IncomingMessage;
   /** null until connection_init was accepted. */
   caller: Caller | null;
+  readonly send: (message: string) => void;
   readonly close: (code: number, reason: string) => void;
   /** Calls `run` when the socket has closed. */
   readonly onClosed: (run: () => void) => void;

@@ -9,29 +9,40 @@ const TRY_AGAIN_LATER = 1013;
 interface Signs {
   /** When the client was last known to be there: it sent something, or took something of what waits for it. */
   aliveAt: number;
-  /** Bytes that waited for it at the last look. */
+  /** When it last took something of what waits for it; now, as long as nothing waits. */
+  tookAt: number;
+  /** Bytes that waited for it at the last look, and how many messages had left for it by then. */
   buffered: number;
+  taken: number;
   pingedAt: number;
 }
 
 /**
  * Looks after open sockets: closes those whose client takes nothing of what waits for it for `slowReaderMs`, and cuts
- * those from which nothing was heard for that long after a ping. Returns how to stop.
+ * those from which nothing was heard for that long after a ping. `takenBy` counts the messages that have left for a
+ * client. Returns how to stop.
  */
-export function startWatchdog(sockets: ReadonlySet<WebSocket>, slowReaderMs: number): () => void {
+export function startWatchdog(
+  sockets: ReadonlySet<WebSocket>,
+  slowReaderMs: number,
+  takenBy: (socket: WebSocket) => number,
+): () => void {
   const signs = new WeakMap<WebSocket, Signs>();
 
   function look(socket: WebSocket, now: number): void {
     const seen = signs.get(socket) ?? greet(socket, now);
     const buffered = socket.bufferedAmount;
-    // Pings are buffered too, so only a fall shows that the client reads.
-    if (buffered < seen.buffered) seen.aliveAt = now;
-    if (buffered > 0 && seen.buffered === 0) seen.aliveAt = now;
+    const taken = takenBy(socket);
+    // Pings are buffered too, so more bytes say nothing; as many may be other ones. And what leaves while nothing waits
+    // may lie in the buffers of a client that is dead.
+    const tookSome = buffered < seen.buffered || (seen.buffered > 0 && taken > seen.taken);
+    if (tookSome) seen.aliveAt = now;
+    if (tookSome || buffered === 0 || seen.buffered === 0) seen.tookAt = now;
     seen.buffered = buffered;
-    const silentMs = now - seen.aliveAt;
+    seen.taken = taken;
     if (buffered > 0) {
-      if (silentMs >= slowReaderMs) socket.close(TRY_AGAIN_LATER, 'You read too slowly');
-    } else if (silentMs >= PING_EVERY_MS + slowReaderMs) {
+      if (now - seen.tookAt >= slowReaderMs) socket.close(TRY_AGAIN_LATER, 'You read too slowly');
+    } else if (now - seen.aliveAt >= PING_EVERY_MS + slowReaderMs) {
       socket.terminate();
     }
     if (socket.readyState === socket.OPEN && now - Math.max(seen.pingedAt, seen.aliveAt) >= PING_EVERY_MS) {
@@ -41,7 +52,7 @@ export function startWatchdog(sockets: ReadonlySet<WebSocket>, slowReaderMs: num
   }
 
   function greet(socket: WebSocket, now: number): Signs {
-    const seen = { aliveAt: now, buffered: 0, pingedAt: now };
+    const seen = { aliveAt: now, tookAt: now, buffered: 0, taken: 0, pingedAt: now };
     const heard = (): void => {
       seen.aliveAt = Date.now();
     };

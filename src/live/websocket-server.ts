@@ -1,16 +1,12 @@
 import type { FastifyBaseLogger } from 'fastify';
-import {
-  CloseCode,
-  GRAPHQL_TRANSPORT_WS_PROTOCOL,
-  handleProtocols,
-  type Server as ProtocolServer,
-} from 'graphql-ws';
+import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL, handleProtocols } from 'graphql-ws';
 import { STATUS_CODES, type IncomingMessage, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { closeInSlices } from './close-in-slices.ts';
+import type { Protocol } from './protocol.ts';
 import { createRate } from './rate.ts';
-import type { SocketExtra } from './socket-extra.ts';
 import { createTally } from './tally.ts';
 import { startWatchdog } from './watchdog.ts';
 
@@ -18,7 +14,7 @@ export interface WebsocketServerOptions {
   readonly http: Server;
   readonly path: string;
   /** The graphql-transport-ws protocol; it knows no sockets. */
-  readonly protocol: ProtocolServer<SocketExtra>;
+  readonly protocol: Protocol;
   /** Whether a web page of this origin may connect. */
   readonly mayConnect: (origin: string | undefined, host: string | undefined) => boolean;
   /** Where a request comes from, proxies that are trusted left aside. */
@@ -36,48 +32,50 @@ export interface WebsocketServerOptions {
 export interface WebsocketServer {
   /** How many sockets are open. */
   size(): number;
-  /** Takes no new sockets and closes the open ones with 1001, upon which clients come back. */
+  /**
+   * Takes no new sockets, lets queries and mutations be answered, and closes the open sockets with 1001, upon which
+   * clients come back.
+   */
   close(): Promise<void>;
 }
 
 /** Messages of all kinds, pings included, for each operation that a socket may begin. */
 const MESSAGES_PER_OPERATION = 4;
+/** How long a close waits for answers, in ms. */
+const ANSWER_MS = 2000;
 
 /** The WebSocket door: graphql-ws speaks the protocol, this connects it to the sockets of ws. */
 export function createWebsocketServer(options: WebsocketServerOptions): WebsocketServer {
-  const { addressOf, http, log, mayConnect, maxMessageBytes, path, slowReaderMs } = options;
+  const { addressOf, http, log, mayConnect, path, protocol, slowReaderMs } = options;
   const perAddress = createTally(options.maxSocketsPerAddress);
   const sockets = new WebSocketServer({
     noServer: true,
-    maxPayload: maxMessageBytes,
+    maxPayload: options.maxMessageBytes,
     // Compression costs memory for every socket and makes shared messages impossible.
     perMessageDeflate: false,
     handleProtocols,
   });
-  const stopWatchdog = startWatchdog(sockets.clients, slowReaderMs);
+  const taken = new WeakMap<WebSocket, number>();
+  const stopWatchdog = startWatchdog(sockets.clients, slowReaderMs, (socket) => taken.get(socket) ?? 0);
 
   const onUpgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
     const [requested] = (request.url ?? '').split('?');
     if (requested !== path) {
       refuseUpgrade(stream, 404);
-      return;
-    }
-    if (!mayConnect(request.headers.origin, request.headers.host)) {
+    } else if (!mayConnect(request.headers.origin, request.headers.host)) {
       log.warn({ origin: request.headers.origin }, 'a WebSocket of a foreign origin was refused');
       refuseUpgrade(stream, 403);
-      return;
-    }
-    const address = addressOf(request);
-    if (!perAddress.add(address)) {
+    } else if (!perAddress.add(addressOf(request))) {
       refuseUpgrade(stream, 429);
-      return;
+    } else {
+      const address = addressOf(request);
+      stream.once('close', () => {
+        perAddress.remove(address);
+      });
+      sockets.handleUpgrade(request, stream, head, (socket) => {
+        connect(options, socket, request, () => taken.set(socket, (taken.get(socket) ?? 0) + 1));
+      });
     }
-    stream.once('close', () => {
-      perAddress.remove(address);
-    });
-    sockets.handleUpgrade(request, stream, head, (socket) => {
-      connect(options, socket, request);
-    });
   };
   http.on('upgrade', onUpgrade);
 
@@ -85,6 +83,7 @@ export function createWebsocketServer(options: WebsocketServerOptions): Websocke
     size: () => sockets.clients.size,
     async close() {
       http.off('upgrade', onUpgrade);
+      await Promise.race([protocol.answered(), delay(ANSWER_MS, undefined, { ref: false })]);
       await closeInSlices(sockets.clients);
       stopWatchdog();
       sockets.close();
@@ -97,19 +96,20 @@ function connect(
   { log, maxOperationsPerSecond, protocol }: WebsocketServerOptions,
   socket: WebSocket,
   request: IncomingMessage,
+  onTaken: () => void,
 ): void {
-  const takeMessage = createRate(maxOperationsPerSecond * MESSAGES_PER_OPERATION);
-  const closeIfFlooded = (): void => {
-    if (takeMessage() > 0) socket.close(CloseCode.TooManyInitialisationRequests, 'Too many messages');
-  };
-  socket.on('message', closeIfFlooded).on('ping', closeIfFlooded);
+  closeWhenFlooded(socket, maxOperationsPerSecond);
   const opened = protocol.opened(
     {
-      protocol: socket.protocol || GRAPHQL_TRANSPORT_WS_PROTOCOL,
+      // Clients that name no subprotocol are taken to mean this one; those that name another mean another.
+      protocol:
+        socket.protocol || (request.headers['sec-websocket-protocol'] ?? GRAPHQL_TRANSPORT_WS_PROTOCOL),
       send: (data) =>
         new Promise((resolve) => {
-          // A failed send means a closing socket: its `close` event ends the subscriptions.
-          socket.send(data, () => {
+          // A failed send means a closing socket: its `close` event ends the subscriptions, which rest until then.
+          socket.send(data, (error) => {
+            if (error) return;
+            onTaken();
             resolve();
           });
         }),
@@ -128,6 +128,9 @@ function connect(
     {
       request,
       caller: null,
+      send: (message) => {
+        socket.send(message);
+      },
       close: (code, reason) => {
         socket.close(code, reason);
       },
@@ -145,9 +148,18 @@ function connect(
   });
 }
 
+function closeWhenFlooded(socket: WebSocket, maxOperationsPerSecond: number): void {
+  const takeMessage = createRate(maxOperationsPerSecond * MESSAGES_PER_OPERATION);
+  const count = (): void => {
+    if (takeMessage() > 0) socket.close(CloseCode.TooManyInitialisationRequests, 'Too many messages');
+  };
+  socket.on('message', count).on('ping', count);
+}
+
 function refuseUpgrade(stream: Duplex, status: 403 | 404 | 429): void {
   stream.on('error', () => undefined);
+  const retryAfter = status === 429 ? 'Retry-After: 5\r\n' : '';
   stream.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${status === 429 ? 'Retry-After: 5\r\n' : ''}Connection: close\r\nContent-Length: 0\r\n\r\n`,
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${retryAfter}Connection: close\r\nContent-Length: 0\r\n\r\n`,
   );
 }

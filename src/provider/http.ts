@@ -21,6 +21,7 @@ export interface Http {
   postOnce(path: string, json: string): Promise<RawAnswer | BrokenCall>;
   /** The body of an answer, whatever its status; rejects when there is none. */
   get(path: string): Promise<string>;
+  /** Breaks off what `get` has under way. */
   close(): Promise<void>;
 }
 
@@ -69,7 +70,7 @@ export function createHttp(options: HttpOptions): Http {
       return answer.body.text();
     },
 
-    close: () => pool.close(),
+    close: () => pool.destroy(),
   };
 }
 

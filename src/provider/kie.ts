@@ -23,10 +23,8 @@ export interface KieOptions {
 
 const BREAKER_RETRY_MS = 5000;
 
-/** kie.ai as a provider; `close` ends kept connections, not calls under way. */
-export type Kie = Provider & { close(): Promise<void> };
-
-export function createKie(options: KieOptions): Kie {
+/** kie.ai as a provider. */
+export function createKie(options: KieOptions): Provider {
   const { breakerRetryMs = BREAKER_RETRY_MS, log } = options;
   const http = createHttp(options);
   // Each for itself: a provider that answers no queries may still take tasks, and the other way round.

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { TaskFailure } from '../tasks/failure.ts';
+import { parseUrl } from '../tasks/parse-url.ts';
 import type { QueryAnswer } from '../tasks/provider.ts';
 import { amount, parseJson, text, type Envelope } from './envelope.ts';
 import { errorCodeOf } from './error-code.ts';
@@ -73,10 +74,12 @@ function isRunning(state: string): state is keyof typeof RUNNING_STATES {
 
 function failureIn({ code, message }: Envelope, { failCode, failMsg }: ProviderRecord): TaskFailure {
   const ownCode = code === 200 ? Number(failCode) : code;
+  // Beside code 200 the envelope's message praises the call; it says nothing about the task.
+  const reason = failMsg ?? (code === 200 ? null : message);
   return {
     code: errorCodeOf(ownCode),
     providerCode: failCode ?? (code === 200 ? null : String(code)),
-    message: failMsg ?? message ?? 'The provider said that the task failed, and not why.',
+    message: reason ?? 'The provider said that the task failed, and not why.',
   };
 }
 
@@ -88,7 +91,7 @@ function videoUrlsIn(resultJson: unknown): readonly string[] {
 }
 
 function isHttpUrl(value: unknown): value is string {
-  return typeof value === 'string' && /^https?:\/\//i.test(value) && URL.canParse(value);
+  return typeof value === 'string' && /^https?:\/\//i.test(value) && parseUrl(value) !== null;
 }
 
 /** `param` echoes the create call, also as JSON in a string; the rest of it is nobody's business. */

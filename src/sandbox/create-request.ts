@@ -16,7 +16,7 @@ export interface CreateRequest {
 }
 
 function isHttpUrl(text: string): boolean {
-  return /^https?:\/\//i.test(text) && URL.canParse(text);
+  return /^https?:\/\//i.test(text) && canParse(text);
 }
 
 function hasPromptLength(text: string): boolean {
@@ -81,4 +81,13 @@ export function parseCreateRequest(body: unknown): CreateRequest | { readonly re
   }
   const { input, callBackUrl = null } = parsed.data;
   return { prompt: input.prompt, callBackUrl, param: JSON.stringify(body) };
+}
+
+/** Not `URL.canParse`: once optimised, Node 20 takes letters such as ü in it for broken UTF-8 and says no. */
+function canParse(text: string): boolean {
+  try {
+    return new URL(text).href !== '';
+  } catch {
+    return false;
+  }
 }

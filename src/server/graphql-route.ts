@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http';
 import type { Admit } from './admission.ts';
 import { GRAPHQL_PATH, type Graphql } from './graphql.ts';
 
-/** setTimeout fires longer delays at once; a token that lives so long is looked at again when it has passed. */
+/** setTimeout fires longer delays at once. */
 const MAX_DELAY_MS = 0x7fffffff;
 
 /**
@@ -15,7 +15,16 @@ export async function graphqlRoute<Context extends object>(
   graphql: Graphql<Context>,
   admit: Admit,
 ): Promise<void> {
-  const open = new Set<ServerResponse>();
+  const streams = new Set<ServerResponse>();
+  let isClosing = false;
+
+  /** Streams are piped by the engine, all other answers are sent whole. */
+  function onPipe(this: ServerResponse): void {
+    // Not at once: a stream that was never read cannot be ended.
+    if (isClosing) setImmediate(() => this.destroy());
+    streams.add(this);
+    this.once('close', () => streams.delete(this));
+  }
 
   await app.register((scope, _options, done) => {
     // Only JSON: what a web form can send, a foreign page could send in the name of its reader.
@@ -25,12 +34,12 @@ export async function graphqlRoute<Context extends object>(
     });
     scope.route({
       url: GRAPHQL_PATH,
-      method: ['GET', 'POST', 'OPTIONS'],
+      // The engine answers the methods that it does not take: with 405, where no route at all would mean 404.
+      method: ['GET', 'POST', 'OPTIONS', 'PUT', 'PATCH', 'DELETE'],
       handler: async (request, reply) => {
         const admission = await admit(request.headers.authorization);
-        open.add(reply.raw);
-        reply.raw.once('close', () => open.delete(reply.raw));
         if ('caller' in admission) endAt(reply.raw, admission.caller.expiresAt);
+        reply.raw.once('pipe', onPipe);
         reply.hijack();
         await graphql.handle(withBody(request), reply.raw, { admission });
       },
@@ -39,29 +48,26 @@ export async function graphqlRoute<Context extends object>(
   });
 
   app.addHook('preClose', (done) => {
-    for (const response of open) if (isEventStream(response)) response.destroy();
+    isClosing = true;
+    for (const response of streams) response.destroy();
     done();
   });
 }
 
-/** The body was read by the server's own parser; the engine takes it from here. */
+/** The body was read by the server's own parser; the engine takes it from here, and knows its type in lower case only. */
 function withBody({ body, raw }: FastifyRequest): FastifyRequest['raw'] {
+  if (body !== undefined) raw.headers['content-type'] = 'application/json';
   return Object.assign(raw, { body });
 }
 
+/** Only streams last so long: every other answer is sent whole before its caller's token can expire unnoticed. */
 function endAt(response: ServerResponse, expiresAt: number | null): void {
   if (expiresAt === null) return;
   const timer = setTimeout(
-    () => {
-      if (isEventStream(response)) response.destroy();
-    },
+    () => response.destroy(),
     Math.min(Math.max(0, expiresAt - Date.now()), MAX_DELAY_MS),
   );
   response.once('close', () => {
     clearTimeout(timer);
   });
-}
-
-function isEventStream(response: ServerResponse): boolean {
-  return String(response.getHeader('content-type')).startsWith('text/event-stream');
 }

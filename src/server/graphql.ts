@@ -1,10 +1,11 @@
 import { blockFieldSuggestionsPlugin } from '@escape.tech/graphql-armor-block-field-suggestions';
 import { NoSchemaIntrospectionCustomRule, type GraphQLError, type GraphQLSchema } from 'graphql';
-import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
+import { createYoga, isAsyncIterable, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { FastifyBaseLogger } from 'fastify';
-import { createGraphiql } from './graphiql.ts';
+import type { ServerResponse } from 'node:http';
 import type { Caller } from '../access/caller.ts';
 import type { Admission } from './admission.ts';
+import { createGraphiql } from './graphiql.ts';
 import { operationLimits, type OperationLimits } from './operation-limits.ts';
 import type { OriginPolicy } from './origin-policy.ts';
 import { refuseUnadmitted } from './refuse-unadmitted.ts';
@@ -46,6 +47,7 @@ export async function createGraphql<Context extends object>(
     maskedErrors: { maskError },
     maxRequestBodySize: false,
     plugins: [
+      endAbandoned,
       refuseUnadmitted,
       ...(page ? [page.plugin] : []),
       ...operationLimits(limits),
@@ -77,6 +79,14 @@ function callerOf(admission: Admission): Caller {
   if ('caller' in admission) return admission.caller;
   throw new Error('an operation of somebody who was not let in came this far');
 }
+
+/** A stream whose client left before it began is read by nobody, so nobody else would ever end it. */
+const endAbandoned: Plugin<object, { readonly res?: ServerResponse }> = {
+  onResultProcess: async ({ result, serverContext }) => {
+    if (serverContext.res?.destroyed && isAsyncIterable(result))
+      await result[Symbol.asyncIterator]().return?.();
+  },
+};
 
 const withoutIntrospection: Plugin = {
   onValidate: ({ addValidationRule }) => {

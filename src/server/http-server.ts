@@ -1,5 +1,6 @@
 import Fastify, { LogController } from 'fastify';
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { ServerResponse } from 'node:http';
 import type { HostPolicy } from './host-policy.ts';
 import { PROBLEM_MEDIA_TYPE, problem } from '../problem.ts';
 
@@ -19,7 +20,7 @@ const REQUEST_TIMEOUT_MS = 30_000;
 /** How to mend what is refused before any route sees it. */
 const HINTS: Readonly<Record<string, string>> = {
   FST_ERR_BAD_URL: 'Write the address with valid percent-encoding.',
-  FST_ERR_CTP_BODY_TOO_LARGE: 'Send at most 256 KiB.',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'Send less; MAX_BODY_BYTES is the limit.',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'Send JSON, with the header Content-Type: application/json.',
 };
 
@@ -44,6 +45,8 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     // Addresses that cannot be read; they reach no other handler.
     frameworkErrors: refuse,
   });
+
+  closeWithoutWaiting(app);
 
   app.addHook('onRequest', (request, reply, done) => {
     // On the raw answer, so that those that other engines send carry them too.
@@ -90,4 +93,23 @@ function refuse(error: FastifyError, request: FastifyRequest, reply: FastifyRepl
     .code(status)
     .type(PROBLEM_MEDIA_TYPE)
     .send(problem(status, detail, hint === undefined ? {} : { hint }));
+}
+
+/** Closing waits for requests under way, but not until the clients that sent them let go of their connections. */
+function closeWithoutWaiting(app: FastifyInstance): void {
+  const underWay = new Set<ServerResponse>();
+  let isClosing = false;
+  app.server.on('request', (_request, response: ServerResponse) => {
+    underWay.add(response);
+    response.once('close', () => {
+      underWay.delete(response);
+      if (isClosing) app.server.closeIdleConnections();
+    });
+  });
+  app.addHook('preClose', (done) => {
+    isClosing = true;
+    // Those with headers still to come tell their client that the connection ends.
+    for (const response of underWay) if (!response.headersSent) response.shouldKeepAlive = false;
+    done();
+  });
 }

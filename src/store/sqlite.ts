@@ -1,11 +1,11 @@
 import BetterSqlite3 from 'better-sqlite3';
-import { Kysely, SqliteDialect, type SqliteDatabase } from 'kysely';
+import { Kysely, SqliteDialect, type SqliteDatabase, type SqliteStatement } from 'kysely';
 import { join } from 'node:path';
 import { lockDataDir } from './data-dir-lock.ts';
 import type { Database } from './database.ts';
 import { migrate } from './migrate.ts';
 
-/** Waiting for a lock blocks the whole process; who cannot write soon is told to try again. */
+/** For reads, and while opening: waiting for a lock blocks the whole process. */
 const BUSY_TIMEOUT_MS = 250;
 
 /** The connections of a store: reads never wait for a transaction that is being written. */
@@ -38,6 +38,8 @@ export async function openSqlite(dataDir: string): Promise<Connections> {
   try {
     const writer = connect();
     await migrate(writer);
+    // From now on it is the writer queue that waits for locks.
+    for (const database of databases) database.pragma('busy_timeout = 0');
     const reader = connect();
     return {
       reader,
@@ -62,6 +64,13 @@ function openDatabase(path: string): BetterSqlite3.Database {
   return database;
 }
 
+const NOTHING: SqliteStatement = {
+  reader: false,
+  all: () => [],
+  run: () => ({ changes: 0, lastInsertRowid: 0 }),
+  iterate: () => [].values(),
+};
+
 /** Kysely prepares each query anew; the text of ours is always one of a few dozen. */
 function withPreparedOnce(database: BetterSqlite3.Database): SqliteDatabase {
   const prepared = new Map<string, BetterSqlite3.Statement>();
@@ -71,6 +80,8 @@ function withPreparedOnce(database: BetterSqlite3.Database): SqliteDatabase {
       database.close();
     },
     prepare(sql) {
+      // SQLite itself rolls back what a full or broken disk has stopped; doing it twice would hide why.
+      if (sql === 'rollback' && !database.inTransaction) return NOTHING;
       const statement = prepared.get(sql) ?? database.prepare(sql);
       prepared.set(sql, statement);
       return statement;

@@ -2,6 +2,7 @@ import type { Kysely, Transaction } from 'kysely';
 import { StoreUnavailableError } from '../tasks/store.ts';
 import type { AnnouncedRecord } from '../tasks/task.ts';
 import type { Database } from './database.ts';
+import { isLocked, waitForLock } from './wait-for-lock.ts';
 
 /** How many writes share one commit at most. */
 const MAX_BATCH = 500;
@@ -54,10 +55,10 @@ export function createWriterQueue(
 
   async function commitAll(batch: readonly Write[]): Promise<void> {
     try {
-      await commit(batch);
+      await waitForLock(() => commit(batch));
     } catch (error) {
-      // One of them may be at fault: none of the others shall suffer for it.
-      if (batch.length === 1) batch[0]?.fail(error);
+      // One of them may be at fault: none of the others shall suffer for it. For a lock none is, and each would wait anew.
+      if (batch.length === 1 || isLocked(error)) for (const write of batch) write.fail(error);
       else for (const write of batch) await commitAll([write]);
     }
   }

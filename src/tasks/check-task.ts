@@ -4,7 +4,7 @@ import { checkInterval } from './check-interval.ts';
 import type { TaskPorts } from './ports.ts';
 import type { QueryAnswer } from './provider.ts';
 import { settleSubmission, submissionUnknown } from './settle-submission.ts';
-import { isTerminal, type TaskRecord } from './task.ts';
+import { hasEnded, isTerminal, type TaskRecord } from './task.ts';
 import { startWorker, type Worker } from './worker.ts';
 
 /** Finds out what nobody tells: asks the provider about tasks whose check is due, and ends those whose time is over. */
@@ -27,13 +27,22 @@ export function startReconciler(ports: TaskPorts): Worker {
 
 async function checkTask(ports: TaskPorts, record: TaskRecord): Promise<void> {
   const providerTaskId = record.providerTaskId ?? record.candidateProviderTaskId;
-  if (providerTaskId !== null) return ask(ports, record, providerTaskId);
-  const isLost = record.state === 'SUBMITTING' && record.markedAt !== null && record.unknownSince === null;
+  const outcomeDueAt = whenOutcomeIsDue(ports, record);
+  // Without a candidate nothing else makes a check due; at start all marks are, for nobody is left to write outcomes.
+  const isLost = outcomeDueAt !== null && (providerTaskId === null || outcomeDueAt <= ports.clock.now());
   if (isLost) {
     const reason = 'no outcome was written before its time was over';
-    return settleSubmission(ports, record, { kind: 'unknown', reason });
+    await settleSubmission(ports, record, { kind: 'unknown', reason });
   }
-  return endOrAskLater(ports, record);
+  if (providerTaskId !== null) return ask(ports, record, providerTaskId);
+  if (!isLost) return endOrAskLater(ports, record);
+}
+
+/** Until when the outcome of the create call that is under way must have been written; null when none is. */
+function whenOutcomeIsDue({ timings }: TaskPorts, record: TaskRecord): number | null {
+  const { markedAt, refusal, state, unknownSince } = record;
+  const isUnderWay = state === 'SUBMITTING' && unknownSince === null && refusal === null;
+  return isUnderWay && markedAt !== null ? markedAt + timings.createTimeout + timings.markMargin : null;
 }
 
 async function ask(ports: TaskPorts, record: TaskRecord, providerTaskId: string): Promise<void> {
@@ -45,12 +54,7 @@ async function ask(ports: TaskPorts, record: TaskRecord, providerTaskId: string)
       { task: record.id, providerTaskId },
       'a callback named a provider task that is not this one; dropped',
     );
-    await amendTask(store, record.id, (current) =>
-      current.candidateProviderTaskId === providerTaskId
-        ? { ...current, candidateProviderTaskId: null }
-        : null,
-    );
-    return endOrAskLater(ports, record);
+    return endOrAskLater(ports, record, providerTaskId);
   }
   if (answer.kind === 'nothing') {
     log.debug({ task: record.id, providerTaskId, reason: answer.reason }, 'the query brought nothing new');
@@ -75,8 +79,15 @@ async function ask(ports: TaskPorts, record: TaskRecord, providerTaskId: string)
   }
 }
 
-/** A check that brought no end: ends the task if its time is over, and otherwise sets its next check. */
-async function endOrAskLater(ports: TaskPorts, checked: TaskRecord): Promise<void> {
+/**
+ * A check that brought no end: ends the task if its time is over, and otherwise sets its next check. Drops the candidate
+ * that turned out to be `wrong`, in the same write: without one, a check that is due means that the call's outcome is lost.
+ */
+async function endOrAskLater(
+  ports: TaskPorts,
+  checked: TaskRecord,
+  wrong: string | null = null,
+): Promise<void> {
   const { clock, store, timings } = ports;
   const now = clock.now();
   const ended = await changeTask(store, checked.id, (record) => {
@@ -88,14 +99,20 @@ async function endOrAskLater(ports: TaskPorts, checked: TaskRecord): Promise<voi
     // Somebody asked for a look while this one was under way.
     const isWanted =
       record.version !== checked.version && record.nextCheckAt !== null && record.nextCheckAt <= now;
-    return isWanted ? null : { ...record, nextCheckAt: nextCheckAt(record) };
+    if (isWanted) return null;
+    const isWrong = wrong !== null && record.candidateProviderTaskId === wrong;
+    const next = isWrong ? { ...record, candidateProviderTaskId: null } : record;
+    return { ...next, nextCheckAt: nextCheckAt(next) };
   });
 
   function nextCheckAt(record: TaskRecord): number | null {
+    if (hasEnded(record)) return null;
     const isKnown = record.providerTaskId !== null || record.candidateProviderTaskId !== null;
     const giveUpAt = record.createdAt + timings.taskDeadline;
     if (isKnown && now < giveUpAt) return Math.min(now + checkInterval(record, now, timings), giveUpAt);
-    return record.unknownSince === null ? null : record.unknownSince + timings.submissionGrace;
+    return record.unknownSince === null
+      ? whenOutcomeIsDue(ports, record)
+      : record.unknownSince + timings.submissionGrace;
   }
 }
 

@@ -33,4 +33,6 @@ export interface Provider {
   queryTask(providerTaskId: string): Promise<QueryAnswer>;
   /** The account's remaining credits; null when they cannot be had right now. */
   credits(): Promise<number | null>;
+  /** Ends queries under way, which then bring nothing; create calls go on to their end. */
+  close(): Promise<void>;
 }

@@ -1,9 +1,8 @@
 import { amendTask, changeTask, updated } from './change-task.ts';
 import { checkInterval } from './check-interval.ts';
-import { isPresumed } from './failure.ts';
 import type { TaskPorts } from './ports.ts';
 import type { QueryAnswer } from './provider.ts';
-import { isTerminal, type TaskRecord } from './task.ts';
+import { hasEnded, type TaskRecord } from './task.ts';
 
 /** What a callback claims about a task. */
 export interface CallbackReport {
@@ -42,7 +41,7 @@ export async function takeSignedReport(ports: TaskPorts, report: CallbackReport)
       { task: taskId, reason: answer.reason },
       'a callback said nothing usable; the provider is asked',
     );
-    await bringCheckForward(ports, taskId);
+    await askAbout(ports, taskId, providerTaskId);
   }
   return changed ? 'applied' : 'noted';
 }
@@ -54,24 +53,21 @@ export async function takeUnsignedReport(
 ): Promise<CallbackReceipt> {
   const known = await recognise(ports, { providerTaskId, taskId });
   if (typeof known === 'string') return known;
-  await amendTask(ports.store, taskId, (record) =>
+  await askAbout(ports, taskId, providerTaskId);
+  return 'noted';
+}
+
+/** Has the provider asked now, about the id that was named where we have none yet. */
+async function askAbout({ clock, store }: TaskPorts, taskId: string, providerTaskId: string): Promise<void> {
+  await amendTask(store, taskId, (record) =>
     hasEnded(record)
       ? null
       : {
           ...record,
           candidateProviderTaskId: record.providerTaskId === null ? providerTaskId : null,
-          nextCheckAt: ports.clock.now(),
+          nextCheckAt: clock.now(),
         },
   );
-  return 'noted';
-}
-
-/** Has the provider asked about a task now; does nothing for tasks that it could not be asked about. */
-export async function bringCheckForward({ clock, store }: TaskPorts, taskId: string): Promise<void> {
-  await amendTask(store, taskId, (record) => {
-    const isKnown = record.providerTaskId !== null || record.candidateProviderTaskId !== null;
-    return !isKnown || hasEnded(record) ? null : { ...record, nextCheckAt: clock.now() };
-  });
 }
 
 /** The task that a report is about, or why it is about none of ours. */
@@ -83,8 +79,4 @@ export async function recognise(
   if (!record || record.refusal) return 'unknown-task';
   const isOther = record.providerTaskId !== null && record.providerTaskId !== providerTaskId;
   return isOther ? 'conflict' : record;
-}
-
-function hasEnded(record: TaskRecord): boolean {
-  return isTerminal(record.state) && !(record.failure && isPresumed(record.failure.code));
 }

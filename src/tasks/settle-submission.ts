@@ -52,7 +52,8 @@ async function refuse(ports: TaskPorts, id: string, failure: TaskFailure): Promi
     outcomes.tell(hidden);
     return;
   }
-  await failSubmission(ports, id, failure, { freesKey: true });
+  const isInDoubt = (record: TaskRecord): boolean => isSubmitting(record) || isGivenUp(record);
+  await failSubmission(ports, id, failure, { from: isInDoubt, freesKey: true });
 }
 
 async function sendAgain(
@@ -65,12 +66,14 @@ async function sendAgain(
   const now = clock.now();
   const deadline = (sent.notNowSince ?? now) + timings.submitDeadline;
   if (now >= deadline) return refuse(ports, sent.id, failure);
-  const delay = retryAfterMs ?? resendDelay(sent.notNowCount, timings);
-  await amendTask(store, sent.id, (record) =>
-    isWaitingForAnswer(record) && record.markedAt === sent.markedAt
+  // A provider that says "at once" is believed only after the usual pause.
+  const delay = Math.max(retryAfterMs ?? 0, resendDelay(sent.notNowCount, timings));
+  const waiting = await amendTask(store, sent.id, (record) =>
+    isSubmitting(record) && record.markedAt === sent.markedAt
       ? {
           ...record,
           markedAt: null,
+          unknownSince: null,
           nextCheckAt: null,
           submitAt: Math.min(now + delay, deadline),
           notNowCount: record.notNowCount + 1,
@@ -78,6 +81,8 @@ async function sendAgain(
         }
       : null,
   );
+  // Given up meanwhile: it is not sent again, but now it is certain that nothing was created.
+  if (!waiting) await failSubmission(ports, sent.id, failure, { from: isGivenUp, freesKey: true });
 }
 
 /** Never sent again. A callback can still adopt the task, unless the provider was given no address for one. */
@@ -86,12 +91,17 @@ async function leaveUnknown(ports: TaskPorts, id: string, reason: string): Promi
   log.warn({ task: id, reason }, 'nobody knows whether the provider took this task; it is not sent again');
   if (callbackAddress.urlFor(id) === null) {
     const failure = submissionUnknown('and without PUBLIC_URL no callback can tell');
-    return failSubmission(ports, id, failure, { freesKey: false });
+    return failSubmission(ports, id, failure, { from: isWaitingForAnswer, freesKey: false });
   }
   const now = clock.now();
   const toUnknown = (record: TaskRecord): TaskRecord | null =>
     isWaitingForAnswer(record)
-      ? { ...record, unknownSince: now, nextCheckAt: now + timings.submissionGrace }
+      ? {
+          ...record,
+          unknownSince: now,
+          // Somebody has named the provider's id for it: that is asked about first.
+          nextCheckAt: record.candidateProviderTaskId === null ? now + timings.submissionGrace : now,
+        }
       : null;
   const announced = await changeTask(store, id, (record) => (isAnnounced(record) ? null : toUnknown(record)));
   const known = announced ?? (await amendTask(store, id, toUnknown));
@@ -113,11 +123,11 @@ async function failSubmission(
   { clock, store }: TaskPorts,
   id: string,
   failure: TaskFailure,
-  { freesKey }: { readonly freesKey: boolean },
+  { freesKey, from }: { readonly from: (record: TaskRecord) => boolean; readonly freesKey: boolean },
 ): Promise<void> {
   const now = clock.now();
   await changeTask(store, id, (record) => {
-    if (!isWaitingForAnswer(record)) return null;
+    if (!from(record)) return null;
     const update = { state: 'FAIL', failure, providerTaskId: null, creditsConsumed: null } as const;
     const failed = updated(record, update, now, now);
     return failed && freesKey ? { ...failed, idempotencyKey: null } : failed;
@@ -125,6 +135,16 @@ async function failSubmission(
 }
 
 /** Not adopted by a callback, refused or given up meanwhile. */
+function isSubmitting(record: TaskRecord): boolean {
+  return record.state === 'SUBMITTING' && record.refusal === null;
+}
+
+/** The same, and not known to be unknown. */
 function isWaitingForAnswer(record: TaskRecord): boolean {
-  return record.state === 'SUBMITTING' && record.unknownSince === null && record.refusal === null;
+  return isSubmitting(record) && record.unknownSince === null;
+}
+
+/** Failed because nothing was heard of it, which an answer that comes after all still corrects. */
+function isGivenUp(record: TaskRecord): boolean {
+  return record.failure?.code === 'SUBMISSION_UNKNOWN';
 }

@@ -7,7 +7,7 @@ import { startWorker, type Worker } from './worker.ts';
 /** Sends waiting tasks to the provider as the create limit allows, and writes down what became of each call. */
 export function startSubmitter(ports: TaskPorts, abandoned: AbortSignal): Worker {
   const { clock, log, processId, store, timings } = ports;
-  return startWorker({
+  const worker = startWorker({
     name: 'submitter',
     clock,
     log,
@@ -20,15 +20,25 @@ export function startSubmitter(ports: TaskPorts, abandoned: AbortSignal): Worker
         windowMs: timings.createWindow,
         checkAfterMs: timings.createTimeout + timings.markMargin,
       }),
-    work: (record) => submitTask(ports, record, abandoned),
+    work: async (record) => {
+      const outcome = await submitTask(ports, record, abandoned);
+      // It waits its turn again, for a time that the last look could not know of.
+      if (outcome.kind === 'not-now') worker.wake();
+    },
   });
+  return worker;
 }
 
 /** `record` carries its mark: this is the one call that may be made for it. */
-async function submitTask(ports: TaskPorts, record: TaskRecord, abandoned: AbortSignal): Promise<void> {
+async function submitTask(
+  ports: TaskPorts,
+  record: TaskRecord,
+  abandoned: AbortSignal,
+): Promise<CreateOutcome> {
   const outcome = await callOnce(ports, record);
   ports.log.info({ task: record.id, outcome: outcome.kind }, 'create call ended');
   await persist(ports, record.id, abandoned, () => settleSubmission(ports, record, outcome));
+  return outcome;
 }
 
 async function callOnce(

@@ -1,4 +1,4 @@
-import type { TaskFailure } from './failure.ts';
+import { isPresumed, type TaskFailure } from './failure.ts';
 
 /** The only model that this gateway submits to, in the provider's spelling. */
 export const MODEL = 'hailuo/02-image-to-video-pro';
@@ -30,6 +30,11 @@ export interface Video {
   readonly url: string;
   /** When the provider may delete it, in ms since the epoch; null when that is not known. */
   readonly expiresAt: number | null;
+}
+
+/** Whether nothing can change it any more: a FAIL that was concluded from silence still gives way to a true ending. */
+export function hasEnded({ failure, state }: Pick<Task, 'state' | 'failure'>): boolean {
+  return isTerminal(state) && !(failure && isPresumed(failure.code));
 }
 
 /** What the caller asked for, normalised: no end picture is null, URLs carry no outer white space. */

@@ -5,7 +5,6 @@ import { startHousekeeping } from './housekeeping.ts';
 import { listTasks, type ListQuery, type TaskPage } from './list-tasks.ts';
 import type { TaskPorts } from './ports.ts';
 import {
-  bringCheckForward,
   recognise,
   takeSignedReport,
   takeUnsignedReport,
@@ -40,7 +39,7 @@ export interface TaskCallbacks {
   takeSigned(report: CallbackReport): Promise<CallbackReceipt>;
   takeUnsigned(report: Omit<CallbackReport, 'answer'>): Promise<CallbackReceipt>;
   /** After a call with a right token and a wrong signature: has the provider asked, at most once in a while. */
-  distrust(taskId: string): Promise<void>;
+  distrust(report: Omit<CallbackReport, 'answer'>): Promise<void>;
 }
 
 export interface Tasks extends TaskQueries, TaskCallbacks {
@@ -80,8 +79,14 @@ export function createTasks(ports: TaskPorts): Tasks {
       (await recognise(ports, { taskId, providerTaskId })) === 'conflict',
     takeSigned: (report) => lookAfter(takeSignedReport(ports, report)),
     takeUnsigned: (report) => lookAfter(takeUnsignedReport(ports, report)),
-    distrust: async (taskId) => {
-      if (mayDistrust(taskId)) await lookAfter(bringCheckForward(ports, taskId));
+    distrust: async (report) => {
+      if (!mayDistrust.take(report.taskId)) return;
+      try {
+        await lookAfter(takeUnsignedReport(ports, report));
+      } catch (error) {
+        mayDistrust.giveBack(report.taskId);
+        throw error;
+      }
     },
 
     start: () => {
@@ -89,6 +94,7 @@ export function createTasks(ports: TaskPorts): Tasks {
     },
     stop: async (patienceMs) => {
       outcomes.endWaiting();
+      await provider.close();
       const cancelTimer = clock.after(patienceMs, () => {
         abandoned.abort();
       });

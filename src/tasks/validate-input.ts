@@ -1,3 +1,4 @@
+import { parseUrl } from './parse-url.ts';
 import type { TaskInput } from './task.ts';
 
 export const VALIDATION_ISSUE_CODES = [
@@ -69,7 +70,8 @@ export function hasInvalidCharacters(text: string): boolean {
 
 /** Returns whether there is a text that can be looked at further. */
 function checkText(issues: Issues, field: Field, text: string, max: number): boolean {
-  if (text.trim() === '') {
+  // A key means nothing but itself: white space will do.
+  if (text === '' || (field !== 'idempotencyKey' && text.trim() === '')) {
     issues.push({ field, code: 'REQUIRED', message: `${field} must not be empty or only white space.` });
     return false;
   }
@@ -112,8 +114,8 @@ function checkUrl(issues: Issues, field: Field, text: string): void {
 
 /** The URL parser forgives too much for an address that others will read: white space, `https:host`, `https:\\host`. */
 function parseAbsoluteUrl(text: string): URL | null {
-  if (/\s|\p{Cc}/u.test(text) || !URL.canParse(text)) return null;
-  const url = new URL(text);
+  const url = /\s|\p{Cc}/u.test(text) ? null : parseUrl(text);
+  if (!url) return null;
   const isHttp = url.protocol === 'http:' || url.protocol === 'https:';
   return isHttp && !/^https?:\/\/[^/\\]/i.test(text) ? null : url;
 }

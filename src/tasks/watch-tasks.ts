@@ -32,8 +32,9 @@ export async function watchTasks(
       return next.length > 0 ? next : 'wait';
     },
     detach: feed.onOwner(owner, (change) => {
-      if (live.length < PAGE) live.push(change);
-      else fallBehind();
+      // Behind already: the store is read for it. Kept live it would be delivered before what was let go of.
+      if (isBehind || live.length === PAGE) fallBehind();
+      else live.push(change);
       watch.wake();
     }),
   });

@@ -5,6 +5,7 @@ import { parseJson } from '../provider/envelope.ts';
 import { StoreUnavailableError } from '../tasks/store.ts';
 import type { TaskCallbacks } from '../tasks/tasks.ts';
 import { readBody } from './read-body.ts';
+import { REFUSALS, type Refusal } from './refusals.ts';
 import { verifySignature } from './verify-signature.ts';
 
 export interface KieWebhookOptions {
@@ -16,13 +17,6 @@ export interface KieWebhookOptions {
 
 const MAX_BODY_BYTES = 256 * 1024;
 const PATH = /^\/webhooks\/kie\/([^/?]{1,100})\/([^/?]{1,200})(?:\?|$)/;
-
-/** An answer to a callback: a problem, or nothing when all is well. */
-interface Refusal {
-  readonly status: number;
-  readonly detail: string;
-  readonly hint: string;
-}
 
 /**
  * `POST /webhooks/kie/{taskId}/{token}`: what kie.ai calls when a task has ended. Each rung of the ladder answers early;
@@ -69,7 +63,7 @@ async function climb(
     signature: headerOf(request, 'x-webhook-signature'),
   };
   if (keys.length > 0 && !verifySignature(keys, providerTaskId, headers, now())) {
-    await tasks.distrust(taskId);
+    await tasks.distrust({ taskId, providerTaskId });
     return REFUSALS.signature;
   }
   const report = { taskId, providerTaskId, answer: callback.answer };
@@ -99,36 +93,4 @@ async function refuse(reply: FastifyReply, { detail, hint, status }: Refusal): P
     .code(status)
     .type(PROBLEM_MEDIA_TYPE)
     .send(problem(status, detail, { hint }));
-}
-
-/** None says which part of a secret was wrong. */
-const REFUSALS = {
-  method: refusal(405, 'Callbacks are posted.', 'Send a POST request.'),
-  path: refusal(404, 'There is no such callback address.', 'Call the callBackUrl exactly as it was given.'),
-  token: refusal(
-    401,
-    'This is not the callback address of a task.',
-    'Call the callBackUrl exactly as it was given.',
-  ),
-  size: refusal(413, 'The body is larger than 256 KiB.', 'Send the callback as the provider documents it.'),
-  mediaType: refusal(415, 'The body is not declared as JSON.', 'Send Content-Type: application/json.'),
-  envelope: refusal(400, 'The body is not a callback.', 'Send a JSON object with a numeric code and data.'),
-  noId: refusal(400, 'The body names no task.', "Send the provider's task id as data.taskId."),
-  differentIds: refusal(409, 'The body names more than one task.', 'Send one task id.'),
-  signature: refusal(
-    401,
-    'The signature is missing, wrong or stale.',
-    'Check that KIE_WEBHOOK_HMAC_KEYS holds the webhookHmacKey of the kie.ai settings page, and both clocks.',
-  ),
-  task: refusal(404, 'There is no such task.', 'Nothing needs to be sent for it.'),
-  otherTask: refusal(
-    409,
-    'The task is known under another provider id.',
-    'Nothing needs to be sent for this one.',
-  ),
-  store: refusal(503, 'The callback could not be stored.', 'Send it again.'),
-} as const;
-
-function refusal(status: number, detail: string, hint: string): Refusal {
-  return { status, detail, hint };
 }

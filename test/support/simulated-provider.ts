@@ -114,6 +114,7 @@ export function createSimulatedProvider(options: SimulationOptions): SimulatedPr
     createTask,
     queryTask,
     credits: () => Promise.resolve(null),
+    close: () => Promise.resolve(),
     get taken() {
       return [...taken.values()];
     },

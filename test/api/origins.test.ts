@@ -1,0 +1,123 @@
+import { describe, expect, it } from 'vitest';
+import { startFakeProvider } from '../support/fake-provider.ts';
+import { startGateway, type Gateway } from '../support/gateway.ts';
+import { openGraphqlWs } from '../support/graphql-ws-client.ts';
+
+const ALLOWED = 'https://app.example.com';
+const BODY = JSON.stringify({ query: '{ __typename }' });
+
+async function start(env: Readonly<Record<string, string>> = {}): Promise<Gateway> {
+  return startGateway({ provider: await startFakeProvider(), env: { ALLOWED_ORIGINS: ALLOWED, ...env } });
+}
+
+/** For whom the answer to a page of this origin may be read: the CORS header; null without one. */
+async function readableBy(gateway: Gateway, origin?: string): Promise<string | null> {
+  const response = await fetch(gateway.graphqlUrl, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...(origin !== undefined && { origin }) },
+    body: BODY,
+  });
+  expect(await response.json()).toEqual({ data: { __typename: 'Query' } });
+  expect(response.headers.get('access-control-allow-credentials')).toBeNull();
+  return response.headers.get('access-control-allow-origin');
+}
+
+function preflight(gateway: Gateway, origin: string): Promise<Response> {
+  return fetch(gateway.graphqlUrl, {
+    method: 'OPTIONS',
+    headers: {
+      origin,
+      'access-control-request-method': 'POST',
+      'access-control-request-headers': 'authorization,content-type',
+    },
+  });
+}
+
+async function connects(gateway: Gateway, origin?: string): Promise<boolean> {
+  try {
+    const socket = await openGraphqlWs(gateway.graphqlUrl, origin === undefined ? {} : { origin });
+    expect(await socket.subscribe({ query: '{ __typename }' }).data()).toEqual({ __typename: 'Query' });
+    return true;
+  } catch (error) {
+    expect(String(error)).toContain('Unexpected server response: 403');
+    return false;
+  }
+}
+
+const FRIENDS = [
+  ['of an allowed origin', ALLOWED],
+  ["of the gateway's public address", 'https://gateway.example.test'],
+  ['of this machine, by name', 'http://localhost:5173'],
+  ['of this machine, by number', 'http://127.0.0.1:3000'],
+  ['of this machine, by IPv6', 'http://[::1]:8080'],
+  ['of this machine, encrypted', 'https://localhost'],
+] as const;
+
+const STRANGERS = [
+  ['another site', 'https://evil.example'],
+  ['an opaque origin, as of a sandboxed frame', 'null'],
+  ['a file', 'file://'],
+  ['a longer name that begins like the allowed one', `${ALLOWED}.evil.example`],
+  ['a name that ends like the allowed one', 'https://evil-app.example.com'],
+  ['the allowed name without encryption', 'http://app.example.com'],
+  ['the allowed name on another port', `${ALLOWED}:8443`],
+  ['a name that begins like this machine', 'http://localhost.evil.example'],
+  ['a name that begins like a loopback address', 'http://127.0.0.1.evil.example'],
+  ['a private address that is not this machine', 'http://192.168.0.7'],
+  ['no origin at all', 'evil'],
+] as const;
+
+describe('a page', () => {
+  it.each(FRIENDS)('%s may call, ask beforehand, and open a socket', async (_, origin) => {
+    const gateway = await start();
+    expect(await readableBy(gateway, origin)).toBe(origin);
+    const asked = await preflight(gateway, origin);
+    expect(asked.status).toBe(204);
+    expect(Object.fromEntries(asked.headers)).toMatchObject({
+      'access-control-allow-origin': origin,
+      'access-control-allow-methods': expect.stringContaining('POST') as string,
+      'access-control-allow-headers': 'authorization,content-type',
+    });
+    expect(await connects(gateway, origin)).toBe(true);
+  });
+
+  it.each(STRANGERS)('of %s may not', async (_, origin) => {
+    const gateway = await start();
+    expect(await readableBy(gateway, origin)).toBeNull();
+    const asked = await preflight(gateway, origin);
+    const names = [...asked.headers.keys()].filter((name) => name.startsWith('access-control-'));
+    expect(names).toEqual([]);
+    expect(await connects(gateway, origin)).toBe(false);
+  });
+
+  it('of the gateway itself may call under whatever address it was loaded from', async () => {
+    const gateway = await start();
+    const own = [gateway.url, gateway.url.replace('127.0.0.1', 'localhost')];
+    for (const origin of own) {
+      expect(await readableBy(gateway, origin)).toBe(origin);
+      expect(await connects(gateway, origin)).toBe(true);
+    }
+  });
+});
+
+describe('a caller that is no page, and so has no origin', () => {
+  it('may call and open a socket', async () => {
+    const gateway = await start();
+    expect(await readableBy(gateway)).toBeNull();
+    expect(await connects(gateway)).toBe(true);
+  });
+});
+
+describe('a gateway that is open to other machines', () => {
+  it('does not trust the pages of its own machine', async () => {
+    const gateway = await start({ HOST: '0.0.0.0', ALLOW_ANONYMOUS: 'true' });
+    for (const origin of ['http://localhost:5173', 'http://127.0.0.1:3000']) {
+      expect(await readableBy(gateway, origin)).toBeNull();
+      expect(await connects(gateway, origin)).toBe(false);
+    }
+    for (const origin of [ALLOWED, gateway.url]) {
+      expect(await readableBy(gateway, origin)).toBe(origin);
+      expect(await connects(gateway, origin)).toBe(true);
+    }
+  });
+});

@@ -1,0 +1,286 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { builtinModules } from 'node:module';
+import { basename, dirname, join, posix } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+
+interface Rule {
+  /** Folders of src, and files or single exports (`file.ts#name`) in them, of which everything may be imported. */
+  readonly values?: readonly string[];
+  /** The same for what is there for the compiler only. */
+  readonly types?: readonly string[];
+  /** Whether packages of npm may be imported. */
+  readonly npm?: boolean;
+}
+
+const EVERYTHING = 'everything';
+
+/**
+ * Who may import whom, beside Node's built-in modules and their own folder. A file at the root of src belongs to the
+ * folder of its name. Changed only together with ARCHITECTURE.md.
+ */
+const TABLE: Readonly<Record<string, Rule | typeof EVERYTHING>> = {
+  main: EVERYTHING,
+  app: EVERYTHING,
+  cli: EVERYTHING,
+  config: { npm: true },
+  log: { npm: true },
+  problem: {},
+  version: {},
+  tasks: {},
+  provider: { values: ['tasks'], npm: true },
+  store: { values: ['tasks'], npm: true },
+  webhooks: { values: ['tasks', 'problem', 'provider/envelope.ts', 'provider/callback.ts'], npm: true },
+  resolvers: { values: ['tasks'] },
+  schema: {
+    values: [
+      'resolvers',
+      'tasks/request-error.ts#RequestError',
+      'tasks/store.ts#StoreUnavailableError',
+      'tasks/list-tasks.ts#cursorOf',
+      'tasks/failure.ts#isRetryable',
+    ],
+    types: ['tasks'],
+    npm: true,
+  },
+  live: { values: ['config', 'problem'], types: ['server'], npm: true },
+  server: { values: ['config', 'problem'], types: ['live'], npm: true },
+  sandbox: { npm: true },
+};
+
+const SRC = fileURLToPath(new URL('../src', import.meta.url));
+const MAX_LINES = 200;
+
+/** One thing that a file takes from elsewhere; `name` is null for a whole module. */
+interface Import {
+  readonly from: string;
+  readonly name: string | null;
+  readonly isType: boolean;
+}
+
+interface SourceFile {
+  /** Below src, with slashes. */
+  readonly path: string;
+  readonly text: string;
+  readonly tree: ts.SourceFile;
+}
+
+/** Every file of src; `isTypeScript` is false for what is no module. */
+const FILES = readdirSync(SRC, { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile())
+  .map((entry) =>
+    join(entry.parentPath, entry.name)
+      .slice(SRC.length + 1)
+      .replaceAll('\\', '/'),
+  );
+
+const MODULES = FILES.filter((path) => path.endsWith('.ts')).map((path) =>
+  parse(path, readFileSync(join(SRC, path), 'utf8')),
+);
+
+function parse(path: string, text: string): SourceFile {
+  return { path, text, tree: ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true) };
+}
+
+/** Every node of a syntax tree. */
+function* nodesOf(node: ts.Node): Generator<ts.Node> {
+  yield node;
+  for (const child of node.getChildren()) yield* nodesOf(child);
+}
+
+function importsOf({ tree }: SourceFile): Import[] {
+  return [...nodesOf(tree)].flatMap((node): Import[] => {
+    if (ts.isImportDeclaration(node)) return namesOf(textOf(node.moduleSpecifier), node.importClause);
+    if (ts.isExportDeclaration(node) && node.moduleSpecifier) {
+      const { exportClause, isTypeOnly, moduleSpecifier } = node;
+      return listed(textOf(moduleSpecifier), exportClause, isTypeOnly);
+    }
+    if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument))
+      return [{ from: textOf(node.argument.literal), name: null, isType: true }];
+    const isDynamic = ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword;
+    return isDynamic ? [{ from: textOf(node.arguments[0]), name: null, isType: false }] : [];
+  });
+}
+
+function namesOf(from: string, clause: ts.ImportClause | undefined): Import[] {
+  const isType = clause?.phaseModifier === ts.SyntaxKind.TypeKeyword;
+  if (clause?.name)
+    return [{ from, name: 'default', isType }, ...listed(from, clause.namedBindings, isType, [])];
+  return listed(from, clause?.namedBindings, isType);
+}
+
+/** The names in braces; a star, or nothing at all, stands for the whole module. */
+function listed(
+  from: string,
+  bindings: ts.NamedImportBindings | ts.NamedExportBindings | undefined,
+  isType: boolean,
+  otherwise: Import[] = [{ from, name: null, isType }],
+): Import[] {
+  const isList = bindings && (ts.isNamedImports(bindings) || ts.isNamedExports(bindings));
+  if (!isList || bindings.elements.length === 0) return otherwise;
+  return bindings.elements.map((element) => ({
+    from,
+    name: (element.propertyName ?? element.name).text,
+    isType: isType || element.isTypeOnly,
+  }));
+}
+
+function textOf(node: ts.Node | undefined): string {
+  return node && ts.isStringLiteralLike(node) ? node.text : 'something that is known only when it runs';
+}
+
+function folderOf(path: string): string {
+  return path.includes('/') ? (path.split('/')[0] ?? '') : path.replace(/\.ts$/, '');
+}
+
+function isAllowed(path: string, { from, isType, name }: Import): boolean {
+  const folder = folderOf(path);
+  const rule = TABLE[folder];
+  if (rule === undefined) return false;
+  if (rule === EVERYTHING || from.startsWith('node:')) return true;
+  if (!from.startsWith('.')) return rule.npm === true && !builtinModules.includes(from);
+  const target = posix.join(dirname(path), from);
+  const names = [folderOf(target), target, `${target}#${name ?? '*'}`];
+  if (names[0] === folder) return true;
+  const allowed = [...(rule.values ?? []), ...(isType ? (rule.types ?? []) : [])];
+  return names.some((one) => allowed.includes(one));
+}
+
+function violationsOf(files: readonly SourceFile[]): string[] {
+  return files.flatMap((file) =>
+    importsOf(file)
+      .filter((one) => !isAllowed(file.path, one))
+      .map(({ from, name, isType }) => {
+        const what = name === null ? from : `${isType ? 'type ' : ''}${name} of ${from}`;
+        return `${file.path} imports ${what}: not allowed`;
+      }),
+  );
+}
+
+/** Whether a file takes `env` or `argv` of the process by any road. */
+function touchesProcess(file: SourceFile): boolean {
+  const isMember = (node: ts.Node): boolean =>
+    (ts.isPropertyAccessExpression(node) && /^process\??\.(env|argv)$/.test(node.getText())) ||
+    (ts.isElementAccessExpression(node) && node.expression.getText() === 'process') ||
+    (ts.isVariableDeclaration(node) && node.initializer?.getText() === 'process');
+  const isImported = importsOf(file).some(
+    ({ from, name }) =>
+      /^(node:)?process$/.test(from) && (name === null || /^(env|argv|default)$/.test(name)),
+  );
+  return isImported || [...nodesOf(file.tree)].some(isMember);
+}
+
+function exportsDefault({ tree }: SourceFile): boolean {
+  return [...nodesOf(tree)].some(
+    (node) =>
+      ts.isExportAssignment(node) ||
+      (node.kind === ts.SyntaxKind.DefaultKeyword && ts.isSourceFile(node.parent.parent)) ||
+      (ts.isExportSpecifier(node) && node.name.text === 'default'),
+  );
+}
+
+describe('the source', () => {
+  it('follows the table of who may import whom', () => {
+    expect(violationsOf(MODULES)).toEqual([]);
+  });
+
+  it('has no folder that is missing in that table, nor the table one that is gone', () => {
+    expect([...new Set(MODULES.map(({ path }) => folderOf(path)))].sort()).toEqual(Object.keys(TABLE).sort());
+  });
+
+  it(`has no file of more than ${MAX_LINES} lines`, () => {
+    const long = MODULES.filter(({ text }) => text.trimEnd().split('\n').length > MAX_LINES);
+    expect(long.map(({ path }) => path)).toEqual([]);
+  });
+
+  it('has names in kebab-case', () => {
+    const odd = FILES.filter(
+      (path) => !path.split('/').every((name) => /^[a-z\d]+(-[a-z\d]+)*(\.[a-z]+)?$/.test(name)),
+    );
+    expect(odd).toEqual([]);
+  });
+
+  it('is TypeScript and nothing else', () => {
+    expect(FILES.filter((path) => !path.endsWith('.ts')).map((path) => basename(path))).toEqual([]);
+  });
+
+  it('has no default exports', () => {
+    expect(MODULES.filter(exportsDefault).map(({ path }) => path)).toEqual([]);
+  });
+
+  it('reads the environment and the command line in main.ts only', () => {
+    expect(MODULES.filter(touchesProcess).map(({ path }) => path)).toEqual(['main.ts']);
+  });
+});
+
+describe('the rules above', () => {
+  const violations = (path: string, text: string) => violationsOf([parse(path, text)]);
+
+  it.each([
+    ['tasks/a.ts', `import { z } from 'zod';`, `z of zod`],
+    ['tasks/a.ts', `import type { Kysely } from 'kysely';`, 'type Kysely of kysely'],
+    ['tasks/a.ts', `import 'fs';`, 'fs'],
+    ['tasks/a.ts', `import {} from 'zod';`, 'zod'],
+    ['tasks/a.ts', `import { a } from '../store/b.ts';`, 'a of ../store/b.ts'],
+    ['tasks/a.ts', `export { a } from '../config.ts';`, 'a of ../config.ts'],
+    ['tasks/a.ts', `export * from '../store/b.ts';`, '../store/b.ts'],
+    ['tasks/a.ts', `const a = await import('../store/b.ts');`, '../store/b.ts'],
+    ['tasks/a.ts', `let a: import('../store/b.ts').B;`, '../store/b.ts'],
+    ['tasks/deep/a.ts', `import { a } from '../../app.ts';`, 'a of ../../app.ts'],
+    ['tasks/a.ts', `await import(name);`, 'something that is known only when it runs'],
+    [
+      'schema/a.ts',
+      `import { createTask } from '../tasks/create-task.ts';`,
+      'createTask of ../tasks/create-task.ts',
+    ],
+    [
+      'schema/a.ts',
+      `import { type A, createTask as B } from '../tasks/b.ts';`,
+      'createTask of ../tasks/b.ts',
+    ],
+    ['schema/a.ts', `import * as a from '../tasks/list-tasks.ts';`, '../tasks/list-tasks.ts'],
+    ['live/a.ts', `import { b } from '../server/b.ts';`, 'b of ../server/b.ts'],
+    ['live/a.ts', `import type { Task } from '../tasks/task.ts';`, 'type Task of ../tasks/task.ts'],
+    ['webhooks/a.ts', `import { createKie } from '../provider/kie.ts';`, 'createKie of ../provider/kie.ts'],
+    ['sandbox/a.ts', `import type { Config } from '../config.ts';`, 'type Config of ../config.ts'],
+    ['elsewhere/a.ts', `import 'node:fs';`, 'node:fs'],
+  ])('forbid %s to say %s', (path, text, what) => {
+    expect(violations(path, text)).toEqual([`${path} imports ${what}: not allowed`]);
+  });
+
+  it.each([
+    ['tasks/a.ts', `import { a } from './b.ts'; import 'node:fs'; export { c } from './d/e.ts';`],
+    ['schema/a.ts', `import { RequestError } from '../tasks/request-error.ts';`],
+    ['schema/a.ts', `import { cursorOf, type TaskPage } from '../tasks/list-tasks.ts';`],
+    ['schema/a.ts', `import type { Task } from '../tasks/task.ts'; export type { A } from '../tasks/b.ts';`],
+    [
+      'server/a.ts',
+      `import type { A } from '../live/b.ts'; import { c } from '../config/d.ts'; import 'fastify';`,
+    ],
+    ['webhooks/a.ts', `import { parseEnvelope } from '../provider/envelope.ts';`],
+    ['app/a.ts', `import { a } from '../store/b.ts';`],
+  ])('allow %s to say %s', (path, text) => {
+    expect(violations(path, text)).toEqual([]);
+  });
+
+  it.each([
+    `const a = process.env['A'];`,
+    `const { argv } = process;`,
+    `const p = process;`,
+    `process['env'];`,
+    `import { env } from 'node:process';`,
+    `import process from 'process';`,
+  ])('notice that a file touches the process: %s', (text) => {
+    expect(touchesProcess(parse('a.ts', text))).toBe(true);
+    expect(touchesProcess(parse('a.ts', `process.exit(); const env = {}; // process.env`))).toBe(false);
+  });
+
+  it.each(['export default 1;', 'export default function a() {}', 'export { a as default };'])(
+    'notice a default export: %s',
+    (text) => {
+      expect(exportsDefault(parse('a.ts', text))).toBe(true);
+      expect(exportsDefault(parse('a.ts', 'switch (a) { default: }'))).toBe(false);
+    },
+  );
+});

@@ -1,0 +1,147 @@
+import { describe, expect, test } from 'vitest';
+import { CREATE, TASKS_UPDATED, TASK_UPDATED, input } from '../support/documents.ts';
+import { deferred } from '../support/deferred.ts';
+import { startFakeProvider } from '../support/fake-provider.ts';
+import { HMAC_KEY, startGateway } from '../support/gateway.ts';
+import { graphql } from '../support/graphql-http-client.ts';
+import { dataOf } from '../support/graphql-result.ts';
+import { openGraphqlWs } from '../support/graphql-ws-client.ts';
+import { created } from '../support/kie.ts';
+import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
+import { openSse } from '../support/sse.ts';
+import { DOORS } from './doors.ts';
+import { eventually } from './eventually.ts';
+import { startHeldGateway } from './held-gateway.ts';
+import { addTask } from './stored-tasks.ts';
+
+describe('when the gateway stops', () => {
+  test('sockets are closed with 1001, event streams end, and nothing is left', async () => {
+    const { gateway, store } = await startHeldGateway();
+    const { id } = await addTask(store);
+    const client = await openGraphqlWs(gateway.graphqlUrl);
+    const quiet = await openGraphqlWs(gateway.graphqlUrl, { init: false });
+    const watch = client.subscribe({ query: TASK_UPDATED, variables: { id } });
+    await watch.next();
+    const stream = await openSse(gateway.graphqlUrl, { query: TASKS_UPDATED, variables: { after: 0 } });
+    await stream.next();
+
+    await gateway.close();
+    expect([(await client.closed).code, (await quiet.closed).code]).toEqual([1001, 1001]);
+    // Not as if it were complete: its client is to come back.
+    await expect(stream.completed()).rejects.toThrow('ended with its connection');
+    await expect(watch.completed()).rejects.toThrow('1001');
+    expect(gateway.app.stats()).toEqual({ sockets: 0, listeners: 0 });
+    await expect(openGraphqlWs(gateway.graphqlUrl)).rejects.toThrow('ECONNREFUSED');
+  });
+
+  test('hundreds of sockets are closed, each with 1001', async () => {
+    const { gateway } = await startHeldGateway();
+    const clients = await Promise.all(Array.from({ length: 250 }, () => openGraphqlWs(gateway.graphqlUrl)));
+    await gateway.close();
+    const codes = await Promise.all(clients.map(({ closed }) => closed));
+    expect(new Set(codes.map(({ code }) => code))).toEqual(new Set([1001]));
+  });
+
+  test('a socket that does not answer the close is cut', async () => {
+    const { gateway, store } = await startHeldGateway();
+    await addTask(store);
+    const deaf = await openGraphqlWs(gateway.graphqlUrl);
+    deaf.subscribe({ query: TASKS_UPDATED, variables: { after: 0 } });
+    deaf.pause();
+    await gateway.close();
+    expect(gateway.app.stats()).toEqual({ sockets: 0, listeners: 0 });
+  });
+
+  test.each(DOORS)('a subscription over $name that is still being begun does not hold it up', async ({ begin }) => {
+    const { gateway, held, store } = await startHeldGateway();
+    const { id } = await addTask(store);
+    const hold = held.holdAnswer('find');
+    await begin(gateway.graphqlUrl, { query: TASK_UPDATED, variables: { id } });
+    await hold.reached;
+    const closed = gateway.close();
+    hold.release();
+    await closed;
+    await eventually('no listener is left', () => gateway.app.stats().listeners === 0);
+  });
+
+  test('a mutation that waits over HTTP is answered with a task that is SUBMITTING', async () => {
+    const { gate, gateway, provider } = await startWithWaitingCreate();
+    const answer = graphql(gateway.graphqlUrl, CREATE, { input: input() });
+    await provider.received('createTask');
+    const closed = gateway.close();
+    expect(dataOf((await answer).body).createImageToVideo).toMatchObject({
+      __typename: 'CreateImageToVideoSuccess',
+      task: { state: 'SUBMITTING', providerTaskId: null },
+    });
+    gate.resolve();
+    await closed;
+  });
+
+  test('a mutation that waits over WebSocket is answered with a task that is SUBMITTING, then comes 1001', async () => {
+    const { gate, gateway, provider } = await startWithWaitingCreate();
+    const client = await openGraphqlWs(gateway.graphqlUrl);
+    const create = client.subscribe({ query: CREATE, variables: { input: input() } });
+    await provider.received('createTask');
+    const closed = gateway.close();
+    expect((await create.data()).createImageToVideo).toMatchObject({
+      __typename: 'CreateImageToVideoSuccess',
+      task: { state: 'SUBMITTING', providerTaskId: null },
+    });
+    expect((await client.closed).code).toBe(1001);
+    gate.resolve();
+    await closed;
+  });
+
+  test('closing twice is closing once', async () => {
+    const { gateway } = await startHeldGateway();
+    await Promise.all([gateway.close(), gateway.close()]);
+    await gateway.close();
+  });
+});
+
+describe.each(DOORS)('a gateway that is started again on the same data, over $name,', ({ subscribe }) => {
+  test('goes on where its clients were: with `after` they miss nothing and see nothing twice', async () => {
+    const provider = await startFakeProvider();
+    const before = await startGateway({ provider });
+    provider.answer('createTask', created('kie-1'), created('kie-2'));
+    for (let count = 0; count < 2; count += 1) await graphql(before.graphqlUrl, CREATE, { input: input() });
+    const creates = [await provider.received('createTask'), await provider.received('createTask')];
+
+    const { graphqlUrl } = before;
+    const stream = await subscribe(graphqlUrl, { query: TASKS_UPDATED, variables: { after: 0 } });
+    const first = (await stream.data()).tasksUpdated;
+    // The second one is not read: the client saw the first, no more.
+    await before.close();
+
+    const after = await startGateway({ provider, dataDir: before.dataDir });
+    const again = await subscribe(after.graphqlUrl, {
+      query: TASKS_UPDATED,
+      variables: { after: first.revision },
+    });
+    const second = (await again.data()).tasksUpdated;
+    expect(second.id).not.toBe(first.id);
+    expect(second.revision).toBeGreaterThan(first.revision);
+
+    const one = await subscribe(after.graphqlUrl, {
+      query: TASK_UPDATED,
+      variables: { id: first.id, after: first.revision },
+    });
+    const create = creates.find(({ order }) => order === Number(first.providerTaskId?.at(-1)));
+    if (!create) throw new Error('The provider was not asked for the first task');
+    const kieId = first.providerTaskId ?? '';
+    await deliverCallback(after.callbackUrl(create), callbackSuccess(kieId), sign(HMAC_KEY, kieId));
+    const { taskUpdated } = await one.data();
+    expect(taskUpdated).toMatchObject({ id: first.id, state: 'SUCCESS' });
+    await one.completed();
+    expect((await again.data()).tasksUpdated).toEqual(taskUpdated);
+  });
+});
+
+/** A gateway whose mutations wait for the provider for as long as they may, and a provider that keeps them waiting. */
+async function startWithWaitingCreate() {
+  const provider = await startFakeProvider();
+  const gate = deferred();
+  provider.answer('createTask', { ...created('kie-1'), gate: gate.promise });
+  const gateway = await startGateway({ provider, env: { CREATE_WAIT_MS: '3600000' } });
+  return { gate, gateway, provider };
+}

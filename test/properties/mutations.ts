@@ -1,0 +1,96 @@
+import type { CreateResult } from '../../src/tasks/create-task.ts';
+import type { KnownTask } from './known-tasks.ts';
+import { TIMES, isOpen } from './rules.ts';
+import type { Owner } from './steps.ts';
+
+export interface Mutation {
+  readonly name: string;
+  readonly owner: Owner;
+  readonly key: string | null;
+  readonly prompt: string;
+  readonly issuedAt: number;
+  /** Its process died before it was answered. */
+  isLost: boolean;
+  result: CreateResult | null;
+  /** When it was first seen to wait although the outcome was there. */
+  overdueSince: number | null;
+}
+
+export interface Mutations {
+  add(wish: Pick<Mutation, 'owner' | 'key' | 'prompt'>): Mutation;
+  /** When the first of those that may wait for this task must be answered. */
+  deadlineFor(task: KnownTask): number | null;
+  /** The process dies, and with it whoever waits. */
+  die(): void;
+  /** What is wrong with the answers so far, and with those that did not come. */
+  judge(tasks: readonly KnownTask[]): string[];
+}
+
+/** The mutations that clients have sent, and what they were answered. */
+export function createMutations(now: () => number): Mutations {
+  const all: Mutation[] = [];
+  const open = (): Mutation[] => all.filter(({ isLost, result }) => !isLost && !result);
+
+  function troublesOf(mutation: Mutation, tasks: readonly KnownTask[]): string | null {
+    const { isLost, issuedAt, result } = mutation;
+    if (isLost) return null;
+    const mine = tasks.filter((task) => concerns(mutation, task));
+    if (result) return troubleWith(mutation, result, mine);
+    if (now() >= issuedAt + TIMES.createWait) return 'is not answered in time';
+    const mayWait = mine.some((task) => task.standings.some(isOpen));
+    mutation.overdueSince = mayWait ? null : (mutation.overdueSince ?? now());
+    // A twin that came at the very moment of the outcome may not have been told; then it looks for itself.
+    const isForgotten = mutation.overdueSince !== null && now() >= mutation.overdueSince + TIMES.outcomeLook;
+    return isForgotten ? 'waits, though the outcome is known' : null;
+  }
+
+  return {
+    add(wish) {
+      const mutation = {
+        ...wish,
+        name: `m${all.length + 1}`,
+        issuedAt: now(),
+        isLost: false,
+        result: null,
+        overdueSince: null,
+      };
+      all.push(mutation);
+      return mutation;
+    },
+    deadlineFor(task) {
+      const waiting = open().filter((mutation) => concerns(mutation, task));
+      return waiting.length === 0
+        ? null
+        : Math.min(...waiting.map(({ issuedAt }) => issuedAt + TIMES.createWait));
+    },
+    die() {
+      for (const mutation of open()) mutation.isLost = true;
+    },
+    judge: (tasks) =>
+      all.flatMap((mutation) => {
+        const trouble = troublesOf(mutation, tasks);
+        return trouble === null ? [] : [`${mutation.name} ${trouble}`];
+      }),
+  };
+}
+
+/** Without a key every wish has a prompt of its own. */
+function concerns(mutation: Mutation, task: KnownTask): boolean {
+  const { key, owner, prompt } = mutation;
+  return task.owner === owner && task.key === key && (key !== null || task.prompt === prompt);
+}
+
+function troubleWith({ prompt }: Mutation, result: CreateResult, mine: readonly KnownTask[]): string | null {
+  if (result.kind === 'invalid') return 'is invalid';
+  const twins = mine.filter((task) => task.prompt === prompt);
+  if (result.kind === 'refused') {
+    const isTrue = twins.some((task) =>
+      task.standings.some(({ refusal }) => refusal === result.failure.code),
+    );
+    return isTrue ? null : `is answered with ${result.failure.code}, which nobody has said`;
+  }
+  const named = mine.find((task) => task.id === result.task.id);
+  if (!named) return 'is answered with a task that is not its own';
+  if (named.standings.some(({ isVisible }) => !isVisible)) return 'is answered with a hidden task';
+  return (named.prompt === prompt) === (result.kind === 'success') ? null : `is answered with ${result.kind}`;
+}

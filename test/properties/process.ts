@@ -1,0 +1,132 @@
+import { randomUUID } from 'node:crypto';
+import { openSqlite } from '../../src/store/sqlite.ts';
+import { createTaskStore } from '../../src/store/task-store.ts';
+import { createCallbackAddress } from '../../src/tasks/callback-address.ts';
+import type { Clock } from '../../src/tasks/clock.ts';
+import { createFeed } from '../../src/tasks/feed.ts';
+import { createOutcomes } from '../../src/tasks/outcomes.ts';
+import type { Provider } from '../../src/tasks/provider.ts';
+import type { TaskStore } from '../../src/tasks/store.ts';
+import type { AnnouncedRecord, TaskRecord } from '../../src/tasks/task.ts';
+import { createTasks, type Tasks } from '../../src/tasks/tasks.ts';
+import { DEFAULT_TIMINGS, type Timings } from '../../src/tasks/timings.ts';
+import { TIMES } from './rules.ts';
+
+/** The life of tasks on a real store, in a process that can be killed. */
+export interface Process {
+  readonly tasks: Tasks;
+  /** For looking at what is stored; not counted as work. */
+  readonly store: TaskStore;
+  /** Where the provider calls back for a task. */
+  readonly addressOf: (taskId: string) => string;
+  readonly isDead: () => boolean;
+  /** Nothing that it began goes on, but for what the store is writing already. */
+  kill(): Promise<void>;
+}
+
+export interface ProcessOptions {
+  readonly dataDir: string;
+  readonly clock: Clock;
+  readonly provider: Provider;
+  /** Told of every row that is asked to be added, and of the one that is there then. */
+  readonly onInsert: (asked: TaskRecord, stored: TaskRecord) => void;
+  readonly onChanges: (changes: readonly AnnouncedRecord[]) => void;
+  readonly onError: (error: Error) => void;
+  /** Called with +1 when work on the store begins and with -1 when it ends. */
+  readonly count: (change: 1 | -1) => void;
+}
+
+const MINUTE = 60_000;
+
+/** No limit is ever reached, and what nobody announced is looked for rarely: both have tests of their own. */
+const TIMINGS: Timings = {
+  ...DEFAULT_TIMINGS,
+  ...TIMES,
+  createsPerWindow: 1000,
+  queriesPerSecond: 1000,
+  submitLease: MINUTE,
+  idleLook: MINUTE,
+};
+
+const ignore = (): void => undefined;
+
+export async function startProcess(options: ProcessOptions): Promise<Process> {
+  const { dataDir, onChanges, onError, onInsert } = options;
+  let isDead = false;
+  const clock: Clock = {
+    now: () => options.clock.now(),
+    after: (ms, run) =>
+      options.clock.after(ms, () => {
+        if (!isDead) run();
+      }),
+  };
+  const outcomes = createOutcomes(clock);
+  const feed = createFeed(() => {
+    onError(new Error('a listener of the feed failed'));
+  });
+  const real = createTaskStore(await openSqlite(dataDir), (changes) => {
+    onChanges(changes);
+    feed.publish(changes);
+    changes.forEach(outcomes.tell);
+  });
+  const insert = async (asked: TaskRecord): Promise<TaskRecord> => {
+    const stored = await real.insert(asked);
+    onInsert(asked, stored);
+    return stored;
+  };
+  const store = mortal({ ...real, insert }, () => isDead, options.count);
+  await store.takeOver(clock.now());
+  const callbackAddress = createCallbackAddress(
+    await store.secret('callback'),
+    () => 'https://gateway.example',
+  );
+  const tasks = createTasks({
+    store,
+    outcomes,
+    feed,
+    callbackAddress,
+    clock,
+    provider: mortal(options.provider, () => isDead, ignore),
+    timings: TIMINGS,
+    processId: randomUUID(),
+    log: {
+      debug: ignore,
+      info: ignore,
+      warn: ignore,
+      error: (fields, message) => {
+        onError(new Error(`${message} ${JSON.stringify(fields)}`));
+      },
+    },
+  });
+  tasks.start();
+  return {
+    tasks,
+    store: real,
+    addressOf: (taskId) => String(callbackAddress.urlFor(taskId)),
+    isDead: () => isDead,
+    async kill() {
+      isDead = true;
+      await real.close();
+    },
+  };
+}
+
+/** The same object, whose promises are never settled again once its process is dead. */
+function mortal<T extends object>(target: T, isDead: () => boolean, count: ProcessOptions['count']): T {
+  const never = new Promise<never>(ignore);
+  return new Proxy(target, {
+    get(_target, name, receiver) {
+      const member: unknown = Reflect.get(target, name, receiver);
+      if (typeof member !== 'function') return member;
+      return async (...args: unknown[]) => {
+        if (isDead()) return never;
+        count(1);
+        const [end] = await Promise.allSettled([Reflect.apply(member, target, args)]);
+        count(-1);
+        if (isDead()) return never;
+        if (end.status === 'rejected') throw end.reason;
+        return end.value as unknown;
+      };
+    },
+  });
+}

@@ -1,0 +1,244 @@
+import type { TaskState } from '../../src/tasks/task.ts';
+
+/**
+ * The rules of a task, written a second time from the design and as simply as possible: what may become of a task when
+ * one thing happens. Where the rules leave the moment open (when exactly a deadline is noticed), there is more than one
+ * answer.
+ */
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+
+/** The durations of these worlds: shorter than real ones, in the same order. */
+export const TIMES = {
+  createWait: 15 * SECOND,
+  createTimeout: 20 * SECOND,
+  markMargin: 10 * SECOND,
+  submitDeadline: 4 * SECOND,
+  submissionGrace: 10 * MINUTE,
+  taskDeadline: 30 * MINUTE,
+  checkIntervalMax: 2 * MINUTE,
+  outcomeLook: 5 * SECOND,
+} as const;
+
+/** How much later than at its time a deadline may be noticed, when a check that is due anyway has to notice it. */
+const SLACK = TIMES.checkIntervalMax * 1.2 + MINUTE;
+
+/** What the provider may say about a task; "odd" is an unknown state or a success without a video. */
+export type Says = 'WAITING' | 'QUEUING' | 'GENERATING' | 'SUCCESS' | 'FAIL' | 'odd';
+
+/** One way in which a task may stand. */
+export interface Standing {
+  readonly state: TaskState;
+  readonly failure: string | null;
+  readonly isVisible: boolean;
+  /** Refused before anybody was told of it. */
+  readonly refusal: string | null;
+  /** Deleted: nobody was told of it and it was never sent. */
+  readonly isGone: boolean;
+  readonly providerTaskId: string | null;
+  readonly holdsKey: boolean;
+  readonly submission: 'waiting' | 'in the air' | 'unknown' | 'over';
+  /** When the call in the air was begun, or since when its outcome is unknown. */
+  readonly submissionSince: number;
+  readonly notNowSince: number | null;
+  /** An unsigned callback has named a provider id, so that the provider is asked about it. */
+  readonly isHinted: boolean;
+  readonly createdAt: number;
+}
+
+export type Happening = { readonly at: number } & (
+  | { readonly kind: 'sent' }
+  | { readonly kind: 'accepted'; readonly providerTaskId: string }
+  | { readonly kind: 'refused' | 'not now'; readonly code: string }
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'called back'; readonly providerTaskId: string; readonly says: Says }
+  | { readonly kind: 'hinted' }
+  | {
+      readonly kind: 'shown';
+      readonly providerTaskId: string;
+      readonly says: Says | 'nothing';
+      /** false when the answer shows the callback address of another task. */
+      readonly isOurs: boolean;
+    }
+  | { readonly kind: 'killed'; readonly isBusy: boolean }
+);
+
+export function newStanding(createdAt: number, holdsKey: boolean): Standing {
+  return {
+    state: 'SUBMITTING',
+    failure: null,
+    isVisible: false,
+    refusal: null,
+    isGone: false,
+    providerTaskId: null,
+    holdsKey,
+    submission: 'waiting',
+    submissionSince: createdAt,
+    notNowSince: null,
+    isHinted: false,
+    createdAt,
+  };
+}
+
+/** How a task may stand after something happened; nothing at all when it must not have happened. */
+export function after(task: Standing, what: Happening): readonly Standing[] {
+  if (task.isGone || task.refusal !== null) return what.kind === 'sent' ? [] : [task];
+  switch (what.kind) {
+    case 'sent':
+      return task.submission === 'waiting'
+        ? [{ ...task, submission: 'in the air', submissionSince: what.at }]
+        : [];
+    case 'accepted':
+      return [move(task, { state: 'WAITING', failure: null, providerTaskId: what.providerTaskId })];
+    case 'refused':
+      return [refuse(task, what.code)];
+    case 'not now':
+      return [sendLater(task, what)];
+    case 'unknown':
+      return task.submission === 'in the air' ? [lose(task, what.at)] : [task];
+    case 'called back':
+      return [move(task, newsOf(what.says, what.providerTaskId))];
+    case 'hinted':
+      return [task.providerTaskId === null ? { ...task, isHinted: true } : task];
+    case 'shown':
+      return show(task, what);
+    case 'killed':
+      return restart(task, what);
+  }
+}
+
+/** An answer that shows another task's address counts only where nobody doubts the id that was asked about. */
+function show(task: Standing, what: Happening & { readonly kind: 'shown' }): readonly Standing[] {
+  if (what.says === 'nothing' || (task.providerTaskId === null && !what.isOurs)) return [task];
+  const moved = move(task, newsOf(what.says, what.providerTaskId));
+  // It may have been in doubt when the question was put.
+  return task.isHinted && !what.isOurs ? [task, moved] : [moved];
+}
+
+interface News {
+  readonly state: TaskState;
+  readonly failure: string | null;
+  readonly providerTaskId: string | null;
+}
+
+/** Who says anything at all about a task has it: it is at least waiting there. */
+function newsOf(says: Says, providerTaskId: string): News {
+  if (says === 'odd') return { state: 'WAITING', failure: null, providerTaskId };
+  return { state: says, failure: says === 'FAIL' ? 'GENERATION_FAILED' : null, providerTaskId };
+}
+
+const RANKS = ['SUBMITTING', 'WAITING', 'QUEUING', 'GENERATING', 'SUCCESS'];
+const rank = (state: TaskState): number => RANKS.indexOf(state === 'FAIL' ? 'SUCCESS' : state);
+const isPresumed = (failure: string | null): boolean =>
+  failure === 'SUBMISSION_UNKNOWN' || failure === 'EXPIRED';
+
+export type Ending = Pick<Standing, 'failure' | 'state'>;
+
+/** SUCCESS, or a FAIL that somebody has said. */
+export function hasEnded({ failure, state }: Ending): boolean {
+  return state === 'SUCCESS' || (state === 'FAIL' && !isPresumed(failure));
+}
+
+/** Whether a mutation may still wait for this task. */
+export function isOpen(task: Standing): boolean {
+  return (
+    !task.isGone && task.refusal === null && task.state === 'SUBMITTING' && task.submission !== 'unknown'
+  );
+}
+
+/** Up only; and from a FAIL that was concluded from silence to a true ending. */
+export function mayFollow(before: Ending, next: Ending): boolean {
+  return before.state === 'FAIL'
+    ? !hasEnded(before) && hasEnded(next)
+    : rank(next.state) > rank(before.state);
+}
+
+function move(task: Standing, news: News): Standing {
+  const { failure, providerTaskId, state } = news;
+  if (task.providerTaskId !== null && providerTaskId !== null && task.providerTaskId !== providerTaskId)
+    return task;
+  if (!mayFollow(task, news)) return task;
+  return {
+    ...task,
+    state,
+    failure,
+    providerTaskId: task.providerTaskId ?? providerTaskId,
+    isVisible: true,
+    submission: 'over',
+  };
+}
+
+/** Nothing was created, for certain, however late that is said. */
+function refuse(task: Standing, code: string): Standing {
+  const isWaiting = task.state === 'SUBMITTING' && task.submission !== 'waiting';
+  if (!isWaiting && task.failure !== 'SUBMISSION_UNKNOWN') return task;
+  if (!task.isVisible) return { ...task, refusal: code, holdsKey: false };
+  return { ...move(task, { state: 'FAIL', failure: code, providerTaskId: null }), holdsKey: false };
+}
+
+function sendLater(task: Standing, { at, code }: { readonly at: number; readonly code: string }): Standing {
+  const since = task.notNowSince ?? at;
+  const isTooLate = at >= since + TIMES.submitDeadline || task.failure === 'SUBMISSION_UNKNOWN';
+  if (isTooLate) return refuse(task, code);
+  if (task.state !== 'SUBMITTING' || task.submission === 'waiting') return task;
+  return { ...task, submission: 'waiting', submissionSince: at, notNowSince: since };
+}
+
+/** Nobody knows whether the provider took it: announced, and never sent again. */
+function lose(task: Standing, at: number): Standing {
+  return { ...task, isVisible: true, submission: 'unknown', submissionSince: at };
+}
+
+/** The process dies and another one takes over. Where it was busy, it may just have set the mark. */
+function restart(task: Standing, { at, isBusy }: { readonly at: number; readonly isBusy: boolean }) {
+  if (task.submission === 'in the air' && task.state === 'SUBMITTING')
+    return task.isHinted ? [lose(task, at), task] : [lose(task, at)];
+  if (task.submission !== 'waiting') return [task];
+  const unsent = task.isVisible ? task : { ...task, isGone: true };
+  return isBusy ? [unsent, lose(task, at)] : [unsent];
+}
+
+/** How a task may stand at `now` by the clock alone; `announceAt`: when a mutation that waits for it must answer. */
+export function atTime(
+  task: Standing,
+  now: number,
+  { announceAt, isQuiet }: { readonly announceAt: number | null; readonly isQuiet: boolean },
+): readonly Standing[] {
+  const announced =
+    announceAt !== null && now >= announceAt && !task.isVisible && isOpen(task)
+      ? { ...task, isVisible: true }
+      : task;
+  const due = nextDeadline(announced);
+  if (!due || now < due.at) return [announced];
+  const then = due.then(announced);
+  // While questions to the provider stay unanswered nothing is concluded; later it must have been noticed.
+  const isNoticed = due.slack === 0 || (isQuiet && now >= due.at + due.slack);
+  const later = atTime(then, now, { announceAt, isQuiet });
+  return isNoticed ? later : [announced, ...later];
+}
+
+interface Deadline {
+  readonly at: number;
+  readonly slack: number;
+  readonly then: (task: Standing) => Standing;
+}
+
+function nextDeadline(task: Standing): Deadline | null {
+  if (task.isGone || task.refusal !== null || rank(task.state) === rank('FAIL')) return null;
+  const isOurs = task.providerTaskId !== null;
+  if (isOurs) return ending(task.createdAt + TIMES.taskDeadline, 'EXPIRED', SLACK);
+  if (task.submission === 'unknown')
+    return ending(
+      task.submissionSince + TIMES.submissionGrace,
+      'SUBMISSION_UNKNOWN',
+      task.isHinted ? SLACK : 0,
+    );
+  if (task.submission !== 'in the air') return null;
+  const at = task.submissionSince + TIMES.createTimeout + TIMES.markMargin;
+  return { at, slack: task.isHinted ? SLACK : 0, then: (lost) => lose(lost, at) };
+}
+
+function ending(at: number, failure: string, slack: number): Deadline {
+  return { at, slack, then: (task) => move(task, { state: 'FAIL', failure, providerTaskId: null }) };
+}

@@ -1,0 +1,37 @@
+import { createKie, type KieOptions } from '../../src/provider/kie.ts';
+import type { Provider } from '../../src/tasks/provider.ts';
+import type { TaskInput } from '../../src/tasks/task.ts';
+import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';
+import { onTestEnd } from '../support/leftovers.ts';
+
+export const INPUT: TaskInput = {
+  prompt: 'slow push-in, snow falling',
+  imageUrl: 'https://files.example/first.png',
+  endImageUrl: null,
+  promptOptimizer: null,
+};
+
+const silent = (): void => undefined;
+
+/** The client alone, closed at the end of the test. */
+export function createClient(apiUrl: string, options: Partial<KieOptions> = {}): Provider {
+  const kie = createKie({
+    apiUrl,
+    apiKey: 'test-key',
+    userAgent: 'kineograph/test',
+    createTimeoutMs: 5000,
+    queryTimeoutMs: 5000,
+    log: { debug: silent, info: silent, warn: silent, error: silent },
+    ...options,
+  });
+  onTestEnd(() => kie.close());
+  return kie;
+}
+
+/** The client, and a provider that says what the test wants. */
+export async function startClient(
+  options: Partial<KieOptions> = {},
+): Promise<{ readonly kie: Provider; readonly provider: FakeProvider }> {
+  const provider = await startFakeProvider();
+  return { provider, kie: createClient(provider.url, options) };
+}

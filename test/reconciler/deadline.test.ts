@@ -1,0 +1,117 @@
+import { describe, expect, test } from 'vitest';
+import { staysPending } from '../support/absence.ts';
+import { startFakeProvider } from '../support/fake-provider.ts';
+import { HMAC_KEY } from '../support/gateway.ts';
+import { notVisibleYet, record, refused, succeeded } from '../support/kie.ts';
+import { callbackFail, callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
+import type { Answer } from '../support/provider-answer.ts';
+import { readTask, startWithTask, watchTask, type CalledBack } from '../webhooks/called-back.ts';
+import { createStandingClock } from '../webhooks/standing-clock.ts';
+import { POLLING, until, watchAll } from './polled.ts';
+
+const signed = sign(HMAC_KEY, 'kie-1');
+const DAY = 24 * 60 * 60 * 1000;
+
+/** A task whose time is over: no answer of the provider was an end. */
+async function startExpired(env: Readonly<Record<string, string>> = {}): Promise<CalledBack> {
+  const provider = await startFakeProvider();
+  provider.answer('recordInfo', record('kie-1', { state: 'generating' }));
+  const scene = await startWithTask({
+    provider,
+    env: { TASK_DEADLINE_MS: '1', ...env },
+    overrides: { timings: POLLING },
+  });
+  await (await watchTask(scene.gateway, scene.task.id)).completed();
+  return scene;
+}
+
+test('a task without an end in time is EXPIRED, and says where to look before it is tried again', async () => {
+  const { gateway, provider, task } = await startExpired();
+  const ended = await readTask(gateway, task.id);
+  expect(ended).toMatchObject({
+    state: 'FAIL',
+    failure: { code: 'EXPIRED', providerCode: null, retryable: false },
+    providerTaskId: 'kie-1',
+    videos: [],
+  });
+  expect(ended.failure?.message).toContain('https://kie.ai/logs');
+  expect(ended.completedAt).not.toBeNull();
+  await staysPending(
+    provider.received('recordInfo', ({ order }) => order > 2),
+    100,
+  );
+});
+
+describe('at its deadline, 24 hours after its creation, the provider is asked once more:', () => {
+  test.each<readonly [what: string, answer: Answer, failure: object]>([
+    ['still running', record('kie-1', { state: 'generating' }), { code: 'EXPIRED' }],
+    ['forgotten by then', notVisibleYet(), { code: 'EXPIRED' }],
+    ['no answer at all', { reset: true }, { code: 'EXPIRED' }],
+    ['failed', refused(501, 'it is over'), { code: 'GENERATION_FAILED' }],
+  ])('%s', async (_what, answer, failure) => {
+    const clock = createStandingClock();
+    const { gateway, provider, task } = await startWithTask({
+      overrides: { clock, timings: { checkIntervalMin: 5000, checkIntervalMax: 300_000 } },
+    });
+    provider.answer('recordInfo', answer);
+    const watch = await watchTask(gateway, task.id);
+    clock.advance(DAY);
+    const ended = await until(() => watch.next(), 'FAIL');
+    expect(ended).toMatchObject({ failure });
+    expect(Date.parse(ended.completedAt ?? '') - Date.parse(ended.createdAt)).toBe(DAY);
+  });
+
+  test('done: it has its video', async () => {
+    const clock = createStandingClock();
+    const { gateway, provider, task } = await startWithTask({
+      overrides: { clock, timings: { checkIntervalMin: 5000, checkIntervalMax: 300_000 } },
+    });
+    provider.answer('recordInfo', succeeded('kie-1'));
+    const watch = await watchTask(gateway, task.id);
+    clock.advance(DAY);
+    expect(await until(() => watch.next(), 'SUCCESS')).toMatchObject({ failure: null });
+  });
+});
+
+describe('a task that is EXPIRED', () => {
+  test.each([
+    ['a late success', callbackSuccess('kie-1'), { state: 'SUCCESS', failure: null, creditsConsumed: 57 }],
+    ['a late failure', callbackFail('kie-1'), { state: 'FAIL', failure: { code: 'GENERATION_FAILED' } }],
+  ])('gives way to %s, which everybody sees, and which then stays', async (_what, body, expected) => {
+    const { callback, gateway, task } = await startExpired();
+    const expired = await readTask(gateway, task.id);
+    const next = await watchAll(gateway, expired.revision);
+    expect((await deliverCallback(callback, body, signed)).status).toBe(200);
+    const late = await next();
+    expect(late).toMatchObject({ id: task.id, ...expected });
+    expect(Date.parse(late.completedAt ?? '')).toBeGreaterThan(Date.parse(expired.completedAt ?? ''));
+
+    for (const other of [callbackFail('kie-1', { failCode: '422' }), callbackSuccess('kie-1')])
+      expect((await deliverCallback(callback, other, signed)).status).toBe(200);
+    expect(await readTask(gateway, task.id)).toEqual(late);
+  });
+
+  test('does not give way to a late intermediate state', async () => {
+    const { callback, gateway, task } = await startExpired();
+    const expired = await readTask(gateway, task.id);
+    const body = callbackSuccess('kie-1', { state: 'generating' });
+    expect((await deliverCallback(callback, body, signed)).status).toBe(200);
+    expect(await readTask(gateway, task.id)).toEqual(expired);
+  });
+
+  test('is asked about again when an unsigned callback comes', async () => {
+    const { callback, gateway, provider, task } = await startExpired({ KIE_WEBHOOK_HMAC_KEYS: '' });
+    const next = await watchAll(gateway, (await readTask(gateway, task.id)).revision);
+    provider.answer('recordInfo', succeeded('kie-1'));
+    expect((await deliverCallback(callback, callbackFail('kie-1'))).status).toBe(200);
+    expect(await next()).toMatchObject({ id: task.id, state: 'SUCCESS', failure: null });
+  });
+
+  test('is asked about again when a callback with a wrong signature comes', async () => {
+    const { callback, gateway, provider, task } = await startExpired();
+    const next = await watchAll(gateway, (await readTask(gateway, task.id)).revision);
+    provider.answer('recordInfo', succeeded('kie-1'));
+    expect((await deliverCallback(callback, callbackFail('kie-1'))).status).toBe(401);
+    expect(await next()).toMatchObject({ id: task.id, state: 'SUCCESS', failure: null });
+  });
+});

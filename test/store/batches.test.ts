@@ -1,0 +1,156 @@
+import { describe, expect, it } from 'vitest';
+import { StoreUnavailableError } from '../../src/tasks/store.ts';
+import { hiddenTask, insertHidden, insertVisible, saved } from './records.ts';
+import { STORES } from './stores.ts';
+
+/** A record that no store takes: a time that is not a number. */
+const BROKEN = { updatedAt: NaN };
+
+describe.each(STORES)('writes to $name that arrive together', ({ open }) => {
+  it('share one commit', async () => {
+    const { commits, store } = await open();
+    const before = commits();
+    const tasks = await Promise.all(Array.from({ length: 100 }, () => insertHidden(store)));
+    expect(commits() - before).toBe(1);
+    await Promise.all(tasks.map((task) => saved(store, task)));
+    expect(commits() - before).toBe(2);
+  });
+
+  it('share it whatever they are', async () => {
+    const { commits, store } = await open();
+    const [task, other] = [await insertVisible(store), await insertHidden(store)];
+    const before = commits();
+    await Promise.all([
+      store.save({ ...task, state: 'WAITING' }),
+      store.amend({ ...other, notNowCount: 1 }),
+      insertHidden(store),
+      store.secret('any'),
+      store.sweepOrphans(0),
+    ]);
+    expect(commits() - before).toBe(1);
+  });
+
+  it('are written in the order in which they arrived', async () => {
+    const { store } = await open();
+    const task = hiddenTask();
+    const [inserted, announced, late] = await Promise.all([
+      store.insert(task),
+      store.save({ ...task, state: 'WAITING' }),
+      store.save({ ...task, state: 'QUEUING' }),
+    ]);
+    expect(inserted).toEqual(task);
+    expect(late).toBeNull();
+    expect(await store.get(task.id)).toEqual(announced);
+  });
+
+  it('share at most 500 to a commit', async () => {
+    const { commits, store } = await open();
+    const before = commits();
+    await Promise.all(Array.from({ length: 501 }, () => insertHidden(store)));
+    expect(commits() - before).toBe(2);
+    expect(await store.countWaiting()).toBe(501);
+  });
+
+  it('need no more than one further commit for all that arrived while one was written', async () => {
+    const { commits, store } = await open();
+    const tasks = await Promise.all(Array.from({ length: 50 }, () => insertHidden(store)));
+    const before = commits();
+    // Each asks again from within the answer to its last write.
+    await Promise.all(tasks.map((task) => saved(store, task).then((written) => saved(store, written))));
+    expect(commits() - before).toBe(2);
+  });
+});
+
+describe.each(STORES)('a write that $name cannot take', ({ open }) => {
+  it('is rejected with StoreUnavailableError', async () => {
+    const { store } = await open();
+    await expect(insertHidden(store, BROKEN)).rejects.toThrow(StoreUnavailableError);
+  });
+
+  it('leaves nothing behind and is not told', async () => {
+    const { store, told } = await open();
+    const task = await insertVisible(store);
+    await expect(store.save({ ...task, ...BROKEN })).rejects.toThrow(StoreUnavailableError);
+    expect(await store.get(task.id)).toEqual(task);
+    expect(told.flat()).toEqual([task]);
+  });
+
+  it('harms none of those that it shared a commit with', async () => {
+    const { store, told } = await open();
+    const tasks = await Promise.all(Array.from({ length: 10 }, () => insertHidden(store)));
+    const results = await Promise.allSettled(
+      tasks.map((task, n) => (n === 4 ? store.save({ ...task, ...BROKEN }) : store.save(task))),
+    );
+    const statuses = results.map(({ status }) => status);
+    expect(statuses.filter((status) => status === 'rejected')).toHaveLength(1);
+    expect(statuses[4]).toBe('rejected');
+    const written = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    expect(written.every((record) => record !== null)).toBe(true);
+    expect(told.flat()).toEqual(written);
+    expect(await store.changesAfter('ann', 0, 100)).toEqual(written);
+  });
+
+  it('does not stop those that come after it', async () => {
+    const { store } = await open();
+    await expect(insertHidden(store, BROKEN)).rejects.toThrow(StoreUnavailableError);
+    const task = await insertVisible(store);
+    expect(await store.get(task.id)).toEqual(task);
+  });
+});
+
+describe.each(STORES)('closing $name', ({ open }) => {
+  it('waits until everything that was to be written is written', async () => {
+    const opened = await open();
+    const { store } = opened;
+    const task = hiddenTask();
+    const writes = Promise.all([store.insert(task), store.save(task), insertHidden(store)]);
+    const again = await opened.reopen();
+    const [, announced] = await writes;
+    expect(announced).not.toBeNull();
+    expect(await again.store.get(task.id)).toEqual(announced);
+    expect(await again.store.countWaiting()).toBe(2);
+  });
+
+  it('makes every later use reject with StoreUnavailableError', async () => {
+    const { store } = await open();
+    const task = await insertHidden(store);
+    await store.close();
+    await expect(store.save(task)).rejects.toThrow(StoreUnavailableError);
+    await expect(store.get(task.id)).rejects.toThrow(StoreUnavailableError);
+    await expect(store.find('ann', task.id)).rejects.toThrow(StoreUnavailableError);
+    await expect(store.newestRevision()).rejects.toThrow(StoreUnavailableError);
+    await expect(store.ping()).rejects.toThrow(StoreUnavailableError);
+  });
+
+  it('may be repeated', async () => {
+    const { store } = await open();
+    await store.close();
+    await expect(store.close()).resolves.toBeUndefined();
+  });
+});
+
+describe.each(STORES)('asking $name whether it is there', ({ open }) => {
+  it('is answered while it is open', async () => {
+    const { store } = await open();
+    await expect(store.ping()).resolves.toBeUndefined();
+  });
+});
+
+describe.each(STORES)('a secret in $name', ({ open }) => {
+  it('has 32 bytes, is the same at every call and after opening again, and differs by name', async () => {
+    const opened = await open();
+    const [secret, twin, other] = await Promise.all(
+      ['callback', 'callback', 'other'].map((name) => opened.store.secret(name)),
+    );
+    expect(secret).toHaveLength(32);
+    expect(twin).toEqual(secret);
+    expect(other).not.toEqual(secret);
+    const { store } = await opened.reopen();
+    expect(await store.secret('callback')).toEqual(secret);
+  });
+
+  it('differs between two stores', async () => {
+    const [one, two] = [await open(), await open()];
+    expect(await one.store.secret('callback')).not.toEqual(await two.store.secret('callback'));
+  });
+});

@@ -1,0 +1,109 @@
+import fc from 'fast-check';
+import { expect, describe, it } from 'vitest';
+import type { TaskStore } from '../../src/tasks/store.ts';
+import { TASK_STATES, type TaskRecord } from '../../src/tasks/task.ts';
+import { StoreModel } from './model.ts';
+import { NOW, hiddenTask } from './records.ts';
+import { STORES, type Opened } from './stores.ts';
+
+const OWNERS = ['ann', 'bob'] as const;
+
+/** Tasks are named by a number that is taken modulo how many there are; `isLate` writes on top of an old read. */
+const write = fc.oneof(
+  fc.record({
+    kind: fc.constant('insert' as const),
+    owner: fc.constantFrom(...OWNERS),
+    idempotencyKey: fc.constantFrom('key', 'other key', null, null),
+    createdAt: fc.constantFrom(NOW, NOW + 1),
+  }),
+  fc.record({
+    kind: fc.constantFrom('save' as const, 'amend' as const),
+    task: fc.nat(),
+    isLate: fc.boolean(),
+    state: fc.constantFrom(...TASK_STATES),
+  }),
+);
+type Write = typeof write extends fc.Arbitrary<infer T> ? T : never;
+
+/** Writes that are begun together, or the end of one process and the start of the next. */
+const step = fc.oneof(
+  { weight: 5, arbitrary: fc.array(write, { minLength: 1, maxLength: 6 }) },
+  { weight: 1, arbitrary: fc.constant('reopen' as const) },
+);
+
+/** Begins a write on the real store; the returned function does the same to the model and compares. */
+function begin(store: TaskStore, model: StoreModel, reads: readonly TaskRecord[], what: Write) {
+  if (what.kind === 'insert') {
+    const { createdAt, idempotencyKey, owner } = what;
+    const record = hiddenTask({ createdAt, idempotencyKey, owner });
+    const done = store.insert(record);
+    return async () => {
+      expect(await done).toEqual(model.insert(record));
+    };
+  }
+  const known = what.isLate ? reads : model.all();
+  const read = known[what.task % known.length];
+  if (!read) return () => Promise.resolve();
+  const next = { ...read, state: what.state };
+  if (what.kind === 'amend') {
+    const done = store.amend(next);
+    return async () => {
+      expect(await done).toEqual(model.amend(next));
+    };
+  }
+  const done = store.save(next);
+  return async () => {
+    const written = await done;
+    const newest = model.history.at(-1)?.revision ?? 0;
+    if (written) expect(written.revision).toBeGreaterThan(newest);
+    expect(written).toEqual(model.save(next, written?.revision ?? newest + 1));
+  };
+}
+
+/** Every way of reading shows what the model shows. */
+async function compare(store: TaskStore, model: StoreModel): Promise<void> {
+  const revisions = [0, ...model.history.map(({ revision }) => revision)];
+  for (const owner of OWNERS) {
+    expect(await store.page(owner, { limit: 100, below: null, states: [] })).toEqual(model.page(owner));
+    for (const after of revisions)
+      expect(await store.changesAfter(owner, after, 100)).toEqual(model.changesAfter(owner, after));
+  }
+  for (const record of model.all()) {
+    expect(await store.get(record.id)).toEqual(record);
+    expect(await store.find(record.owner, record.id)).toEqual(record.revision === null ? null : record);
+  }
+  expect(await store.newestRevision()).toBeGreaterThanOrEqual(revisions.at(-1) ?? 0);
+}
+
+/** Many stores or many tasks, each commit of which is synced to a disk that others use too. */
+const SLOW = { timeout: 60_000 };
+
+describe.each(STORES)('$name', ({ open }) => {
+  it(
+    'is a list in memory that forgets nothing, whatever is written together, late or across restarts',
+    SLOW,
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
+          const model = new StoreModel();
+          const told: unknown[] = [];
+          let opened: Opened = await open((changes) => told.push(...changes));
+          let reads: readonly TaskRecord[] = [];
+          for (const what of steps) {
+            if (what === 'reopen') {
+              opened = await opened.reopen();
+            } else {
+              const before = model.all();
+              for (const judge of what.map((one) => begin(opened.store, model, reads, one))) await judge();
+              reads = before;
+            }
+            await compare(opened.store, model);
+          }
+          expect(told).toEqual(model.history);
+          await opened.close();
+        }),
+        { numRuns: 25 },
+      );
+    },
+  );
+});

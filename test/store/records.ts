@@ -1,0 +1,81 @@
+import type { TaskFailure } from '../../src/tasks/failure.ts';
+import type { TaskStore } from '../../src/tasks/store.ts';
+import { MODEL, type AnnouncedRecord, type TaskRecord } from '../../src/tasks/task.ts';
+
+/** The moment around which these tests take place. */
+export const NOW = 1_763_798_400_000;
+
+/** The process that owns hidden tasks unless a test says otherwise. */
+export const PROCESS = 'process-1';
+
+export const FAILURE: TaskFailure = { code: 'SERVER_ERROR', providerCode: '500', message: 'It broke.' };
+
+let made = 0;
+
+/** A task as it is stored first: hidden, leased by its process and not sent. */
+export function hiddenTask(fields: Partial<TaskRecord> = {}): TaskRecord {
+  made += 1;
+  return {
+    id: `task-${made}`,
+    owner: 'ann',
+    state: 'SUBMITTING',
+    revision: null,
+    model: MODEL,
+    prompt: 'slow push-in, snow falling',
+    imageUrl: 'https://files.example/first.png',
+    endImageUrl: null,
+    promptOptimizer: null,
+    videos: [],
+    failure: null,
+    providerTaskId: null,
+    creditsConsumed: null,
+    createdAt: NOW,
+    updatedAt: NOW,
+    completedAt: null,
+    idempotencyKey: null,
+    inputHash: 'hash',
+    submitLeaseBy: PROCESS,
+    submitLeaseUntil: NOW + 25_000,
+    submitAt: NOW,
+    notNowCount: 0,
+    notNowSince: null,
+    markedAt: null,
+    unknownSince: null,
+    refusal: null,
+    candidateProviderTaskId: null,
+    nextCheckAt: null,
+    version: 0,
+    ...fields,
+  };
+}
+
+/** Stores a task and leaves it hidden. */
+export function insertHidden(store: TaskStore, fields: Partial<TaskRecord> = {}): Promise<TaskRecord> {
+  return store.insert(hiddenTask(fields));
+}
+
+/** Stores a task and announces it. */
+export async function insertVisible(
+  store: TaskStore,
+  fields: Partial<TaskRecord> = {},
+): Promise<AnnouncedRecord> {
+  return saved(store, await insertHidden(store, fields));
+}
+
+/** Writes a record that nobody else writes. */
+export async function saved(store: TaskStore, next: TaskRecord): Promise<AnnouncedRecord> {
+  const written = await store.save(next);
+  if (!written) throw new Error(`task ${next.id} was written by somebody else`);
+  return written;
+}
+
+/** The same for what no reader sees. */
+export async function amended(store: TaskStore, next: TaskRecord): Promise<TaskRecord> {
+  const written = await store.amend(next);
+  if (!written) throw new Error(`task ${next.id} was written by somebody else`);
+  return written;
+}
+
+export function idsOf(records: readonly TaskRecord[]): string[] {
+  return records.map(({ id }) => id);
+}

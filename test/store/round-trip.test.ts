@@ -1,0 +1,81 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { PROVIDER_ERROR_CODES } from '../../src/tasks/failure.ts';
+import { validateInput } from '../../src/tasks/validate-input.ts';
+import { anyText, anyUrl } from '../tasks/any-text.ts';
+import { amended, hiddenTask, insertHidden, saved } from './records.ts';
+import { STORES } from './stores.ts';
+
+const input = fc.record({
+  prompt: anyText,
+  imageUrl: fc.oneof(anyUrl, fc.constant('https://files.example/first.png')),
+  endImageUrl: fc.option(anyUrl),
+  promptOptimizer: fc.option(fc.boolean()),
+  idempotencyKey: fc.option(anyText),
+});
+
+/** What the provider may say; it goes through the store as JSON, where every text survives. */
+const failure = fc.record({
+  code: fc.constantFrom(...PROVIDER_ERROR_CODES),
+  providerCode: fc.option(anyText),
+  message: anyText,
+});
+
+const time = fc.integer({ min: 0, max: 8_640_000_000_000_000 });
+
+/** Many stores or many tasks, each commit of which is synced to a disk that others use too. */
+const SLOW = { timeout: 60_000 };
+
+describe.each(STORES)('$name', ({ open }) => {
+  it('gives back every valid input letter by letter, and finds it by its key', SLOW, async () => {
+    const { store } = await open();
+    let owners = 0;
+    await fc.assert(
+      fc.asyncProperty(input, async (given) => {
+        const result = validateInput(given);
+        if (!('valid' in result)) return;
+        owners += 1;
+        const { valid } = result;
+        const task = hiddenTask({ ...valid, owner: `owner-${owners}` });
+        expect(await store.insert(task)).toEqual(task);
+        expect(await store.get(task.id)).toEqual(task);
+        if (valid.idempotencyKey !== null)
+          expect(await store.getByKey(task.owner, valid.idempotencyKey)).toEqual(task);
+      }),
+      { numRuns: 300 },
+    );
+    expect(owners).toBeGreaterThan(10);
+  });
+
+  it('gives back whatever was written to a task', SLOW, async () => {
+    const { store } = await open();
+    await fc.assert(
+      fc.asyncProperty(
+        fc.record({
+          videos: fc.array(fc.record({ url: anyText, expiresAt: fc.option(time) }), { maxLength: 3 }),
+          failure: fc.option(failure),
+          refusal: fc.option(failure),
+          // + 0: no store knows -0.
+          creditsConsumed: fc.option(
+            fc.double({ noNaN: true, noDefaultInfinity: true }).map((credits) => credits + 0),
+          ),
+          updatedAt: time,
+          completedAt: fc.option(time),
+          submitAt: time,
+          notNowCount: fc.integer({ min: 0, max: 1_000_000 }),
+          notNowSince: fc.option(time),
+          markedAt: fc.option(time),
+          unknownSince: fc.option(time),
+          nextCheckAt: fc.option(time),
+        }),
+        async (fields) => {
+          const first = await amended(store, { ...(await insertHidden(store)), ...fields });
+          expect(await store.get(first.id)).toEqual(first);
+          const second = await saved(store, first);
+          expect(await store.find(first.owner, first.id)).toEqual(second);
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+});

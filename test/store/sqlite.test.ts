@@ -1,0 +1,121 @@
+import BetterSqlite3 from 'better-sqlite3';
+import { sql } from 'kysely';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { openSqlite } from '../../src/store/sqlite.ts';
+import { createTaskStore } from '../../src/store/task-store.ts';
+import { StoreUnavailableError } from '../../src/tasks/store.ts';
+import { temporaryDir } from '../support/gateway.ts';
+import { onTestEnd } from '../support/leftovers.ts';
+import { insertVisible } from './records.ts';
+
+/** Connections in a directory, closed at the end of the test. */
+async function open(dataDir: string) {
+  const connections = await openSqlite(dataDir);
+  onTestEnd(() => connections.close());
+  return connections;
+}
+
+async function openStore(dataDir: string) {
+  return createTaskStore(await open(dataDir), () => undefined);
+}
+
+describe('the embedded store', () => {
+  it.each(['writer', 'reader'] as const)(
+    'has what it acknowledges on disk: the %s works with a write-ahead log and waits for every commit to be synced',
+    async (name) => {
+      const connection = (await open(await temporaryDir()))[name];
+      expect((await sql`pragma journal_mode`.execute(connection)).rows).toEqual([{ journal_mode: 'wal' }]);
+      const FULL = 2;
+      expect((await sql`pragma synchronous`.execute(connection)).rows).toEqual([{ synchronous: FULL }]);
+    },
+  );
+
+  it('keeps its data in one database that is whole once it is closed', async () => {
+    const dataDir = await temporaryDir();
+    const store = await openStore(dataDir);
+    const task = await insertVisible(store);
+    await store.close();
+    expect(readdirSync(dataDir).sort()).toEqual(['kineograph.db', 'kineograph.lock']);
+    const again = await openStore(dataDir);
+    expect(await again.find('ann', task.id)).toEqual(task);
+  });
+
+  it('leaves no connection open, not even one that was never used', async () => {
+    const dataDir = await temporaryDir();
+    await (await open(dataDir)).close();
+    // The last connection to a database takes its write-ahead log away.
+    expect(existsSync(join(dataDir, 'kineograph.db-wal'))).toBe(false);
+  });
+
+  it('refuses a write while another program holds the database, and takes the next one', async () => {
+    const dataDir = await temporaryDir();
+    const store = await openStore(dataDir);
+    const intruder = new BetterSqlite3(join(dataDir, 'kineograph.db'));
+    onTestEnd(() => {
+      intruder.close();
+    });
+    intruder.exec('BEGIN IMMEDIATE');
+    await expect(insertVisible(store)).rejects.toThrow(StoreUnavailableError);
+    await expect(store.newestRevision()).resolves.toBe(0);
+    intruder.exec('ROLLBACK');
+    const task = await insertVisible(store);
+    expect(await store.find('ann', task.id)).toEqual(task);
+  });
+});
+
+describe('a data directory', () => {
+  it('is made when it is missing, with the directories above it', async () => {
+    const dataDir = join(await temporaryDir(), 'not', 'there', 'yet');
+    await insertVisible(await openStore(dataDir));
+    expect(existsSync(join(dataDir, 'kineograph.db'))).toBe(true);
+  });
+
+  it('that is in use is refused to a second one, which is told what to do', async () => {
+    const dataDir = await temporaryDir();
+    await open(dataDir);
+    await expect(open(dataDir)).rejects.toThrow(
+      `DATA_DIR ${dataDir} is in use by another Kineograph process. Stop that one, or give this one a DATA_DIR of its own.`,
+    );
+  });
+
+  it('stays its first user’s after a second one was refused', async () => {
+    const dataDir = await temporaryDir();
+    const store = await openStore(dataDir);
+    for (let n = 0; n < 2; n += 1) await expect(open(dataDir)).rejects.toThrow('in use');
+    const task = await insertVisible(store);
+    expect(await store.find('ann', task.id)).toEqual(task);
+  });
+
+  it('is free again once it was closed', async () => {
+    const dataDir = await temporaryDir();
+    await (await open(dataDir)).close();
+    await expect(open(dataDir)).resolves.toBeDefined();
+  });
+
+  it('is free again after the database in it could not be opened', async () => {
+    const dataDir = await temporaryDir();
+    const other = await temporaryDir();
+    writeFileSync(
+      join(dataDir, 'kineograph.db'),
+      'This is no database, however long one looks at it.'.repeat(20),
+    );
+    await expect(open(dataDir)).rejects.toThrow('not a database');
+    await expect(open(dataDir)).rejects.toThrow('not a database');
+    await expect(open(other)).resolves.toBeDefined();
+  });
+
+  it.each([
+    ['is a file', 'file'],
+    ['lies below a file', join('file', 'below')],
+  ])('that %s is refused with a message that says what to do', async (_, path) => {
+    const dir = await temporaryDir();
+    writeFileSync(join(dir, 'file'), '');
+    const dataDir = join(dir, path);
+    await expect(open(dataDir)).rejects.toThrow(`DATA_DIR ${dataDir} cannot be written to (`);
+    await expect(open(dataDir)).rejects.toThrow(
+      'Make it a directory that this user may write to, or choose another.',
+    );
+  });
+});

@@ -1,0 +1,160 @@
+import { describe, expect, it } from 'vitest';
+import type { TaskStore } from '../../src/tasks/store.ts';
+import { FAILURE, NOW, PROCESS, amended, idsOf, insertHidden, insertVisible, saved } from './records.ts';
+import { STORES } from './stores.ts';
+
+function takeTurns(store: TaskStore, now = NOW) {
+  return store.takeTurns({ now, processId: PROCESS, limit: 1, windowMs: 10_000, checkAfterMs: 90_000 });
+}
+
+function claimDue(store: TaskStore, now = NOW) {
+  return store.claimDue({ now, leaseMs: 30_000, limitPerSecond: 10 });
+}
+
+describe.each(STORES)('sweeping orphans in $name', ({ open }) => {
+  it('deletes hidden tasks that were never sent and whose lease has run out, and counts them', async () => {
+    const { store } = await open();
+    const [one, two] = [
+      await insertHidden(store, { submitLeaseUntil: NOW }),
+      await insertHidden(store, { submitLeaseUntil: NOW - 1, owner: 'bob' }),
+    ];
+    expect(await store.sweepOrphans(NOW)).toBe(2);
+    expect(await store.get(one.id)).toBeNull();
+    expect(await store.get(two.id)).toBeNull();
+    expect(await store.countWaiting()).toBe(0);
+    expect(await store.sweepOrphans(NOW)).toBe(0);
+  });
+
+  it('spares those whose lease still runs', async () => {
+    const { store } = await open();
+    const { id } = await insertHidden(store, { submitLeaseUntil: NOW + 1 });
+    expect(await store.sweepOrphans(NOW)).toBe(0);
+    expect(await store.get(id)).not.toBeNull();
+  });
+
+  it('spares every task that was announced, sent, refused, or is not known to be unsent', async () => {
+    const { store } = await open();
+    const over = { submitLeaseUntil: NOW - 1 };
+    const spared = [
+      await insertVisible(store, over),
+      await insertHidden(store, { ...over, markedAt: NOW - 60_000 }),
+      await insertHidden(store, { ...over, refusal: FAILURE }),
+      await insertHidden(store, { ...over, unknownSince: NOW - 60_000 }),
+      await insertHidden(store, { ...over, state: 'WAITING' }),
+    ];
+    expect(await store.sweepOrphans(NOW)).toBe(0);
+    for (const { id } of spared) expect(await store.get(id)).not.toBeNull();
+  });
+
+  it('deletes one whose mark was taken back: the provider has nothing of it', async () => {
+    const { store } = await open();
+    const task = await insertHidden(store, { submitLeaseUntil: NOW });
+    const [marked] = (await takeTurns(store, NOW - 1)).records;
+    if (marked) await amended(store, { ...marked, markedAt: null, nextCheckAt: null });
+    expect(await store.sweepOrphans(NOW)).toBe(1);
+    expect(await store.get(task.id)).toBeNull();
+  });
+
+  it('frees the idempotencyKey', async () => {
+    const { store } = await open();
+    await insertHidden(store, { idempotencyKey: 'key', submitLeaseUntil: NOW });
+    await store.sweepOrphans(NOW);
+    const next = await insertHidden(store, { idempotencyKey: 'key' });
+    expect(await store.getByKey('ann', 'key')).toEqual(next);
+  });
+});
+
+describe.each(STORES)('sweeping $name', ({ open }) => {
+  it('deletes hidden refusals from before the given time, and no others', async () => {
+    const { store } = await open();
+    const old = await insertHidden(store, { refusal: FAILURE, updatedAt: NOW - 1 });
+    const young = await insertHidden(store, { refusal: FAILURE, updatedAt: NOW });
+    await store.sweep({ refusedBefore: NOW, slotsBefore: 0 });
+    expect(await store.get(old.id)).toBeNull();
+    expect(await store.get(young.id)).not.toBeNull();
+  });
+
+  it('never deletes a task that somebody was told of, or that was not refused', async () => {
+    const { store } = await open();
+    const failed = await insertVisible(store, { state: 'FAIL', failure: FAILURE, updatedAt: NOW - 1 });
+    const refused = await insertVisible(store, { refusal: FAILURE, updatedAt: NOW - 1 });
+    const waiting = await insertHidden(store, { updatedAt: NOW - 1 });
+    await store.sweep({ refusedBefore: NOW, slotsBefore: 0 });
+    expect(await store.find('ann', failed.id)).toEqual(failed);
+    expect(await store.find('ann', refused.id)).toEqual(refused);
+    expect(await store.get(waiting.id)).toEqual(waiting);
+  });
+
+  it('deletes slots from before the given time, and no others', async () => {
+    const { store } = await open();
+    for (let n = 0; n < 2; n += 1) await insertVisible(store);
+    await takeTurns(store);
+    await store.sweep({ refusedBefore: 0, slotsBefore: NOW });
+    expect((await takeTurns(store)).records).toEqual([]);
+    await store.sweep({ refusedBefore: 0, slotsBefore: NOW + 1 });
+    expect((await takeTurns(store)).records).toHaveLength(1);
+  });
+
+  it('is no visible change', async () => {
+    const { store, told } = await open();
+    await insertHidden(store, { refusal: FAILURE, updatedAt: NOW - 1 });
+    await store.sweep({ refusedBefore: NOW, slotsBefore: NOW });
+    expect(told).toEqual([]);
+    expect(await store.newestRevision()).toBe(0);
+  });
+});
+
+describe.each(STORES)('taking $name over from a process that is gone', ({ open }) => {
+  it('ends the leases of its mutations, so that what it left unsent and untold can be swept', async () => {
+    const { store } = await open();
+    const { id } = await insertHidden(store, { submitLeaseUntil: NOW + 25_000 });
+    await store.takeOver(NOW);
+    expect(await store.sweepOrphans(NOW)).toBe(1);
+    expect(await store.get(id)).toBeNull();
+  });
+
+  it('ends its check leases', async () => {
+    const { store } = await open();
+    const task = await insertVisible(store, { state: 'WAITING', nextCheckAt: NOW });
+    await claimDue(store);
+    await store.takeOver(NOW + 1);
+    expect(idsOf((await claimDue(store, NOW + 1)).records)).toEqual([task.id]);
+  });
+
+  it('has every mark without an outcome looked at now', async () => {
+    const { store } = await open();
+    const [hidden, visible] = [
+      await insertHidden(store, { markedAt: NOW - 1, nextCheckAt: NOW + 90_000 }),
+      await insertVisible(store, { markedAt: NOW - 1, nextCheckAt: NOW + 90_000 }),
+    ];
+    await store.takeOver(NOW);
+    const { records } = await claimDue(store);
+    expect(idsOf(records).sort()).toEqual([hidden.id, visible.id].sort());
+    for (const { nextCheckAt } of records) expect(nextCheckAt).toBe(NOW);
+  });
+
+  it('leaves the checks of all other tasks where they were', async () => {
+    const { store } = await open();
+    const nextCheckAt = NOW + 60_000;
+    const others = [
+      await insertVisible(store, { nextCheckAt, markedAt: NOW - 1, state: 'WAITING' }),
+      await insertVisible(store, { nextCheckAt, markedAt: NOW - 1, unknownSince: NOW - 1 }),
+      await insertVisible(store, { nextCheckAt }),
+    ];
+    const refused = await insertHidden(store, { markedAt: NOW - 1, refusal: FAILURE });
+    await store.takeOver(NOW);
+    for (const task of others) expect((await store.get(task.id))?.nextCheckAt).toBe(nextCheckAt);
+    expect((await store.get(refused.id))?.nextCheckAt).toBeNull();
+    expect((await claimDue(store)).records).toEqual([]);
+  });
+
+  it('is no visible change, and spares what was announced', async () => {
+    const { store, told } = await open();
+    const task = await saved(store, await insertHidden(store));
+    await store.takeOver(NOW);
+    await store.sweepOrphans(NOW);
+    expect(await store.newestRevision()).toBe(task.revision);
+    expect(told.flat()).toEqual([task]);
+    expect(await store.find('ann', task.id)).not.toBeNull();
+  });
+});

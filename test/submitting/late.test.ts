@@ -1,0 +1,131 @@
+import { describe, expect, test } from 'vitest';
+import { createTask, findTask } from '../api/client.ts';
+import { deferred, type Deferred } from '../support/deferred.ts';
+import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';
+import { created, notVisibleYet, refused, succeeded } from '../support/kie.ts';
+import { deliverCallback, callbackSuccess } from '../support/kie-callback.ts';
+import type { Answer } from '../support/provider-answer.ts';
+import { startStandingGateway, type StandingGateway } from './standing-gateway.ts';
+
+const MINUTE = 60_000;
+
+interface Scene {
+  readonly provider: FakeProvider;
+  readonly gateway: StandingGateway;
+  readonly answer: Deferred<void>;
+  readonly id: string;
+}
+
+/** A task whose create call has been open for so long that it counts as unknown: the process was held up, or its clock set. */
+async function startUnknown(late: Answer, env: Record<string, string> = {}): Promise<Scene> {
+  const provider = await startFakeProvider();
+  const answer = deferred();
+  provider.answer('createTask', { ...late, gate: answer.promise });
+  const gateway = await startStandingGateway({ provider, env: { CREATE_WAIT_MS: '0', ...env } });
+  const { id } = await createTask(gateway, { idempotencyKey: 'one' });
+  await provider.received('createTask');
+  gateway.clock.advance(90_000);
+  await gateway.written((record) => record.unknownSince !== null || record.state === 'FAIL');
+  return { provider, gateway, answer, id };
+}
+
+/** The same, after the grace period. */
+async function startGivenUp(late: Answer): Promise<Scene> {
+  const scene = await startUnknown(late);
+  scene.gateway.clock.advance(30 * MINUTE);
+  await scene.gateway.written((record) => record.state === 'FAIL');
+  expect(await findTask(scene.gateway, scene.id)).toMatchObject({ failure: { code: 'SUBMISSION_UNKNOWN' } });
+  return scene;
+}
+
+describe('an answer that comes after its call was taken for lost:', () => {
+  test('accepted: the task goes on', async () => {
+    const { answer, gateway, id } = await startUnknown(created('kie-1'));
+    answer.resolve();
+    await gateway.written((record) => record.state === 'WAITING');
+    expect(await findTask(gateway, 'kie-1')).toMatchObject({ id, state: 'WAITING' });
+  });
+
+  test('refused: the task has failed for that, and its key is free again', async () => {
+    const { answer, gateway, id, provider } = await startUnknown(refused(402, 'Top up'));
+    answer.resolve();
+    await gateway.written((record) => record.state === 'FAIL');
+    expect(await findTask(gateway, id)).toMatchObject({
+      failure: { code: 'INSUFFICIENT_CREDITS', message: 'Top up' },
+    });
+    provider.answer('createTask', created('kie-2'));
+    expect((await createTask(gateway, { idempotencyKey: 'one' })).id).not.toBe(id);
+    await gateway.written((record) => record.providerTaskId === 'kie-2');
+  });
+
+  test('not now: nothing was created after all, so it is sent again', async () => {
+    const { answer, gateway, id, provider } = await startUnknown(refused(429, 'slow down'));
+    provider.answer('createTask', created('kie-2'));
+    answer.resolve();
+    await gateway.written((record) => record.notNowCount === 1);
+    gateway.clock.advance(3000);
+    await gateway.written((record) => record.state === 'WAITING');
+    expect(await findTask(gateway, 'kie-2')).toMatchObject({ id });
+  });
+});
+
+describe('an answer that comes after its task was given up as SUBMISSION_UNKNOWN:', () => {
+  test('accepted: the provider is asked until the truth is known, and that overturns it', async () => {
+    const { answer, gateway, id, provider } = await startGivenUp(created('kie-1'));
+    provider.answer('recordInfo', notVisibleYet(), succeeded('kie-1'));
+    answer.resolve();
+    await gateway.written((record) => record.candidateProviderTaskId === 'kie-1');
+    gateway.clock.advance(5000);
+    await provider.received('recordInfo');
+    await gateway.written((record) => record.candidateProviderTaskId === 'kie-1');
+    gateway.clock.advance(20 * MINUTE);
+    await gateway.written((record) => record.state === 'SUCCESS');
+    expect(await findTask(gateway, id)).toMatchObject({ failure: null, providerTaskId: 'kie-1' });
+  });
+
+  test('refused: it has failed for that, and its key is free again', async () => {
+    const { answer, gateway, id, provider } = await startGivenUp(refused(402, 'Top up'));
+    answer.resolve();
+    await gateway.written((record) => record.failure?.code === 'INSUFFICIENT_CREDITS');
+    provider.answer('createTask', created('kie-2'));
+    expect((await createTask(gateway, { idempotencyKey: 'one' })).id).not.toBe(id);
+    await gateway.written((record) => record.providerTaskId === 'kie-2');
+  });
+
+  test('not now: it is not sent again, but may be retried, for nothing was created', async () => {
+    const { answer, gateway, id, provider } = await startGivenUp(refused(429, 'slow down'));
+    answer.resolve();
+    await gateway.written((record) => record.failure?.code === 'RATE_LIMITED');
+    expect(await findTask(gateway, id)).toMatchObject({ state: 'FAIL', failure: { retryable: true } });
+    expect(provider.requests('createTask')).toHaveLength(1);
+  });
+});
+
+test('an id that a callback named before the answer was lost is asked about soon, not after the grace period', async () => {
+  const provider = await startFakeProvider();
+  const answer = deferred();
+  provider.answer('createTask', { reset: true, gate: answer.promise });
+  provider.answer('recordInfo', notVisibleYet(), succeeded('kie-1'));
+  const env = { CREATE_WAIT_MS: '0', KIE_WEBHOOK_HMAC_KEYS: '' };
+  const gateway = await startStandingGateway({ provider, env });
+  const { id } = await createTask(gateway);
+  const callback = gateway.callbackUrl(await provider.received('createTask'));
+  await deliverCallback(callback, callbackSuccess('kie-1'));
+  await provider.received('recordInfo');
+  await gateway.written((record) => record.candidateProviderTaskId !== null);
+  answer.resolve();
+  await gateway.written((record) => record.unknownSince !== null);
+  gateway.clock.advance(10_000);
+  await gateway.written((record) => record.state === 'SUCCESS');
+  expect(await findTask(gateway, 'kie-1')).toMatchObject({ id, state: 'SUCCESS' });
+});
+
+test('a task that is given up at once, for no callback could come, keeps its key: it may have been paid for', async () => {
+  const provider = await startFakeProvider();
+  provider.answer('createTask', { reset: true });
+  const gateway = await startStandingGateway({ provider, env: { PUBLIC_URL: '' } });
+  const task = await createTask(gateway, { idempotencyKey: 'one' });
+  expect(task).toMatchObject({ state: 'FAIL', failure: { code: 'SUBMISSION_UNKNOWN' } });
+  expect(await createTask(gateway, { idempotencyKey: 'one' })).toEqual(task);
+  expect(provider.requests('createTask')).toHaveLength(1);
+});

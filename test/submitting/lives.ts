@@ -1,0 +1,96 @@
+import { openSqlite } from '../../src/store/sqlite.ts';
+import { createTaskStore } from '../../src/store/task-store.ts';
+import { createKie } from '../../src/provider/kie.ts';
+import { createCallbackAddress } from '../../src/tasks/callback-address.ts';
+import { systemClock, type Clock } from '../../src/tasks/clock.ts';
+import { createFeed } from '../../src/tasks/feed.ts';
+import { createOutcomes } from '../../src/tasks/outcomes.ts';
+import type { TaskStore } from '../../src/tasks/store.ts';
+import type { TaskRecord } from '../../src/tasks/task.ts';
+import { createTasks, type Tasks } from '../../src/tasks/tasks.ts';
+import { DEFAULT_TIMINGS, type Timings } from '../../src/tasks/timings.ts';
+import type { FakeProvider } from '../support/fake-provider.ts';
+import { temporaryDir } from '../support/gateway.ts';
+import { onTestEnd, recordFailure } from '../support/leftovers.ts';
+import { createQueue } from '../support/queue.ts';
+
+/** One store with room for several processes' lives of tasks, none of which is told what another one writes. */
+export interface Lives {
+  readonly store: TaskStore;
+  /** What the next process that wanted to store a task has stored, or found in its place. */
+  stored(): Promise<TaskRecord>;
+  /** Begins to submit and to check, as the next process. */
+  start(options?: LifeOptions): Tasks;
+  /** A process that takes wishes and never gets to anything else: it dies too early. */
+  stillborn(options?: LifeOptions): Tasks;
+}
+
+export interface LifeOptions {
+  readonly clock?: Clock;
+  readonly timings?: Partial<Timings>;
+}
+
+const ignore = (): void => undefined;
+
+export async function openLives(provider: FakeProvider): Promise<Lives> {
+  const real = createTaskStore(await openSqlite(await temporaryDir()), ignore);
+  onTestEnd(() => real.close());
+  const inserts = createQueue<TaskRecord>('a task that a process stores');
+  const insert = async (record: TaskRecord): Promise<TaskRecord> => {
+    const stored = await real.insert(record);
+    inserts.push(stored);
+    return stored;
+  };
+  const store = { ...real, insert };
+  const callbackAddress = createCallbackAddress(
+    await store.secret('callback'),
+    () => 'https://gateway.example',
+  );
+  const log = {
+    debug: ignore,
+    info: ignore,
+    warn: ignore,
+    error: (_fields: object, message: string) => {
+      recordFailure(message);
+    },
+  };
+  let processes = 0;
+
+  function stillborn({ clock = systemClock, timings = {} }: LifeOptions = {}): Tasks {
+    const kie = createKie({
+      apiUrl: provider.url,
+      apiKey: 'test-key',
+      userAgent: 'test',
+      createTimeoutMs: 10_000,
+      queryTimeoutMs: 10_000,
+      log,
+    });
+    onTestEnd(() => kie.close());
+    processes += 1;
+    return createTasks({
+      store,
+      callbackAddress,
+      clock,
+      log,
+      provider: kie,
+      feed: createFeed((error) => {
+        recordFailure(String(error));
+      }),
+      outcomes: createOutcomes(clock),
+      timings: { ...DEFAULT_TIMINGS, ...timings },
+      processId: `process-${processes}`,
+    });
+  }
+
+  return {
+    store,
+    stored: () => inserts.take(),
+    stillborn,
+    start(options) {
+      const tasks = stillborn(options);
+      tasks.start();
+      onTestEnd(() => tasks.stop(0));
+      return tasks;
+    },
+  };
+}

@@ -1,0 +1,39 @@
+import type { TaskPorts } from '../../src/tasks/ports.ts';
+import type { TaskRecord } from '../../src/tasks/task.ts';
+import { startGateway, type Gateway, type GatewayOptions } from '../support/gateway.ts';
+import { createQueue } from '../support/queue.ts';
+import { createStandingClock, type StandingClock } from '../webhooks/standing-clock.ts';
+
+export interface StandingGateway extends Gateway {
+  readonly clock: StandingClock;
+  /** The oldest record that it has written and that was not taken by this method yet. */
+  written(accepts: (record: TaskRecord) => boolean): Promise<TaskRecord>;
+}
+
+/** A gateway whose time stands still until the test moves it on, and which tells what it has written. */
+export async function startStandingGateway(
+  options: GatewayOptions & { readonly clock?: StandingClock } = {},
+): Promise<StandingGateway> {
+  const { clock = createStandingClock(), overrides, ...others } = options;
+  const writes = createQueue<TaskRecord>('a record that the gateway writes');
+
+  async function told<T extends TaskRecord | null>(write: Promise<T>): Promise<T> {
+    const record = await write;
+    if (record) writes.push(record);
+    return record;
+  }
+  const wrap = (ports: TaskPorts): TaskPorts => {
+    const { store } = ports;
+    return {
+      ...ports,
+      store: {
+        ...store,
+        insert: (record) => told(store.insert(record)),
+        save: (record) => told(store.save(record)),
+        amend: (record) => told(store.amend(record)),
+      },
+    };
+  };
+  const gateway = await startGateway({ ...others, overrides: { ...overrides, clock, wrap } });
+  return { ...gateway, clock, written: (accepts) => writes.take(accepts) };
+}

@@ -1,0 +1,32 @@
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { startApp } from '../../src/app.ts';
+import { parseConfig } from '../../src/config.ts';
+import { createLog } from '../../src/log.ts';
+import type { Orders } from './crash-process.ts';
+import { withMoments } from './crash-steps.ts';
+
+/**
+ * A gateway that kills itself at a given moment, and logs the moments that it lives through. It says `loaded`, waits for
+ * its orders as one line of JSON on stdin, and only then touches the store: so that it can be loaded while its
+ * predecessor still runs.
+ */
+const config = parseConfig(process.env);
+const log = createLog({ level: config.logLevel, pretty: false });
+log.info('loaded');
+
+const [line] = (await once(createInterface({ input: process.stdin }), 'line')) as [string];
+const { dieAt, timings } = JSON.parse(line) as Orders;
+
+const app = await startApp(config, {
+  log,
+  overrides: {
+    timings,
+    wrap: (ports) =>
+      withMoments(ports, (moment) => {
+        if (moment === dieAt) process.kill(process.pid, 'SIGKILL');
+        log.info(moment);
+      }),
+  },
+});
+log.info({ url: app.url }, 'listening');

@@ -1,0 +1,123 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { onTestEnd } from './leftovers.ts';
+import { createQueue } from './queue.ts';
+
+export interface ProcessExit {
+  readonly code: number | null;
+  /** What killed it, if something did. */
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** A real process, seen from outside. It is killed at the end of the test if it still runs. */
+export interface TestProcess {
+  readonly pid: number;
+  readonly exited: Promise<ProcessExit>;
+  stdout(): string;
+  stderr(): string;
+  /** The oldest line of stdout that is accepted and not yet taken by this method; rejects when it ends without one. */
+  line(accepts: (line: string) => boolean): Promise<string>;
+  /** The same for a line of JSON whose member `msg` is this one. */
+  logged(msg: string): Promise<Readonly<Record<string, unknown>>>;
+  signal(name: NodeJS.Signals): void;
+  /** Writes to its stdin. */
+  type(text: string): void;
+  endInput(): void;
+}
+
+type Environment = Readonly<Record<string, string>>;
+
+/** The directory of the project. */
+export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+/** The built program; `npm run test:system` builds it first. */
+export const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+
+/** Starts a program in the project's directory. Of our own environment it inherits only what programs need to be found. */
+export function startProcess(command: string, args: readonly string[], env: Environment = {}): TestProcess {
+  const { HOME = '', PATH = '' } = process.env;
+  const child = spawn(command, args, { cwd: ROOT, env: { HOME, PATH, ...env } });
+  const written = { stdout: '', stderr: '' };
+  const lines = createQueue<string>(`a line of ${command} ${args.join(' ')}`);
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (written.stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (written.stderr += text));
+  createInterface({ input: child.stdout }).on('line', lines.push);
+  // A program that ends before it has read its stdin is no trouble.
+  child.stdin.on('error', () => undefined);
+
+  const exited = exitOf(child);
+  exited.then(
+    ({ code, signal }) => {
+      lines.fail(new Error(`It exited (${code ?? signal ?? '?'}):\n${written.stdout}${written.stderr}`));
+    },
+    (error: unknown) => {
+      lines.fail(error instanceof Error ? error : new Error(String(error)));
+    },
+  );
+  onTestEnd(async () => {
+    child.kill('SIGKILL');
+    await exited;
+  });
+
+  return {
+    pid: child.pid ?? 0,
+    exited,
+    stdout: () => written.stdout,
+    stderr: () => written.stderr,
+    line: lines.take,
+    logged: async (msg) => parseLog(await lines.take((line) => parseLog(line)['msg'] === msg)),
+    signal: (name) => child.kill(name),
+    type: (text) => child.stdin.write(text),
+    endInput: () => child.stdin.end(),
+  };
+}
+
+/** Runs the built program to its end. */
+export async function runBuilt(args: readonly string[], env: Environment = {}) {
+  const run = startProcess(process.execPath, [MAIN, ...args], env);
+  const { code } = await run.exited;
+  return { code, stdout: run.stdout(), stderr: run.stderr() };
+}
+
+export interface BuiltGateway extends TestProcess {
+  readonly url: string;
+  readonly graphqlUrl: string;
+}
+
+/** Starts the built gateway on a free port and waits until it says that it listens. */
+export async function startBuilt(env: Environment & { readonly DATA_DIR: string }): Promise<BuiltGateway> {
+  const running = startProcess(process.execPath, [MAIN], { PORT: '0', ...env });
+  const url = String((await running.logged('listening'))['url']);
+  return { ...running, url, graphqlUrl: `${url}/graphql` };
+}
+
+/** Starts the built sandbox alone on a free port and waits until it says that it listens. */
+export async function startBuiltSandbox(
+  env: Environment = {},
+): Promise<TestProcess & { readonly url: string }> {
+  const running = startProcess(process.execPath, [MAIN, 'sandbox', '--port', '0'], env);
+  const line = await running.line((text) => text.includes('listens on'));
+  return { ...running, url: /http:\/\/[\d.:]+\d/.exec(line)?.[0] ?? '' };
+}
+
+/** Starts the built gateway on a terminal of its own, which is closed when its input ends. Needs python3. */
+export function startOnTerminal(env: Environment): TestProcess {
+  const terminal = fileURLToPath(new URL('terminal.py', import.meta.url));
+  return startProcess('python3', [terminal, process.execPath, MAIN], { TERM: 'xterm', ...env });
+}
+
+async function exitOf(child: ReturnType<typeof spawn>): Promise<ProcessExit> {
+  // Not `exit`: by `close` all that it wrote has been read.
+  const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null];
+  return { code, signal };
+}
+
+function parseLog(line: string): Readonly<Record<string, unknown>> {
+  try {
+    return JSON.parse(line) as Readonly<Record<string, unknown>>;
+  } catch {
+    return {};
+  }
+}

@@ -1,0 +1,27 @@
+import type { ApiTask } from '../support/api-types.ts';
+import { CREATE, TASK_UPDATED, input } from '../support/documents.ts';
+import { graphql } from '../support/graphql-http-client.ts';
+import { dataOf } from '../support/graphql-result.ts';
+import { openGraphqlWs } from '../support/graphql-ws-client.ts';
+
+/** Creates a task that must be accepted or stored. */
+export async function createTask(
+  graphqlUrl: string,
+  overrides: Parameters<typeof input>[0] = {},
+): Promise<ApiTask> {
+  const { body } = await graphql(graphqlUrl, CREATE, { input: input(overrides) });
+  const result = dataOf(body).createImageToVideo;
+  if (result.__typename !== 'CreateImageToVideoSuccess') throw new Error(JSON.stringify(result));
+  return result.task;
+}
+
+/** Every state of a task that a subscriber sees over a WebSocket, from the present one to the last. */
+export async function watchToTheEnd(graphqlUrl: string, id: string): Promise<readonly ApiTask[]> {
+  const socket = await openGraphqlWs(graphqlUrl);
+  const seen: ApiTask[] = [];
+  for await (const result of socket.subscribe({ query: TASK_UPDATED, variables: { id } })) {
+    seen.push(dataOf(result).taskUpdated);
+  }
+  await socket.close();
+  return seen;
+}

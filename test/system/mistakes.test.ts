@@ -1,0 +1,86 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import manifest from '../../package.json' with { type: 'json' };
+import { temporaryDir } from '../support/gateway.ts';
+import { runBuilt, startBuilt, startBuiltSandbox } from '../support/process.ts';
+
+describe('the built command', () => {
+  it('explains itself', async () => {
+    const { code, stdout, stderr } = await runBuilt(['--help']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/^Usage: /);
+  });
+
+  it('tells its version', async () => {
+    expect(await runBuilt(['--version'])).toEqual({ code: 0, stdout: `${manifest.version}\n`, stderr: '' });
+  });
+
+  it('exits 64 upon an unknown command and says what was probably meant', async () => {
+    const { code, stdout, stderr } = await runBuilt(['sandbx']);
+    expect({ code, stdout }).toEqual({ code: 64, stdout: '' });
+    expect(stderr).toContain('Unknown command "sandbx"; did you mean "sandbox"?');
+    expect(stderr).toContain('Usage: ');
+  });
+
+  it('exits 78 upon a wrong environment, with every mistake in one report and no secret', async () => {
+    const { code, stdout, stderr } = await runBuilt([], {
+      PORT: 'many',
+      HOST: '0.0.0.0',
+      PUBLIC_URL: 'https://video.example.com/path',
+      KIE_API_KEY: 'secret key with spaces',
+      KIE_WEBHOOK_HMAC_KEY: 'secret-of-ours',
+      DATA_DIR: await temporaryDir(),
+    });
+    expect({ code, stdout }).toEqual({ code: 78, stdout: '' });
+    expect(stderr).toMatch(/^kineograph: There are 5 mistakes in the environment:\n/);
+    const names = [
+      'PORT=',
+      'HOST=',
+      'PUBLIC_URL=',
+      'KIE_API_KEY: expected',
+      'KIE_WEBHOOK_HMAC_KEY is not a variable',
+    ];
+    for (const name of names) expect(stderr).toContain(`\n  - ${name}`);
+    expect(stderr).not.toContain('secret');
+  });
+});
+
+describe('what cannot be had', () => {
+  it('is a port in use: exit 1 and a way out', async () => {
+    const first = await startBuilt({ DATA_DIR: await temporaryDir() });
+    const { port } = new URL(first.url);
+    const { code, stderr } = await runBuilt([], { PORT: port, DATA_DIR: await temporaryDir() });
+    expect(code).toBe(1);
+    expect(stderr).toBe(
+      `kineograph: port ${port} on 127.0.0.1 is in use. Stop what listens there, or choose another: PORT=${Number(port) + 1}, or PORT=0 for any.\n`,
+    );
+  });
+
+  it('is a port in use, for the sandbox: exit 1 and a way out', async () => {
+    const { port } = new URL((await startBuiltSandbox()).url);
+    const { code, stderr } = await runBuilt(['sandbox', '--port', port]);
+    expect(code).toBe(1);
+    expect(stderr).toContain(`port ${port} on 127.0.0.1 is in use. `);
+    expect(stderr).toContain('--port 0');
+  });
+
+  it('is a data directory that cannot be written to: exit 1 and what to do', async () => {
+    // A file where the directory should be stops even root.
+    const file = join(await temporaryDir(), 'file');
+    await writeFile(file, '');
+    const { code, stderr } = await runBuilt([], { PORT: '0', DATA_DIR: join(file, 'data') });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^kineograph: DATA_DIR .*\/file\/data cannot be written to \(ENOTDIR/);
+    expect(stderr).toContain('choose another');
+  });
+
+  it('is a data directory that another process has: exit 1, and the other goes on', async () => {
+    const DATA_DIR = await temporaryDir();
+    const first = await startBuilt({ DATA_DIR });
+    const { code, stderr } = await runBuilt([], { PORT: '0', DATA_DIR });
+    expect(code).toBe(1);
+    expect(stderr).toContain(`DATA_DIR ${DATA_DIR} is in use by another Kineograph process. Stop that one`);
+    expect((await fetch(`${first.url}/ready`)).status).toBe(200);
+  });
+});

@@ -1,0 +1,88 @@
+import { expect, test } from 'vitest';
+import { deferred } from '../support/deferred.ts';
+import { TASK, TASKS } from '../support/documents.ts';
+import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';
+import { temporaryDir } from '../support/gateway.ts';
+import { graphql } from '../support/graphql-http-client.ts';
+import { dataOf } from '../support/graphql-result.ts';
+import { openGraphqlWs } from '../support/graphql-ws-client.ts';
+import { created, notVisibleYet } from '../support/kie.ts';
+import { startBuilt } from '../support/process.ts';
+import { createTask, watchToTheEnd } from './client.ts';
+
+test('asked to stop, it sends its clients away, exits 0 within 5 s and has lost no task', async () => {
+  const DATA_DIR = await temporaryDir();
+  const gateway = await startBuilt({ DATA_DIR });
+  const prompt = 'snow falling [sandbox: duration=3s]';
+  const ids = [];
+  for (let i = 0; i < 3; i += 1) ids.unshift((await createTask(gateway.graphqlUrl, { prompt })).id);
+  const socket = await openGraphqlWs(gateway.graphqlUrl);
+
+  const signalledAt = performance.now();
+  gateway.signal('SIGTERM');
+  expect(await gateway.exited).toEqual({ code: 0, signal: null });
+  expect(performance.now() - signalledAt).toBeLessThan(5000);
+  expect((await socket.closed).code).toBe(1001);
+
+  const again = await startBuilt({ DATA_DIR });
+  const { body } = await graphql(again.graphqlUrl, TASKS);
+  expect(dataOf(body).tasks.edges.map(({ node }) => node.id)).toEqual(ids);
+  const ends = await Promise.all(ids.map((id) => watchToTheEnd(again.graphqlUrl, id)));
+  expect(ends.map((seen) => seen.at(-1)?.state)).toEqual(['SUCCESS', 'SUCCESS', 'SUCCESS']);
+});
+
+test('killed in the middle of a task and started again, it brings the task to SUCCESS', async () => {
+  const DATA_DIR = await temporaryDir();
+  const gateway = await startBuilt({ DATA_DIR });
+  const { id, state } = await createTask(gateway.graphqlUrl, { prompt: 'snow [sandbox: duration=2s]' });
+  expect(state).toBe('WAITING');
+  gateway.signal('SIGKILL');
+  expect((await gateway.exited).signal).toBe('SIGKILL');
+
+  const again = await startBuilt({ DATA_DIR });
+  expect((await watchToTheEnd(again.graphqlUrl, id)).at(-1)?.state).toBe('SUCCESS');
+});
+
+test('a second signal ends it at once, though a create call is in the air, and that call is never sent again', async () => {
+  const provider = await startFakeProvider();
+  provider.answer('createTask', { hang: true });
+  const env = { ...kieEnv(provider), DATA_DIR: await temporaryDir() };
+  const gateway = await startBuilt(env);
+  const creating = createTask(gateway.graphqlUrl);
+  await provider.received('createTask');
+
+  gateway.signal('SIGTERM');
+  // The caller is answered before the process goes.
+  const { id, state } = await creating;
+  expect(state).toBe('SUBMITTING');
+  await gateway.logged('stopping');
+  gateway.signal('SIGTERM');
+  expect(await gateway.exited).toEqual({ code: 1, signal: null });
+
+  const again = await startBuilt(env);
+  expect((await watchToTheEnd(again.graphqlUrl, id)).at(-1)?.failure?.code).toBe('SUBMISSION_UNKNOWN');
+  expect(provider.requests('createTask')).toHaveLength(1);
+});
+
+test('asked to stop with a create call in the air, it waits for the answer and keeps it', async () => {
+  const provider = await startFakeProvider();
+  const answered = deferred();
+  provider.answer('createTask', { ...created('kie-1'), gate: answered.promise });
+  provider.always('recordInfo', notVisibleYet());
+  const env = { ...kieEnv(provider), DATA_DIR: await temporaryDir() };
+  const gateway = await startBuilt(env);
+  const creating = createTask(gateway.graphqlUrl);
+  await provider.received('createTask');
+  gateway.signal('SIGTERM');
+  const { id } = await creating;
+  answered.resolve();
+  expect(await gateway.exited).toEqual({ code: 0, signal: null });
+
+  const again = await startBuilt(env);
+  const { body } = await graphql(again.graphqlUrl, TASK, { id });
+  expect(dataOf(body).task).toMatchObject({ state: 'WAITING', providerTaskId: 'kie-1' });
+});
+
+function kieEnv(provider: FakeProvider) {
+  return { KIE_API_KEY: 'key-of-the-test', KIE_API_URL: provider.url };
+}

@@ -1,0 +1,133 @@
+import { afterAll, describe, expect, test } from 'vitest';
+import { compileMortalGateway, createSuccession } from '../support/crash-process.ts';
+import { deferred } from '../support/deferred.ts';
+import { CREATE, TASK, TASKS, TASK_UPDATED, input } from '../support/documents.ts';
+import { startFakeProvider } from '../support/fake-provider.ts';
+import { HMAC_KEY } from '../support/gateway.ts';
+import { graphql } from '../support/graphql-http-client.ts';
+import { dataOf, type GraphqlResult } from '../support/graphql-result.ts';
+import { openGraphqlWs } from '../support/graphql-ws-client.ts';
+import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
+import { createBody, created, notVisibleYet } from '../support/kie.ts';
+import type { ProviderRequest } from '../support/provider-request.ts';
+import { LOCKED, possibleTroubles, type StoreTrouble } from '../support/store-troubles.ts';
+
+const program = await compileMortalGateway();
+afterAll(program.remove);
+
+const TROUBLES = await possibleTroubles();
+
+describe.each(TROUBLES)('a store $name', (trouble) => {
+  test('has mutations and callbacks tried again, answers queries, and works again when the trouble is over', async () => {
+    const { gateway, provider, callBack, create, startTrouble } = await start(trouble);
+    provider.answer('createTask', created('kie-1'), created('kie-2'));
+    const { id } = taskOf(await create('before'));
+    const socket = await openGraphqlWs(gateway.graphqlUrl);
+    const watch = socket.subscribe({ query: TASK_UPDATED, variables: { id } });
+    expect((await watch.data()).taskUpdated.state).toBe('WAITING');
+
+    const endTrouble = await startTrouble();
+    expect(codesOf(await create('meanwhile'))).toEqual(['SERVICE_UNAVAILABLE']);
+    const { err } = await gateway.logged('a GraphQL operation failed unexpectedly');
+    expect(err).toMatchObject({ message: expect.stringContaining(trouble.reason) as string });
+    const refused = await callBack('kie-1');
+    expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '5']);
+    const found = await graphql(gateway.graphqlUrl, TASK, { id });
+    expect(dataOf(found.body).task).toMatchObject({ id, state: 'WAITING' });
+    const listed = await graphql(gateway.graphqlUrl, TASKS);
+    expect(dataOf(listed.body).tasks.edges.map(({ node }) => node.id)).toEqual([id]);
+    const late = socket.subscribe({ query: TASK_UPDATED, variables: { id } });
+    expect((await late.data()).taskUpdated.state).toBe('WAITING');
+    expect((await fetch(`${gateway.url}/health`)).status).toBe(200);
+
+    await endTrouble();
+    expect(taskOf(await create('meanwhile'))).toMatchObject({ state: 'WAITING', providerTaskId: 'kie-2' });
+    expect((await callBack('kie-1')).status).toBe(200);
+    for (const stream of [watch, late]) {
+      expect((await stream.data()).taskUpdated.state).toBe('SUCCESS');
+      await stream.completed();
+    }
+    expect(provider.requests('createTask')).toHaveLength(2);
+  });
+
+  test('gets the outcome of a create call when the trouble is over, and the call is not sent again', async () => {
+    const { create, gateway, provider, startTrouble } = await start(trouble);
+    const answered = deferred();
+    provider.answer('createTask', { ...created('kie-1'), gate: answered.promise });
+    const asked = create('a wish');
+    await provider.received('createTask');
+
+    const endTrouble = await startTrouble();
+    answered.resolve();
+    await gateway.logged('the store did not take the outcome of a create call; trying again');
+    expect(codesOf(await asked)).toEqual(['SERVICE_UNAVAILABLE']);
+    await endTrouble();
+
+    expect(taskOf(await create('a wish'))).toMatchObject({ state: 'WAITING', providerTaskId: 'kie-1' });
+    expect(provider.requests('createTask')).toHaveLength(1);
+  });
+});
+
+test('while the store is locked, a rush of mutations does not hold up what needs no lock', async () => {
+  const { create, gateway, startTrouble } = await start(LOCKED);
+  const endTrouble = await startTrouble();
+  let unanswered = 40;
+  const rush = Array.from({ length: unanswered }, async (_, index) => {
+    const body = await create(`wish ${index}`);
+    unanswered -= 1;
+    return codesOf(body);
+  });
+
+  const isUnanswered = (): boolean => unanswered > 0;
+  const durations: number[] = [];
+  while (isUnanswered()) {
+    const askedAt = performance.now();
+    await fetch(`${gateway.url}/health`);
+    durations.push(performance.now() - askedAt);
+  }
+  expect(new Set((await Promise.all(rush)).flat())).toEqual(new Set(['SERVICE_UNAVAILABLE']));
+  await endTrouble();
+  // Were each to wait for the lock by itself, and the process with it, this would take ten seconds.
+  expect(Math.max(...durations)).toBeLessThan(2000);
+});
+
+async function start(trouble: StoreTrouble) {
+  const provider = await startFakeProvider();
+  provider.always('recordInfo', notVisibleYet());
+  const dataDir = await trouble.dataDir();
+  const succession = await createSuccession({
+    program,
+    providerUrl: provider.url,
+    env: { DATA_DIR: dataDir, CREATE_WAIT_MS: '2000' },
+    timings: { outcomeLook: 100 },
+  });
+  const gateway = await succession.start();
+  const calls = new Map<string, ProviderRequest>();
+
+  return {
+    gateway,
+    provider,
+    startTrouble: () => trouble.begin({ dataDir, pid: gateway.pid }),
+    create: async (prompt: string) =>
+      (await graphql(gateway.graphqlUrl, CREATE, { input: input({ prompt, idempotencyKey: prompt }) })).body,
+    /** Of the first task. */
+    async callBack(providerTaskId: string) {
+      const call = calls.get(providerTaskId) ?? (await provider.received('createTask'));
+      calls.set(providerTaskId, call);
+      const url = gateway.url + new URL(createBody(call).callBackUrl ?? '').pathname;
+      return deliverCallback(url, callbackSuccess(providerTaskId), sign(HMAC_KEY, providerTaskId));
+    },
+  };
+}
+
+type Created = Awaited<ReturnType<Awaited<ReturnType<typeof start>>['create']>>;
+
+function taskOf(body: Created) {
+  const result = dataOf(body).createImageToVideo;
+  if (result.__typename !== 'CreateImageToVideoSuccess') throw new Error(JSON.stringify(result));
+  return result.task;
+}
+
+function codesOf({ errors = [] }: GraphqlResult<unknown>): readonly unknown[] {
+  return errors.map(({ extensions }) => extensions?.['code']);
+}

@@ -1,0 +1,60 @@
+import { expect, test } from 'vitest';
+import { ACCOUNT, TASK, TASKS } from '../support/documents.ts';
+import { temporaryDir } from '../support/gateway.ts';
+import { graphql } from '../support/graphql-http-client.ts';
+import { dataOf } from '../support/graphql-result.ts';
+import { startBuilt } from '../support/process.ts';
+import { createTask, watchToTheEnd } from './client.ts';
+
+test('started with nothing but a port and a directory, it is healthy and answers queries', async () => {
+  const gateway = await startBuilt({ DATA_DIR: await temporaryDir() });
+
+  for (const path of ['/health', '/ready']) {
+    const answer = await fetch(gateway.url + path);
+    expect([answer.status, await answer.json()]).toEqual([200, { status: 'ok' }]);
+  }
+  const { body } = await graphql(gateway.graphqlUrl, TASKS);
+  expect(dataOf(body).tasks.edges).toEqual([]);
+  const account = await graphql(gateway.graphqlUrl, ACCOUNT);
+  expect(dataOf(account.body).account.creditsRemaining).toBe(10_000);
+});
+
+test('GraphiQL comes whole from the gateway itself', async () => {
+  const gateway = await startBuilt({ DATA_DIR: await temporaryDir() });
+  const page = await fetch(gateway.graphqlUrl, { headers: { accept: 'text/html' } });
+  expect(page.headers.get('content-type')).toContain('text/html');
+  const html = await page.text();
+  expect(html).toContain('createImageToVideo');
+  // Scripts, styles and pictures of other hosts would be named in an attribute.
+  expect(html.match(/<(?:script|link|img)\b[^>]*(?:src|href)="https?:[^"]*"/g)).toBeNull();
+});
+
+test('a picture becomes a video: created, watched over a WebSocket, played in ranges, paid for once', async () => {
+  const gateway = await startBuilt({ DATA_DIR: await temporaryDir() });
+  const created = await createTask(gateway.graphqlUrl, { prompt: 'snow falling [sandbox: duration=1s]' });
+  expect(created.state).toBe('WAITING');
+
+  const seen = await watchToTheEnd(gateway.graphqlUrl, created.id);
+  expect(seen[0]?.id).toBe(created.id);
+  const revisions = seen.map(({ revision }) => revision);
+  expect(revisions).toEqual(revisions.toSorted((a, b) => a - b));
+  const last = seen.at(-1);
+  expect(last).toMatchObject({ state: 'SUCCESS', creditsConsumed: 57, failure: null });
+
+  const found = await graphql(gateway.graphqlUrl, TASK, { id: last?.providerTaskId });
+  expect(dataOf(found.body).task).toEqual(last);
+
+  const url = last?.videos[0]?.url ?? '';
+  expect(url.startsWith(`${gateway.url}/sandbox/files/`)).toBe(true);
+  const whole = await fetch(url);
+  expect(whole.headers.get('content-type')).toBe('video/mp4');
+  const bytes = Buffer.from(await whole.arrayBuffer());
+  expect(bytes.toString('latin1', 4, 8)).toBe('ftyp');
+  const part = await fetch(url, { headers: { range: 'bytes=1000-1999' } });
+  expect(part.status).toBe(206);
+  expect(part.headers.get('content-range')).toBe(`bytes 1000-1999/${bytes.length}`);
+  expect(Buffer.from(await part.arrayBuffer())).toEqual(bytes.subarray(1000, 2000));
+
+  const account = await graphql(gateway.graphqlUrl, ACCOUNT);
+  expect(dataOf(account.body).account.creditsRemaining).toBe(10_000 - 57);
+});

@@ -1,0 +1,190 @@
+import { describe, expect, it } from 'vitest';
+import { applyUpdate, type TaskUpdate, type Updatable } from '../../src/tasks/apply-update.ts';
+import { PROVIDER_ERROR_CODES, type ProviderErrorCode, type TaskFailure } from '../../src/tasks/failure.ts';
+import { TASK_STATES, type TaskState } from '../../src/tasks/task.ts';
+
+const THEN = 1_763_798_400_000;
+const NOW = THEN + 60_000;
+const DAY = 24 * 60 * 60 * 1000;
+
+const VIDEO = { url: 'https://files.example/old.mp4', expiresAt: THEN + DAY };
+const ALONG_THE_WAY = ['WAITING', 'QUEUING', 'GENERATING'] as const;
+const PRESUMED = ['SUBMISSION_UNKNOWN', 'EXPIRED'] as const;
+const TRUE_CODES = PROVIDER_ERROR_CODES.filter((code) => code !== 'SUBMISSION_UNKNOWN' && code !== 'EXPIRED');
+
+function failureOf(code: ProviderErrorCode): TaskFailure {
+  return { code, providerCode: '500', message: `It failed: ${code}.` };
+}
+
+/** A task in a state, with everything that this state goes with. */
+function task(state: TaskState, code: ProviderErrorCode = 'SERVER_ERROR'): Updatable {
+  const ended = state === 'SUCCESS' || state === 'FAIL';
+  return {
+    state,
+    providerTaskId: state === 'SUBMITTING' ? null : 'kie-1',
+    creditsConsumed: null,
+    videos: state === 'SUCCESS' ? [VIDEO] : [],
+    failure: state === 'FAIL' ? failureOf(code) : null,
+    updatedAt: THEN,
+    completedAt: ended ? THEN : null,
+  };
+}
+
+/** News of a state, with everything that this state goes with. */
+function update(
+  state: Exclude<TaskState, 'SUBMITTING'>,
+  fields: Partial<Pick<TaskUpdate, 'providerTaskId' | 'creditsConsumed'>> = {},
+  code: ProviderErrorCode = 'GENERATION_FAILED',
+): TaskUpdate {
+  const base = { providerTaskId: 'kie-1', creditsConsumed: null, ...fields };
+  switch (state) {
+    case 'SUCCESS':
+      return { ...base, state, videoUrls: ['https://files.example/new.mp4'] };
+    case 'FAIL':
+      return { ...base, state, failure: failureOf(code) };
+    case 'WAITING':
+    case 'QUEUING':
+    case 'GENERATING':
+      return { ...base, state };
+  }
+}
+
+/** All pairs of a state and a state that an update can bring, with how far each is along the way. */
+const RANKS = { SUBMITTING: 0, WAITING: 1, QUEUING: 2, GENERATING: 3, SUCCESS: 4, FAIL: 4 };
+const PAIRS = TASK_STATES.flatMap((from) =>
+  TASK_STATES.filter((state) => state !== 'SUBMITTING').map((to) => ({ from, to })),
+);
+const UPWARD = PAIRS.filter(({ from, to }) => RANKS[to] > RANKS[from]);
+const NOT_UPWARD = PAIRS.filter(({ from, to }) => RANKS[to] <= RANKS[from]);
+
+describe('a task', () => {
+  it.each(UPWARD)('moves up from $from to $to', ({ from, to }) => {
+    expect(applyUpdate(task(from), update(to), NOW)).toMatchObject({ state: to, updatedAt: NOW });
+  });
+
+  it.each(NOT_UPWARD)('learns nothing new in $from from $to', ({ from, to }) => {
+    expect(applyUpdate(task(from), update(to), NOW)).toBeNull();
+  });
+
+  it('learns nothing new from an equal state, whatever else the update says', () => {
+    const news = update('WAITING', { creditsConsumed: 57 });
+    expect(applyUpdate(task('WAITING'), news, NOW)).toBeNull();
+  });
+
+  it('keeps every other field as it is', () => {
+    const before = { ...task('WAITING'), id: 'task-1', prompt: 'snow', revision: 7, createdAt: THEN };
+    expect(applyUpdate(before, update('QUEUING'), NOW)).toEqual({
+      ...before,
+      state: 'QUEUING',
+      updatedAt: NOW,
+    });
+  });
+});
+
+describe('a task that ended', () => {
+  it.each(TRUE_CODES)('as FAIL with %s stays as it is, whatever is said later', (code) => {
+    for (const state of [...ALONG_THE_WAY, 'SUCCESS', 'FAIL'] as const)
+      expect(applyUpdate(task('FAIL', code), update(state), NOW)).toBeNull();
+  });
+
+  it('as SUCCESS stays as it is, also when told of another video or a failure', () => {
+    expect(applyUpdate(task('SUCCESS'), update('SUCCESS'), NOW)).toBeNull();
+    expect(applyUpdate(task('SUCCESS'), update('FAIL'), NOW)).toBeNull();
+  });
+});
+
+describe.each(PRESUMED)('a FAIL that was concluded from silence (%s)', (code) => {
+  const presumed = { ...task('FAIL', code), providerTaskId: null };
+
+  it('gives way to a success: failure is gone, the video is there, completedAt is the new time', () => {
+    expect(applyUpdate(presumed, update('SUCCESS'), NOW)).toEqual({
+      ...presumed,
+      state: 'SUCCESS',
+      providerTaskId: 'kie-1',
+      failure: null,
+      videos: [{ url: 'https://files.example/new.mp4', expiresAt: NOW + DAY }],
+      updatedAt: NOW,
+      completedAt: NOW,
+    });
+  });
+
+  it.each(TRUE_CODES)('gives way to a true failure (%s)', (trueCode) => {
+    const failed = applyUpdate(presumed, update('FAIL', {}, trueCode), NOW);
+    expect(failed).toMatchObject({ state: 'FAIL', failure: failureOf(trueCode), completedAt: NOW });
+  });
+
+  it.each(PRESUMED)('does not give way to another conclusion from silence (%s)', (other) => {
+    expect(applyUpdate(presumed, update('FAIL', {}, other), NOW)).toBeNull();
+  });
+
+  it.each(ALONG_THE_WAY)('does not give way to %s: only a true ending overturns it', (state) => {
+    expect(applyUpdate(presumed, update(state), NOW)).toBeNull();
+  });
+
+  it('does not give way to the ending of another task of the provider’s', () => {
+    const known = { ...presumed, providerTaskId: 'kie-1' };
+    expect(applyUpdate(known, update('SUCCESS', { providerTaskId: 'kie-2' }), NOW)).toBeNull();
+  });
+
+  it('gives way once: what it gave way to absorbs', () => {
+    const ended = applyUpdate(presumed, update('SUCCESS'), NOW);
+    expect(ended && applyUpdate(ended, update('FAIL'), NOW + 1)).toBeNull();
+  });
+});
+
+describe('the provider’s id of a task', () => {
+  it('is taken from the first update that names it', () => {
+    expect(applyUpdate(task('SUBMITTING'), update('WAITING'), NOW)?.providerTaskId).toBe('kie-1');
+  });
+
+  it('stays when an update names none', () => {
+    const news = update('QUEUING', { providerTaskId: null });
+    expect(applyUpdate(task('WAITING'), news, NOW)?.providerTaskId).toBe('kie-1');
+  });
+
+  it('stays unknown when nobody names it', () => {
+    const news = update('FAIL', { providerTaskId: null });
+    expect(applyUpdate(task('SUBMITTING'), news, NOW)).toMatchObject({ state: 'FAIL', providerTaskId: null });
+  });
+
+  it.each(['GENERATING', 'SUCCESS', 'FAIL'] as const)('tells whose update it is: %s of another', (state) => {
+    expect(applyUpdate(task('WAITING'), update(state, { providerTaskId: 'kie-2' }), NOW)).toBeNull();
+  });
+});
+
+describe('the fields of a task after an update', () => {
+  it.each(ALONG_THE_WAY)('on the way (%s) know no end: no videos, no failure, no completedAt', (state) => {
+    expect(applyUpdate(task('SUBMITTING'), update(state), NOW)).toMatchObject({
+      videos: [],
+      failure: null,
+      completedAt: null,
+    });
+  });
+
+  it('after SUCCESS are the videos in their order, each kept for 24 hours from now on, and no failure', () => {
+    const urls = ['https://files.example/1.mp4', 'https://files.example/2.mp4'];
+    const news = { ...update('SUCCESS'), state: 'SUCCESS', videoUrls: urls } as const;
+    expect(applyUpdate(task('GENERATING'), news, NOW)).toMatchObject({
+      videos: urls.map((url) => ({ url, expiresAt: NOW + DAY })),
+      failure: null,
+      completedAt: NOW,
+    });
+  });
+
+  it('after FAIL are the failure as it came, and no videos', () => {
+    expect(applyUpdate(task('GENERATING'), update('FAIL'), NOW)).toMatchObject({
+      videos: [],
+      failure: failureOf('GENERATION_FAILED'),
+      completedAt: NOW,
+    });
+  });
+
+  it('have the credits that the update names, 0 included, and keep the earlier ones when it names none', () => {
+    const charged = { ...task('WAITING'), creditsConsumed: 57 };
+    const creditsAfter = (creditsConsumed: number | null) =>
+      applyUpdate(charged, update('SUCCESS', { creditsConsumed }), NOW)?.creditsConsumed;
+    expect(creditsAfter(60.5)).toBe(60.5);
+    expect(creditsAfter(0)).toBe(0);
+    expect(creditsAfter(null)).toBe(57);
+  });
+});

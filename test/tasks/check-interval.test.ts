@@ -1,0 +1,46 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { checkInterval } from '../../src/tasks/check-interval.ts';
+import { DEFAULT_TIMINGS } from '../../src/tasks/timings.ts';
+
+const THEN = 1_763_798_400_000;
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+
+/** The interval of a task of this age; drawn many times, since chance has a part in it. */
+function draws(age: number): number[] {
+  const task = { createdAt: THEN };
+  return Array.from({ length: 500 }, () => checkInterval(task, THEN + age, DEFAULT_TIMINGS));
+}
+
+describe('the time until a task is checked again', () => {
+  it.each([
+    ['5 s for a new task', 0, 5 * SECOND],
+    ['5 s until it is 15 s old', 15 * SECOND, 5 * SECOND],
+    ['a third of its age after that', MINUTE, 20 * SECOND],
+    ['5 min for one of 15 min', 15 * MINUTE, 5 * MINUTE],
+    ['5 min for one of a day', 24 * 60 * MINUTE, 5 * MINUTE],
+    ['5 s when the clock was set back', -60 * MINUTE, 5 * SECOND],
+  ])('is %s, give or take a fifth (at an age of %i ms)', (_, age, middle) => {
+    const intervals = draws(age);
+    expect(Math.min(...intervals)).toBeGreaterThanOrEqual(0.8 * middle);
+    expect(Math.max(...intervals)).toBeLessThanOrEqual(1.2 * middle);
+  });
+
+  it('differs from task to task, so that those created together are not checked together', () => {
+    const intervals = draws(10 * MINUTE);
+    expect(new Set(intervals).size).toBeGreaterThan(300);
+    expect(Math.max(...intervals) - Math.min(...intervals)).toBeGreaterThan(0.3 * 200 * SECOND);
+  });
+
+  it('is whole milliseconds between 4 s and 6 min at any age', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: -1e12, max: 1e12 }), (age) => {
+        const interval = checkInterval({ createdAt: THEN }, THEN + age, DEFAULT_TIMINGS);
+        expect(Number.isInteger(interval)).toBe(true);
+        expect(interval).toBeGreaterThanOrEqual(4 * SECOND);
+        expect(interval).toBeLessThanOrEqual(6 * MINUTE);
+      }),
+    );
+  });
+});

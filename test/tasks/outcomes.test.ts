@@ -1,0 +1,141 @@
+import { describe, expect, it } from 'vitest';
+import type { Clock } from '../../src/tasks/clock.ts';
+import { createOutcomes, isSettled } from '../../src/tasks/outcomes.ts';
+import { FAILURE, NOW, hiddenTask } from '../store/records.ts';
+import { staysPending } from '../support/absence.ts';
+import { createVirtualClock } from '../support/virtual-clock.ts';
+
+/** Outcomes on a clock that stands still, with a count of the timers that are set. */
+function start() {
+  const clock = createVirtualClock(NOW, () => false);
+  const timers = new Set<object>();
+  const counted: Clock = {
+    now: clock.now,
+    after(ms, run) {
+      const timer = {};
+      timers.add(timer);
+      const cancel = clock.after(ms, () => {
+        timers.delete(timer);
+        run();
+      });
+      return () => {
+        timers.delete(timer);
+        cancel();
+      };
+    },
+  };
+  return { clock, outcomes: createOutcomes(counted), timers: () => timers.size };
+}
+
+const SETTLED = hiddenTask({ id: 'task', state: 'WAITING' });
+
+describe('whoever waits for the outcome of a create call', () => {
+  it('is answered as soon as it is told, and its timer is cancelled', async () => {
+    const { outcomes, timers } = start();
+    const waiting = outcomes.wait('task', 15_000);
+    expect(timers()).toBe(1);
+    outcomes.tell(SETTLED);
+    expect(await waiting).toBe(SETTLED);
+    expect(timers()).toBe(0);
+  });
+
+  it('is answered with null when the time is over', async () => {
+    const { clock, outcomes, timers } = start();
+    const waiting = outcomes.wait('task', 15_000);
+    await clock.runUntil(NOW + 14_999);
+    await staysPending(waiting);
+    await clock.runUntil(NOW + 15_000);
+    expect(await waiting).toBeNull();
+    expect(timers()).toBe(0);
+  });
+
+  it.each([0, -1])('is answered at once when there is no time left (%i ms)', async (ms) => {
+    const { outcomes, timers } = start();
+    expect(await outcomes.wait('task', ms)).toBeNull();
+    expect(timers()).toBe(0);
+  });
+
+  it('hears nothing of what was told before it waited: that it must read', async () => {
+    const { outcomes } = start();
+    outcomes.tell(SETTLED);
+    await staysPending(outcomes.wait('task', 15_000));
+  });
+
+  it('hears nothing of other tasks', async () => {
+    const { outcomes } = start();
+    const waiting = outcomes.wait('task', 15_000);
+    outcomes.tell({ ...SETTLED, id: 'another task' });
+    await staysPending(waiting);
+  });
+
+  it('is not answered by a write that settles nothing', async () => {
+    const { outcomes } = start();
+    const waiting = outcomes.wait('task', 15_000);
+    outcomes.tell(hiddenTask({ id: 'task', markedAt: NOW }));
+    await staysPending(waiting);
+    outcomes.tell(SETTLED);
+    expect(await waiting).toBe(SETTLED);
+  });
+
+  it('may be many: all are answered, each with its own patience', async () => {
+    const { clock, outcomes, timers } = start();
+    const [short, long, longer] = [1000, 2000, 3000].map((ms) => outcomes.wait('task', ms));
+    await clock.runUntil(NOW + 1000);
+    expect(await short).toBeNull();
+    outcomes.tell(SETTLED);
+    expect(await long).toBe(SETTLED);
+    expect(await longer).toBe(SETTLED);
+    expect(timers()).toBe(0);
+  });
+
+  it('is answered once: a later outcome is for those who wait then', async () => {
+    const { outcomes } = start();
+    const first = outcomes.wait('task', 15_000);
+    outcomes.tell(SETTLED);
+    const second = outcomes.wait('task', 15_000);
+    const later = { ...SETTLED, state: 'SUCCESS' as const };
+    outcomes.tell(later);
+    expect([await first, await second]).toEqual([SETTLED, later]);
+  });
+});
+
+describe('ending all waiting', () => {
+  it('answers everybody with null now, and cancels their timers', async () => {
+    const { outcomes, timers } = start();
+    const waiting = [outcomes.wait('a', 15_000), outcomes.wait('a', 20_000), outcomes.wait('b', 15_000)];
+    expect(outcomes.hasEnded()).toBe(false);
+    outcomes.endWaiting();
+    expect(await Promise.all(waiting)).toEqual([null, null, null]);
+    expect(outcomes.hasEnded()).toBe(true);
+    expect(timers()).toBe(0);
+  });
+
+  it('lets nobody wait from then on', async () => {
+    const { outcomes, timers } = start();
+    outcomes.endWaiting();
+    expect(await outcomes.wait('task', 15_000)).toBeNull();
+    expect(timers()).toBe(0);
+  });
+});
+
+describe('an outcome is known', () => {
+  it.each([
+    ['when the provider has taken the task', { state: 'WAITING' as const }],
+    ['when it was refused', { refusal: FAILURE }],
+    ['when it is certain that nobody knows', { unknownSince: NOW }],
+    ['when it failed', { state: 'FAIL' as const, failure: FAILURE }],
+    ['when it has a video', { state: 'SUCCESS' as const }],
+  ])('%s', (_, fields) => {
+    expect(isSettled(hiddenTask(fields))).toBe(true);
+  });
+
+  it.each([
+    ['before it is sent', {}],
+    ['while it is being sent', { markedAt: NOW }],
+    ['while it waits to be sent again', { notNowCount: 3, notNowSince: NOW, submitAt: NOW + 1000 }],
+    ['by its being announced', { revision: 1 }],
+    ['by somebody’s claim to have an id for it', { candidateProviderTaskId: 'kie-1', nextCheckAt: NOW }],
+  ])('not %s', (_, fields) => {
+    expect(isSettled(hiddenTask(fields))).toBe(false);
+  });
+});

@@ -1,0 +1,168 @@
+import { describe, expect, test } from 'vitest';
+import type { TaskStore } from '../../src/tasks/store.ts';
+import type { AnnouncedRecord } from '../../src/tasks/task.ts';
+import { watchTasks } from '../../src/tasks/watch-tasks.ts';
+import type { Watch } from '../../src/tasks/watch.ts';
+import { startHeldGateway } from '../live/held-gateway.ts';
+import { OWNER, addTask, change } from '../live/stored-tasks.ts';
+import { staysPending } from '../support/absence.ts';
+
+describe('watching all tasks', () => {
+  test('without `after` shows only what changes from now on', async () => {
+    const { ports, store } = await startHeldGateway();
+    const [first] = await addTasks(store, 3);
+    const watch = await watchTasks(ports, OWNER, null);
+    const next = watch.next();
+    await staysPending(next);
+    const changed = await change(store, first, { state: 'QUEUING' });
+    expect((await next).value).toMatchObject({ id: first.id, revision: changed.revision });
+  });
+
+  test('a change between taking the newest revision and attaching to the feed is not missed', async () => {
+    const { held, ports, store } = await startHeldGateway();
+    await addTasks(store, 3);
+    const gap = held.holdAnswer('newestRevision');
+    const watching = watchTasks(ports, OWNER, null);
+    await gap.reached;
+    const added = await addTask(store);
+    gap.release();
+    expect(await read(await watching, 1)).toEqual([added.revision]);
+  });
+
+  test.each(['holdRead', 'holdAnswer'] as const)(
+    'changes while a page is read (%s) come once each, in order',
+    async (hold) => {
+      const { held, ports, store } = await startHeldGateway();
+      const tasks = await addTasks(store, 3);
+      const watch = await watchTasks(ports, OWNER, 0);
+      const gap = held[hold]('changesAfter');
+      const first = watch.next();
+      await gap.reached;
+      const again = await change(store, tasks[0], { state: 'QUEUING' });
+      const added = await addTask(store);
+      gap.release();
+
+      const seen = [(await first).value, ...(await take(watch, hold === 'holdRead' ? 3 : 4))];
+      expect(seen.at(-1)?.revision).toBe(added.revision);
+      expectInOrder(seen);
+      expect(newestOf(seen).get(tasks[0].id)).toBe(again.revision);
+    },
+  );
+
+  test.each([99, 100, 101, 250])(
+    'more than one page (%i tasks) is caught up with in order',
+    async (count) => {
+      const { ports, store } = await startHeldGateway();
+      const tasks = await addTasks(store, count);
+      const watch = await watchTasks(ports, OWNER, 0);
+      const seen = await take(watch, count);
+      expect(seen.map(({ revision }) => revision)).toEqual(tasks.map(({ revision }) => revision));
+      const live = await addTask(store);
+      expect(await read(watch, 1)).toEqual([live.revision]);
+    },
+  );
+
+  test('shows each task that changed several times once, in its newest state, at its newest place', async () => {
+    const { ports, store } = await startHeldGateway();
+    const [first, second, third] = await addTasks(store, 3);
+    const queuing = await change(store, first, { state: 'QUEUING' });
+    const generating = await change(store, queuing, { state: 'GENERATING' });
+    const seen = await take(await watchTasks(ports, OWNER, 0), 3);
+    expect(seen.map(({ id }) => id)).toEqual([second.id, third.id, first.id]);
+    expect(seen.at(-1)?.revision).toBe(generating.revision);
+  });
+
+  test.each(['holdRead', 'holdAnswer'] as const)(
+    'however many changes come while a page is read (%s), and while the reader rests, none is lost',
+    async (hold) => {
+      const { held, ports, store } = await startHeldGateway();
+      await addTasks(store, 5);
+      const watch = await watchTasks(ports, OWNER, 0);
+      const gap = held[hold]('changesAfter');
+      const first = watch.next();
+      await gap.reached;
+      const added = await addTasks(store, 130);
+      gap.release();
+      const seen = [await first.then(({ value }) => value)];
+      const rested = await addTasks(store, 210);
+      while (seen.at(-1)?.revision !== rested.at(-1)?.revision) seen.push((await watch.next()).value);
+      expectInOrder(seen);
+      const shown = newestOf(seen);
+      expect(
+        [...added, ...rested].filter(({ id }) => !shown.has(id)).map(({ revision }) => revision),
+      ).toEqual([]);
+    },
+  );
+
+  test('shows nothing of other owners', async () => {
+    const { ports, store } = await startHeldGateway();
+    await addTask(store, { owner: 'somebody else' });
+    const watch = await watchTasks(ports, OWNER, 0);
+    const next = watch.next();
+    await addTask(store, { owner: 'somebody else' });
+    const mine = await addTask(store);
+    expect((await next).value?.id).toBe(mine.id);
+  });
+
+  test('detaches at once when it is ended while a page is read', async () => {
+    const { held, ports, store } = await startHeldGateway();
+    await addTask(store);
+    const watch = await watchTasks(ports, OWNER, 0);
+    const gap = held.holdAnswer('changesAfter');
+    const next = watch.next();
+    await gap.reached;
+    await watch.return?.();
+    expect(ports.feed.size()).toBe(0);
+    expect(await next).toEqual({ done: true, value: undefined });
+    gap.release();
+  });
+
+  test('a store that fails while it catches up ends it with that error and detaches it', async () => {
+    const { held, ports, store } = await startHeldGateway();
+    await addTasks(store, 150);
+    const watch = await watchTasks(ports, OWNER, 0);
+    await take(watch, 100);
+    const failure = new Error('the disk is gone');
+    held.fail('changesAfter', failure);
+    await expect(watch.next()).rejects.toBe(failure);
+    expect(ports.feed.size()).toBe(0);
+  });
+
+  test.each([-1, 4])('refuses an `after` that was never given: %i', async (after) => {
+    const { ports, store } = await startHeldGateway();
+    await addTasks(store, 3);
+    await expect(watchTasks(ports, OWNER, after)).rejects.toMatchObject({ code: 'BAD_USER_INPUT' });
+    expect(ports.feed.size()).toBe(0);
+  });
+});
+
+type AtLeastThree = [AnnouncedRecord, AnnouncedRecord, AnnouncedRecord, ...AnnouncedRecord[]];
+
+/** Adds tasks at the same time, so that they share commits and are told in one go; in order of revision. */
+async function addTasks(store: TaskStore, count: number): Promise<AtLeastThree> {
+  const added = await Promise.all(Array.from({ length: count }, () => addTask(store)));
+  return added.sort((a, b) => a.revision - b.revision) as AtLeastThree;
+}
+
+async function take(watch: Watch, count: number): Promise<readonly AnnouncedRecord[]> {
+  const seen: AnnouncedRecord[] = [];
+  while (seen.length < count) {
+    const { value } = await watch.next();
+    if (!value) throw new Error('The watch ended by itself');
+    seen.push(value);
+  }
+  return seen;
+}
+
+async function read(watch: Watch, count: number): Promise<readonly number[]> {
+  return (await take(watch, count)).map(({ revision }) => revision);
+}
+
+function expectInOrder(seen: readonly (AnnouncedRecord | undefined)[]): void {
+  const revisions = seen.map((record) => record?.revision ?? -1);
+  expect(revisions).toEqual([...new Set(revisions)].sort((a, b) => a - b));
+}
+
+function newestOf(seen: readonly (AnnouncedRecord | undefined)[]): ReadonlyMap<string, number> {
+  return new Map(seen.map((record) => [record?.id ?? '', record?.revision ?? -1]));
+}

@@ -1,0 +1,78 @@
+import { DEFAULT_TIMINGS, type Timings } from '../../src/tasks/timings.ts';
+import type { ApiTask } from '../support/api-types.ts';
+import { CREATE, TASK, TASK_UPDATED, input } from '../support/documents.ts';
+import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';
+import { startGateway, type Gateway, type GatewayOptions } from '../support/gateway.ts';
+import { graphql } from '../support/graphql-http-client.ts';
+import { dataOf } from '../support/graphql-result.ts';
+import { openGraphqlWs } from '../support/graphql-ws-client.ts';
+import { created } from '../support/kie.ts';
+import type { ProviderRequest } from '../support/provider-request.ts';
+
+/** A gateway, its provider, and a task that the provider has taken as `kie-1`. */
+export interface CalledBack {
+  readonly provider: FakeProvider;
+  readonly gateway: Gateway;
+  readonly task: ApiTask;
+  readonly create: ProviderRequest;
+  /** Where the provider calls back for the task, at the gateway's own address. */
+  readonly callback: string;
+}
+
+/** Nobody is asked about a task by the way: only what brings a check forward makes the gateway ask. */
+export const NO_POLLING: Partial<Timings> = {
+  checkIntervalMin: DEFAULT_TIMINGS.taskDeadline,
+  checkIntervalMax: DEFAULT_TIMINGS.taskDeadline,
+};
+
+type Options = Omit<GatewayOptions, 'provider'> & { readonly provider?: FakeProvider };
+
+/** A gateway that does not poll, unless `overrides` say otherwise. */
+export async function startQuietGateway(
+  options: Options = {},
+): Promise<Pick<CalledBack, 'gateway' | 'provider'>> {
+  const provider = options.provider ?? (await startFakeProvider());
+  const timings = { ...NO_POLLING, ...options.overrides?.timings };
+  const gateway = await startGateway({
+    ...options,
+    provider,
+    overrides: { ...options.overrides, timings },
+  });
+  return { gateway, provider };
+}
+
+export async function startWithTask(options: Options = {}): Promise<CalledBack> {
+  const { gateway, provider } = await startQuietGateway(options);
+  provider.answer('createTask', created('kie-1'));
+  const task = await submit(gateway);
+  const create = await provider.received('createTask');
+  return { gateway, provider, task, create, callback: gateway.callbackUrl(create) };
+}
+
+/** Sends the mutation, which must succeed; the task in its answer. */
+export async function submit(gateway: Gateway): Promise<ApiTask> {
+  const { body } = await graphql(gateway.graphqlUrl, CREATE, { input: input() });
+  const result = dataOf(body).createImageToVideo;
+  if (result.__typename !== 'CreateImageToVideoSuccess') throw new Error(JSON.stringify(result));
+  return result.task;
+}
+
+/** A task as it is now; it must exist. */
+export async function readTask(gateway: Gateway, id: string): Promise<ApiTask> {
+  const { task } = dataOf((await graphql(gateway.graphqlUrl, TASK, { id })).body);
+  if (task === null) throw new Error(`There is no task ${id}`);
+  return task;
+}
+
+/** A subscription to a task. `next()` is the task as it is now, and then after each change. */
+export async function watchTask(
+  gateway: Gateway,
+  id: string,
+): Promise<{ next(): Promise<ApiTask>; completed(): Promise<void> }> {
+  const socket = await openGraphqlWs(gateway.graphqlUrl);
+  const stream = socket.subscribe({ query: TASK_UPDATED, variables: { id } });
+  return {
+    next: async () => (await stream.data()).taskUpdated,
+    completed: () => stream.completed(),
+  };
+}

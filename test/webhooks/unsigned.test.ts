@@ -1,0 +1,203 @@
+import { describe, expect, test } from 'vitest';
+import { staysPending } from '../support/absence.ts';
+import type { ApiTask } from '../support/api-types.ts';
+import { deferred } from '../support/deferred.ts';
+import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';
+import type { Gateway } from '../support/gateway.ts';
+import { createBody, created, failed, notVisibleYet, record, refused, succeeded } from '../support/kie.ts';
+import { param, resultJson } from '../support/kie-fields.ts';
+import { callbackFail, callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
+import { readTask, startQuietGateway, startWithTask, submit, watchTask } from './called-back.ts';
+
+/** No key is known, so that nothing a callback says can be believed. */
+const env = { KIE_WEBHOOK_HMAC_KEYS: '' };
+
+describe('without keys a callback only has the provider asked, whose answer decides:', () => {
+  test.each([
+    ['a failure in the body, a success in truth', callbackFail('kie-1'), succeeded('kie-1'), 'SUCCESS'],
+    ['a success in the body, a failure in truth', callbackSuccess('kie-1'), failed('kie-1'), 'FAIL'],
+    ['both the same', callbackSuccess('kie-1'), succeeded('kie-1'), 'SUCCESS'],
+    [
+      'an end in the body, none in truth',
+      callbackSuccess('kie-1'),
+      record('kie-1', { state: 'queuing' }),
+      'QUEUING',
+    ],
+  ])('%s', async (_what, body, truth, state) => {
+    const { callback, gateway, provider, task } = await startWithTask({ env });
+    const watch = await watchTask(gateway, task.id);
+    await watch.next();
+    provider.answer('recordInfo', truth);
+    expect((await deliverCallback(callback, body)).status).toBe(200);
+    expect(await watch.next()).toMatchObject({ state, providerTaskId: 'kie-1' });
+  });
+});
+
+test('a forged body changes nothing, and nothing of it is ever shown', async () => {
+  const { callback, gateway, provider, task } = await startWithTask({ env });
+  provider.answer('recordInfo', notVisibleYet());
+  const forged = callbackSuccess('kie-1', {
+    resultJson: resultJson('https://evil.example/v.mp4'),
+    consumeCredits: 9999,
+  });
+  expect((await deliverCallback(callback, forged, sign('a-guessed-key', 'kie-1'))).status).toBe(200);
+  await provider.received('recordInfo');
+  expect(await readTask(gateway, task.id)).toEqual(task);
+
+  const watch = await watchTask(gateway, task.id);
+  await watch.next();
+  provider.answer('recordInfo', succeeded('kie-1'));
+  await deliverCallback(callback, forged);
+  const ended = await watch.next();
+  expect(ended).toMatchObject({ state: 'SUCCESS', creditsConsumed: 57 });
+  expect(JSON.stringify(ended)).not.toContain('evil.example');
+});
+
+test('a callback with another id than the task has is refused, and nobody is asked', async () => {
+  const { callback } = await startWithTask({ env });
+  expect((await deliverCallback(callback, callbackSuccess('kie-2'))).status).toBe(409);
+});
+
+test('a callback for a task that has ended is taken, and nobody is asked', async () => {
+  const { callback, gateway, provider, task } = await startWithTask({ env });
+  const watch = await watchTask(gateway, task.id);
+  provider.answer('recordInfo', succeeded('kie-1'));
+  await deliverCallback(callback, callbackSuccess('kie-1'));
+  await watch.completed();
+  expect((await deliverCallback(callback, callbackFail('kie-1'))).status).toBe(200);
+  await staysPending(provider.received('recordInfo', ({ order }) => order > 2));
+});
+
+test('what a callback asked for is done by the next process when this one does not come to it', async () => {
+  const provider = await startFakeProvider();
+  const first = await startWithTask({
+    env,
+    provider,
+    overrides: {
+      wrap: (ports) => ({
+        ...ports,
+        store: { ...ports.store, claimDue: () => Promise.resolve({ records: [], nextAt: null }) },
+      }),
+    },
+  });
+  expect((await deliverCallback(first.callback, callbackSuccess('kie-1'))).status).toBe(200);
+  await first.gateway.close();
+
+  provider.answer('recordInfo', succeeded('kie-1'));
+  const { dataDir } = first.gateway;
+  const { gateway } = await startQuietGateway({ env, dataDir, provider });
+  const watch = await watchTask(gateway, first.task.id);
+  await watch.completed();
+  expect(await readTask(gateway, first.task.id)).toMatchObject({ state: 'SUCCESS' });
+});
+
+test('a callback before the answer to the create call has the provider asked, and answers the mutation', async () => {
+  const { gateway, provider } = await startQuietGateway({ env });
+  const answer = deferred('the create call to be answered');
+  provider.answer('createTask', { ...created('kie-1'), gate: answer.promise });
+  provider.answer('recordInfo', succeeded('kie-1'));
+  const mutation = submit(gateway);
+  const callback = gateway.callbackUrl(await provider.received('createTask'));
+  expect((await deliverCallback(callback, callbackFail('kie-1'))).status).toBe(200);
+  const task = await mutation;
+  expect(task).toMatchObject({ state: 'SUCCESS', providerTaskId: 'kie-1' });
+
+  answer.resolve();
+  // Closing waits until what the answer said is written.
+  await gateway.close();
+  const { gateway: again } = await startQuietGateway({ env, provider, dataDir: gateway.dataDir });
+  expect(await readTask(again, task.id)).toEqual(task);
+});
+
+describe('an id that a callback names for a task whose create answer was lost', () => {
+  interface Lost {
+    readonly provider: FakeProvider;
+    readonly gateway: Gateway;
+    readonly task: ApiTask;
+    readonly callback: string;
+    /** The address as the provider knows it. */
+    readonly callBackUrl: string;
+    readonly next: () => Promise<ApiTask>;
+  }
+
+  async function loseAnswer(): Promise<Lost> {
+    const { gateway, provider } = await startQuietGateway({
+      env,
+      // An id that is not confirmed is asked about again soon.
+      overrides: { timings: { checkIntervalMin: 20, checkIntervalMax: 20, idleLook: 20 } },
+    });
+    provider.answer('createTask', { reset: true });
+    const task = await submit(gateway);
+    expect(task).toMatchObject({ state: 'SUBMITTING', providerTaskId: null });
+    const create = await provider.received('createTask');
+    const { next } = await watchTask(gateway, task.id);
+    await next();
+    const callBackUrl = createBody(create).callBackUrl ?? '';
+    return { gateway, provider, task, callback: gateway.callbackUrl(create), callBackUrl, next };
+  }
+
+  async function name(callback: string, id: string): Promise<void> {
+    expect((await deliverCallback(callback, callbackSuccess(id))).status).toBe(200);
+  }
+
+  test("becomes the task's when the provider knows it, and not before", async () => {
+    const { callback, callBackUrl, gateway, next, provider, task } = await loseAnswer();
+    const known = deferred('the provider to know the task');
+    provider.answer(
+      'recordInfo',
+      notVisibleYet(),
+      refused(404, 'Task not found'),
+      refused(500, 'oops'),
+      { reset: true },
+      { ...record('kie-7', { param: param(callBackUrl) }), gate: known.promise },
+    );
+    await name(callback, 'kie-7');
+    for (let query = 0; query < 5; query += 1)
+      expect((await provider.received('recordInfo')).query).toEqual({ taskId: 'kie-7' });
+    expect(await readTask(gateway, task.id)).toEqual(task);
+
+    provider.always('recordInfo', succeeded('kie-7', undefined, { param: param(callBackUrl) }));
+    known.resolve();
+    expect(await next()).toMatchObject({ state: 'WAITING', providerTaskId: 'kie-7' });
+    expect(await next()).toMatchObject({ state: 'SUCCESS', providerTaskId: 'kie-7' });
+    expect(provider.requests('createTask')).toHaveLength(1);
+  });
+
+  test.each([
+    ['which the provider knows without showing whom it calls back', record('kie-7'), 'WAITING'],
+    ['which has ended by then', succeeded('kie-7'), 'SUCCESS'],
+    ['whose state nobody knows', record('kie-7', { state: 'dreaming' }), 'WAITING'],
+    ['whose success has no address yet', succeeded('kie-7', '', { resultJson: '' }), 'WAITING'],
+  ])("becomes the task's: one %s", async (_what, answer, state) => {
+    const { callback, next, provider } = await loseAnswer();
+    provider.always('recordInfo', answer);
+    await name(callback, 'kie-7');
+    expect(await next()).toMatchObject({ state, providerTaskId: 'kie-7' });
+  });
+
+  test('is dropped when the provider calls somebody else back for it, and the right one still counts', async () => {
+    const { callback, callBackUrl, gateway, next, provider, task } = await loseAnswer();
+    const other = new URL(callBackUrl);
+    other.pathname = '/webhooks/kie/another-task/another-token';
+    provider.answer('recordInfo', succeeded('kie-6', undefined, { param: param(other.href) }));
+    await name(callback, 'kie-6');
+    await provider.received('recordInfo');
+    await staysPending(provider.received('recordInfo', ({ query }) => query['taskId'] === 'kie-6'));
+    expect(await readTask(gateway, task.id)).toEqual(task);
+
+    provider.answer('recordInfo', succeeded('kie-7', undefined, { param: param(callBackUrl) }));
+    await name(callback, 'kie-7');
+    expect(await next()).toMatchObject({ state: 'SUCCESS', providerTaskId: 'kie-7' });
+  });
+
+  test('gives way to a newer one while it is not confirmed', async () => {
+    const { callback, next, provider } = await loseAnswer();
+    provider.always('recordInfo', ({ query }) =>
+      query['taskId'] === 'kie-7' ? succeeded('kie-7') : notVisibleYet(),
+    );
+    await name(callback, 'kie-6');
+    await provider.received('recordInfo', ({ query }) => query['taskId'] === 'kie-6');
+    await name(callback, 'kie-7');
+    expect(await next()).toMatchObject({ state: 'SUCCESS', providerTaskId: 'kie-7' });
+  });
+});
