@@ -1,14 +1,17 @@
 import fc from 'fast-check';
-import { describe, expect, test, vi } from 'vitest';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { describe, expect, test, vi } from 'vitest';
 import { onTestEnd } from '../support/leftovers.ts';
 import { randomFrom } from '../support/random.ts';
 import { judge, judgeEnd } from './judge.ts';
 import { life, type Step } from './steps.ts';
 import { createWorld } from './world.ts';
+
+/** How many lives are tried for each seed; more for a longer search. */
+const RUNS = Number(process.env['RUNS'] ?? 75);
 
 /** Long enough for every deadline. */
 const REST: Step = { step: 'wait', seconds: 45 * 60, isQuiet: true };
@@ -20,7 +23,7 @@ describe('whatever happens to tasks, in whatever order', () => {
   ])(
     'each one stands as the rules say, is seen so, and is sent once (%s)',
     async (_, seed) => {
-      await fc.assert(fc.asyncProperty(life, live), { seed, numRuns: Number(process.env['RUNS'] ?? 75) });
+      await fc.assert(fc.asyncProperty(life, live), { seed, numRuns: RUNS });
     },
     120_000,
   );

@@ -50,7 +50,7 @@ async function play({ held, ports, store }: HeldGateway, owner: string, commands
   const holds: Hold[] = [];
   const watch = await watchTasks(ports, owner, 0);
   let wanted = 0;
-  let reading: Promise<void> | null = null;
+  let reading = Promise.resolve();
 
   // One reader, which reads in the background as many states as it was told to.
   const readOn = async (): Promise<void> => {
@@ -60,11 +60,10 @@ async function play({ held, ports, store }: HeldGateway, owner: string, commands
       if (!value) throw new Error('The watch ended by itself');
       seen.push(value);
     }
-    reading = null;
   };
   const read = (states: number): void => {
     wanted += states;
-    reading ??= readOn();
+    reading = reading.then(readOn);
   };
   const add = async (amount: number): Promise<void> => {
     tasks.push(...(await Promise.all(Array.from({ length: amount }, () => addTask(store, { owner })))));
@@ -87,8 +86,8 @@ async function play({ held, ports, store }: HeldGateway, owner: string, commands
   await add(1);
   await reading;
   while (seen.at(-1)?.revision !== tasks.at(-1)?.revision) {
-    wanted = 1;
-    await readOn();
+    read(1);
+    await reading;
   }
   await watch.return?.();
   return { seen, newest: new Map(tasks.map(({ id, revision }) => [id, revision])) };
