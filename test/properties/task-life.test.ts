@@ -10,23 +10,18 @@ import { judge, judgeEnd } from './judge.ts';
 import { life, type Step } from './steps.ts';
 import { createWorld } from './world.ts';
 
-/** How many lives are tried for each seed; more for a longer search. */
-const RUNS = Number(process.env['RUNS'] ?? 75);
+/** How many lives are tried; more for a longer search: `RUNS=2000 SEED=1 npx vitest run --project test test/properties`. */
+const RUNS = Number(process.env['RUNS'] ?? 60);
+/** The same lives in every run unless another seed is given: a gate must not depend on luck. */
+const SEED = Number(process.env['SEED'] ?? 20_261_122);
 
 /** Long enough for every deadline. */
 const REST: Step = { step: 'wait', seconds: 45 * 60, isQuiet: true };
 
 describe('whatever happens to tasks, in whatever order', () => {
-  test.each([
-    ['the same ones in every run', 20_261_122],
-    ['others in every run', Date.now()],
-  ])(
-    'each one stands as the rules say, is seen so, and is sent once (%s)',
-    async (_, seed) => {
-      await fc.assert(fc.asyncProperty(life, live), { seed, numRuns: RUNS });
-    },
-    120_000,
-  );
+  test(`each one stands as the rules say, is seen so, and is sent once (${RUNS} lives, seed ${SEED})`, async () => {
+    await fc.assert(fc.asyncProperty(life, live), { seed: SEED, numRuns: RUNS });
+  }, 120_000);
 });
 
 /** Lives through the steps, judges after each, and shows the whole life where one is wrong. */

@@ -1,5 +1,6 @@
 import BetterSqlite3 from 'better-sqlite3';
 const kills: number[][] = [];
+const answered: any[] = [];
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
 import type { ApiCreateResult, ApiTask, ApiTaskConnection } from '../support/api-types.ts';
@@ -38,9 +39,9 @@ test(`killed ${ROUNDS} times at random moments of the traffic (CRASH_SEED=${SEED
   expect([...lastSeen(follower.seen).values()].sort(byId), why).toEqual([...tasks].sort(byId));
   console.log(summary(tasks, creates));
   const db = new BetterSqlite3('/tmp/zzdata/kineograph.db');
-  const rows = db.prepare("select id, prompt, created_at, marked_at from tasks where failure like '%SUBMISSION_UNKNOWN%'").all() as any[];
-  for (const r of rows) { const k = kills.find(([a]) => a >= r.marked_at); const c = creates.find((c) => c.taskId === r.id);
-    console.log(r.prompt, c?.fate ?? 'no create', 'created→marked', r.marked_at - r.created_at, 'marked→kill', k ? k[0] - r.marked_at : null, 'kill took', k ? k[1]-k[0] : null); }
+  for (const [p, a, b] of answered) { const n = kills.filter(([k]) => k > a && k < b).length; if (n >= 2) { const r = db.prepare('select * from tasks where prompt = ?').all(p) as any[];
+    console.log(p, 'asked', a - kills[0][0], 'answered', b - kills[0][0], 'kills between', n, r.map((x) => [x.state, x.created_at - kills[0][0], x.marked_at - kills[0][0], x.submit_lease_until-x.created_at]).join('|')); } }
+  console.log('wish kills', kills.map(([a,b]) => [a - kills[0][0], b - kills[0][0]]).join(' '));
 }, 180_000);
 
 /** What is wrong with how a wish ended; null when all is well. */
@@ -98,7 +99,7 @@ async function live(random: () => number) {
   const wishes: Wish[] = [];
   const wish = async (prompt: string, afterMs: number): Promise<ApiCreateResult> => {
     await delay(afterMs);
-    return client.create(prompt, `the key of ${prompt}`);
+    const a = Date.now(); const r = await client.create(prompt, `the key of ${prompt}`); answered.push([prompt, a, Date.now()]); return r;
   };
   succession.load();
   for (let round = 1; round <= ROUNDS; round += 1) {
