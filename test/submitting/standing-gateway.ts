@@ -24,7 +24,7 @@ export async function startStandingGateway(
     if (record) writes.push(record);
     return record;
   }
-  let used: TaskPorts | null = null;
+  const opened: TaskPorts[] = [];
   const wrap = (ports: TaskPorts): TaskPorts => {
     const { store } = ports;
     const toldStore = {
@@ -33,9 +33,12 @@ export async function startStandingGateway(
       save: (record: TaskRecord) => told(store.save(record)),
       amend: (record: TaskRecord) => told(store.amend(record)),
     };
-    return (used = { ...ports, store: toldStore });
+    const used = { ...ports, store: toldStore };
+    opened.push(used);
+    return used;
   };
   const gateway = await startGateway({ ...others, overrides: { ...overrides, clock, wrap } });
-  if (!used) throw new Error('the gateway did not ask for its ports');
-  return { ...gateway, clock, ports: used, written: (accepts) => writes.take(accepts) };
+  const [ports] = opened;
+  if (!ports) throw new Error('the gateway did not ask for its ports');
+  return { ...gateway, clock, ports, written: (accepts) => writes.take(accepts) };
 }
