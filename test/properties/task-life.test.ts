@@ -19,9 +19,13 @@ const SEED = Number(process.env['SEED'] ?? 20_261_122);
 const REST: Step = { step: 'wait', seconds: 45 * 60, isQuiet: true };
 
 describe('whatever happens to tasks, in whatever order', () => {
-  test(`each one stands as the rules say, is seen so, and is sent once (${RUNS} lives, seed ${SEED})`, async () => {
-    await fc.assert(fc.asyncProperty(life, live), { seed: SEED, numRuns: RUNS });
-  }, RUNS * 2000);
+  test(
+    `each one stands as the rules say, is seen so, and is sent once (${RUNS} lives, seed ${SEED})`,
+    async () => {
+      await fc.assert(fc.asyncProperty(life, live), { seed: SEED, numRuns: RUNS });
+    },
+    RUNS * 2000,
+  );
 });
 
 /** Lives through the steps, judges after each, and shows the whole life where one is wrong. */
