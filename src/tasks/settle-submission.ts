@@ -20,7 +20,7 @@ export async function settleSubmission(
     case 'not-now':
       return sendAgain(ports, record, outcome.failure, outcome.retryAfterMs);
     case 'unknown':
-      return leaveUnknown(ports, record.id, outcome.reason);
+      return leaveUnknown(ports, record, outcome.reason);
   }
 }
 
@@ -86,16 +86,20 @@ async function sendAgain(
 }
 
 /** Never sent again. A callback can still adopt the task, unless the provider was given no address for one. */
-async function leaveUnknown(ports: TaskPorts, id: string, reason: string): Promise<void> {
+async function leaveUnknown(ports: TaskPorts, sent: TaskRecord, reason: string): Promise<void> {
   const { callbackAddress, clock, log, outcomes, store, timings } = ports;
+  const { id } = sent;
+  // A call that was taken for lost may have ended meanwhile with "not now", which takes its mark back.
+  const isLost = (record: TaskRecord): boolean =>
+    isWaitingForAnswer(record) && record.markedAt === sent.markedAt;
   log.warn({ task: id, reason }, 'nobody knows whether the provider took this task; it is not sent again');
   if (callbackAddress.urlFor(id) === null) {
     const failure = submissionUnknown('and without PUBLIC_URL no callback can tell');
-    return failSubmission(ports, id, failure, { from: isWaitingForAnswer, freesKey: false });
+    return failSubmission(ports, id, failure, { from: isLost, freesKey: false });
   }
   const now = clock.now();
   const toUnknown = (record: TaskRecord): TaskRecord | null =>
-    isWaitingForAnswer(record)
+    isLost(record)
       ? {
           ...record,
           unknownSince: now,

@@ -33,7 +33,11 @@ const BREACHES: readonly {
   { what: 'a JSON null', sends: ['null'], code: 4400 },
   { what: 'a message without a type', sends: [{}], code: 4400 },
   { what: 'a message of an unknown type', sends: [{ type: 'start', id: '1' }], code: 4400 },
-  { what: 'a subscribe without an id', sends: [{ type: 'subscribe', payload: { query: QUERY } }], code: 4400 },
+  {
+    what: 'a subscribe without an id',
+    sends: [{ type: 'subscribe', payload: { query: QUERY } }],
+    code: 4400,
+  },
   { what: 'a subscribe without a payload', sends: [{ type: 'subscribe', id: '1' }], code: 4400 },
   { what: 'a subscribe without a query', sends: [{ type: 'subscribe', id: '1', payload: {} }], code: 4400 },
   {
@@ -63,10 +67,13 @@ describe('a socket is closed', () => {
     expect((await client.closed).code).toBe(4408);
   }, 20_000);
 
-  test.each(['graphql-ws', 'soap', 'graphql-ws, soap'])('with 4406 for the subprotocol %s', async (protocol) => {
-    const { gateway } = await startHeldGateway();
-    expect((await openWithProtocol(gateway.graphqlUrl, protocol).closed).code).toBe(4406);
-  });
+  test.each(['graphql-ws', 'soap', 'graphql-ws, soap'])(
+    'with 4406 for the subprotocol %s',
+    async (protocol) => {
+      const { gateway } = await startHeldGateway();
+      expect((await openWithProtocol(gateway.graphqlUrl, protocol).closed).code).toBe(4406);
+    },
+  );
 
   test('politely by its client: with the same code, and nothing is left of it', async () => {
     const kit = await startHeldGateway();
@@ -109,7 +116,9 @@ describe('an upgrade is refused', () => {
 
   test('with 403 for a page of a foreign origin', async () => {
     const { gateway } = await startHeldGateway();
-    await expect(openGraphqlWs(gateway.graphqlUrl, { origin: 'https://evil.example' })).rejects.toThrow('403');
+    await expect(openGraphqlWs(gateway.graphqlUrl, { origin: 'https://evil.example' })).rejects.toThrow(
+      '403',
+    );
     expect(gateway.app.stats().sockets).toBe(0);
   });
 
@@ -123,7 +132,12 @@ describe('an upgrade is refused', () => {
     for (const headers of [
       { upgrade: 'h2c', connection: 'upgrade' },
       { upgrade: 'websocket', connection: 'upgrade' },
-      { upgrade: 'websocket', connection: 'upgrade', 'sec-websocket-version': '13', 'sec-websocket-key': 'x' },
+      {
+        upgrade: 'websocket',
+        connection: 'upgrade',
+        'sec-websocket-version': '13',
+        'sec-websocket-key': 'x',
+      },
     ])
       expect(await statusOf(gateway.graphqlUrl, headers)).toBe(400);
     expect(gateway.app.stats().sockets).toBe(0);

@@ -16,7 +16,9 @@ export interface HeldGateway {
 }
 
 /** A gateway between whose steps a test can put changes. Its provider is never asked anything. */
-export async function startHeldGateway(options: Omit<GatewayOptions, 'overrides'> = {}): Promise<HeldGateway> {
+export async function startHeldGateway(
+  options: Omit<GatewayOptions, 'overrides'> = {},
+): Promise<HeldGateway> {
   let kit: Omit<HeldGateway, 'gateway'> | undefined;
   const wrap = (ports: TaskPorts): TaskPorts => {
     const counted = countAttached(ports);

@@ -39,7 +39,10 @@ describe.each(DOORS)('the recipe without a gap, over $name', ({ subscribe }) => 
 
     const newest = await churn.stop();
     const last = Math.max(...newest.values());
-    const stream = await subscribe(gateway.graphqlUrl, { query: TASKS_UPDATED, variables: { after: revision } });
+    const stream = await subscribe(gateway.graphqlUrl, {
+      query: TASKS_UPDATED,
+      variables: { after: revision },
+    });
     while (revision < last) take((await stream.data()).tasksUpdated);
     expect(known).toEqual(newest);
     stream.cut();

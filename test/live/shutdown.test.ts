@@ -52,17 +52,20 @@ describe('when the gateway stops', () => {
     expect(gateway.app.stats()).toEqual({ sockets: 0, listeners: 0 });
   });
 
-  test.each(DOORS)('a subscription over $name that is still being begun does not hold it up', async ({ begin }) => {
-    const { gateway, held, store } = await startHeldGateway();
-    const { id } = await addTask(store);
-    const hold = held.holdAnswer('find');
-    await begin(gateway.graphqlUrl, { query: TASK_UPDATED, variables: { id } });
-    await hold.reached;
-    const closed = gateway.close();
-    hold.release();
-    await closed;
-    await eventually('no listener is left', () => gateway.app.stats().listeners === 0);
-  });
+  test.each(DOORS)(
+    'a subscription over $name that is still being begun does not hold it up',
+    async ({ begin }) => {
+      const { gateway, held, store } = await startHeldGateway();
+      const { id } = await addTask(store);
+      const hold = held.holdAnswer('find');
+      await begin(gateway.graphqlUrl, { query: TASK_UPDATED, variables: { id } });
+      await hold.reached;
+      const closed = gateway.close();
+      hold.release();
+      await closed;
+      await eventually('no listener is left', () => gateway.app.stats().listeners === 0);
+    },
+  );
 
   test('a mutation that waits over HTTP is answered with a task that is SUBMITTING', async () => {
     const { gate, gateway, provider } = await startWithWaitingCreate();

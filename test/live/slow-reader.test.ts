@@ -97,7 +97,10 @@ describe('a subscriber over SSE that stops reading', () => {
     hold.release();
 
     const other = await openGraphqlWs(gateway.graphqlUrl);
-    const watch = other.subscribe({ query: TASK_UPDATED, variables: { id: first?.id, after: first?.revision } });
+    const watch = other.subscribe({
+      query: TASK_UPDATED,
+      variables: { id: first?.id, after: first?.revision },
+    });
     await changeAll(store, tasks, 5);
     const newest = tasks[0]?.revision;
     let last = 0;

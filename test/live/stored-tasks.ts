@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { TaskPorts } from '../../src/tasks/ports.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import { MODEL, type AnnouncedRecord, type TaskRecord } from '../../src/tasks/task.ts';
 
@@ -44,10 +43,7 @@ export function waitingRecord(fields: Partial<TaskRecord> = {}): TaskRecord {
 }
 
 /** Adds a task and announces it, with a revision of its own. */
-export async function addTask(
-  store: TaskStore,
-  fields: Partial<TaskRecord> = {},
-): Promise<AnnouncedRecord> {
+export async function addTask(store: TaskStore, fields: Partial<TaskRecord> = {}): Promise<AnnouncedRecord> {
   return change(store, await store.insert(waitingRecord(fields)));
 }
 
@@ -60,16 +56,4 @@ export async function change(
   const saved = await store.save({ ...record, ...fields });
   if (!saved) throw new Error(`task ${record.id} was written by somebody else`);
   return saved;
-}
-
-/** For `overrides.wrap`: leaves the ports as they are and lets the test have them. */
-export function capturePorts(): { readonly wrap: (ports: TaskPorts) => TaskPorts; readonly ports: () => TaskPorts } {
-  let captured: TaskPorts | undefined;
-  return {
-    wrap: (ports) => (captured = ports),
-    ports: () => {
-      if (!captured) throw new Error('The gateway has not been started');
-      return captured;
-    },
-  };
 }

@@ -14,47 +14,57 @@ const MOVES = ['WAITING', 'QUEUING', 'GENERATING'] as const;
 const ENDS = ['SUCCESS', 'FAIL'] as const;
 
 describe.each(DOORS)('taskUpdated over $name', ({ subscribe }) => {
-  const watch = async (url: string, id: string, after?: number): Promise<ResultStream<{ taskUpdated: ApiTask }>> =>
+  const watch = async (
+    url: string,
+    id: string,
+    after?: number,
+  ): Promise<ResultStream<{ taskUpdated: ApiTask }>> =>
     subscribe(url, { query: TASK_UPDATED, variables: { id, after } });
 
-  test.each(ENDS)('shows every state from SUBMITTING to %s to a reader that keeps up, then completes', async (end) => {
-    const kit = await startLifeGateway();
-    const life = await beginLife(kit, 'kie-1');
-    const stream = await watch(kit.gateway.graphqlUrl, life.id);
-    expect((await stream.data()).taskUpdated).toEqual(life.created);
+  test.each(ENDS)(
+    'shows every state from SUBMITTING to %s to a reader that keeps up, then completes',
+    async (end) => {
+      const kit = await startLifeGateway();
+      const life = await beginLife(kit, 'kie-1');
+      const stream = await watch(kit.gateway.graphqlUrl, life.id);
+      expect((await stream.data()).taskUpdated).toEqual(life.created);
 
-    for (const state of [...MOVES, end]) {
-      await life.move(state);
-      expect((await stream.data()).taskUpdated).toMatchObject({ id: life.id, state });
-    }
-    await stream.completed();
-    expect(kit.gateway.app.stats().listeners).toBe(0);
-  });
+      for (const state of [...MOVES, end]) {
+        await life.move(state);
+        expect((await stream.data()).taskUpdated).toMatchObject({ id: life.id, state });
+      }
+      await stream.completed();
+      expect(kit.gateway.app.stats().listeners).toBe(0);
+    },
+  );
 
-  test.each(ENDS)('shows no step back, ends with %s and completes, whenever a subscriber attaches', async (end) => {
-    const kit = await startLifeGateway();
-    const { graphqlUrl } = kit.gateway;
-    const life = await beginLife(kit, 'kie-1');
-    const readers: Promise<readonly ApiTask[]>[] = [];
-    const attach = (): number => readers.push(watch(graphqlUrl, life.id).then(readAll));
+  test.each(ENDS)(
+    'shows no step back, ends with %s and completes, whenever a subscriber attaches',
+    async (end) => {
+      const kit = await startLifeGateway();
+      const { graphqlUrl } = kit.gateway;
+      const life = await beginLife(kit, 'kie-1');
+      const readers: Promise<readonly ApiTask[]>[] = [];
+      const attach = (): number => readers.push(watch(graphqlUrl, life.id).then(readAll));
 
-    for (const state of [...MOVES, end]) {
-      // In the middle of the step, wherever each of them happens to fall.
-      for (let count = 0; count < 5; count += 1) attach();
-      await life.move(state);
-      attach();
-    }
+      for (const state of [...MOVES, end]) {
+        // In the middle of the step, wherever each of them happens to fall.
+        for (let count = 0; count < 5; count += 1) attach();
+        await life.move(state);
+        attach();
+      }
 
-    const { task } = dataOf((await graphql(graphqlUrl, TASK, { id: life.id })).body);
-    for (const seen of await Promise.all(readers)) {
-      expect(seen.at(-1)).toEqual(task);
-      const revisions = seen.map(({ revision }) => revision);
-      expect(revisions).toEqual([...new Set(revisions)].sort((a, b) => a - b));
-      const ranks = seen.map(({ state }) => [...STATES, end].indexOf(state));
-      expect(ranks).toEqual([...new Set(ranks)].sort((a, b) => a - b));
-    }
-    expect(kit.gateway.app.stats().listeners).toBe(0);
-  });
+      const { task } = dataOf((await graphql(graphqlUrl, TASK, { id: life.id })).body);
+      for (const seen of await Promise.all(readers)) {
+        expect(seen.at(-1)).toEqual(task);
+        const revisions = seen.map(({ revision }) => revision);
+        expect(revisions).toEqual([...new Set(revisions)].sort((a, b) => a - b));
+        const ranks = seen.map(({ state }) => [...STATES, end].indexOf(state));
+        expect(ranks).toEqual([...new Set(ranks)].sort((a, b) => a - b));
+      }
+      expect(kit.gateway.app.stats().listeners).toBe(0);
+    },
+  );
 
   test.each(STATES.map((state, moves) => ({ state, moves })))(
     'begins with $state when the task is there, and goes on from it',

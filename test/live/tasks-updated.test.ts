@@ -97,8 +97,11 @@ describe.each(DOORS)('tasksUpdated over $name', ({ subscribe }) => {
     ['beyond 2^53', 2 ** 53],
   ])('an `after` that is %s is refused before anything is read', async (_, after) => {
     const { attached, gateway } = await startHeldGateway();
-    const refusal = await watch(gateway.graphqlUrl, after as number).then(
-      async (stream) => stream.next().then(({ errors }) => errors, () => stream.errors()),
+    const refusal = await watch(gateway.graphqlUrl, after as number).then(async (stream) =>
+      stream.next().then(
+        ({ errors }) => errors,
+        () => stream.errors(),
+      ),
     );
     expect(JSON.stringify(refusal)).toContain('SafeInt');
     expect(attached()).toBe(0);

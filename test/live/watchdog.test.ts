@@ -145,7 +145,10 @@ async function startPair({ autoPong = true } = {}) {
   let count = 0;
   const stop = startWatchdog(server.clients, SLOW_MS, () => count);
   const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`, { autoPong });
-  const [[served]] = (await Promise.all([once(server, 'connection'), once(client, 'open')])) as [[WebSocket], []];
+  const [[served]] = (await Promise.all([once(server, 'connection'), once(client, 'open')])) as [
+    [WebSocket],
+    [],
+  ];
   onTestEnd(() => {
     stop();
     client.terminate();

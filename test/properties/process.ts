@@ -45,7 +45,6 @@ const TIMINGS: Timings = {
   createsPerWindow: 1000,
   queriesPerSecond: 1000,
   submitLease: MINUTE,
-  idleLook: MINUTE,
 };
 
 const ignore = (): void => undefined;

@@ -19,10 +19,13 @@ export const TIMES = {
   taskDeadline: 30 * MINUTE,
   checkIntervalMax: 2 * MINUTE,
   outcomeLook: 5 * SECOND,
+  idleLook: MINUTE,
 } as const;
 
-/** How much later than at its time a deadline may be noticed, when a check that is due anyway has to notice it. */
-const SLACK = TIMES.checkIntervalMax * 1.2 + MINUTE;
+/** How much later than at its time a deadline may be noticed: at the next look for work that nobody announced, */
+const LOOK = TIMES.idleLook;
+/** or at the next question to the provider. */
+const QUESTION = TIMES.checkIntervalMax * 1.2 + LOOK;
 
 /** What the provider may say about a task; "odd" is an unknown state or a success without a video. */
 export type Says = 'WAITING' | 'QUEUING' | 'GENERATING' | 'SUCCESS' | 'FAIL' | 'odd';
@@ -212,8 +215,8 @@ export function atTime(
   const due = nextDeadline(announced);
   if (!due || now < due.at) return [announced];
   const then = due.then(announced);
-  // While questions to the provider stay unanswered nothing is concluded; later it must have been noticed.
-  const isNoticed = due.slack === 0 || (isQuiet && now >= due.at + due.slack);
+  // Nothing is concluded while a question to the provider stays unanswered.
+  const isNoticed = now >= due.at + due.slack && (isQuiet || !due.isAsking);
   const later = atTime(then, now, { announceAt, isQuiet });
   return isNoticed ? later : [announced, ...later];
 }
@@ -221,24 +224,27 @@ export function atTime(
 interface Deadline {
   readonly at: number;
   readonly slack: number;
+  /** Whether the provider is asked before. */
+  readonly isAsking: boolean;
   readonly then: (task: Standing) => Standing;
 }
 
 function nextDeadline(task: Standing): Deadline | null {
   if (task.isGone || task.refusal !== null || rank(task.state) === rank('FAIL')) return null;
-  const isOurs = task.providerTaskId !== null;
-  if (isOurs) return ending(task.createdAt + TIMES.taskDeadline, 'EXPIRED', SLACK);
-  if (task.submission === 'unknown')
-    return ending(
-      task.submissionSince + TIMES.submissionGrace,
-      'SUBMISSION_UNKNOWN',
-      task.isHinted ? SLACK : 0,
-    );
-  if (task.submission !== 'in the air') return null;
-  const at = task.submissionSince + TIMES.createTimeout + TIMES.markMargin;
-  return { at, slack: task.isHinted ? SLACK : 0, then: (lost) => lose(lost, at) };
+  const { createdAt, isHinted, submission, submissionSince } = task;
+  if (task.providerTaskId !== null)
+    return { at: createdAt + TIMES.taskDeadline, slack: QUESTION, isAsking: true, then: endAs('EXPIRED') };
+  const slack = isHinted ? QUESTION : LOOK;
+  if (submission === 'unknown') {
+    const at = submissionSince + TIMES.submissionGrace;
+    // When it became unknown was noticed late already.
+    return { at, slack: 2 * slack, isAsking: isHinted, then: endAs('SUBMISSION_UNKNOWN') };
+  }
+  if (submission !== 'in the air') return null;
+  const at = submissionSince + TIMES.createTimeout + TIMES.markMargin;
+  return { at, slack, isAsking: isHinted, then: (lost) => lose(lost, at) };
 }
 
-function ending(at: number, failure: string, slack: number): Deadline {
-  return { at, slack, then: (task) => move(task, { state: 'FAIL', failure, providerTaskId: null }) };
+function endAs(failure: string): (task: Standing) => Standing {
+  return (task) => move(task, { state: 'FAIL', failure, providerTaskId: null });
 }

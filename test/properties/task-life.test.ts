@@ -1,28 +1,30 @@
 import fc from 'fast-check';
-import { describe, expect, test, vi } from 'vitest';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { describe, expect, test, vi } from 'vitest';
 import { onTestEnd } from '../support/leftovers.ts';
 import { randomFrom } from '../support/random.ts';
 import { judge, judgeEnd } from './judge.ts';
 import { life, type Step } from './steps.ts';
 import { createWorld } from './world.ts';
 
+/** How many lives are tried; more for a longer search: `RUNS=2000 SEED=1 npx vitest run --project test test/properties`. */
+const RUNS = Number(process.env['RUNS'] ?? 60);
+/** The same lives in every run unless another seed is given: a gate must not depend on luck. */
+const SEED = Number(process.env['SEED'] ?? 20_261_122);
+
 /** Long enough for every deadline. */
 const REST: Step = { step: 'wait', seconds: 45 * 60, isQuiet: true };
 
 describe('whatever happens to tasks, in whatever order', () => {
-  test.each([
-    ['the same ones in every run', 20_261_122],
-    ['others in every run', Date.now()],
-  ])(
-    'each one stands as the rules say, is seen so, and is sent once (%s)',
-    async (_, seed) => {
-      await fc.assert(fc.asyncProperty(life, live), { seed, numRuns: Number(process.env['RUNS'] ?? 75) });
+  test(
+    `each one stands as the rules say, is seen so, and is sent once (${RUNS} lives, seed ${SEED})`,
+    async () => {
+      await fc.assert(fc.asyncProperty(life, live), { seed: SEED, numRuns: RUNS });
     },
-    120_000,
+    RUNS * 2000,
   );
 });
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { settleSubmission } from '../../src/tasks/settle-submission.ts';
 import { createTask, findTask } from '../api/client.ts';
 import { deferred, type Deferred } from '../support/deferred.ts';
 import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';
@@ -67,6 +68,20 @@ describe('an answer that comes after its call was taken for lost:', () => {
     await gateway.written((record) => record.state === 'WAITING');
     expect(await findTask(gateway, 'kie-2')).toMatchObject({ id });
   });
+});
+
+test('a call that is taken for lost just as it ends with "not now" is sent again all the same', async () => {
+  const provider = await startFakeProvider();
+  provider.answer('createTask', refused(429, 'slow down'), created('kie-2'));
+  const gateway = await startStandingGateway({ provider, env: { CREATE_WAIT_MS: '0' } });
+  const { id } = await createTask(gateway);
+  const putOff = await gateway.written((record) => record.notNowCount === 1);
+  // The reconciler has read the task before, with its mark.
+  const read = { ...putOff, markedAt: putOff.createdAt };
+  await settleSubmission(gateway.ports, read, { kind: 'unknown', reason: 'no outcome was written in time' });
+  gateway.clock.advance(3000);
+  await gateway.written((record) => record.state === 'WAITING');
+  expect(await findTask(gateway, 'kie-2')).toMatchObject({ id });
 });
 
 describe('an answer that comes after its task was given up as SUBMISSION_UNKNOWN:', () => {

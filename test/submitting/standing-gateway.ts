@@ -6,6 +6,8 @@ import { createStandingClock, type StandingClock } from '../webhooks/standing-cl
 
 export interface StandingGateway extends Gateway {
   readonly clock: StandingClock;
+  /** What its use cases work with. */
+  readonly ports: TaskPorts;
   /** The oldest record that it has written and that was not taken by this method yet. */
   written(accepts: (record: TaskRecord) => boolean): Promise<TaskRecord>;
 }
@@ -22,18 +24,21 @@ export async function startStandingGateway(
     if (record) writes.push(record);
     return record;
   }
+  const opened: TaskPorts[] = [];
   const wrap = (ports: TaskPorts): TaskPorts => {
     const { store } = ports;
-    return {
-      ...ports,
-      store: {
-        ...store,
-        insert: (record) => told(store.insert(record)),
-        save: (record) => told(store.save(record)),
-        amend: (record) => told(store.amend(record)),
-      },
+    const toldStore = {
+      ...store,
+      insert: (record: TaskRecord) => told(store.insert(record)),
+      save: (record: TaskRecord) => told(store.save(record)),
+      amend: (record: TaskRecord) => told(store.amend(record)),
     };
+    const used = { ...ports, store: toldStore };
+    opened.push(used);
+    return used;
   };
   const gateway = await startGateway({ ...others, overrides: { ...overrides, clock, wrap } });
-  return { ...gateway, clock, written: (accepts) => writes.take(accepts) };
+  const [ports] = opened;
+  if (!ports) throw new Error('the gateway did not ask for its ports');
+  return { ...gateway, clock, ports, written: (accepts) => writes.take(accepts) };
 }
