@@ -44,8 +44,9 @@ const TABLE: Readonly<Record<string, Rule | typeof EVERYTHING>> = {
     types: ['tasks'],
     npm: true,
   },
-  live: { values: ['config', 'problem'], types: ['server'], npm: true },
-  server: { values: ['config', 'problem'], types: ['live'], npm: true },
+  access: { npm: true },
+  live: { values: ['access', 'config', 'problem'], types: ['server'], npm: true },
+  server: { values: ['access', 'config', 'problem'], types: ['live'], npm: true },
   sandbox: { npm: true },
 };
 

@@ -60,6 +60,7 @@ const facts: BannerFacts = {
   graphiql: true,
   provider: { kind: 'kie.ai', url: 'https://api.kie.ai' },
   dataDir: './data',
+  access: 'open, loopback only',
   color: false,
 };
 

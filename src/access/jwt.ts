@@ -1,16 +1,19 @@
-import { createRemoteJWKSet, errors, jwtVerify, type JWTVerifyOptions } from 'jose';
+import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyOptions } from 'jose';
 import { UnauthenticatedError, type Caller } from './caller.ts';
 
 export interface JwtOptions {
-  /** Where the issuer publishes its keys, or the secret that it shares with us. */
-  readonly keys: { readonly jwksUrl: string } | { readonly secret: string };
+  /** Where the issuer publishes its keys, or the secrets that it shares with us: any of them may match. */
+  readonly keys: { readonly jwksUrl: string } | { readonly secrets: readonly string[] };
   readonly issuer: string | null;
   readonly audience: string | null;
   readonly now: () => number;
+  /** Told when the keys could not be loaded anew; those that are known stay in use. */
+  readonly report: (error: unknown) => void;
 }
 
 /** How far the issuer's clock may be from ours, in seconds. */
 const CLOCK_TOLERANCE_S = 5;
+const KEYS_MAX_AGE_MS = 10 * 60_000;
 /** What an issuer with public keys may sign with: an HMAC of a public key is a classic forgery. */
 const PUBLIC_KEY_ALGORITHMS = [
   'RS256',
@@ -25,52 +28,90 @@ const PUBLIC_KEY_ALGORITHMS = [
   'EdDSA',
 ];
 
-/** Checks a JSON Web Token: signature, `exp`, `nbf` and, where configured, issuer and audience. The owner is `sub`. */
-export function createJwtVerifier({
-  audience,
-  issuer,
-  keys,
-  now,
-}: JwtOptions): (token: string) => Promise<Caller> {
-  const options = (): JWTVerifyOptions => ({
-    algorithms: 'secret' in keys ? ['HS256'] : PUBLIC_KEY_ALGORITHMS,
-    clockTolerance: CLOCK_TOLERANCE_S,
-    requiredClaims: ['sub', 'exp'],
-    currentDate: new Date(now()),
-    ...(issuer !== null && { issuer }),
-    ...(audience !== null && { audience }),
-  });
-  const verify = createVerify(keys);
+/** What OpenID Connect allows for a `sub`; a name of an owner holds no control characters. */
+const SUBJECT = /^[^\p{Cc}\p{Cs}]{1,255}$/u;
+
+/**
+ * Checks a JSON Web Token: signature, `exp`, `nbf` and, where configured, issuer and audience. The owner is `sub`. Rejects
+ * with UnauthenticatedError, or with any other error when the issuer's keys cannot be had.
+ */
+export function createJwtVerifier(options: JwtOptions): (token: string) => Promise<Caller> {
+  const { audience, issuer, keys, now } = options;
+  const verify = 'secrets' in keys ? bySecrets(keys.secrets) : byPublicKeys(keys.jwksUrl, options);
 
   return async (token) => {
     try {
-      const { payload } = await verify(token, options());
-      if (payload.sub === undefined || payload.sub === '' || payload.exp === undefined)
-        throw new UnauthenticatedError('The token names nobody in its claim "sub".');
-      return { owner: payload.sub, expiresAt: payload.exp * 1000 };
+      const { exp, sub } = await verify(token, {
+        algorithms: 'secrets' in keys ? ['HS256'] : PUBLIC_KEY_ALGORITHMS,
+        clockTolerance: CLOCK_TOLERANCE_S,
+        requiredClaims: ['sub', 'exp'],
+        currentDate: new Date(now()),
+        ...(issuer !== null && { issuer }),
+        ...(audience !== null && { audience }),
+      });
+      if (exp === undefined || sub === undefined || !SUBJECT.test(sub))
+        throw new UnauthenticatedError(NOBODY);
+      return { owner: sub, expiresAt: exp * 1000 };
     } catch (error) {
       throw toUnauthenticated(error);
     }
   };
 }
 
-type Verify = (token: string, options: JWTVerifyOptions) => ReturnType<typeof jwtVerify>;
+const NOBODY = 'The claim "sub" of the token names nobody: it has to be a text of 1 to 255 characters.';
 
-function createVerify(keys: JwtOptions['keys']): Verify {
-  if ('secret' in keys) {
-    const secret = new TextEncoder().encode(keys.secret);
-    return (token, options) => jwtVerify(token, secret, options);
-  }
-  // Keys are kept for ten minutes; an unknown key id asks again, at most every thirty seconds.
-  const jwks = createRemoteJWKSet(new URL(keys.jwksUrl));
-  return (token, options) => jwtVerify(token, jwks, options);
+type Verify = (token: string, options: JWTVerifyOptions) => Promise<JWTPayload>;
+
+function bySecrets(texts: readonly string[]): Verify {
+  const secrets = texts.map((text) => new TextEncoder().encode(text));
+  return (token, options) => byAnyOf(secrets, token, options);
 }
 
-/** Errors of the token are the caller's; that the issuer's keys cannot be had is ours. */
+/**
+ * An unknown key id asks the issuer again, at most every thirty seconds. A key that the issuer has withdrawn is forgotten
+ * after ten minutes; behind the caller's back, so that an issuer that is away keeps nobody out whose key is known.
+ */
+function byPublicKeys(url: string, { now, report }: JwtOptions): Verify {
+  const jwks = createRemoteJWKSet(new URL(url), { cacheMaxAge: Infinity });
+  let loadedAt = now();
+  return async (token, options) => {
+    if (now() - loadedAt >= KEYS_MAX_AGE_MS) {
+      loadedAt = now();
+      jwks.reload().catch(report);
+    }
+    try {
+      return (await jwtVerify(token, jwks, options)).payload;
+    } catch (error) {
+      // The token names none of several keys: an issuer that rotates them and leaves out the key id.
+      if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+      return byAnyOf(error, token, options);
+    }
+  };
+}
+
+/** By the first key whose signature it is; every other mistake of the token is the same for all. */
+async function byAnyOf(
+  keys: Iterable<Uint8Array> | AsyncIterable<CryptoKey>,
+  token: string,
+  options: JWTVerifyOptions,
+): Promise<JWTPayload> {
+  for await (const key of keys) {
+    try {
+      return (await jwtVerify(token, key, options)).payload;
+    } catch (error) {
+      if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw error;
+    }
+  }
+  throw new errors.JWSSignatureVerificationFailed();
+}
+
+/** That the issuer's keys cannot be had or read is our trouble, every other error of the library the token's. */
 function toUnauthenticated(error: unknown): unknown {
+  if (!(error instanceof errors.JOSEError)) return error;
+  if (error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid) return error;
+  // The issuer answered with another status than 200, or with what is no JSON.
+  if (error.code === errors.JOSEError.code) return error;
   if (error instanceof errors.JWTExpired)
     return new UnauthenticatedError('The token has expired; bring a new one.');
-  if (error instanceof errors.JWKSTimeout) return error;
-  if (error instanceof errors.JOSEError) return new UnauthenticatedError('The token is not valid here.');
-  return error;
+  return new UnauthenticatedError('The token is not valid here.');
 }

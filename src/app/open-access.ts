@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import { createAuthenticate } from '../access/authenticate.ts';
 import type { Authenticate } from '../access/caller.ts';
 import type { JwtOptions } from '../access/jwt.ts';
@@ -10,17 +11,23 @@ export interface Access {
   readonly isOpen: boolean;
 }
 
-export function openAccess(config: Config, now: () => number): Access {
+export function openAccess(config: Config, now: () => number, log: Logger): Access {
   const { apiKeys } = config;
-  const jwt = jwtOf(config, now);
+  const report = (error: unknown): void => {
+    log.error(
+      { err: error },
+      'the keys of the issuer of tokens could not be loaded anew; the known ones stay',
+    );
+  };
+  const jwt = jwtOf(config, { now, report });
   return { authenticate: createAuthenticate({ apiKeys, jwt }), isOpen: apiKeys.length === 0 && jwt === null };
 }
 
 function jwtOf(
   { jwtAudience, jwtIssuer, jwtJwksUrl, jwtSecret }: Config,
-  now: () => number,
+  surroundings: Pick<JwtOptions, 'now' | 'report'>,
 ): JwtOptions | null {
-  const common = { issuer: jwtIssuer, audience: jwtAudience, now };
+  const common = { issuer: jwtIssuer, audience: jwtAudience, ...surroundings };
   if (jwtJwksUrl !== null) return { keys: { jwksUrl: jwtJwksUrl }, ...common };
-  return jwtSecret === null ? null : { keys: { secret: jwtSecret }, ...common };
+  return jwtSecret.length === 0 ? null : { keys: { secrets: jwtSecret }, ...common };
 }

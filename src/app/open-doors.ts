@@ -1,12 +1,14 @@
-import proxyAddr from '@fastify/proxy-addr';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
+import { createAdmitOperation } from '../live/admit-operation.ts';
 import { createProtocol } from '../live/protocol.ts';
+import { createTally } from '../live/tally.ts';
 import { createWebsocketServer, type WebsocketServer } from '../live/websocket-server.ts';
 import { createWelcome } from '../live/welcome.ts';
 import { sandboxFiles } from '../sandbox/sandbox-files.ts';
 import { createAdmit } from '../server/admission.ts';
+import { createForwarded } from '../server/forwarded.ts';
 import { GRAPHQL_PATH } from '../server/graphql.ts';
 import { graphqlRoute } from '../server/graphql-route.ts';
 import { health } from '../server/health.ts';
@@ -42,20 +44,24 @@ export interface DoorsOptions {
 /** Everything that answers from outside, not listening yet. */
 export async function openDoors(config: Config, options: DoorsOptions): Promise<Doors> {
   const { isDraining, log, ports, publicUrl, tasks, upstream } = options;
-  const { host, maxBodyBytes, trustedProxies } = config;
+  const { host } = config;
   const now = (): number => ports.clock.now();
-  const { authenticate, isOpen } = openAccess(config, now);
+  const { authenticate, isOpen } = openAccess(config, now, log);
   const mayCall = createOriginPolicy({ allowedOrigins: config.allowedOrigins, host, publicUrl });
   const isOurHost = createHostPolicy({ isOpen, host, publicUrl });
-  const graphql = await openGraphql(config, { log, tasks, mayCall, isOpen });
-
-  const http = createHttpServer({ log, maxBodyBytes, trustedProxies, isOurHost });
-  health(http, { pingStore: () => ports.store.ping(), isDraining });
+  const forwarded = createForwarded(config.trustedProxies);
   const requestsPerOwner = createRateLimit(config.maxRequestsPerMinute, MINUTE_MS);
+  const perOwner = createTally(config.maxSocketsPerOwner);
+  const perAddress = createTally(config.maxSocketsPerAddress);
+  const graphql = await openGraphql(config, { log, tasks, mayCall, isOpen, perOwner, perAddress });
+
+  const { maxBodyBytes, requestTimeoutMs } = config;
+  const http = createHttpServer({ log, maxBodyBytes, requestTimeoutMs, forwarded, isOurHost });
+  health(http, { pingStore: () => ports.store.ping(), isDraining });
   const admit = createAdmit(authenticate, requestsPerOwner, (error) => {
     log.error({ err: error }, 'who sent a request could not be checked');
   });
-  await graphqlRoute(http, graphql, admit);
+  await graphqlRoute(http, graphql, { admit, forwarded });
   await http.register((scope, _options, done) => {
     kieWebhook(scope, { tasks, hmacKeys: () => upstream.hmacKeys, now });
     done();
@@ -63,20 +69,22 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
   if (upstream.kind === 'sandbox') await http.register(sandboxFiles, { prefix: SANDBOX_FILES_PATH });
   await http.ready();
 
-  const isTrusted = proxyAddr.compile([...trustedProxies]);
   const websockets = createWebsocketServer({
     http: http.server,
     path: GRAPHQL_PATH,
     protocol: createProtocol({
-      begin: (caller) => graphql.getEnveloped({ admission: { caller } }),
-      welcome: createWelcome({ authenticate, maxSocketsPerOwner: config.maxSocketsPerOwner, log }),
-      maxSubscriptions: config.maxSubscriptionsPerSocket,
+      begin: (caller) => graphql.getEnveloped({ admission: { caller }, connection: null }),
+      welcome: createWelcome({ authenticate, perOwner, log }),
+      admit: createAdmitOperation({ maxSubscriptions: config.maxSubscriptionsPerSocket, requestsPerOwner }),
     }),
-    mayConnect: (origin, named) => isOurHost(named) && mayCall(origin, named),
-    addressOf: (request) => proxyAddr(request, isTrusted),
+    mayConnect: (request) => {
+      const named = forwarded.hostOf(request);
+      return isOurHost(named) && mayCall(request.headers.origin, named);
+    },
+    addressOf: (request) => forwarded.addressOf(request),
     maxMessageBytes: maxBodyBytes,
     maxOperationsPerSecond: config.maxOperationsPerSecond,
-    maxSocketsPerAddress: config.maxSocketsPerAddress,
+    perAddress,
     slowReaderMs: config.slowReaderMs,
     log,
   });

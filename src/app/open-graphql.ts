@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
+import type { Tally } from '../live/tally.ts';
 import type { Context } from '../resolvers/context.ts';
 import { createMaskError } from '../schema/mask-error.ts';
 import { schema } from '../schema/schema.ts';
@@ -15,9 +16,11 @@ export function openGraphql(
     readonly tasks: TaskQueries;
     readonly mayCall: OriginPolicy;
     readonly isOpen: boolean;
+    readonly perOwner: Tally;
+    readonly perAddress: Tally;
   },
 ): Promise<Graphql<Context>> {
-  const { isOpen, log, mayCall, tasks } = options;
+  const { isOpen, log, mayCall, perAddress, perOwner, tasks } = options;
   const { graphiql, introspection } = config;
   // Without access control the one who asks is the operator.
   const maySeeCredits = isOpen || config.showCredits;
@@ -31,6 +34,7 @@ export function openGraphql(
     graphiql,
     introspection,
     limits: config,
-    log,
+    perOwner,
+    perAddress,
   });
 }

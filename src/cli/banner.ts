@@ -1,5 +1,4 @@
 import { styleText } from 'node:util';
-import { isLoopback } from '../config/loopback.ts';
 import { ownUrl } from './own-url.ts';
 
 /** What the gateway knows about itself once it listens. */
@@ -13,6 +12,8 @@ export interface BannerFacts {
   readonly graphiql: boolean;
   readonly provider: { readonly kind: 'kie.ai' | 'sandbox'; readonly url: string };
   readonly dataDir: string;
+  /** Who may call. */
+  readonly access: string;
   readonly color: boolean;
 }
 
@@ -39,7 +40,7 @@ function rows(facts: BannerFacts): Row[] {
     ['Callbacks', callbacks(facts)],
     provider(facts),
     ['Store', `SQLite in ${facts.dataDir}`],
-    ['Access', isLoopback(facts.host) ? 'open, loopback only' : 'open to everyone (ALLOW_ANONYMOUS)'],
+    ['Access', facts.access],
   ];
 }
 

@@ -4,7 +4,8 @@ import { startApp, type App } from '../app.ts';
 import { parseConfig, type Config } from '../config.ts';
 import { createLog } from '../log.ts';
 import { VERSION } from '../version.ts';
-import { banner } from './banner.ts';
+import { describeAccess } from './describe-access.ts';
+import { banner, type BannerFacts } from './banner.ts';
 import { CRASH_SIGNALS } from './crash-signals.ts';
 import { explainPort } from './explain-port.ts';
 
@@ -20,7 +21,7 @@ const STOP_MARGIN_MS = 10_000;
 export async function serve(env: Environment, stdout: WriteStream): Promise<void> {
   const config = parseConfig(env);
   const isTerminal = stdout.isTTY;
-  const secrets = [config.kieApiKey ?? '', ...config.kieWebhookHmacKeys];
+  const secrets = secretsOf(config);
   const log = createLog({ level: config.logLevel, pretty: isTerminal, secrets });
   const { host, port } = config;
   const app = await startApp(config, { log }).catch(
@@ -40,7 +41,14 @@ export async function serve(env: Environment, stdout: WriteStream): Promise<void
     );
 }
 
-function factsOf({ dataDir, graphiql, host }: Config, { port, publicUrl, upstream }: App, env: Environment) {
+/** Everything of the configuration that must never be written out. */
+function secretsOf({ apiKeys, jwtSecret, kieApiKey, kieWebhookHmacKeys }: Config): string[] {
+  return [kieApiKey ?? '', ...kieWebhookHmacKeys, ...apiKeys.map(({ key }) => key), ...jwtSecret];
+}
+
+function factsOf(config: Config, { port, publicUrl, upstream }: App, env: Environment): BannerFacts {
+  const { dataDir, graphiql, host } = config;
   const color = env['NO_COLOR'] === undefined;
-  return { version: VERSION, host, port, publicUrl, graphiql, provider: upstream, dataDir, color };
+  const access = describeAccess(config);
+  return { version: VERSION, host, port, publicUrl, graphiql, provider: upstream, dataDir, access, color };
 }

@@ -17,10 +17,10 @@ export const access = {
       "Where the issuer of tokens publishes its keys. A token's owner is its claim sub; exp is required.",
     example: 'https://login.example.com/.well-known/jwks.json',
   }),
-  JWT_SECRET: secret().nullable().default(null).register(facts, {
+  JWT_SECRET: list(secret()).register(facts, {
     group: 'Access',
     description:
-      'The secret of tokens that are signed with HS256, in place of JWT_JWKS_URL: at least 32 characters.',
+      'The secret of tokens that are signed with HS256, in place of JWT_JWKS_URL: at least 32 characters. Several between commas while you change it; any may match.',
     example: 'a-random-secret-of-at-least-32-characters',
     secret: true,
   }),

@@ -25,16 +25,21 @@ function optionalLimit(description: string, example: number) {
 /** How much one request, one socket and one owner may ask for: the same over HTTP, SSE and WebSocket. */
 export const limits = {
   MAX_BODY_BYTES: limit(262_144, 'Bytes of a request body or a socket message.', 16_777_216),
+  REQUEST_TIMEOUT_MS: limit(
+    30_000,
+    'How long a request may take to arrive whole, in milliseconds.',
+    3_600_000,
+  ),
   MAX_DEPTH: limit(10, 'Levels of fields in an operation.'),
   MAX_ALIASES: limit(15, 'Aliases in an operation.'),
   MAX_DIRECTIVES: limit(5, 'Directives in an operation.'),
   MAX_TOKENS: limit(1000, 'Words and signs of an operation.'),
   MAX_SUBSCRIPTIONS_PER_SOCKET: limit(100, 'Operations that may run on one socket at a time.'),
   MAX_OPERATIONS_PER_SECOND: limit(50, 'Operations that one socket may begin in a second.'),
-  MAX_SOCKETS_PER_OWNER: optionalLimit('Sockets that one owner may have open.', 1000),
-  MAX_SOCKETS_PER_ADDRESS: optionalLimit('Sockets that one address may have open.', 100),
+  MAX_SOCKETS_PER_OWNER: optionalLimit('Sockets and event streams that one owner may have open.', 1000),
+  MAX_SOCKETS_PER_ADDRESS: optionalLimit('Sockets and event streams that one address may have open.', 100),
   MAX_REQUESTS_PER_MINUTE: optionalLimit(
-    'GraphQL requests over HTTP that one owner may send in a minute.',
+    'Requests over HTTP and operations over sockets, together, that one owner may send in a minute.',
     600,
   ),
   MAX_CREATES_PER_MINUTE: optionalLimit('Tasks that one owner may create in a minute.', 10),

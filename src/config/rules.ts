@@ -30,7 +30,7 @@ function tokenRules(set: Readonly<Record<string, string>>): (string | null)[] {
     JWT_JWKS_URL !== undefined && JWT_SECRET !== undefined
       ? 'JWT_JWKS_URL and JWT_SECRET are both set: tokens are signed one way or the other. Unset one of them'
       : null,
-    JWT_SECRET !== undefined && JWT_SECRET.length < 32
+    JWT_SECRET?.split(',').some((secret) => secret.trim().length < 32)
       ? 'JWT_SECRET is shorter than 32 characters: it could be found by trying. Take a longer one on both sides'
       : null,
     !hasKeys && (JWT_ISSUER !== undefined || JWT_AUDIENCE !== undefined)

@@ -8,7 +8,7 @@ export interface SocketExtra {
   caller: Caller | null;
   readonly send: (message: string) => void;
   readonly close: (code: number, reason: string) => void;
-  /** Calls `run` when the socket has closed. */
+  /** Calls `run` when the socket has closed; at once when it has. */
   readonly onClosed: (run: () => void) => void;
   /** Counts an operation; returns 0, or how many ms to wait when there were too many. */
   readonly takeOperation: () => number;

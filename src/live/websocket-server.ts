@@ -7,7 +7,7 @@ import { WebSocketServer, type WebSocket } from 'ws';
 import { closeInSlices } from './close-in-slices.ts';
 import type { Protocol } from './protocol.ts';
 import { createRate } from './rate.ts';
-import { createTally } from './tally.ts';
+import type { Tally } from './tally.ts';
 import { startWatchdog } from './watchdog.ts';
 
 export interface WebsocketServerOptions {
@@ -15,15 +15,15 @@ export interface WebsocketServerOptions {
   readonly path: string;
   /** The graphql-transport-ws protocol; it knows no sockets. */
   readonly protocol: Protocol;
-  /** Whether a web page of this origin may connect. */
-  readonly mayConnect: (origin: string | undefined, host: string | undefined) => boolean;
+  /** Whether the web page that asks may connect, and by the name that it asks for. */
+  readonly mayConnect: (request: IncomingMessage) => boolean;
   /** Where a request comes from, proxies that are trusted left aside. */
   readonly addressOf: (request: IncomingMessage) => string;
   readonly maxMessageBytes: number;
   /** How many operations one socket may begin in a second. */
   readonly maxOperationsPerSecond: number;
-  /** How many sockets one address may have open; null for any number. */
-  readonly maxSocketsPerAddress: number | null;
+  /** Open sockets and streams of each address. */
+  readonly perAddress: Tally;
   /** How long a client may take nothing of what waits for it, in ms. */
   readonly slowReaderMs: number;
   readonly log: FastifyBaseLogger;
@@ -39,15 +39,14 @@ export interface WebsocketServer {
   close(): Promise<void>;
 }
 
-/** Messages of all kinds, pings included, for each operation that a socket may begin. */
-const MESSAGES_PER_OPERATION = 4;
+/** Messages of all kinds, pings included, for each operation that a socket may begin: refused ones get their answers. */
+const MESSAGES_PER_OPERATION = 20;
 /** How long a close waits for answers, in ms. */
 const ANSWER_MS = 2000;
 
 /** The WebSocket door: graphql-ws speaks the protocol, this connects it to the sockets of ws. */
 export function createWebsocketServer(options: WebsocketServerOptions): WebsocketServer {
-  const { addressOf, http, log, mayConnect, path, protocol, slowReaderMs } = options;
-  const perAddress = createTally(options.maxSocketsPerAddress);
+  const { addressOf, http, log, mayConnect, path, perAddress, protocol, slowReaderMs } = options;
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: options.maxMessageBytes,
@@ -60,15 +59,15 @@ export function createWebsocketServer(options: WebsocketServerOptions): Websocke
 
   const onUpgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
     const [requested] = (request.url ?? '').split('?');
+    const address = addressOf(request);
     if (requested !== path) {
       refuseUpgrade(stream, 404);
-    } else if (!mayConnect(request.headers.origin, request.headers.host)) {
+    } else if (!mayConnect(request)) {
       log.warn({ origin: request.headers.origin }, 'a WebSocket of a foreign origin was refused');
       refuseUpgrade(stream, 403);
-    } else if (!perAddress.add(addressOf(request))) {
+    } else if (!perAddress.add(address)) {
       refuseUpgrade(stream, 429);
     } else {
-      const address = addressOf(request);
       stream.once('close', () => {
         perAddress.remove(address);
       });
@@ -135,7 +134,8 @@ function connect(
         socket.close(code, reason);
       },
       onClosed: (run) => {
-        socket.once('close', run);
+        if (socket.readyState === socket.CLOSED) run();
+        else socket.once('close', run);
       },
       takeOperation: createRate(maxOperationsPerSecond),
     },

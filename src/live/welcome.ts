@@ -1,7 +1,8 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { UnauthenticatedError, type Authenticate, type Caller } from '../access/caller.ts';
+import { atExpiry } from '../access/expiry.ts';
 import type { SocketExtra } from './socket-extra.ts';
-import { createTally } from './tally.ts';
+import type { Tally } from './tally.ts';
 
 /** Decides on a socket's connection_init: true lets it in, false closes it with 4403. Never rejects. */
 export type Welcome = (
@@ -13,16 +14,14 @@ export type Welcome = (
 const FORBIDDEN = 4403;
 /** RFC 6455's registry: "try again later". */
 const TRY_AGAIN_LATER = 1013;
-/** setTimeout fires longer delays at once. */
-const MAX_DELAY_MS = 0x7fffffff;
 
 export function createWelcome(options: {
   readonly authenticate: Authenticate;
-  readonly maxSocketsPerOwner: number | null;
+  /** Open sockets and streams of each owner. */
+  readonly perOwner: Tally;
   readonly log: FastifyBaseLogger;
 }): Welcome {
-  const { authenticate, log, maxSocketsPerOwner } = options;
-  const perOwner = createTally(maxSocketsPerOwner);
+  const { authenticate, log, perOwner } = options;
 
   return async (connectionParams, extra) => {
     const caller = await identify(authorizationOf(connectionParams, extra), extra);
@@ -35,7 +34,10 @@ export function createWelcome(options: {
       perOwner.remove(caller.owner);
     });
     extra.caller = caller;
-    closeAtExpiry(caller, extra);
+    const stop = atExpiry(caller, () => {
+      extra.close(FORBIDDEN, 'The token has expired');
+    });
+    extra.onClosed(stop);
     return true;
   };
 
@@ -59,17 +61,4 @@ function authorizationOf(
   const [, given] =
     Object.entries(params ?? {}).find(([name]) => name.toLowerCase() === 'authorization') ?? [];
   return typeof given === 'string' ? given : request.headers.authorization;
-}
-
-function closeAtExpiry({ expiresAt }: Caller, extra: SocketExtra): void {
-  if (expiresAt === null) return;
-  const timer = setTimeout(
-    () => {
-      extra.close(FORBIDDEN, 'The token has expired');
-    },
-    Math.min(Math.max(0, expiresAt - Date.now()), MAX_DELAY_MS),
-  );
-  extra.onClosed(() => {
-    clearTimeout(timer);
-  });
 }

@@ -10,8 +10,8 @@ export function createMaskError(report: (error: unknown) => void): (error: unkno
   return (error) => {
     if (!(error instanceof GraphQLError)) return masked(error);
     const cause = error.originalError;
-    // GraphQL's own: syntax, validation, variables, and what resolvers made for clients.
-    if (!cause || cause instanceof GraphQLError) return error;
+    // GraphQL's own: syntax, validation, variables, and what was made for clients.
+    if (!cause || cause instanceof GraphQLError) return asTold(error);
     return located(masked(cause), error);
   };
 
@@ -27,11 +27,24 @@ export function createMaskError(report: (error: unknown) => void): (error: unkno
   }
 }
 
+/** In place: the same error object is what the engine takes for not masked, and for expected. */
+function asTold(error: GraphQLError): GraphQLError {
+  if (error.extensions['originalError'] !== undefined) {
+    // The engine's account of a body that is no JSON: it repeats what was sent. Without it, the status has to be said.
+    delete error.extensions['originalError'];
+    error.extensions.http = { status: 400 };
+  }
+  // Only that variables do not fit is found without a code and before any field is resolved.
+  if (error.path === undefined) error.extensions['code'] ??= 'BAD_USER_INPUT';
+  return error;
+}
+
 function told({ code, message, retryAfterMs }: RequestError): GraphQLError {
   if (retryAfterMs === null) return withCode(message, code);
   const retryAfter = Math.ceil(retryAfterMs / 1000);
   const http = { status: 429, headers: { 'retry-after': String(retryAfter) } };
-  return new GraphQLError(message, { extensions: { code, retryAfter, http } });
+  const hint = `Try again in ${retryAfter} s.`;
+  return new GraphQLError(message, { extensions: { code, hint, retryAfter, http } });
 }
 
 function withCode(message: string, code: string): GraphQLError {

@@ -12,6 +12,12 @@ export interface Refusal {
   readonly retryAfterS: number | null;
 }
 
+/** Who was let in; throws when nobody was. */
+export function callerOf(admission: Admission): Caller {
+  if ('caller' in admission) return admission.caller;
+  throw new Error('an operation of somebody who was not let in came this far');
+}
+
 /** Who may send a request now. Never rejects. */
 export type Admit = (authorization: string | undefined) => Promise<Admission>;
 

@@ -1,10 +1,9 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { atExpiry } from '../access/expiry.ts';
 import type { Admit } from './admission.ts';
-import { GRAPHQL_PATH, type Graphql } from './graphql.ts';
-
-/** setTimeout fires longer delays at once. */
-const MAX_DELAY_MS = 0x7fffffff;
+import type { Forwarded } from './forwarded.ts';
+import { GRAPHQL_PATH, type Connection, type Graphql } from './graphql.ts';
 
 /**
  * `/graphql` over HTTP. Event streams are cut when their caller's token expires and when the server closes: their clients
@@ -13,7 +12,7 @@ const MAX_DELAY_MS = 0x7fffffff;
 export async function graphqlRoute<Context extends object>(
   app: FastifyInstance,
   graphql: Graphql<Context>,
-  admit: Admit,
+  { admit, forwarded }: { readonly admit: Admit; readonly forwarded: Forwarded },
 ): Promise<void> {
   const streams = new Set<ServerResponse>();
   let isClosing = false;
@@ -24,6 +23,10 @@ export async function graphqlRoute<Context extends object>(
     if (isClosing) setImmediate(() => this.destroy());
     streams.add(this);
     this.once('close', () => streams.delete(this));
+  }
+
+  function endStream(response: ServerResponse): void {
+    if (streams.has(response)) response.destroy();
   }
 
   await app.register((scope, _options, done) => {
@@ -37,11 +40,19 @@ export async function graphqlRoute<Context extends object>(
       // The engine answers the methods that it does not take: with 405, where no route at all would mean 404.
       method: ['GET', 'POST', 'OPTIONS', 'PUT', 'PATCH', 'DELETE'],
       handler: async (request, reply) => {
+        const response = reply.raw;
         const admission = await admit(request.headers.authorization);
-        if ('caller' in admission) endAt(reply.raw, admission.caller.expiresAt);
-        reply.raw.once('pipe', onPipe);
+        const connection = connectionOf(request.raw, response, forwarded);
+        if ('caller' in admission) {
+          connection.onClosed(
+            atExpiry(admission.caller, () => {
+              endStream(response);
+            }),
+          );
+        }
+        response.once('pipe', onPipe);
         reply.hijack();
-        await graphql.handle(withBody(request), reply.raw, { admission });
+        await graphql.handle(withBody(request), response, { admission, connection });
       },
     });
     done();
@@ -60,14 +71,13 @@ function withBody({ body, raw }: FastifyRequest): FastifyRequest['raw'] {
   return Object.assign(raw, { body });
 }
 
-/** Only streams last so long: every other answer is sent whole before its caller's token can expire unnoticed. */
-function endAt(response: ServerResponse, expiresAt: number | null): void {
-  if (expiresAt === null) return;
-  const timer = setTimeout(
-    () => response.destroy(),
-    Math.min(Math.max(0, expiresAt - Date.now()), MAX_DELAY_MS),
-  );
-  response.once('close', () => {
-    clearTimeout(timer);
-  });
+function connectionOf(request: IncomingMessage, response: ServerResponse, forwarded: Forwarded): Connection {
+  return {
+    address: forwarded.addressOf(request),
+    host: forwarded.hostOf(request),
+    onClosed: (run) => {
+      if (response.closed) run();
+      else response.once('close', run);
+    },
+  };
 }

@@ -1,11 +1,12 @@
 import { blockFieldSuggestionsPlugin } from '@escape.tech/graphql-armor-block-field-suggestions';
 import { NoSchemaIntrospectionCustomRule, type GraphQLError, type GraphQLSchema } from 'graphql';
 import { createYoga, isAsyncIterable, type Plugin, type YogaServerInstance } from 'graphql-yoga';
-import type { FastifyBaseLogger } from 'fastify';
 import type { ServerResponse } from 'node:http';
 import type { Caller } from '../access/caller.ts';
-import type { Admission } from './admission.ts';
+import type { Tally } from '../live/tally.ts';
+import { callerOf, type Admission } from './admission.ts';
 import { createGraphiql } from './graphiql.ts';
+import { limitStreams } from './limit-streams.ts';
 import { operationLimits, type OperationLimits } from './operation-limits.ts';
 import type { OriginPolicy } from './origin-policy.ts';
 import { refuseUnadmitted } from './refuse-unadmitted.ts';
@@ -21,12 +22,25 @@ export interface GraphqlOptions<Context extends object> {
   readonly graphiql: boolean;
   readonly introspection: boolean;
   readonly limits: OperationLimits;
-  readonly log: FastifyBaseLogger;
+  /** Open sockets and streams of each owner, and of each address. */
+  readonly perOwner: Tally;
+  readonly perAddress: Tally;
 }
 
 /** What comes with each operation, whichever door it came through. */
 export interface Arrival {
   readonly admission: Admission;
+  /** The connection of an HTTP request; null for what comes over a socket. */
+  readonly connection: Connection | null;
+}
+
+export interface Connection {
+  /** Where it comes from. */
+  readonly address: string;
+  /** The host that its client asked for; undefined when it named none. */
+  readonly host: string | undefined;
+  /** Calls `run` when the answer is out, or can no longer go out. */
+  readonly onClosed: (run: () => void) => void;
 }
 
 /** The GraphQL engine behind both doors: HTTP with Server-Sent Events, and WebSocket through its `getEnveloped`. */
@@ -35,7 +49,8 @@ export type Graphql<Context extends object> = YogaServerInstance<Arrival, Contex
 export async function createGraphql<Context extends object>(
   options: GraphqlOptions<Context>,
 ): Promise<Graphql<Context>> {
-  const { context, graphiql, introspection, limits, log, maskError, mayCall, schema } = options;
+  const { context, graphiql, introspection, limits, maskError, mayCall, perAddress, perOwner, schema } =
+    options;
   const page = graphiql ? await createGraphiql() : null;
   return createYoga<Arrival, Context>({
     schema,
@@ -48,36 +63,22 @@ export async function createGraphql<Context extends object>(
     maxRequestBodySize: false,
     plugins: [
       endAbandoned,
+      varyByOrigin,
       refuseUnadmitted,
+      limitStreams(perOwner, perAddress),
       ...(page ? [page.plugin] : []),
       ...operationLimits(limits),
       ...(introspection ? [] : [withoutIntrospection, blockFieldSuggestionsPlugin({ mask: '' })]),
     ],
-    cors: ({ headers }) => {
+    cors: ({ headers }, arrival) => {
       const origin = headers.get('origin');
+      const { connection } = arrival as Arrival;
       // Without cookies there is nothing that credentials could mean.
-      return origin !== null && mayCall(origin, headers.get('host')) ? { origin, credentials: false } : false;
+      return origin !== null && mayCall(origin, connection?.host) ? { origin, credentials: false } : false;
     },
-    logging: {
-      debug: (...args: unknown[]) => {
-        log.debug({ args }, 'graphql');
-      },
-      info: (...args: unknown[]) => {
-        log.info({ args }, 'graphql');
-      },
-      warn: (...args: unknown[]) => {
-        log.warn({ args }, 'graphql');
-      },
-      error: (...args: unknown[]) => {
-        log.error({ args }, 'graphql');
-      },
-    },
+    // What is unexpected is reported by maskError.
+    logging: false,
   });
-}
-
-function callerOf(admission: Admission): Caller {
-  if ('caller' in admission) return admission.caller;
-  throw new Error('an operation of somebody who was not let in came this far');
 }
 
 /** A stream whose client left before it began is read by nobody, so nobody else would ever end it. */
@@ -91,5 +92,12 @@ const endAbandoned: Plugin<object, { readonly res?: ServerResponse }> = {
 const withoutIntrospection: Plugin = {
   onValidate: ({ addValidationRule }) => {
     addValidationRule(NoSchemaIntrospectionCustomRule);
+  },
+};
+
+/** A cache in between must not give one origin the answer of another. */
+const varyByOrigin: Plugin = {
+  onResponse: ({ response }) => {
+    response.headers.append('vary', 'Origin');
   },
 };

@@ -1,8 +1,9 @@
 import Fastify, { LogController } from 'fastify';
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ServerResponse } from 'node:http';
-import type { HostPolicy } from './host-policy.ts';
 import { PROBLEM_MEDIA_TYPE, problem } from '../problem.ts';
+import type { Forwarded } from './forwarded.ts';
+import type { HostPolicy } from './host-policy.ts';
 
 /** What is sent is what it says it is, in nobody's frame, and its address is nobody else's business. */
 const SECURITY_HEADERS = {
@@ -14,36 +15,37 @@ const SECURITY_HEADERS = {
 const HOST_HINT =
   'Call it by a loopback name or by its PUBLIC_URL; or configure API keys or tokens, then any name will do.';
 
-/** How long a request may take to arrive whole, in ms: a slow body must not hold a connection for ever. */
-const REQUEST_TIMEOUT_MS = 30_000;
-
 /** How to mend what is refused before any route sees it. */
 const HINTS: Readonly<Record<string, string>> = {
   FST_ERR_BAD_URL: 'Write the address with valid percent-encoding.',
-  FST_ERR_CTP_BODY_TOO_LARGE: 'Send less; MAX_BODY_BYTES is the limit.',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'Send JSON, with the header Content-Type: application/json.',
 };
 
 export interface HttpServerOptions {
   readonly log: FastifyBaseLogger;
   readonly maxBodyBytes: number;
-  /** Proxies whose X-Forwarded-* headers are believed. */
-  readonly trustedProxies: readonly string[];
+  /** How long a request may take to arrive whole, in ms: a slow body must not hold a connection for ever. */
+  readonly requestTimeoutMs: number;
+  readonly forwarded: Forwarded;
   readonly isOurHost: HostPolicy;
 }
 
 /** An HTTP server without routes: what is refused is refused with problem details, and each request logs one line. */
 export function createHttpServer(options: HttpServerOptions): FastifyInstance {
-  const { isOurHost, log, maxBodyBytes, trustedProxies } = options;
+  const { forwarded, isOurHost, log, maxBodyBytes, requestTimeoutMs } = options;
+  const refuseError = createRefuse({
+    ...HINTS,
+    FST_ERR_CTP_BODY_TOO_LARGE: `Send at most ${maxBodyBytes / 1024} KiB.`,
+  });
   const app = Fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: maxBodyBytes,
-    trustProxy: trustedProxies.length === 0 ? false : [...trustedProxies],
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout: requestTimeoutMs,
+    http: { headersTimeout: requestTimeoutMs, connectionsCheckingInterval: Math.ceil(requestTimeoutMs / 4) },
     forceCloseConnections: 'idle',
     // Addresses that cannot be read; they reach no other handler.
-    frameworkErrors: refuse,
+    frameworkErrors: refuseError,
   });
 
   closeWithoutWaiting(app);
@@ -52,7 +54,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     // On the raw answer, so that those that other engines send carry them too.
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) reply.raw.setHeader(name, value);
     // Tunnels call the webhooks under names that we do not know; those have their own tokens.
-    if (request.url.startsWith('/webhooks/') || isOurHost(request.headers.host)) {
+    if (request.url.startsWith('/webhooks/') || isOurHost(forwarded.hostOf(request.raw))) {
       done();
       return;
     }
@@ -79,20 +81,24 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
       .send(problem(404, 'There is nothing here.', { hint: 'The API is at /graphql.' })),
   );
 
-  app.setErrorHandler<FastifyError>(refuse);
+  app.setErrorHandler<FastifyError>(refuseError);
 
   return app;
 }
 
-function refuse(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  const status = error.statusCode ?? 500;
-  if (status >= 500) request.log.error({ err: error }, 'a request failed unexpectedly');
-  const detail = status >= 500 ? 'Something unexpected went wrong here.' : error.message;
-  const hint = HINTS[error.code];
-  void reply
-    .code(status)
-    .type(PROBLEM_MEDIA_TYPE)
-    .send(problem(status, detail, hint === undefined ? {} : { hint }));
+type Refuse = (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => void;
+
+function createRefuse(hints: Readonly<Record<string, string>>): Refuse {
+  return (error, request, reply) => {
+    const status = error.statusCode ?? 500;
+    if (status >= 500) request.log.error({ err: error }, 'a request failed unexpectedly');
+    const detail = status >= 500 ? 'Something unexpected went wrong here.' : error.message;
+    const hint = hints[error.code];
+    void reply
+      .code(status)
+      .type(PROBLEM_MEDIA_TYPE)
+      .send(problem(status, detail, hint === undefined ? {} : { hint }));
+  };
 }
 
 /** Closing waits for requests under way, but not until the clients that sent them let go of their connections. */

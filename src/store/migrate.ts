@@ -1,9 +1,11 @@
 import { Migrator, type Kysely } from 'kysely';
 import { tasksMigration } from './migrations/0001-tasks.ts';
+import { creationsMigration } from './migrations/0002-creations.ts';
 
 /** Each runs once on every store, in the order of its name; one that was released is never edited. */
 const MIGRATIONS = {
   '0001-tasks': tasksMigration,
+  '0002-creations': creationsMigration,
 };
 
 /** Brings a store to the form that this program works with; rejects when a migration fails or is unknown here. */

@@ -9,9 +9,17 @@ import type { WriteContext, WriterQueue } from './writer-queue.ts';
 type Writes = Pick<TaskStore, 'insert' | 'save' | 'amend' | 'secret'>;
 
 export function createWrites(queue: WriterQueue): Writes {
+  function insert(record: TaskRecord): Promise<TaskRecord>;
+  function insert(record: TaskRecord, caps: readonly CreateCap[]): Promise<TaskRecord | ReachedCap>;
+  function insert(record: TaskRecord, caps: readonly CreateCap[] = []): Promise<TaskRecord | ReachedCap> {
+    return queue.write(
+      false,
+      async ({ trx }) => (await reachedCap(trx, record, caps)) ?? insertOrFind(trx, record),
+    );
+  }
+
   return {
-    insert: (record, caps = []) =>
-      queue.write(false, async ({ trx }) => (await reachedCap(trx, record, caps)) ?? insert(trx, record)),
+    insert,
 
     save: (next) =>
       queue.write(true, async (context) => {
@@ -51,7 +59,7 @@ async function reachedCap(
   return null;
 }
 
-async function insert(db: Kysely<Database>, record: TaskRecord): Promise<TaskRecord> {
+async function insertOrFind(db: Kysely<Database>, record: TaskRecord): Promise<TaskRecord> {
   const { numInsertedOrUpdatedRows } = await db
     .insertInto('tasks')
     .values(toRow(record))

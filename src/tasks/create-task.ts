@@ -61,9 +61,7 @@ async function isQueueFull({ store, timings }: TaskPorts): Promise<boolean> {
 
 function tooManyCreates({ cap, freeAt }: ReachedCap, now: number): RequestError {
   const retryAfterMs = Math.max(0, freeAt - now);
-  const message =
-    `No more than ${cap.limit} tasks may be created in ${cap.windowMs / 1000} s; nothing was stored. ` +
-    `Try again in ${Math.ceil(retryAfterMs / 1000)} s.`;
+  const message = `No more than ${cap.limit} tasks may be created in ${cap.windowMs / 1000} s; nothing was stored.`;
   return new RequestError('RATE_LIMITED', message, retryAfterMs);
 }
 

@@ -47,11 +47,10 @@ export class StoreUnavailableError extends Error {
  * Committed changes that took a revision are handed to the feed in order of revision, before their promises are fulfilled.
  */
 export interface TaskStore {
-  /**
-   * Adds a task. When the owner's idempotencyKey is in use, adds nothing and returns the task that has it; when the owner
-   * has reached one of the caps, adds nothing and returns that cap.
-   */
-  insert(record: TaskRecord, caps?: readonly CreateCap[]): Promise<TaskRecord | ReachedCap>;
+  /** Adds a task. When the owner's idempotencyKey is in use, adds nothing and returns the task that has it. */
+  insert(record: TaskRecord): Promise<TaskRecord>;
+  /** The same; when the task would be new and its owner has reached one of the caps, adds nothing and returns that cap. */
+  insert(record: TaskRecord, caps: readonly CreateCap[]): Promise<TaskRecord | ReachedCap>;
   /** By our id, hidden ones included. */
   get(id: string): Promise<TaskRecord | null>;
   /** By the owner's idempotencyKey, hidden ones included. */

@@ -66,7 +66,9 @@ async function createTasks(db: Kysely<unknown>): Promise<void> {
 
 /** Partial where most rows have nothing to find: a finished task is in the first three only. */
 async function createTaskIndexes(db: Kysely<unknown>): Promise<void> {
-  await sql`create index tasks_by_creation on tasks (owner, created_at, id)`.execute(db);
+  await sql`create index tasks_by_creation on tasks (owner, created_at, id) where revision is not null`.execute(
+    db,
+  );
   await sql`create index tasks_by_revision on tasks (owner, revision) where revision is not null`.execute(db);
   await sql`create index tasks_by_provider_id on tasks (provider_task_id) where provider_task_id is not null`.execute(
     db,
