@@ -15,6 +15,7 @@ export default defineConfig({
           name: 'test',
           include: ['test/**/*.test.ts'],
           exclude: ['test/system/**'],
+          globalSetup: ['test/support/postgres-server.ts'],
           setupFiles: ['test/support/setup.ts'],
           // Loading the gateway anew for each file would take longer than its tests.
           isolate: false,
@@ -32,6 +33,7 @@ export default defineConfig({
           hookTimeout: 60_000,
           // Each file starts real processes; two cores carry one file at a time.
           fileParallelism: false,
+          globalSetup: ['test/support/postgres-server.ts'],
           setupFiles: ['test/support/setup.ts'],
         },
       },

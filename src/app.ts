@@ -2,12 +2,12 @@ import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { createCleanup } from './app/cleanup.ts';
 import { SANDBOX_FILES_PATH, openDoors } from './app/open-doors.ts';
+import { openStore } from './app/open-store.ts';
 import { openTaskPorts, type TaskOverrides } from './app/open-tasks.ts';
 import { openUpstream, type Upstream } from './app/upstream.ts';
 import { ownUrl } from './cli/own-url.ts';
 import type { Config } from './config.ts';
 import type { SandboxOptions } from './sandbox/sandbox.ts';
-import { openSqlite } from './store/sqlite.ts';
 import { createTasks } from './tasks/tasks.ts';
 
 export interface AppOptions {
@@ -43,9 +43,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   // The sandbox, which stands in when there is no key, runs on this machine and needs no public address.
   const publicUrl = (): string | null => config.publicUrl ?? (config.kieApiKey === null ? url : null);
   try {
-    // First of all: nothing in DATA_DIR may be touched while it belongs to another process, the sandbox's file included.
-    const connections = await openSqlite(config.dataDir);
-    cleanup.add(() => connections.close());
+    const connections = await openStore(config, { log, cleanup });
     const upstream = await openUpstream(config, {
       log,
       cleanup,

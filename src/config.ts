@@ -2,7 +2,6 @@ import { environment, type Values } from './config/environment.ts';
 import { invalidValues } from './config/invalid.ts';
 import { misspeltVariables } from './config/misspelt.ts';
 import { brokenRules } from './config/rules.ts';
-import { unsupportedVariables } from './config/unsupported.ts';
 
 type CamelCase<Name extends string> = Name extends `${infer Head}_${infer Tail}`
   ? `${Lowercase<Head>}${Capitalize<CamelCase<Tail>>}`
@@ -32,7 +31,6 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
   const mistakes = [
     ...invalidValues(set),
     ...brokenRules(set),
-    ...unsupportedVariables(set),
     ...misspeltVariables(set, Object.keys(environment.shape)),
   ];
   if (mistakes.length > 0) throw new ConfigError(mistakes);

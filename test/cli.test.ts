@@ -59,7 +59,7 @@ const facts: BannerFacts = {
   publicUrl: null,
   graphiql: true,
   provider: { kind: 'kie.ai', url: 'https://api.kie.ai' },
-  dataDir: './data',
+  store: 'SQLite in ./data',
   access: 'open, loopback only',
   color: false,
 };

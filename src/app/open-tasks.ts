@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { createKie } from '../provider/kie.ts';
-import type { Connections } from '../store/sqlite.ts';
+import type { Connections } from '../store/connections.ts';
 import { createTaskStore } from '../store/task-store.ts';
 import { createCallbackAddress } from '../tasks/callback-address.ts';
 import { systemClock, type Clock } from '../tasks/clock.ts';
@@ -46,12 +46,17 @@ export async function openTaskPorts(
     log.error({ err: error }, 'a listener of the feed failed');
   });
 
-  const store = createTaskStore(options.connections, (changes) => {
-    feed.publish(changes);
-    changes.forEach(outcomes.tell);
+  const store = createTaskStore(options.connections, {
+    audience: feed,
+    onWritten: (changes) => {
+      changes.forEach(outcomes.tell);
+    },
+    onError: (error) => {
+      log.error({ err: error }, 'the changes of other processes cannot be read; trying again');
+    },
   });
   cleanup.add(() => store.close());
-  await store.takeOver(clock.now());
+  if (options.connections.isExclusive) await store.takeOver(clock.now());
   const callbackAddress = createCallbackAddress(await store.secret('callback'), publicUrl);
 
   const provider = createKie({

@@ -11,7 +11,8 @@ export interface BannerFacts {
   readonly publicUrl: string | null;
   readonly graphiql: boolean;
   readonly provider: { readonly kind: 'kie.ai' | 'sandbox'; readonly url: string };
-  readonly dataDir: string;
+  /** Where tasks are kept. */
+  readonly store: string;
   /** Who may call. */
   readonly access: string;
   readonly color: boolean;
@@ -39,7 +40,7 @@ function rows(facts: BannerFacts): Row[] {
     ['WebSocket', graphql.replace(/^http/, 'ws')],
     ['Callbacks', callbacks(facts)],
     provider(facts),
-    ['Store', `SQLite in ${facts.dataDir}`],
+    ['Store', facts.store],
     ['Access', facts.access],
   ];
 }

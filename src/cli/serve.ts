@@ -3,6 +3,7 @@ import type { WriteStream } from 'node:tty';
 import { startApp, type App } from '../app.ts';
 import { parseConfig, type Config } from '../config.ts';
 import { createLog } from '../log.ts';
+import { nameOf } from '../store/postgres.ts';
 import { VERSION } from '../version.ts';
 import { describeAccess } from './describe-access.ts';
 import { banner, type BannerFacts } from './banner.ts';
@@ -42,13 +43,23 @@ export async function serve(env: Environment, stdout: WriteStream): Promise<void
 }
 
 /** Everything of the configuration that must never be written out. */
-function secretsOf({ apiKeys, jwtSecret, kieApiKey, kieWebhookHmacKeys }: Config): string[] {
-  return [kieApiKey ?? '', ...kieWebhookHmacKeys, ...apiKeys.map(({ key }) => key), ...jwtSecret];
+function secretsOf(config: Config): string[] {
+  const { apiKeys, databaseUrl, jwtSecret, kieApiKey, kieWebhookHmacKeys } = config;
+  const { password } = new URL(databaseUrl ?? 'postgres://localhost');
+  return [
+    kieApiKey ?? '',
+    ...kieWebhookHmacKeys,
+    ...apiKeys.map(({ key }) => key),
+    ...jwtSecret,
+    password,
+    decodeURIComponent(password),
+  ];
 }
 
 function factsOf(config: Config, { port, publicUrl, upstream }: App, env: Environment): BannerFacts {
-  const { dataDir, graphiql, host } = config;
+  const { databaseUrl, dataDir, graphiql, host } = config;
   const color = env['NO_COLOR'] === undefined;
+  const store = databaseUrl === null ? `SQLite in ${dataDir}` : `PostgreSQL at ${nameOf(databaseUrl)}`;
   const access = describeAccess(config);
-  return { version: VERSION, host, port, publicUrl, graphiql, provider: upstream, dataDir, access, color };
+  return { version: VERSION, host, port, publicUrl, graphiql, provider: upstream, store, access, color };
 }

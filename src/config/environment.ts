@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { facts } from './facts.ts';
 import { access } from './access-variables.ts';
-import { choice, directory, host, integer, list, origin, secret } from './kinds.ts';
+import { boolean, choice, databaseUrl, directory, host, integer, list, origin, secret } from './kinds.ts';
 import { limits } from './limit-variables.ts';
 
 const HOUR = 3_600_000;
@@ -73,9 +73,28 @@ const provider = {
 };
 
 const storage = {
+  DATABASE_URL: databaseUrl().nullable().default(null).register(facts, {
+    group: 'Storage',
+    description: 'A PostgreSQL database in place of SQLite, for any number of processes that share it.',
+    example: 'postgres://kineograph:password@db.example.com:5432/kineograph',
+    secret: true,
+  }),
+  DATABASE_CONNECTIONS: integer(1, 1000).default(10).register(facts, {
+    group: 'Storage',
+    description:
+      'Connections of this process that read from PostgreSQL; one more writes, and one more listens.',
+    example: '10',
+  }),
+  MIGRATE: boolean().default(true).register(facts, {
+    group: 'Storage',
+    description:
+      'Bring the store to the form that this version needs when it starts. Without it, run "kineograph migrate" first.',
+    example: 'false',
+  }),
   DATA_DIR: directory().default('./data').register(facts, {
     group: 'Storage',
-    description: 'The directory of the SQLite database. One process at a time.',
+    description:
+      "The directory of the SQLite database and of the sandbox's file. One process at a time. With DATABASE_URL and KIE_API_KEY it is not used.",
     example: '/var/lib/kineograph',
   }),
 };

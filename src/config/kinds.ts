@@ -70,6 +70,14 @@ export function httpUrl() {
   return z.url({ protocol: /^https?$/, error: 'an absolute http(s) URL' });
 }
 
+/** Where a PostgreSQL server and a database on it are. */
+export function databaseUrl() {
+  return z.url({
+    protocol: /^postgres(ql)?$/,
+    error: 'an address of the form postgres://user:password@host:port/database',
+  });
+}
+
 /** `owner:key`; the owner may hold no colon. */
 export function ownedKey() {
   return z.string().regex(/^[^:\s]{1,255}:[\x21-\x7e]{8,}$/, {

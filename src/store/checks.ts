@@ -25,6 +25,8 @@ export async function claimDue(db: Kysely<Database>, checks: Checks): Promise<Cl
             'in',
             due.map((task) => task.id),
           )
+          // Another process may have written them since they were found.
+          .where(isDue(now))
           .returningAll()
           .execute();
   const isLimited = taken.count + rows.length >= limitPerSecond;
@@ -38,8 +40,7 @@ async function mostOverdue(db: Kysely<Database>, now: number, count: number) {
   return db
     .selectFrom('tasks')
     .select(['id', 'owner'])
-    .where('next_check_at', '<=', now)
-    .where(isUnleased(now))
+    .where(isDue(now))
     .orderBy('next_check_at')
     .limit(count)
     .execute();
@@ -54,6 +55,11 @@ async function earliestDue(db: Kysely<Database>, now: number): Promise<number | 
     .executeTakeFirst();
   const at = row?.at ?? null;
   return at === null ? null : Number(at);
+}
+
+function isDue(now: number) {
+  return (eb: ExpressionBuilder<Database, 'tasks'>) =>
+    eb.and([eb('next_check_at', '<=', now), isUnleased(now)(eb)]);
 }
 
 function isUnleased(now: number) {

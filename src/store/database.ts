@@ -31,6 +31,8 @@ export interface TaskTable {
   readonly not_now_count: number;
   readonly not_now_since: NullableInteger;
   readonly marked_at: NullableInteger;
+  /** Not part of a record: the attempt that set the mark. */
+  readonly marked_by: string | null;
   readonly unknown_since: NullableInteger;
   readonly refusal: string | null;
   readonly candidate_provider_task_id: string | null;

@@ -1,8 +1,9 @@
 import { sql, type Kysely } from 'kysely';
 import type { TaskStore } from '../tasks/store.ts';
+import type { AnnouncedRecord } from '../tasks/task.ts';
 import { available } from './available.ts';
 import type { Database } from './database.ts';
-import { toRecord } from './record.ts';
+import { toAnnounced, toRecord } from './record.ts';
 import { waitsItsTurn } from './turns.ts';
 
 type RecordReads = Pick<TaskStore, 'get' | 'getByKey' | 'countWaiting' | 'ping'>;
@@ -39,4 +40,15 @@ export function createRecordReads(db: Kysely<Database>): RecordReads {
         await sql`select 1`.execute(db);
       }),
   };
+}
+
+/** Visible tasks of all owners that changed after a revision, each in its newest state, in order of revision. */
+export function readChanges(
+  db: Kysely<Database>,
+): (revision: number, limit: number) => Promise<readonly AnnouncedRecord[]> {
+  return (revision, limit) =>
+    available(async () => {
+      const newer = db.selectFrom('tasks').selectAll().where('revision', '>', revision);
+      return (await newer.orderBy('revision').limit(limit).execute()).map(toAnnounced);
+    });
 }

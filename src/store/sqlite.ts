@@ -1,25 +1,25 @@
 import BetterSqlite3 from 'better-sqlite3';
 import { Kysely, SqliteDialect, type SqliteDatabase, type SqliteStatement } from 'kysely';
 import { join } from 'node:path';
+import type { Connections } from './connections.ts';
 import { lockDataDir } from './data-dir-lock.ts';
 import type { Database } from './database.ts';
-import { migrate } from './migrate.ts';
 
 /** For reads, and while opening: waiting for a lock blocks the whole process. */
 const BUSY_TIMEOUT_MS = 250;
 
-/** The connections of a store: reads never wait for a transaction that is being written. */
-export interface Connections {
-  readonly reader: Kysely<Database>;
-  readonly writer: Kysely<Database>;
-  close(): Promise<void>;
-}
+/** How long another process's lock on the database is waited for: a backup, or somebody who looks at it. */
+const PATIENCE = { totalMs: 250, pauseMs: 10, isOutage: isLocked };
 
 /**
  * Opens the embedded store in a directory, which belongs to this process until it is closed. What it acknowledged is on
- * disk. Throws an error that says what to do when the directory cannot be used.
+ * disk. `prepare` brings it to the form that is needed before anything else is done. Rejects with an error
+ * that says what to do when the directory cannot be used.
  */
-export async function openSqlite(dataDir: string): Promise<Connections> {
+export async function openSqlite(
+  dataDir: string,
+  prepare: (writer: Kysely<Database>) => Promise<unknown>,
+): Promise<Connections> {
   const unlock = lockDataDir(dataDir);
   const databases: BetterSqlite3.Database[] = [];
 
@@ -37,13 +37,18 @@ export async function openSqlite(dataDir: string): Promise<Connections> {
 
   try {
     const writer = connect();
-    await migrate(writer);
+    await prepare(writer);
     // From now on it is the writer queue that waits for locks.
     for (const database of databases) database.pragma('busy_timeout = 0');
     const reader = connect();
     return {
       reader,
       writer,
+      isExclusive: true,
+      lock: () => Promise.resolve(),
+      notify: () => Promise.resolve(),
+      listen: () => undefined,
+      patience: PATIENCE,
       async close() {
         await reader.destroy();
         await writer.destroy();
@@ -62,6 +67,11 @@ function openDatabase(path: string): BetterSqlite3.Database {
   // FULL: a commit is on disk before it is acknowledged; WAL's own default loses the last ones when power fails.
   database.pragma('synchronous = FULL');
   return database;
+}
+
+/** Another process is writing, or has made what the failed transaction had read out of date. */
+function isLocked(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('SQLITE_BUSY');
 }
 
 const NOTHING: SqliteStatement = {

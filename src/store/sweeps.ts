@@ -8,9 +8,9 @@ type Sweeps = Pick<TaskStore, 'takeOver' | 'sweepOrphans' | 'sweep'>;
 
 export function createSweeps(queue: WriterQueue): Sweeps {
   return {
-    takeOver: (now) => queue.write(false, ({ trx }) => takeOver(trx, now)),
-    sweepOrphans: (now) => queue.write(false, ({ trx }) => sweepOrphans(trx, now)),
-    sweep: (before) => queue.write(false, ({ trx }) => sweep(trx, before)),
+    takeOver: (now) => queue.write({}, ({ trx }) => takeOver(trx, now)),
+    sweepOrphans: (now) => queue.write({}, ({ trx }) => sweepOrphans(trx, now)),
+    sweep: (before) => queue.write({}, ({ trx }) => sweep(trx, before)),
   };
 }
 

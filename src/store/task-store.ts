@@ -1,31 +1,63 @@
 import type { TaskStore } from '../tasks/store.ts';
 import type { AnnouncedRecord } from '../tasks/task.ts';
 import { claimDue } from './checks.ts';
+import type { Connections } from './connections.ts';
+import { ChangeFollower, type Audience, type Follower } from './follow-changes.ts';
 import { createOwnerReads } from './owner-reads.ts';
-import { createRecordReads } from './record-reads.ts';
-import type { Connections } from './sqlite.ts';
+import { createRecordReads, readChanges } from './record-reads.ts';
 import { createSweeps } from './sweeps.ts';
 import { takeTurns } from './turns.ts';
 import { createWriterQueue } from './writer-queue.ts';
 import { createWrites } from './writes.ts';
 
-/** A task store on open connections, which it closes when it is closed. `onChanges` gets every committed change. */
-export function createTaskStore(
-  connections: Connections,
-  onChanges: (changes: readonly AnnouncedRecord[]) => void,
-): TaskStore {
-  const { reader, writer } = connections;
-  const queue = createWriterQueue(writer, onChanges);
+export interface TaskStoreOptions {
+  /** Is told every committed change of every process, in order of revision. */
+  readonly audience: Audience;
+  /** Gets the changes of this process as soon as they are committed, before their promises are fulfilled. */
+  readonly onWritten?: (changes: readonly AnnouncedRecord[]) => void;
+  /** Told when the changes of other processes cannot be read now; that is tried again. */
+  readonly onError: (error: unknown) => void;
+}
+
+/** A task store on open connections, which it closes when it is closed. */
+export function createTaskStore(connections: Connections, options: TaskStoreOptions): TaskStore {
+  const { audience, onError, onWritten } = options;
+  const { reader } = connections;
+  const ownerReads = createOwnerReads(reader);
+  const { newestRevision } = ownerReads;
+  const follower = connections.isExclusive
+    ? tellAtOnce(audience)
+    : new ChangeFollower({ audience, newestRevision, changesAfter: readChanges(reader), onError });
+  connections.listen(follower.wake);
+  const queue = createWriterQueue(connections, (commit) => {
+    follower.committed(commit);
+    onWritten?.(commit.changes);
+  });
+
   return {
     ...createRecordReads(reader),
-    ...createOwnerReads(reader),
+    ...ownerReads,
     ...createWrites(queue),
     ...createSweeps(queue),
-    takeTurns: (turns) => queue.write(false, ({ trx }) => takeTurns(trx, turns)),
-    claimDue: (checks) => queue.write(false, ({ trx }) => claimDue(trx, checks)),
+    takeTurns: (turns) => queue.write({ lock: 'turns' }, ({ trx }) => takeTurns(trx, turns)),
+    claimDue: (checks) => queue.write({ lock: 'checks' }, ({ trx }) => claimDue(trx, checks)),
+    follow: follower.follow,
     async close() {
       await queue.drain();
+      await follower.stop();
       await connections.close();
     },
+  };
+}
+
+/** For the only process on a store: its own commits are all there is. */
+function tellAtOnce(audience: Audience): Follower {
+  return {
+    committed: ({ changes }) => {
+      audience.publish(changes);
+    },
+    wake: () => undefined,
+    follow: () => Promise.resolve(),
+    stop: () => Promise.resolve(),
   };
 }

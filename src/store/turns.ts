@@ -21,17 +21,33 @@ export function waitsItsTurn(eb: ExpressionBuilder<Database, 'tasks'>) {
 export async function takeTurns(db: Kysely<Database>, turns: Turns): Promise<Claim> {
   const { limit, now, windowMs } = turns;
   const taken = await countSlots(db, 'create', now - windowMs);
-  const records: TaskRecord[] = [];
+  const records = await markedBefore(db, turns);
+  let newly = 0;
   for (const task of await nextInTurn(db, turns, limit - taken.count)) {
     const marked = await mark(db, task.id, turns);
     if (!marked) continue;
     await takeSlot(db, 'create', task.owner, now);
     records.push(marked);
+    newly += 1;
   }
-  const isLimited = taken.count + records.length >= limit;
+  const isLimited = taken.count + newly >= limit;
   const freeAt = isLimited ? (taken.oldest ?? now) + windowMs : now;
   const submitAt = await earliestSubmit(db, turns);
   return { records, nextAt: submitAt === null ? null : Math.max(freeAt, submitAt) };
+}
+
+/** By an earlier call of the same attempt whose commit was not heard of: nobody was given them. */
+async function markedBefore(db: Kysely<Database>, { attempt }: Turns): Promise<TaskRecord[]> {
+  const rows = await db
+    .selectFrom('tasks')
+    .selectAll()
+    .where('marked_by', '=', attempt)
+    .where('state', '=', 'SUBMITTING')
+    .where('marked_at', 'is not', null)
+    .where('unknown_since', 'is', null)
+    .where('refusal', 'is', null)
+    .execute();
+  return rows.map(toRecord);
 }
 
 /** Round robin: the first task of every owner before the second of any, the owner who was served longest ago first. */
@@ -75,11 +91,16 @@ function sendable(db: Kysely<Database>, { processId }: Turns) {
 async function mark(
   db: Kysely<Database>,
   id: string,
-  { checkAfterMs, now }: Turns,
+  { attempt, checkAfterMs, now }: Turns,
 ): Promise<TaskRecord | null> {
   const row = await db
     .updateTable('tasks')
-    .set((eb) => ({ marked_at: now, next_check_at: now + checkAfterMs, version: eb('version', '+', 1) }))
+    .set((eb) => ({
+      marked_at: now,
+      marked_by: attempt,
+      next_check_at: now + checkAfterMs,
+      version: eb('version', '+', 1),
+    }))
     .where('id', '=', id)
     .where(waitsItsTurn)
     .returningAll()

@@ -1,11 +1,28 @@
-import type { Kysely, Transaction } from 'kysely';
+import type { Transaction } from 'kysely';
 import { StoreUnavailableError } from '../tasks/store.ts';
 import type { AnnouncedRecord } from '../tasks/task.ts';
+import type { Connections, Lock } from './connections.ts';
 import type { Database } from './database.ts';
-import { isLocked, waitForLock } from './wait-for-lock.ts';
+import { outlast } from './outlast.ts';
 
 /** How many writes share one commit at most. */
 const MAX_BATCH = 500;
+
+/** What a write needs before any write of its batch begins. */
+export interface Needs {
+  /** It takes a revision. */
+  readonly revision?: true;
+  /** No other process may do the same meanwhile. */
+  readonly lock?: Lock;
+}
+
+/** The changes of one commit, in order of revision. */
+export interface Commit {
+  readonly changes: readonly AnnouncedRecord[];
+  /** The revisions that it took are the ones above this one, up to `last`. */
+  readonly before: number;
+  readonly last: number;
+}
 
 /** What a write does inside the transaction that it shares with others. */
 export interface WriteContext {
@@ -22,13 +39,13 @@ export interface WriterQueue {
    * Fulfilled when it is committed; `run` may be called again when the shared transaction failed, so it must have no
    * effect but on the store. Rejects with StoreUnavailableError.
    */
-  write<T>(takesRevision: boolean, run: (context: WriteContext) => Promise<T>): Promise<T>;
+  write<T>(needs: Needs, run: (context: WriteContext) => Promise<T>): Promise<T>;
   /** Fulfilled when nothing is being written or waiting. */
   drain(): Promise<void>;
 }
 
 interface Write {
-  readonly takesRevision: boolean;
+  readonly needs: Needs;
   /** Runs it and returns how to tell its caller. */
   readonly run: (context: WriteContext) => Promise<() => void>;
   readonly fail: (error: unknown) => void;
@@ -36,8 +53,8 @@ interface Write {
 
 /** One batch is in flight at a time; committed changes are told in order of revision before callers are answered. */
 export function createWriterQueue(
-  db: Kysely<Database>,
-  onChanges: (changes: readonly AnnouncedRecord[]) => void,
+  { lock, notify, patience, writer }: Connections,
+  onCommit: (commit: Commit) => void,
 ): WriterQueue {
   let waiting: Write[] = [];
   let running: Promise<void> | null = null;
@@ -55,36 +72,38 @@ export function createWriterQueue(
 
   async function commitAll(batch: readonly Write[]): Promise<void> {
     try {
-      await waitForLock(() => commit(batch));
+      await outlast(patience, () => commit(batch));
     } catch (error) {
-      // One of them may be at fault: none of the others shall suffer for it. For a lock none is, and each would wait anew.
-      if (batch.length === 1 || isLocked(error)) for (const write of batch) write.fail(error);
+      // One of them may be at fault: none of the others shall suffer for it. For an outage none is, and each would wait anew.
+      if (batch.length === 1 || patience.isOutage(error)) for (const write of batch) write.fail(error);
       else for (const write of batch) await commitAll([write]);
     }
   }
 
   async function commit(batch: readonly Write[]): Promise<void> {
     const changes: AnnouncedRecord[] = [];
-    const answers = await db.transaction().execute(async (trx) => {
-      const revisions = await takeRevisions(trx, batch.filter((write) => write.takesRevision).length);
+    const { answers, before, last } = await writer.transaction().execute(async (trx) => {
+      await lock(trx, new Set(batch.flatMap(({ needs }) => needs.lock ?? [])));
+      const revisions = await takeRevisions(trx, batch.filter(({ needs }) => needs.revision).length);
       const context = {
         trx,
-        takeRevision: revisions,
+        takeRevision: revisions.next,
         changed: (record: AnnouncedRecord) => changes.push(record),
       };
       const results: (() => void)[] = [];
       for (const write of batch) results.push(await write.run(context));
-      return results;
+      if (changes.length > 0) await notify(trx);
+      return { answers: results, ...revisions };
     });
-    if (changes.length > 0) onChanges(changes);
+    if (changes.length > 0) onCommit({ changes, before, last });
     for (const answer of answers) answer();
   }
 
   return {
-    write: (takesRevision, run) =>
+    write: (needs, run) =>
       new Promise((resolve, reject) => {
         waiting.push({
-          takesRevision,
+          needs,
           run: async (context) => resolve.bind(null, await run(context)),
           fail: (error) => {
             reject(new StoreUnavailableError(error));
@@ -98,17 +117,24 @@ export function createWriterQueue(
   };
 }
 
+interface Revisions {
+  readonly before: number;
+  readonly last: number;
+  readonly next: () => number;
+}
+
 /** The counter's row is locked before anything else is written, so that commits happen in order of revision. */
-async function takeRevisions(trx: Transaction<Database>, count: number): Promise<() => number> {
-  if (count === 0) return () => never();
+async function takeRevisions(trx: Transaction<Database>, count: number): Promise<Revisions> {
+  if (count === 0) return { before: 0, last: 0, next: never };
   const { value } = await trx
     .updateTable('counters')
     .set((eb) => ({ value: eb('value', '+', count) }))
     .where('name', '=', 'revision')
     .returning('value')
     .executeTakeFirstOrThrow();
-  let next = Number(value) - count;
-  return () => (next += 1);
+  const last = Number(value);
+  let given = last - count;
+  return { before: given, last, next: () => (given += 1) };
 }
 
 function never(): never {

@@ -13,7 +13,7 @@ export function createWrites(queue: WriterQueue): Writes {
   function insert(record: TaskRecord, caps: readonly CreateCap[]): Promise<TaskRecord | ReachedCap>;
   function insert(record: TaskRecord, caps: readonly CreateCap[] = []): Promise<TaskRecord | ReachedCap> {
     return queue.write(
-      false,
+      caps.length > 0 ? { lock: 'caps' } : {},
       async ({ trx }) => (await reachedCap(trx, record, caps)) ?? insertOrFind(trx, record),
     );
   }
@@ -22,7 +22,7 @@ export function createWrites(queue: WriterQueue): Writes {
     insert,
 
     save: (next) =>
-      queue.write(true, async (context) => {
+      queue.write({ revision: true }, async (context) => {
         const written = { ...next, revision: context.takeRevision(), version: next.version + 1 };
         if (!(await compareAndSet(context, written))) return null;
         context.changed(written);
@@ -30,12 +30,12 @@ export function createWrites(queue: WriterQueue): Writes {
       }),
 
     amend: (next) =>
-      queue.write(false, async (context) => {
+      queue.write({}, async (context) => {
         const written = { ...next, version: next.version + 1 };
         return (await compareAndSet(context, written)) ? written : null;
       }),
 
-    secret: (name) => queue.write(false, ({ trx }) => secret(trx, name)),
+    secret: (name) => queue.write({}, ({ trx }) => secret(trx, name)),
   };
 }
 
@@ -69,8 +69,13 @@ async function insertOrFind(db: Kysely<Database>, record: TaskRecord): Promise<T
   const holder = await db
     .selectFrom('tasks')
     .selectAll()
-    .where('owner', '=', record.owner)
-    .where('idempotency_key', '=', record.idempotencyKey)
+    .where(({ and, eb, or }) =>
+      or([
+        // Its own: an earlier try was committed without our hearing of it.
+        eb('id', '=', record.id),
+        and([eb('owner', '=', record.owner), eb('idempotency_key', '=', record.idempotencyKey)]),
+      ]),
+    )
     .executeTakeFirstOrThrow();
   return toRecord(holder);
 }

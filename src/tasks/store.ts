@@ -44,7 +44,8 @@ export class StoreUnavailableError extends Error {
 /**
  * Where tasks live. A promise that is fulfilled for a write means: it is durable. Every method rejects
  * with StoreUnavailableError when the store cannot be reached or cannot write.
- * Committed changes that took a revision are handed to the feed in order of revision, before their promises are fulfilled.
+ * Committed changes that took a revision are handed to the feed in order of revision; those of the only process on a
+ * store before their promises are fulfilled.
  */
 export interface TaskStore {
   /** Adds a task. When the owner's idempotencyKey is in use, adds nothing and returns the task that has it. */
@@ -73,10 +74,14 @@ export interface TaskStore {
    * Takes free slots of the create limit (`limit` per `windowMs`, refused and repeated calls counted) for tasks that
    * wait their turn, round robin over owners, oldest first within one, and sets their marks, all in one transaction.
    * Only tasks that are announced or leased by `processId` are taken. Who gets a record back sends it, and nobody else.
+   * What an earlier call of the same `attempt` marked is returned again: to be repeated, and only then, when a call was
+   * rejected, since its marks may have been committed all the same.
    */
   takeTurns(query: {
     readonly now: number;
     readonly processId: string;
+    /** A name that no other call had, but the ones that this one repeats. */
+    readonly attempt: string;
     readonly limit: number;
     readonly windowMs: number;
     /** For the mark's own end: when a marked task without an outcome is looked at. */
@@ -104,6 +109,11 @@ export interface TaskStore {
   /** Deletes refusals from before `refusedBefore` and slots from before `slotsBefore`. */
   sweep(query: { readonly refusedBefore: number; readonly slotsBefore: number }): Promise<void>;
 
+  /**
+   * Fulfilled when the feed will be told every change that is committed from now on, by whichever process; to be called
+   * after attaching to it.
+   */
+  follow(): Promise<void>;
   /** A random secret of 32 bytes that is made at the first call and the same ever after, for all processes. */
   secret(name: string): Promise<Buffer>;
   /** Rejects when the store cannot be read. */

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { TaskPorts } from './ports.ts';
 import type { CreateOutcome } from './provider.ts';
 import { settleSubmission } from './settle-submission.ts';
@@ -7,19 +8,25 @@ import { startWorker, type Worker } from './worker.ts';
 /** Sends waiting tasks to the provider as the create limit allows, and writes down what became of each call. */
 export function startSubmitter(ports: TaskPorts, abandoned: AbortSignal): Worker {
   const { clock, log, processId, store, timings } = ports;
+  let attempt = randomUUID();
   const worker = startWorker({
     name: 'submitter',
     clock,
     log,
     idleMs: timings.idleLook,
-    claim: () =>
-      store.takeTurns({
+    claim: async () => {
+      const claim = await store.takeTurns({
         now: clock.now(),
         processId,
+        attempt,
         limit: timings.createsPerWindow,
         windowMs: timings.createWindow,
         checkAfterMs: timings.createTimeout + timings.markMargin,
-      }),
+      });
+      // Only now: when the call was rejected, its marks may be there all the same.
+      attempt = randomUUID();
+      return claim;
+    },
     work: async (record) => {
       const outcome = await submitTask(ports, record, abandoned);
       // It waits its turn again, for a time that the last look could not know of.

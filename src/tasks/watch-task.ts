@@ -31,7 +31,10 @@ export async function watchTask(
   const watch = new SourceWatch({
     async pull() {
       // Read only now that the feed is attached: a change in between is in one or the other.
-      if (!isRead) take((await store.find(owner, found.id)) ?? found);
+      if (!isRead) {
+        await store.follow();
+        take((await store.find(owner, found.id)) ?? found);
+      }
       isRead = true;
       const next = newest;
       newest = null;

@@ -42,6 +42,7 @@ export async function watchTasks(
 
   async function readPage(): Promise<readonly AnnouncedRecord[]> {
     isBehind = false;
+    await store.follow();
     const page = await store.changesAfter(owner, cursor, PAGE);
     // What is live now may be newer than what the next page begins with.
     if (page.length === PAGE) fallBehind();

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { openSqlite } from '../../src/store/sqlite.ts';
-import { createTaskStore } from '../../src/store/task-store.ts';
+import { openSqliteStore } from '../support/open-store.ts';
 import { createCallbackAddress } from '../../src/tasks/callback-address.ts';
 import type { Clock } from '../../src/tasks/clock.ts';
 import { createFeed } from '../../src/tasks/feed.ts';
@@ -63,7 +62,7 @@ export async function startProcess(options: ProcessOptions): Promise<Process> {
   const feed = createFeed(() => {
     onError(new Error('a listener of the feed failed'));
   });
-  const real = createTaskStore(await openSqlite(dataDir), (changes) => {
+  const real = await openSqliteStore(dataDir, (changes) => {
     onChanges(changes);
     feed.publish(changes);
     changes.forEach(outcomes.tell);

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { Claim, TaskStore } from '../../src/tasks/store.ts';
 import { NOW, PROCESS, amended, idsOf, insertHidden, insertVisible, saved } from './records.ts';
@@ -126,7 +127,14 @@ describe.each(STORES)('the query limit in $name', ({ open }) => {
   it('is not touched by create calls', async () => {
     const { store } = await open();
     await insertVisible(store);
-    await store.takeTurns({ now: NOW, processId: PROCESS, limit: 1, windowMs: 10_000, checkAfterMs: 60_000 });
+    await store.takeTurns({
+      now: NOW,
+      processId: PROCESS,
+      attempt: randomUUID(),
+      limit: 1,
+      windowMs: 10_000,
+      checkAfterMs: 60_000,
+    });
     await insertDue(store);
     expect((await claim(store, NOW, 1)).records).toHaveLength(1);
   });

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { TaskStore } from '../../src/tasks/store.ts';
@@ -9,7 +10,14 @@ const WINDOW = 10_000;
 /** Takes the `window`-th window's slots, none of which was taken before. */
 async function takeIn(store: TaskStore, window: number, limit: number) {
   const now = NOW + window * WINDOW;
-  const turns = { now, limit, processId: PROCESS, windowMs: WINDOW, checkAfterMs: 90_000 };
+  const turns = {
+    now,
+    limit,
+    processId: PROCESS,
+    attempt: randomUUID(),
+    windowMs: WINDOW,
+    checkAfterMs: 90_000,
+  };
   return (await store.takeTurns(turns)).records;
 }
 

@@ -3,22 +3,31 @@ import { sql } from 'kysely';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openSqlite } from '../../src/store/sqlite.ts';
-import { createTaskStore } from '../../src/store/task-store.ts';
+import { openConnections } from '../../src/store/open-connections.ts';
 import { StoreUnavailableError } from '../../src/tasks/store.ts';
 import { temporaryDir } from '../support/gateway.ts';
-import { onTestEnd } from '../support/leftovers.ts';
+import { onTestEnd, recordFailure } from '../support/leftovers.ts';
+import { openSqliteStore } from '../support/open-store.ts';
 import { insertVisible } from './records.ts';
 
 /** Connections in a directory, closed at the end of the test. */
 async function open(dataDir: string) {
-  const connections = await openSqlite(dataDir);
+  const connections = await openConnections(
+    { kind: 'sqlite', dataDir },
+    { mayMigrate: true, onError: report },
+  );
   onTestEnd(() => connections.close());
   return connections;
 }
 
+const report = (error: unknown): void => {
+  recordFailure(String(error));
+};
+
 async function openStore(dataDir: string) {
-  return createTaskStore(await open(dataDir), () => undefined);
+  const store = await openSqliteStore(dataDir);
+  onTestEnd(() => store.close());
+  return store;
 }
 
 describe('the embedded store', () => {

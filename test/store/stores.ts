@@ -1,10 +1,12 @@
 import { join } from 'node:path';
-import { openSqlite } from '../../src/store/sqlite.ts';
-import { createTaskStore } from '../../src/store/task-store.ts';
+import type { StoreLocation } from '../../src/store/open-connections.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { AnnouncedRecord } from '../../src/tasks/task.ts';
 import { temporaryDir } from '../support/gateway.ts';
 import { onTestEnd } from '../support/leftovers.ts';
+import { openTaskStore } from '../support/open-store.ts';
+import { temporaryDatabase } from '../support/postgres-database.ts';
+import { countCommits, logCommits } from './commit-log.ts';
 import { countWalCommits } from './wal-commits.ts';
 
 /** A real store that is open; closed at the end of the test. */
@@ -16,8 +18,8 @@ export interface Opened {
   reopen(): Promise<Opened>;
   /** For those who open many in one test. */
   close(): Promise<void>;
-  /** How many transactions were committed on its data so far. */
-  commits(): number;
+  /** How many transactions that wrote something were committed on its data so far. */
+  commits(): Promise<number>;
 }
 
 export interface StoreKind {
@@ -27,27 +29,49 @@ export interface StoreKind {
 }
 
 type OnChanges = (changes: readonly AnnouncedRecord[]) => void;
+type CountCommits = () => Promise<number>;
 
 /** Every kind of store; what is promised of a store is promised of each. */
 export const STORES: readonly StoreKind[] = [
-  { name: 'SQLite', open: async (onChanges) => openIn(await temporaryDir(), onChanges) },
+  {
+    name: 'SQLite',
+    async open(onChanges) {
+      const dataDir = await temporaryDir();
+      const commits = (): Promise<number> => Promise.resolve(countWalCommits(join(dataDir, 'kineograph.db')));
+      return openAt({ kind: 'sqlite', dataDir }, commits, onChanges);
+    },
+  },
+  {
+    name: 'PostgreSQL',
+    async open(onChanges) {
+      const url = await temporaryDatabase();
+      const opened = await openAt({ kind: 'postgres', url, readers: 5 }, () => countCommits(url), onChanges);
+      await logCommits(url);
+      return opened;
+    },
+  },
 ];
 
-async function openIn(dataDir: string, onChanges?: OnChanges): Promise<Opened> {
+async function openAt(
+  location: StoreLocation,
+  commits: CountCommits,
+  onChanges?: OnChanges,
+): Promise<Opened> {
   const told: (readonly AnnouncedRecord[])[] = [];
-  const store = createTaskStore(await openSqlite(dataDir), (changes) => {
+  const store = await openTaskStore(location, (changes) => {
     told.push(changes);
     onChanges?.(changes);
   });
+  await store.follow();
   onTestEnd(() => store.close());
   return {
     store,
     told,
     async reopen() {
       await store.close();
-      return openIn(dataDir, onChanges);
+      return openAt(location, commits, onChanges);
     },
     close: () => store.close(),
-    commits: () => countWalCommits(join(dataDir, 'kineograph.db')),
+    commits,
   };
 }

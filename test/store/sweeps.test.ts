@@ -1,10 +1,18 @@
+import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import { FAILURE, NOW, PROCESS, amended, idsOf, insertHidden, insertVisible, saved } from './records.ts';
 import { STORES } from './stores.ts';
 
 function takeTurns(store: TaskStore, now = NOW) {
-  return store.takeTurns({ now, processId: PROCESS, limit: 1, windowMs: 10_000, checkAfterMs: 90_000 });
+  return store.takeTurns({
+    now,
+    processId: PROCESS,
+    attempt: randomUUID(),
+    limit: 1,
+    windowMs: 10_000,
+    checkAfterMs: 90_000,
+  });
 }
 
 function claimDue(store: TaskStore, now = NOW) {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { Claim, TaskStore } from '../../src/tasks/store.ts';
 import { FAILURE, NOW, PROCESS, amended, idsOf, insertHidden, insertVisible, saved } from './records.ts';
@@ -14,6 +15,7 @@ function take(
     now: NOW,
     limit: 2,
     processId: PROCESS,
+    attempt: randomUUID(),
     windowMs: WINDOW,
     checkAfterMs: 90_000,
     ...changes,

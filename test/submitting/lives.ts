@@ -1,5 +1,4 @@
-import { openSqlite } from '../../src/store/sqlite.ts';
-import { createTaskStore } from '../../src/store/task-store.ts';
+import { openSqliteStore } from '../support/open-store.ts';
 import { createKie } from '../../src/provider/kie.ts';
 import { createCallbackAddress } from '../../src/tasks/callback-address.ts';
 import { systemClock, type Clock } from '../../src/tasks/clock.ts';
@@ -33,7 +32,7 @@ export interface LifeOptions {
 const ignore = (): void => undefined;
 
 export async function openLives(provider: FakeProvider): Promise<Lives> {
-  const real = createTaskStore(await openSqlite(await temporaryDir()), ignore);
+  const real = await openSqliteStore(await temporaryDir(), ignore);
   onTestEnd(() => real.close());
   const inserts = createQueue<TaskRecord>('a task that a process stores');
   const insert = async (record: TaskRecord): Promise<TaskRecord> => {

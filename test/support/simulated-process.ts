@@ -1,5 +1,4 @@
-import { openSqlite } from '../../src/store/sqlite.ts';
-import { createTaskStore } from '../../src/store/task-store.ts';
+import { openSqliteStore } from './open-store.ts';
 import { createCallbackAddress } from '../../src/tasks/callback-address.ts';
 import type { Clock } from '../../src/tasks/clock.ts';
 import { createFeed } from '../../src/tasks/feed.ts';
@@ -48,7 +47,7 @@ export async function startSimulatedProcess(options: SimulatedProcessOptions): P
   const feed = createFeed((error) => {
     onError('a listener failed', { error });
   });
-  const real = createTaskStore(await openSqlite(dataDir), (changes) => {
+  const real = await openSqliteStore(dataDir, (changes) => {
     feed.publish(changes);
     changes.forEach(outcomes.tell);
   });

@@ -1,7 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { openSqlite } from '../../src/store/sqlite.ts';
-import { createTaskStore } from '../../src/store/task-store.ts';
+import { openSqliteStore } from '../support/open-store.ts';
 import { insertVisible } from '../store/records.ts';
 import { temporaryDir } from '../support/gateway.ts';
 import { onTestEnd } from '../support/leftovers.ts';
@@ -16,7 +15,7 @@ function startHolder(dataDir: string): TestProcess {
 
 /** The store in a directory, opened by this process. */
 async function openStore(dataDir: string) {
-  const store = createTaskStore(await openSqlite(dataDir), () => undefined);
+  const store = await openSqliteStore(dataDir);
   onTestEnd(() => store.close());
   return store;
 }

@@ -2,13 +2,12 @@
  * A program that opens the embedded store in the directory that it is given and keeps writing tasks to it until it is
  * killed. Prints one line of JSON, with id and revision, for each task whose write was acknowledged.
  */
-import { openSqlite } from '../../src/store/sqlite.ts';
-import { createTaskStore } from '../../src/store/task-store.ts';
+import { openSqliteStore } from '../support/open-store.ts';
 import { insertVisible } from '../store/records.ts';
 
 const [dataDir = ''] = process.argv.slice(2);
 const prefix = String(process.pid);
-const store = createTaskStore(await openSqlite(dataDir), () => undefined);
+const store = await openSqliteStore(dataDir);
 
 async function writeForever(worker: number): Promise<never> {
   for (let n = 0; ; n += 1) {

@@ -1,19 +1,12 @@
 import { sql, type Kysely, type Migration } from 'kysely';
+import type { Dialect } from '../connections.ts';
 
 /** Tasks, the slots of the provider's limits, the revision counter and the secrets. */
-export const tasksMigration: Migration = {
+export const tasksMigration = (dialect: Dialect): Migration => ({
   async up(db: Kysely<unknown>) {
-    await createTasks(db);
+    await createTasks(db, dialect);
     await createTaskIndexes(db);
-    await db.schema
-      .createTable('slots')
-      .addColumn('id', 'integer', (column) => column.primaryKey().autoIncrement())
-      .addColumn('kind', 'text', (column) => column.notNull())
-      .addColumn('owner', 'text', (column) => column.notNull())
-      .addColumn('taken_at', 'bigint', (column) => column.notNull())
-      .execute();
-    await db.schema.createIndex('slots_window').on('slots').columns(['kind', 'taken_at']).execute();
-    await db.schema.createIndex('slots_by_owner').on('slots').columns(['kind', 'owner', 'id']).execute();
+    await createSlots(db, dialect);
     await db.schema
       .createTable('counters')
       .addColumn('name', 'text', (column) => column.primaryKey())
@@ -26,12 +19,28 @@ export const tasksMigration: Migration = {
       .addColumn('value', 'text', (column) => column.notNull())
       .execute();
   },
-};
+});
 
-async function createTasks(db: Kysely<unknown>): Promise<void> {
+async function createSlots(db: Kysely<unknown>, dialect: Dialect): Promise<void> {
+  await db.schema
+    .createTable('slots')
+    .addColumn('id', dialect === 'sqlite' ? 'integer' : 'bigserial', (column) =>
+      dialect === 'sqlite' ? column.primaryKey().autoIncrement() : column.primaryKey(),
+    )
+    .addColumn('kind', 'text', (column) => column.notNull())
+    .addColumn('owner', 'text', (column) => column.notNull())
+    .addColumn('taken_at', 'bigint', (column) => column.notNull())
+    .execute();
+  await db.schema.createIndex('slots_window').on('slots').columns(['kind', 'taken_at']).execute();
+  await db.schema.createIndex('slots_by_owner').on('slots').columns(['kind', 'owner', 'id']).execute();
+}
+
+async function createTasks(db: Kysely<unknown>, dialect: Dialect): Promise<void> {
+  // By bytes: pages break ties by id, and cursors compare as JavaScript does.
+  const id = dialect === 'sqlite' ? 'text' : sql`text collate "C"`;
   await db.schema
     .createTable('tasks')
-    .addColumn('id', 'text', (column) => column.primaryKey())
+    .addColumn('id', id, (column) => column.primaryKey())
     .addColumn('owner', 'text', (column) => column.notNull())
     .addColumn('state', 'text', (column) => column.notNull())
     .addColumn('revision', 'bigint', (column) => column.unique())

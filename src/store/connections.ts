@@ -1,0 +1,32 @@
+import type { Kysely, Transaction } from 'kysely';
+import type { Database } from './database.ts';
+
+export type Dialect = 'sqlite' | 'postgres';
+
+/** What only one process may do at a time: take turns of the create limit, checks of the query limit, capped inserts. */
+export type Lock = 'turns' | 'checks' | 'caps';
+
+/** An open database, with what each kind of database does in its own way. */
+export interface Connections {
+  /** Reads never wait for a transaction that is being written. */
+  readonly reader: Kysely<Database>;
+  readonly writer: Kysely<Database>;
+  /** No other process writes to the same data as long as this one lives. */
+  readonly isExclusive: boolean;
+  /** Keeps other processes out of the same until the transaction ends. Always taken in the same order, before all else. */
+  lock(trx: Transaction<Database>, locks: ReadonlySet<Lock>): Promise<void>;
+  /** Has the other processes woken when the transaction, which holds visible changes, is committed. */
+  notify(trx: Transaction<Database>): Promise<void>;
+  /** From now on calls `wake` when another process may have committed changes. */
+  listen(wake: () => void): void;
+  /** How long a write is tried anew while an error is nobody's fault, how often, and which errors are so. */
+  readonly patience: Patience;
+  close(): Promise<void>;
+}
+
+export interface Patience {
+  readonly totalMs: number;
+  readonly pauseMs: number;
+  /** The database could not be reached or used, so that no other write would have fared better. */
+  readonly isOutage: (error: unknown) => boolean;
+}

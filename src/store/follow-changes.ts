@@ -1,0 +1,115 @@
+import type { AnnouncedRecord } from '../tasks/task.ts';
+import type { Commit } from './writer-queue.ts';
+
+/** Where changes are told; `size` is how many listen. */
+export interface Audience {
+  publish(changes: readonly AnnouncedRecord[]): void;
+  size(): number;
+}
+
+/** Tells the changes of all processes, each once, in order of revision. */
+export interface Follower {
+  /** A commit of this process: told at once when it is the next one, else read in its turn. */
+  committed(commit: Commit): void;
+  /** Another process may have committed something. */
+  wake(): void;
+  /** Fulfilled when every change that is committed from now on will be told as long as somebody listens. */
+  follow(): Promise<void>;
+  /** Fulfilled when nothing is being read any more. */
+  stop(): Promise<void>;
+}
+
+const PAGE = 500;
+/** A wake-up may be lost; what it would have told is found by looking. */
+const LOOK_EVERY_MS = 5000;
+const RETRY_MS = 500;
+
+export interface FollowerSources {
+  readonly audience: Audience;
+  readonly newestRevision: () => Promise<number>;
+  /** Visible tasks of all owners that changed after a revision, in order of revision. */
+  readonly changesAfter: (revision: number, limit: number) => Promise<readonly AnnouncedRecord[]>;
+  readonly onError: (error: unknown) => void;
+}
+
+/**
+ * Follows a store that other processes write to as well. While nobody listens it reads nothing; it begins at the newest
+ * revision when somebody does.
+ */
+export class ChangeFollower implements Follower {
+  readonly #sources: FollowerSources;
+  readonly #look: NodeJS.Timeout;
+  /** Everything up to it was told; null when nobody has to be told anything. */
+  #cursor: number | null = null;
+  #beginning: Promise<void> | null = null;
+  #reading: Promise<void> | null = null;
+  #isWoken = false;
+  #isStopped = false;
+  #retry: NodeJS.Timeout | undefined;
+
+  constructor(sources: FollowerSources) {
+    this.#sources = sources;
+    this.#look = setInterval(this.wake, LOOK_EVERY_MS).unref();
+  }
+
+  readonly committed = ({ before, changes, last }: Commit): void => {
+    if (this.#cursor === null) return;
+    if (this.#reading || before !== this.#cursor) {
+      this.wake();
+      return;
+    }
+    this.#cursor = last;
+    this.#sources.audience.publish(changes);
+  };
+
+  readonly wake = (): void => {
+    this.#isWoken = true;
+    if (this.#sources.audience.size() === 0) this.#cursor = null;
+    if (this.#cursor !== null && !this.#isStopped) this.#reading ??= this.#readAll();
+  };
+
+  readonly follow = (): Promise<void> =>
+    this.#cursor === null ? (this.#beginning ??= this.#begin()) : Promise.resolve();
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    clearInterval(this.#look);
+    clearTimeout(this.#retry);
+    await this.#reading;
+  }
+
+  async #begin(): Promise<void> {
+    try {
+      const newest = await this.#sources.newestRevision();
+      this.#cursor ??= newest;
+    } finally {
+      this.#beginning = null;
+    }
+    // For what was committed since that was read.
+    this.wake();
+  }
+
+  async #readAll(): Promise<void> {
+    clearTimeout(this.#retry);
+    try {
+      while (this.#isWoken && this.#cursor !== null && !this.#isStopped) {
+        this.#isWoken = false;
+        const page = await this.#sources.changesAfter(this.#cursor, PAGE);
+        this.#tell(page);
+        if (page.length === PAGE) this.#isWoken = true;
+      }
+    } catch (error) {
+      this.#sources.onError(error);
+      this.#retry = setTimeout(this.wake, RETRY_MS).unref();
+    } finally {
+      this.#reading = null;
+    }
+  }
+
+  #tell(page: readonly AnnouncedRecord[]): void {
+    const newest = page.at(-1);
+    if (this.#cursor === null || !newest) return;
+    this.#cursor = newest.revision;
+    this.#sources.audience.publish(page);
+  }
+}

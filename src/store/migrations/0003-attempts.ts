@@ -1,0 +1,11 @@
+import { sql, type Kysely, type Migration } from 'kysely';
+
+/** Who set a mark, so that one whose commit was not heard of can be found again. */
+export const attemptsMigration: Migration = {
+  async up(db: Kysely<unknown>) {
+    await db.schema.alterTable('tasks').addColumn('marked_by', 'text').execute();
+    await sql`create index tasks_marked on tasks (marked_by) where state = 'SUBMITTING' and marked_at is not null`.execute(
+      db,
+    );
+  },
+};

@@ -1,0 +1,85 @@
+import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
+import type { Connections, Lock } from './connections.ts';
+import type { Database } from './database.ts';
+import { StoreFormError } from './migrate.ts';
+import { listenForCommits, notifyOfCommit } from './postgres-listener.ts';
+import { isOutage } from './postgres-outage.ts';
+import { createPostgresPool } from './postgres-pool.ts';
+
+export interface PostgresOptions {
+  /** `postgres://user:password@host:port/database`, with the parameters that libpq knows. */
+  readonly url: string;
+  /** How many connections read; one more writes and one listens. */
+  readonly readers: number;
+  readonly onError: (error: unknown) => void;
+  /** Brings the database to the form that is needed before anything else is done. */
+  readonly prepare: (writer: Kysely<Database>) => Promise<unknown>;
+}
+
+/** A restart of the database, or a switch to its replica, is outlasted; the callers of a longer outage are told. */
+const PATIENCE = { totalMs: 3000, pauseMs: 100, isOutage };
+
+/** Advisory locks of ours, apart from those of others in the same database. Taken in the order of these numbers. */
+const LOCK_SPACE = 0x6b696e65;
+const LOCK_NUMBERS: Readonly<Record<Lock, number>> = { turns: 1, checks: 2, caps: 3 };
+
+/**
+ * Connects to a PostgreSQL database, which any number of processes share. Rejects with an error that says what to do when
+ * it cannot be reached.
+ */
+export async function openPostgres({
+  onError,
+  prepare,
+  readers,
+  url,
+}: PostgresOptions): Promise<Connections> {
+  const readerPool = createPostgresPool({ url, size: readers, onError });
+  // One batch is written at a time.
+  const writerPool = createPostgresPool({ url, size: 1, onError });
+  const reader = new Kysely<Database>({ dialect: new PostgresDialect({ pool: readerPool }) });
+  const writer = new Kysely<Database>({ dialect: new PostgresDialect({ pool: writerPool }) });
+  let stopListening = (): Promise<void> => Promise.resolve();
+
+  try {
+    await prepare(writer);
+  } catch (error) {
+    await writer.destroy();
+    throw isOutage(error) && !(error instanceof StoreFormError) ? unreachable(url, error) : error;
+  }
+  return {
+    reader,
+    writer,
+    isExclusive: false,
+    lock: takeLocks,
+    notify: notifyOfCommit,
+    listen(wake) {
+      stopListening = listenForCommits({ url, wake, isOwn: (pid) => writerPool.pids.has(pid), onError });
+    },
+    patience: PATIENCE,
+    async close() {
+      await stopListening();
+      await reader.destroy();
+      await writer.destroy();
+    },
+  };
+}
+
+async function takeLocks(trx: Transaction<Database>, locks: ReadonlySet<Lock>): Promise<void> {
+  const numbers = [...locks].map((lock) => LOCK_NUMBERS[lock]).sort((a, b) => a - b);
+  for (const number of numbers)
+    await sql`select pg_advisory_xact_lock(${sql.lit(LOCK_SPACE)}, ${sql.lit(number)})`.execute(trx);
+}
+
+/** Without the password. */
+export function nameOf(url: string): string {
+  const { host, pathname, username } = new URL(url);
+  return `${username === '' ? '' : `${username}@`}${host}${pathname}`;
+}
+
+function unreachable(url: string, error: unknown): Error {
+  const reason = error instanceof AggregateError ? error.errors.join('; ') : String(error);
+  return new Error(
+    `The database ${nameOf(url)} cannot be used (${reason}). Check DATABASE_URL, and that the server runs and lets this user in.`,
+    { cause: error },
+  );
+}

@@ -1,0 +1,27 @@
+import { openConnections, type StoreLocation } from '../../src/store/open-connections.ts';
+import { createTaskStore, type TaskStoreOptions } from '../../src/store/task-store.ts';
+import type { TaskStore } from '../../src/tasks/store.ts';
+import type { AnnouncedRecord } from '../../src/tasks/task.ts';
+import { recordFailure } from './leftovers.ts';
+
+/** A real store as a process opens it; whoever opened it closes it. `publish` is told every change. */
+export async function openTaskStore(
+  location: StoreLocation,
+  publish: (changes: readonly AnnouncedRecord[]) => void = () => undefined,
+  options: Partial<TaskStoreOptions> = {},
+): Promise<TaskStore> {
+  const connections = await openConnections(location, { mayMigrate: true, onError: report });
+  return createTaskStore(connections, { audience: { publish, size: () => 1 }, onError: report, ...options });
+}
+
+/** The embedded store in a directory. */
+export function openSqliteStore(
+  dataDir: string,
+  publish?: (changes: readonly AnnouncedRecord[]) => void,
+): Promise<TaskStore> {
+  return openTaskStore({ kind: 'sqlite', dataDir }, publish);
+}
+
+function report(error: unknown): void {
+  recordFailure(`The store met an error: ${String(error)}`);
+}
