@@ -49,7 +49,8 @@ export function createJwtVerifier(options: JwtOptions): (token: string) => Promi
         ...(issuer !== null && { issuer }),
         ...(audience !== null && { audience }),
       });
-      if (exp === undefined || sub === undefined || !SUBJECT.test(sub))
+      // The library looks for a `sub` but not at it: it can be anything that JSON can say.
+      if (exp === undefined || typeof sub !== 'string' || !SUBJECT.test(sub))
         throw new UnauthenticatedError(NOBODY);
       return { owner: sub, expiresAt: exp * 1000 };
     } catch (error) {
