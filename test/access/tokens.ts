@@ -24,7 +24,7 @@ export function signWith(secret: string, content: Claims = claims(), header: obj
 /** A token whose header and content nobody has looked at. */
 export function signed(
   key: CryptoKey | Uint8Array,
-  header: { readonly alg: string },
+  header: { readonly alg: string; readonly [name: string]: unknown },
   content: Claims,
 ): Promise<string> {
   const bytes = new TextEncoder().encode(JSON.stringify(content));
