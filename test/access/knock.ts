@@ -26,7 +26,10 @@ export async function startGuarded(
 }
 
 /** Tries every door with this value of Authorization; with none when it is undefined. */
-export async function knock({ graphqlUrl }: Gateway, authorization?: string): Promise<Welcome> {
+export async function knock(
+  { graphqlUrl }: Pick<Gateway, 'graphqlUrl'>,
+  authorization?: string,
+): Promise<Welcome> {
   const headers = authorization === undefined ? {} : { authorization };
   return {
     http: (await graphql(graphqlUrl, '{ __typename }', {}, headers)).status,

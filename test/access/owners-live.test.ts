@@ -73,8 +73,7 @@ describe('tasksUpdated', () => {
         { stream: await openSse(gateway.graphqlUrl, operation, { headers: ADA }), own: adas },
         { stream: await openSse(gateway.graphqlUrl, operation, { headers: BEN }), own: bens },
       ];
-      // A socket is asked in the order of its messages: by then its subscription has begun.
-      await socket.subscribe({ query: '{ tasks { revision } }' }).data();
+      await eventually('all three listen', () => gateway.app.stats().listeners === 3);
       if (after === 0)
         for (const { own, stream } of readers)
           expect((await stream.data()).tasksUpdated).toMatchObject({ id: own.id, state: 'WAITING' });
