@@ -30,7 +30,7 @@ describe('when a token expires', () => {
   it('its sockets are closed with 4403, the idle ones as well, and no others', async () => {
     const { gateway, store } = await startHeldGateway({ env: ENV });
     await addTask(store, { owner: 'ada' });
-    const exp = inSeconds(1.5);
+    const exp = inSeconds(2);
     const idle = await openSocketUntil(gateway.graphqlUrl, exp);
     const busy = await openSocketUntil(gateway.graphqlUrl, exp);
     const other = await openSocketUntil(gateway.graphqlUrl, inSeconds(3600));
@@ -50,7 +50,7 @@ describe('when a token expires', () => {
     const { gateway, store } = await startHeldGateway({ env: ENV });
     await addTask(store, { owner: 'ada' });
     const operation = { query: TASKS_UPDATED, variables: { after: 0 } };
-    const exp = inSeconds(1.5);
+    const exp = inSeconds(2);
     const other = await openSse(gateway.graphqlUrl, operation, {
       headers: await bearerUntil(inSeconds(3600)),
     });
@@ -73,7 +73,7 @@ describe('when a token expires', () => {
     const gateway = await startGateway({ provider, env: ENV });
     const answer = deferred();
     provider.answer('createTask', { ...created('kie-1'), gate: answer.promise });
-    const exp = inSeconds(1.5);
+    const exp = inSeconds(2);
     const watchful = await openSocketUntil(gateway.graphqlUrl, exp);
     const response = fetch(gateway.graphqlUrl, {
       method: 'POST',
@@ -92,7 +92,7 @@ describe('when a token expires', () => {
     const answer = deferred();
     provider.answer('createTask', { ...created('kie-1'), gate: answer.promise });
     const variables = { input: input({ idempotencyKey: 'one' }) };
-    const socket = await openSocketUntil(gateway.graphqlUrl, inSeconds(1.5));
+    const socket = await openSocketUntil(gateway.graphqlUrl, inSeconds(2));
     socket.subscribe({ query: CREATE, variables });
     await provider.received('createTask');
     expect(await socket.closed).toEqual(EXPIRED);

@@ -16,7 +16,7 @@ const ENV = { JWT_SECRET: SECRET };
 const EXPIRIES = 2;
 
 async function freshToken(): Promise<{ readonly authorization: string }> {
-  return { authorization: `Bearer ${await signWith(SECRET, claims({ exp: inSeconds(0.8) }))}` };
+  return { authorization: `Bearer ${await signWith(SECRET, claims({ exp: inSeconds(1.2) }))}` };
 }
 
 /** Adds a task of Ada's now and remembers that somebody has to see it. */

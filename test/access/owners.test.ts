@@ -58,7 +58,7 @@ describe("another owner's task", () => {
     expect(dataOf(answer).tasks.edges.map(({ node }) => node.id)).toEqual([old.id]);
   });
 
-  it('is not found under its id by somebody who has the token of an equal name with other letters', async () => {
+  it('belongs to exactly that name: names that look alike are other owners', async () => {
     const { adas, gateway, store } = await startWithTwoOwners();
     for (const owner of ['Ada', 'ada ', 'adá']) await addTask(store, { owner });
     expect(await idsOf(gateway, ADA)).toEqual([adas.id]);
@@ -66,7 +66,7 @@ describe("another owner's task", () => {
 });
 
 describe('an idempotency key', () => {
-  it('is its owner’s own: two owners with the same one get two tasks', async () => {
+  it("is its owner's own: two owners with the same one get two tasks", async () => {
     const provider = await startFakeProvider();
     provider.answer('createTask', created('kie-1'), created('kie-2'));
     const gateway = await startGateway({ provider, env: { API_KEYS } });
