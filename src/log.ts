@@ -59,7 +59,7 @@ function createScrubber(secrets: readonly string[]): (line: string) => string {
   return (line) => {
     const scrubbed = line
       .replace(/(\/webhooks\/kie\/[^/\s"\\?#]+\/)[^/\s"\\?#]+/g, '$1[redacted]')
-      .replace(/(\bBearer )[^\s"\\]{8,}/gi, '$1[redacted]')
+      .replace(/(\bBearer +)[^\s"\\]{8,}/gi, '$1[redacted]')
       // JSON Web Tokens: the header of every one begins with {" in base64url.
       .replace(/\beyJ[\w-]{10,}\.[\w-]+\.[\w-]*/g, '[redacted]');
     return literals.reduce((text, literal) => text.replaceAll(literal, '[redacted]'), scrubbed);

@@ -49,7 +49,8 @@ export function createJwtVerifier(options: JwtOptions): (token: string) => Promi
         ...(issuer !== null && { issuer }),
         ...(audience !== null && { audience }),
       });
-      if (exp === undefined || sub === undefined || !SUBJECT.test(sub))
+      // The library looks for a `sub` but not at it: it can be anything that JSON can say.
+      if (exp === undefined || typeof sub !== 'string' || !SUBJECT.test(sub))
         throw new UnauthenticatedError(NOBODY);
       return { owner: sub, expiresAt: exp * 1000 };
     } catch (error) {
@@ -69,16 +70,19 @@ function bySecrets(texts: readonly string[]): Verify {
 
 /**
  * An unknown key id asks the issuer again, at most every thirty seconds. A key that the issuer has withdrawn is forgotten
- * after ten minutes; behind the caller's back, so that an issuer that is away keeps nobody out whose key is known.
+ * after ten minutes. That is waited for: the first token after a quiet hour may be the one that was stolen. An issuer
+ * that is away keeps nobody out whose key is known.
  */
 function byPublicKeys(url: string, { now, report }: JwtOptions): Verify {
   const jwks = createRemoteJWKSet(new URL(url), { cacheMaxAge: Infinity });
   let loadedAt = now();
+  let reloaded = Promise.resolve();
   return async (token, options) => {
     if (now() - loadedAt >= KEYS_MAX_AGE_MS) {
       loadedAt = now();
-      jwks.reload().catch(report);
+      reloaded = jwks.reload().catch(report);
     }
+    await reloaded;
     try {
       return (await jwtVerify(token, jwks, options)).payload;
     } catch (error) {

@@ -65,9 +65,9 @@ export function list<Item extends z.ZodType<string, string>>(item: Item) {
     .readonly();
 }
 
-/** An absolute http(s) URL of any path. */
+/** An absolute http(s) URL of any path; one with a password could be neither fetched nor shown. */
 export function httpUrl() {
-  return z.url({ protocol: /^https?$/, error: 'an absolute http(s) URL' });
+  return z.string().refine(isHttpUrl, { error: 'an absolute http(s) URL without user and password' });
 }
 
 /** Where a PostgreSQL server and a database on it are. */
@@ -112,6 +112,12 @@ function isNetwork(text: string): boolean {
 function isOrigin(text: string): boolean {
   // URL alone is too kind: it takes `https:host`, `https://*.host` and drops an empty query.
   return /^https?:\/\/[^\s/?#@\\*,]+\/?$/i.test(text) && URL.canParse(text);
+}
+
+function isHttpUrl(text: string): boolean {
+  if (!/^https?:\/\/\S+$/i.test(text) || !URL.canParse(text)) return false;
+  const { password, username } = new URL(text);
+  return username === '' && password === '';
 }
 
 function isHostName(text: string): boolean {

@@ -3,7 +3,9 @@ import { isLoopback } from './loopback.ts';
 
 /** One mistake for each set of values that are fine alone and wrong together. */
 export function brokenRules(set: Readonly<Record<string, string>>): string[] {
-  return [openToStrangers(set), urlWithoutKey(set), ...tokenRules(set)].filter((mistake) => mistake !== null);
+  return [openToStrangers(set), urlWithoutKey(set), sharedKey(set), ...tokenRules(set)].filter(
+    (mistake) => mistake !== null,
+  );
 }
 
 function openToStrangers(set: Readonly<Record<string, string>>): string | null {
@@ -20,20 +22,37 @@ function openToStrangers(set: Readonly<Record<string, string>>): string | null {
 }
 
 function asksWhoCalls(set: Readonly<Record<string, string>>): boolean {
-  return ['API_KEYS', 'JWT_JWKS_URL', 'JWT_SECRET'].some((name) => set[name] !== undefined);
+  return set['JWT_JWKS_URL'] !== undefined || hasItems(set, 'API_KEYS') || hasItems(set, 'JWT_SECRET');
+}
+
+/** Commas alone, as templates with unset variables leave them, are no items. What cannot be read was meant to be some. */
+function hasItems(set: Readonly<Record<string, string>>, name: 'API_KEYS' | 'JWT_SECRET'): boolean {
+  const { data } = environment.shape[name].safeParse(set[name]);
+  return data === undefined || data.length > 0;
+}
+
+function sharedKey(set: Readonly<Record<string, string>>): string | null {
+  const { data: keys = [] } = environment.shape.API_KEYS.safeParse(set['API_KEYS']);
+  for (const { key, owner } of keys) {
+    const other = keys.find((one) => one.key === key && one.owner !== owner);
+    if (other)
+      return `API_KEYS: ${owner} and ${other.owner} have the same key, and it can open the tasks of one only. Give each one of their own`;
+  }
+  return null;
 }
 
 function tokenRules(set: Readonly<Record<string, string>>): (string | null)[] {
   const { JWT_AUDIENCE, JWT_ISSUER, JWT_JWKS_URL, JWT_SECRET } = set;
-  const hasKeys = JWT_JWKS_URL !== undefined || JWT_SECRET !== undefined;
+  const hasSecrets = hasItems(set, 'JWT_SECRET');
+  const { data: secrets = [] } = environment.shape.JWT_SECRET.safeParse(JWT_SECRET);
   return [
-    JWT_JWKS_URL !== undefined && JWT_SECRET !== undefined
+    JWT_JWKS_URL !== undefined && hasSecrets
       ? 'JWT_JWKS_URL and JWT_SECRET are both set: tokens are signed one way or the other. Unset one of them'
       : null,
-    JWT_SECRET?.split(',').some((secret) => secret.trim().length < 32)
+    secrets.some((secret) => secret.length < 32)
       ? 'JWT_SECRET is shorter than 32 characters: it could be found by trying. Take a longer one on both sides'
       : null,
-    !hasKeys && (JWT_ISSUER !== undefined || JWT_AUDIENCE !== undefined)
+    JWT_JWKS_URL === undefined && !hasSecrets && (JWT_ISSUER !== undefined || JWT_AUDIENCE !== undefined)
       ? 'JWT_ISSUER or JWT_AUDIENCE is set without JWT_JWKS_URL or JWT_SECRET: no token would be checked. Set one of those as well'
       : null,
   ];

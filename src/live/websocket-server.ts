@@ -117,6 +117,8 @@ function connect(
       },
       onMessage: (receive) => {
         socket.on('message', (data: Buffer) => {
+          // A client that does not answer the close could go on for half a minute.
+          if (socket.readyState !== socket.OPEN) return;
           receive(data.toString()).catch((error: unknown) => {
             log.error({ err: error }, 'a socket message was not handled; the socket is closed');
             socket.close(CloseCode.InternalServerError, 'Internal server error');

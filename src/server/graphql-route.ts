@@ -1,6 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { atExpiry } from '../access/expiry.ts';
 import type { Admit } from './admission.ts';
 import type { Forwarded } from './forwarded.ts';
 import { GRAPHQL_PATH, type Connection, type Graphql } from './graphql.ts';
@@ -15,18 +14,21 @@ export async function graphqlRoute<Context extends object>(
   { admit, forwarded }: { readonly admit: Admit; readonly forwarded: Forwarded },
 ): Promise<void> {
   const streams = new Set<ServerResponse>();
+  /** Those that have to end and have not begun. */
+  const doomed = new WeakSet<ServerResponse>();
   let isClosing = false;
 
   /** Streams are piped by the engine, all other answers are sent whole. */
   function onPipe(this: ServerResponse): void {
     // Not at once: a stream that was never read cannot be ended.
-    if (isClosing) setImmediate(() => this.destroy());
+    if (isClosing || doomed.has(this)) setImmediate(() => this.destroy());
     streams.add(this);
     this.once('close', () => streams.delete(this));
   }
 
   function endStream(response: ServerResponse): void {
     if (streams.has(response)) response.destroy();
+    else doomed.add(response);
   }
 
   await app.register((scope, _options, done) => {
@@ -42,14 +44,12 @@ export async function graphqlRoute<Context extends object>(
       handler: async (request, reply) => {
         const response = reply.raw;
         const admission = await admit(request.headers.authorization);
-        const connection = connectionOf(request.raw, response, forwarded);
-        if ('caller' in admission) {
-          connection.onClosed(
-            atExpiry(admission.caller, () => {
-              endStream(response);
-            }),
-          );
-        }
+        const connection = {
+          ...connectionOf(request.raw, response, forwarded),
+          endStream: () => {
+            endStream(response);
+          },
+        };
         response.once('pipe', onPipe);
         reply.hijack();
         await graphql.handle(withBody(request), response, { admission, connection });
@@ -71,7 +71,11 @@ function withBody({ body, raw }: FastifyRequest): FastifyRequest['raw'] {
   return Object.assign(raw, { body });
 }
 
-function connectionOf(request: IncomingMessage, response: ServerResponse, forwarded: Forwarded): Connection {
+function connectionOf(
+  request: IncomingMessage,
+  response: ServerResponse,
+  forwarded: Forwarded,
+): Omit<Connection, 'endStream'> {
   return {
     address: forwarded.addressOf(request),
     host: forwarded.hostOf(request),

@@ -5,6 +5,7 @@ import type { ServerResponse } from 'node:http';
 import type { Caller } from '../access/caller.ts';
 import type { Tally } from '../live/tally.ts';
 import { callerOf, type Admission } from './admission.ts';
+import { endExpiredStreams } from './end-expired-streams.ts';
 import { createGraphiql } from './graphiql.ts';
 import { limitStreams } from './limit-streams.ts';
 import { operationLimits, type OperationLimits } from './operation-limits.ts';
@@ -41,6 +42,8 @@ export interface Connection {
   readonly host: string | undefined;
   /** Calls `run` when the answer is out, or can no longer go out. */
   readonly onClosed: (run: () => void) => void;
+  /** Cuts the stream that is its answer, or will be. */
+  readonly endStream: () => void;
 }
 
 /** The GraphQL engine behind both doors: HTTP with Server-Sent Events, and WebSocket through its `getEnveloped`. */
@@ -66,6 +69,7 @@ export async function createGraphql<Context extends object>(
       varyByOrigin,
       refuseUnadmitted,
       limitStreams(perOwner, perAddress),
+      endExpiredStreams,
       ...(page ? [page.plugin] : []),
       ...operationLimits(limits),
       ...(introspection ? [] : [withoutIntrospection, blockFieldSuggestionsPlugin({ mask: '' })]),

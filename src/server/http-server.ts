@@ -1,6 +1,7 @@
 import Fastify, { LogController } from 'fastify';
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { PROBLEM_MEDIA_TYPE, problem } from '../problem.ts';
 import type { Forwarded } from './forwarded.ts';
 import type { HostPolicy } from './host-policy.ts';
@@ -104,7 +105,12 @@ function createRefuse(hints: Readonly<Record<string, string>>): Refuse {
 /** Closing waits for requests under way, but not until the clients that sent them let go of their connections. */
 function closeWithoutWaiting(app: FastifyInstance): void {
   const underWay = new Set<ServerResponse>();
+  const connections = new Set<Socket>();
   let isClosing = false;
+  app.server.on('connection', (socket: Socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+  });
   app.server.on('request', (_request, response: ServerResponse) => {
     underWay.add(response);
     response.once('close', () => {
@@ -116,6 +122,8 @@ function closeWithoutWaiting(app: FastifyInstance): void {
     isClosing = true;
     // Those with headers still to come tell their client that the connection ends.
     for (const response of underWay) if (!response.headersSent) response.shouldKeepAlive = false;
+    // Browsers connect ahead of need; to Node such a connection is not idle but about to send its first request.
+    for (const socket of connections) if (socket.bytesRead === 0) socket.destroy();
     done();
   });
 }

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { CREATE, TASKS_UPDATED, TASK_UPDATED, input } from '../support/documents.ts';
 import { deferred } from '../support/deferred.ts';
@@ -41,6 +43,17 @@ describe('when the gateway stops', () => {
     const codes = await Promise.all(clients.map(({ closed }) => closed));
     expect(new Set(codes.map(({ code }) => code))).toEqual(new Set([1001]));
   });
+
+  test('a connection over which nothing ever came, as browsers open them ahead of need, does not hold it up', async () => {
+    const gateway = await startGateway({ provider: await startFakeProvider() });
+    const silent = connect(Number(new URL(gateway.url).port), '127.0.0.1');
+    await once(silent, 'connect');
+    // Connections are taken in their order: this answer means that the silent one was taken as well.
+    await graphql(gateway.graphqlUrl, '{ __typename }');
+    const ended = once(silent, 'close');
+    await gateway.close();
+    await ended;
+  }, 10_000);
 
   test('a socket that does not answer the close is cut', async () => {
     const { gateway, store } = await startHeldGateway();

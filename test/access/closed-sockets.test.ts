@@ -1,0 +1,22 @@
+import { describe, expect, it } from 'vitest';
+import { staysPending } from '../support/absence.ts';
+import { CREATE, input } from '../support/documents.ts';
+import { startFakeProvider } from '../support/fake-provider.ts';
+import { startGateway } from '../support/gateway.ts';
+import { openGraphqlWs } from '../support/graphql-ws-client.ts';
+import { SECRET, claims, inSeconds, signWith } from './tokens.ts';
+
+describe('a socket whose token has expired', () => {
+  it('can begin nothing more, even when it takes no notice of the close', async () => {
+    const provider = await startFakeProvider();
+    const gateway = await startGateway({ provider, env: { JWT_SECRET: SECRET } });
+    const token = await signWith(SECRET, claims({ exp: inSeconds(1) }));
+    const connectionParams = { authorization: `Bearer ${token}` };
+    const deaf = await openGraphqlWs(gateway.graphqlUrl, { connectionParams });
+    const other = await openGraphqlWs(gateway.graphqlUrl, { connectionParams });
+    deaf.pause();
+    expect((await other.closed).code).toBe(4403);
+    deaf.subscribe({ query: CREATE, variables: { input: input() } });
+    await staysPending(provider.received('createTask'), 200);
+  });
+});

@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import { ACCOUNT } from '../support/documents.ts';
+import { startFakeProvider } from '../support/fake-provider.ts';
+import { startGateway } from '../support/gateway.ts';
+import { graphql } from '../support/graphql-http-client.ts';
+import { dataOf } from '../support/graphql-result.ts';
+import { openGraphqlWs } from '../support/graphql-ws-client.ts';
+import { credit } from '../support/kie.ts';
+import { SECRET, signWith } from './tokens.ts';
+
+const CALLERS = [
+  ['an API key', { API_KEYS: 'ada:key-of-ada' }, () => Promise.resolve('key-of-ada')],
+  ['a token', { JWT_SECRET: SECRET }, () => signWith(SECRET)],
+] as const;
+
+/** The balance as both doors show it. */
+async function balances(url: string, headers: Readonly<Record<string, string>>) {
+  const { body } = await graphql(url, ACCOUNT, {}, headers);
+  const socket = await openGraphqlWs(url, { connectionParams: headers });
+  const overSocket = await socket.subscribe({ query: ACCOUNT }).data();
+  return [dataOf(body), overSocket].map(({ account }) => account.creditsRemaining);
+}
+
+describe("the balance of the provider's account", () => {
+  it.each(CALLERS)(
+    'is not shown to whoever has %s, nor is the provider asked for it',
+    async (_, env, make) => {
+      const provider = await startFakeProvider();
+      const gateway = await startGateway({ provider, env });
+      const headers = { authorization: `Bearer ${await make()}` };
+      expect(await balances(gateway.graphqlUrl, headers)).toEqual([null, null]);
+      expect(provider.requests()).toEqual([]);
+    },
+  );
+
+  it.each(CALLERS)('is shown to whoever has %s when SHOW_CREDITS says so', async (_, env, make) => {
+    const provider = await startFakeProvider();
+    provider.always('credit', credit(60.62));
+    const gateway = await startGateway({ provider, env: { ...env, SHOW_CREDITS: 'true' } });
+    const headers = { authorization: `Bearer ${await make()}` };
+    expect(await balances(gateway.graphqlUrl, headers)).toEqual([60.62, 60.62]);
+  });
+
+  it.each([{}, { SHOW_CREDITS: 'false' }])('is shown to everyone where nobody is asked: %j', async (env) => {
+    const provider = await startFakeProvider();
+    provider.always('credit', credit(60.62));
+    const gateway = await startGateway({ provider, env });
+    expect(await balances(gateway.graphqlUrl, {})).toEqual([60.62, 60.62]);
+  });
+});

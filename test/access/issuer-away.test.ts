@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import { graphql } from '../support/graphql-http-client.ts';
+import type { Answer } from '../support/provider-answer.ts';
+import { startIssuer } from './issuer.ts';
+import { LATER, LET_IN, REFUSED, knock, knockWith, startGuarded } from './knock.ts';
+import { createSigningKey } from './tokens.ts';
+
+const ORIGIN = 'https://app.example.com';
+
+describe('an issuer whose keys were never had', () => {
+  it('because it is away: nobody can be checked, until it is back', async () => {
+    const key = await createSigningKey();
+    const { close, jwksUrl, port } = await startIssuer([]);
+    await close();
+    const gateway = await startGuarded({ JWT_JWKS_URL: jwksUrl });
+    expect(await knockWith(gateway, await key.sign())).toEqual(LATER);
+    await startIssuer([key], { port });
+    expect(await knockWith(gateway, await key.sign())).toEqual(LET_IN);
+  });
+
+  it.each<[string, Answer]>([
+    ['it has trouble', { status: 500, body: 'oops' }],
+    ['there is nothing at its address', { status: 404, body: { keys: [] } }],
+    ['it answers with a page', { headers: { 'content-type': 'text/html' }, body: '<html>' }],
+    ['it answers with nothing', { body: '' }],
+    ['it answers with something that holds no keys', { body: { error: 'no' } }],
+    ['its keys are no list', { body: { keys: 'none' } }],
+    ['it cuts the connection', { reset: true }],
+    ['it stops in the middle of its keys', { body: { keys: [] }, cutBodyAfterBytes: 5 }],
+  ])('because %s: nobody can be checked, until it says them', async (_, answer) => {
+    const key = await createSigningKey();
+    const issuer = await startIssuer([]);
+    issuer.answer(answer);
+    const gateway = await startGuarded({ JWT_JWKS_URL: issuer.jwksUrl });
+    expect(await knockWith(gateway, await key.sign())).toEqual(LATER);
+    issuer.publish(key);
+    expect(await knockWith(gateway, await key.sign())).toEqual(LET_IN);
+  });
+
+  it('because it never answers: it is waited for in vain, and not for ever', async () => {
+    const key = await createSigningKey();
+    const issuer = await startIssuer([]);
+    issuer.answer({ hang: true });
+    const gateway = await startGuarded({ JWT_JWKS_URL: issuer.jwksUrl });
+    const headers = { authorization: `Bearer ${await key.sign()}` };
+    const { status } = await graphql(gateway.graphqlUrl, '{ __typename }', {}, headers);
+    expect(status).toBe(503);
+    issuer.publish(key);
+    expect(await knockWith(gateway, await key.sign())).toEqual(LET_IN);
+  });
+
+  it.each([301, 302, 307, 308])('is not looked for where it sends to with %d', async (status) => {
+    const key = await createSigningKey();
+    const elsewhere = await startIssuer([key]);
+    const issuer = await startIssuer([]);
+    issuer.answer({ status, headers: { location: elsewhere.jwksUrl } });
+    const gateway = await startGuarded({ JWT_JWKS_URL: issuer.jwksUrl });
+    expect(await knockWith(gateway, await key.sign())).toEqual(LATER);
+    expect(elsewhere.requests()).toBe(0);
+  });
+
+  it('keeps out nobody who has an API key, and is no excuse for those who have nothing', async () => {
+    const { close, jwksUrl } = await startIssuer([]);
+    await close();
+    const gateway = await startGuarded({ JWT_JWKS_URL: jwksUrl, API_KEYS: 'ben:key-of-ben' });
+    expect(await knockWith(gateway, 'key-of-ben')).toEqual(LET_IN);
+    expect(await knockWith(gateway, 'key-of-nobody')).toEqual(REFUSED);
+    expect(await knock(gateway)).toEqual(REFUSED);
+  });
+
+  it('makes an answer over HTTP that says when to come back, can be read by an allowed page, and tells no address', async () => {
+    const { close, jwksUrl, port } = await startIssuer([]);
+    await close();
+    const gateway = await startGuarded({ JWT_JWKS_URL: jwksUrl, ALLOWED_ORIGINS: ORIGIN });
+    const headers = { authorization: `Bearer ${await (await createSigningKey()).sign()}`, origin: ORIGIN };
+    const answer = await graphql(gateway.graphqlUrl, '{ __typename }', {}, headers);
+    expect(answer.status).toBe(503);
+    expect(answer.body).toEqual({
+      errors: [
+        {
+          message: expect.stringMatching(/Try again/) as string,
+          extensions: { code: 'SERVICE_UNAVAILABLE', retryAfter: 5 },
+        },
+      ],
+    });
+    expect(Object.fromEntries(answer.headers)).toMatchObject({
+      'retry-after': '5',
+      'access-control-allow-origin': ORIGIN,
+    });
+    expect(answer.headers.has('www-authenticate')).toBe(false);
+    expect(JSON.stringify(answer.body)).not.toContain(String(port));
+  });
+});

@@ -1,0 +1,139 @@
+import type { JWK } from 'jose';
+import { describe, expect, it } from 'vitest';
+import type { Gateway } from '../support/gateway.ts';
+import type { Answer } from '../support/provider-answer.ts';
+import { startIssuer, type Issuer } from './issuer.ts';
+import { LET_IN, REFUSED, knockWith, startGuarded } from './knock.ts';
+import { createMovableClock, passTime } from './passing-time.ts';
+import { claims, createSigningKey, inSeconds, type SigningKey } from './tokens.ts';
+
+const TEN_MINUTES = 10 * 60_000;
+/** Until the issuer may be asked about an unknown key again. */
+const COOLDOWN = 30_000;
+
+async function start(...keys: readonly SigningKey[]): Promise<{ gateway: Gateway; issuer: Issuer }> {
+  const issuer = await startIssuer(keys);
+  return { issuer, gateway: await startGuarded({ JWT_JWKS_URL: issuer.jwksUrl }) };
+}
+
+/** A gateway whose clock can be put forward, and which knows the keys of its issuer. */
+async function startKnowing(key: SigningKey) {
+  const clock = createMovableClock();
+  const issuer = await startIssuer([key]);
+  const gateway = await startGuarded({ JWT_JWKS_URL: issuer.jwksUrl }, { overrides: { clock } });
+  expect(await knockWith(gateway, await key.sign())).toEqual(LET_IN);
+  return { clock, issuer, gateway };
+}
+
+function withoutName({ jwk }: SigningKey): { readonly jwk: JWK } {
+  return { jwk: Object.fromEntries(Object.entries(jwk).filter(([name]) => name !== 'kid')) };
+}
+
+describe('the keys of an issuer', () => {
+  it('are asked for when the first token comes, and then kept', async () => {
+    const key = await createSigningKey();
+    const { gateway, issuer } = await start(key);
+    expect(issuer.requests()).toBe(0);
+    for (let time = 0; time < 3; time += 1)
+      expect(await knockWith(gateway, await key.sign())).toEqual(LET_IN);
+    expect(issuer.requests()).toBe(1);
+  });
+
+  it('are asked for once by many who come at the same time', async () => {
+    const key = await createSigningKey();
+    const { gateway, issuer } = await start(key);
+    const token = await key.sign();
+    const all = await Promise.all(Array.from({ length: 10 }, () => knockWith(gateway, token)));
+    expect(all).toEqual(Array.from({ length: 10 }, () => LET_IN));
+    expect(issuer.requests()).toBe(1);
+  });
+
+  it('are taken on without a restart when a token names a new one', async () => {
+    const [old, fresh] = [await createSigningKey(), await createSigningKey('RS256')];
+    const { gateway, issuer } = await start(old);
+    expect(await knockWith(gateway, await old.sign())).toEqual(LET_IN);
+    issuer.publish(old, fresh);
+    passTime(COOLDOWN);
+    for (const key of [fresh, old]) expect(await knockWith(gateway, await key.sign())).toEqual(LET_IN);
+    expect(issuer.requests()).toBe(2);
+  });
+
+  it('are not asked for again and again by tokens with invented names of keys', async () => {
+    const key = await createSigningKey();
+    const { gateway, issuer } = await start(key);
+    expect(await knockWith(gateway, await key.sign())).toEqual(LET_IN);
+    for (const kid of ['1', '2', '3'])
+      expect(await knockWith(gateway, await key.sign(claims(), { kid }))).toEqual(REFUSED);
+    expect(issuer.requests()).toBe(1);
+  });
+
+  it.each(['ES256', 'RS256'])(
+    'are tried one after the other for a token that names none (%s)',
+    async (alg) => {
+      const keys = [await createSigningKey(alg), await createSigningKey(alg)];
+      const { gateway } = await start(...keys);
+      const header = { kid: undefined };
+      for (const key of keys) {
+        expect(await knockWith(gateway, await key.sign(claims(), header))).toEqual(LET_IN);
+        expect(await knockWith(gateway, await key.sign(claims({ exp: inSeconds(-60) }), header))).toEqual(
+          REFUSED,
+        );
+      }
+      const stranger = await createSigningKey(alg);
+      expect(await knockWith(gateway, await stranger.sign(claims(), header))).toEqual(REFUSED);
+    },
+  );
+
+  it('may be published without names', async () => {
+    const keys = [await createSigningKey(), await createSigningKey()];
+    const issuer = await startIssuer(keys.map(withoutName));
+    const gateway = await startGuarded({ JWT_JWKS_URL: issuer.jwksUrl });
+    for (const key of keys)
+      expect(await knockWith(gateway, await key.sign(claims(), { kid: undefined }))).toEqual(LET_IN);
+  });
+
+  it('may be none: then nobody is let in', async () => {
+    const { gateway } = await start();
+    expect(await knockWith(gateway, await (await createSigningKey()).sign())).toEqual(REFUSED);
+  });
+});
+
+describe('a key that the issuer has withdrawn', () => {
+  it('is refused after ten minutes, from the first token on, and its successor is taken', async () => {
+    const [old, fresh] = [await createSigningKey(), await createSigningKey()];
+    const { clock, gateway, issuer } = await startKnowing(old);
+    issuer.publish(fresh);
+    clock.forward(TEN_MINUTES - 60_000);
+    expect(await knockWith(gateway, await old.sign())).toEqual(LET_IN);
+    clock.forward(60_000);
+    expect(await knockWith(gateway, await old.sign())).toEqual(REFUSED);
+    expect(await knockWith(gateway, await fresh.sign())).toEqual(LET_IN);
+    expect(issuer.requests()).toBe(2);
+  });
+
+  it.each<[string, Answer]>([
+    ['has trouble', { status: 500, body: 'oops' }],
+    ['answers with a page', { body: '<html>' }],
+    ['answers with something that holds no keys', { body: { error: 'no' } }],
+    ['sends elsewhere', { status: 302, headers: { location: '/' } }],
+    ['cuts the connection', { reset: true }],
+    ['never answers', { hang: true }],
+  ])('is not meant when the issuer %s: known keys go on to work', async (_, answer) => {
+    const key = await createSigningKey();
+    const { clock, gateway, issuer } = await startKnowing(key);
+    issuer.answer(answer);
+    clock.forward(TEN_MINUTES);
+    expect(await knockWith(gateway, await key.sign())).toEqual(LET_IN);
+    expect(issuer.requests()).toBe(2);
+  });
+
+  it('is not meant when the issuer is away for long', async () => {
+    const key = await createSigningKey();
+    const { clock, gateway, issuer } = await startKnowing(key);
+    await issuer.close();
+    for (let time = 0; time < 3; time += 1) {
+      clock.forward(TEN_MINUTES);
+      expect(await knockWith(gateway, await key.sign())).toEqual(LET_IN);
+    }
+  });
+});

@@ -1,0 +1,12 @@
+import { ConfigError, parseConfig } from '../../src/config.ts';
+
+/** The mistakes that an environment is told; none when it is fine. */
+export function mistakesIn(env: Readonly<Record<string, string>>): readonly string[] {
+  try {
+    parseConfig(env);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.mistakes;
+    throw error;
+  }
+}

@@ -1,0 +1,107 @@
+import { createClient } from 'graphql-ws';
+import { describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import type { TaskStore } from '../../src/tasks/store.ts';
+import type { ApiTask } from '../support/api-types.ts';
+import { deferred } from '../support/deferred.ts';
+import { TASKS_UPDATED } from '../support/documents.ts';
+import { onTestEnd } from '../support/leftovers.ts';
+import { openSse } from '../support/sse.ts';
+import { startHeldGateway } from '../live/held-gateway.ts';
+import { addTask } from '../live/stored-tasks.ts';
+import { SECRET, claims, inSeconds, signWith } from './tokens.ts';
+
+const ENV = { JWT_SECRET: SECRET };
+/** How many tokens a reader outlives. */
+const EXPIRIES = 2;
+
+async function freshToken(): Promise<{ readonly authorization: string }> {
+  return { authorization: `Bearer ${await signWith(SECRET, claims({ exp: inSeconds(1.2) }))}` };
+}
+
+/** Adds a task of Ada's now and remembers that somebody has to see it. */
+function createAdding(store: TaskStore) {
+  const added: Promise<{ readonly id: string; readonly revision: number }>[] = [];
+  return {
+    add: () => added.push(addTask(store, { owner: 'ada' })),
+    ids: async () => (await Promise.all(added)).map(({ id }) => id),
+  };
+}
+
+describe('with a new token', () => {
+  it('a client of graphql-ws comes back by itself, goes on with what it had, and misses nothing', async () => {
+    const { gateway, store } = await startHeldGateway({ env: ENV });
+    const { add, ids } = createAdding(store);
+    const seen: ApiTask[] = [];
+    const codes: unknown[] = [];
+    const enough = deferred('the client saw the last task');
+    const client = createClient({
+      url: gateway.graphqlUrl.replace(/^http/, 'ws'),
+      webSocketImpl: WebSocket,
+      connectionParams: freshToken,
+      shouldRetry: () => true,
+      retryAttempts: 100,
+      retryWait: () => Promise.resolve(),
+    });
+    onTestEnd(() => client.dispose());
+    const stopAdding = client.on('connected', add);
+    const stopFillingGaps = client.on('closed', (event) => {
+      codes.push((event as { readonly code: number }).code);
+      // Nobody listens now.
+      add();
+    });
+
+    // Read anew at each subscribe: the client sends what its cursor says by then.
+    const variables = { after: 0 };
+    const stop = client.subscribe<{ tasksUpdated: ApiTask }>(
+      { query: TASKS_UPDATED, variables },
+      {
+        next: ({ data }) => {
+          if (!data) return;
+          seen.push(data.tasksUpdated);
+          variables.after = data.tasksUpdated.revision;
+          // The last one that was added, after the last token.
+          if (codes.length >= EXPIRIES && seen.length >= 2 * EXPIRIES + 1) enough.resolve();
+        },
+        error: (error) => {
+          enough.reject(new Error('the client gave up', { cause: error }));
+        },
+        complete: () => undefined,
+      },
+    );
+    await enough.promise;
+    stopAdding();
+    stopFillingGaps();
+    stop();
+    expect(codes.slice(0, EXPIRIES)).toEqual(Array.from({ length: EXPIRIES }, () => 4403));
+    expect(seen.map(({ id }) => id)).toEqual((await ids()).slice(0, seen.length));
+  });
+
+  it('a reader of event streams goes on from its last revision, and misses nothing', async () => {
+    const { gateway, store } = await startHeldGateway({ env: ENV });
+    const { add, ids } = createAdding(store);
+    const seen: string[] = [];
+    let after = 0;
+    const readUntilExpired = async (): Promise<unknown> => {
+      const operation = { query: TASKS_UPDATED, variables: { after } };
+      const stream = await openSse(gateway.graphqlUrl, operation, { headers: await freshToken() });
+      add();
+      try {
+        for (;;) {
+          const { tasksUpdated } = await stream.data();
+          seen.push(tasksUpdated.id);
+          after = tasksUpdated.revision;
+        }
+      } catch (error) {
+        return error;
+      }
+    };
+
+    add();
+    for (let expiry = 0; expiry <= EXPIRIES; expiry += 1) {
+      expect(String(await readUntilExpired())).toContain('ended with its connection');
+      if (expiry < EXPIRIES) add();
+    }
+    expect(seen).toEqual(await ids());
+  });
+});

@@ -1,0 +1,109 @@
+import { describe, expect, it } from 'vitest';
+import { cursorOf } from '../../src/tasks/list-tasks.ts';
+import { CREATE, TASK, TASKS, input } from '../support/documents.ts';
+import { startFakeProvider } from '../support/fake-provider.ts';
+import { startGateway, type Gateway } from '../support/gateway.ts';
+import { dataOf } from '../support/graphql-result.ts';
+import { created } from '../support/kie.ts';
+import { addTask } from '../live/stored-tasks.ts';
+import { ADA, API_KEYS, BEN, ask, startWithTwoOwners } from './owners.ts';
+
+type Who = Readonly<Record<string, string>>;
+
+async function create(gateway: Gateway, who: Who, fields: Parameters<typeof input>[0]) {
+  return dataOf(await ask(gateway, who, CREATE, { input: input(fields) })).createImageToVideo;
+}
+
+async function idsOf(gateway: Gateway, who: Who, args: Readonly<Record<string, unknown>> = {}) {
+  return dataOf(await ask(gateway, who, TASKS, args)).tasks.edges.map(({ node }) => node.id);
+}
+
+describe("another owner's task", () => {
+  it('is null in task(id), by our id and by the id of the provider, and there for its owner', async () => {
+    const { bens, gateway } = await startWithTwoOwners();
+    const missing = await ask(gateway, ADA, TASK, { id: 'no-such-task' });
+    expect(missing).toEqual({ data: { task: null } });
+    for (const id of [bens.id, bens.providerTaskId]) {
+      expect(await ask(gateway, ADA, TASK, { id })).toEqual(missing);
+      expect(dataOf(await ask(gateway, BEN, TASK, { id })).task?.id).toBe(bens.id);
+    }
+  });
+
+  it('is in no page of tasks, whichever states are asked for', async () => {
+    const { adas, bens, gateway } = await startWithTwoOwners();
+    for (const args of [{}, { states: ['WAITING'] }, { states: [] }, { first: 100 }]) {
+      expect(await idsOf(gateway, ADA, args)).toEqual([adas.id]);
+      expect(await idsOf(gateway, BEN, args)).toEqual([bens.id]);
+    }
+    expect(await idsOf(gateway, ADA, { states: ['FAIL'] })).toEqual([]);
+  });
+
+  it('takes no place in a page and is not announced as a next one', async () => {
+    const { adas, gateway, store } = await startWithTwoOwners();
+    for (let count = 0; count < 5; count += 1) await addTask(store, { owner: 'ben' });
+    const { tasks } = dataOf(await ask(gateway, ADA, TASKS, { first: 1 }));
+    expect(tasks.edges.map(({ node }) => node.id)).toEqual([adas.id]);
+    expect(tasks.pageInfo.hasNextPage).toBe(false);
+  });
+
+  it('shows in nothing when its cursor is used: it is a place in time like any other', async () => {
+    const { gateway, store } = await startWithTwoOwners();
+    const old = await addTask(store, { owner: 'ada', createdAt: 1000 });
+    const bens = await addTask(store, { owner: 'ben', createdAt: 2000 });
+    const { tasks } = dataOf(await ask(gateway, BEN, TASKS));
+    const cursor = tasks.edges.find(({ node }) => node.id === bens.id)?.cursor;
+    const invented = cursorOf({ createdAt: 2000, id: 'a-task-that-never-was' });
+    const answer = await ask(gateway, ADA, TASKS, { after: cursor });
+    expect(answer).toEqual(await ask(gateway, ADA, TASKS, { after: invented }));
+    expect(dataOf(answer).tasks.edges.map(({ node }) => node.id)).toEqual([old.id]);
+  });
+
+  it('belongs to exactly that name: names that look alike are other owners', async () => {
+    const { adas, gateway, store } = await startWithTwoOwners();
+    for (const owner of ['Ada', 'ada ', 'adá']) await addTask(store, { owner });
+    expect(await idsOf(gateway, ADA)).toEqual([adas.id]);
+  });
+});
+
+describe('an idempotency key', () => {
+  it("is its owner's own: two owners with the same one get two tasks", async () => {
+    const provider = await startFakeProvider();
+    provider.answer('createTask', created('kie-1'), created('kie-2'));
+    const gateway = await startGateway({ provider, env: { API_KEYS } });
+    const adas = await create(gateway, ADA, { idempotencyKey: 'one' });
+    const bens = await create(gateway, BEN, { idempotencyKey: 'one' });
+    expect([adas, bens]).toMatchObject([
+      { task: { providerTaskId: 'kie-1' } },
+      { task: { providerTaskId: 'kie-2' } },
+    ]);
+    expect(await create(gateway, ADA, { idempotencyKey: 'one' })).toEqual(adas);
+    expect(await create(gateway, BEN, { idempotencyKey: 'one' })).toEqual(bens);
+    expect(provider.requests('createTask')).toHaveLength(2);
+  });
+
+  it("makes conflicts with its owner's tasks alone, and names no other", async () => {
+    const provider = await startFakeProvider();
+    provider.answer('createTask', created('kie-1'), created('kie-2'));
+    const gateway = await startGateway({ provider, env: { API_KEYS } });
+    const bens = await create(gateway, BEN, { idempotencyKey: 'one', prompt: "Ben's wish" });
+    const adas = await create(gateway, ADA, { idempotencyKey: 'one', prompt: "Ada's wish" });
+    expect(bens.__typename).toBe('CreateImageToVideoSuccess');
+    expect(adas).toMatchObject({ task: { prompt: "Ada's wish" } });
+    const conflict = await create(gateway, ADA, { idempotencyKey: 'one', prompt: 'another wish' });
+    expect(conflict).toMatchObject({
+      __typename: 'IdempotencyConflictError',
+      task: { prompt: "Ada's wish" },
+    });
+    expect(JSON.stringify(conflict)).not.toMatch(/Ben|kie-1/);
+  });
+
+  it('of the same input at the same time makes a task for each owner', async () => {
+    const provider = await startFakeProvider();
+    provider.answer('createTask', created('kie-1'), created('kie-2'));
+    const gateway = await startGateway({ provider, env: { API_KEYS } });
+    await Promise.all([ADA, BEN].map((who) => create(gateway, who, { idempotencyKey: 'one' })));
+    const [adas, bens] = [await idsOf(gateway, ADA), await idsOf(gateway, BEN)];
+    expect([adas.length, bens.length]).toEqual([1, 1]);
+    expect(adas).not.toEqual(bens);
+  });
+});

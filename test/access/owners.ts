@@ -1,0 +1,35 @@
+import type { TaskStore } from '../../src/tasks/store.ts';
+import type { AnnouncedRecord } from '../../src/tasks/task.ts';
+import type { Gateway } from '../support/gateway.ts';
+import { graphql } from '../support/graphql-http-client.ts';
+import { startHeldGateway, type HeldGateway } from '../live/held-gateway.ts';
+import { addTask } from '../live/stored-tasks.ts';
+
+export const API_KEYS = 'ada:key-of-ada,ben:key-of-ben';
+
+/** What an owner sends to be known. */
+export const ADA = { authorization: 'Bearer key-of-ada' };
+export const BEN = { authorization: 'Bearer key-of-ben' };
+
+export interface TwoOwners extends HeldGateway {
+  readonly adas: AnnouncedRecord;
+  readonly bens: AnnouncedRecord;
+  readonly store: TaskStore;
+}
+
+/** A gateway with one task of each of two owners. */
+export async function startWithTwoOwners(): Promise<TwoOwners> {
+  const kit = await startHeldGateway({ env: { API_KEYS } });
+  const adas = await addTask(kit.store, { owner: 'ada', prompt: "Ada's wish" });
+  const bens = await addTask(kit.store, { owner: 'ben', prompt: "Ben's wish" });
+  return { ...kit, adas, bens };
+}
+
+/** The body of an answer over HTTP. */
+export async function ask<TData>(
+  { graphqlUrl }: Gateway,
+  who: Readonly<Record<string, string>>,
+  ...[query, variables]: Parameters<typeof graphql<TData>> extends [unknown, ...infer Rest] ? Rest : never
+) {
+  return (await graphql<TData>(graphqlUrl, query, variables, who)).body;
+}

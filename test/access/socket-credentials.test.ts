@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest';
+import { TASKS } from '../support/documents.ts';
+import { openGraphqlWs } from '../support/graphql-ws-client.ts';
+import { startHeldGateway } from '../live/held-gateway.ts';
+import { addTask } from '../live/stored-tasks.ts';
+import { socketEnd, startGuarded } from './knock.ts';
+
+const API_KEYS = 'ada:key-of-ada,ben:key-of-ben';
+const ADA = 'Bearer key-of-ada';
+const BEN = 'Bearer key-of-ben';
+
+describe('connection_init', () => {
+  it.each(['authorization', 'Authorization', 'AUTHORIZATION', 'authorizatioN'])(
+    'lets in whoever says who they are under %s',
+    async (name) => {
+      const { graphqlUrl } = await startGuarded({ API_KEYS });
+      expect(await socketEnd(graphqlUrl, { connectionParams: { [name]: ADA, other: 1 } })).toBe('open');
+    },
+  );
+
+  it.each([
+    ['no payload', undefined],
+    ['an empty payload', {}],
+    ['the key under another name', { token: ADA, apiKey: ADA, 'x-authorization': ADA }],
+    ['the key further down', { headers: { authorization: ADA } }],
+    ['a number', { authorization: 1 }],
+    ['null', { authorization: null }],
+    ['a list', { authorization: [ADA] }],
+    ['an object', { authorization: { toString: ADA } }],
+    ['an empty text', { authorization: '' }],
+    ['a wrong key', { authorization: 'Bearer key-of-nobody' }],
+  ])('with %s closes the socket with 4403', async (_, connectionParams) => {
+    const { graphqlUrl } = await startGuarded({ API_KEYS });
+    expect(await socketEnd(graphqlUrl, { ...(connectionParams && { connectionParams }) })).toBe(4403);
+  });
+
+  it('lets nothing run before it was accepted', async () => {
+    const { graphqlUrl } = await startGuarded({ API_KEYS });
+    const socket = await openGraphqlWs(graphqlUrl, { init: false, headers: { authorization: ADA } });
+    socket.subscribe({ query: '{ __typename }' });
+    expect(await socket.closed).toMatchObject({ code: 4401 });
+  });
+});
+
+describe('the header of the upgrade', () => {
+  it('lets in as well', async () => {
+    const { graphqlUrl } = await startGuarded({ API_KEYS });
+    expect(await socketEnd(graphqlUrl, { headers: { authorization: ADA } })).toBe('open');
+    expect(await socketEnd(graphqlUrl, { headers: { authorization: ADA }, connectionParams: {} })).toBe(
+      'open',
+    );
+  });
+
+  it('with a wrong key closes the socket with 4403', async () => {
+    const { graphqlUrl } = await startGuarded({ API_KEYS });
+    expect(await socketEnd(graphqlUrl, { headers: { authorization: 'Bearer nobody' } })).toBe(4403);
+  });
+
+  it('does not count where the payload says something else', async () => {
+    const { gateway, store } = await startHeldGateway({ env: { API_KEYS } });
+    for (const owner of ['ada', 'ben']) await addTask(store, { owner, prompt: owner });
+    const headers = { authorization: ADA };
+    const socket = await openGraphqlWs(gateway.graphqlUrl, {
+      headers,
+      connectionParams: { authorization: BEN },
+    });
+    const { tasks } = await socket.subscribe({ query: TASKS }).data();
+    expect(tasks.edges.map(({ node }) => node.prompt)).toEqual(['ben']);
+    const wrong = { headers, connectionParams: { authorization: 'Bearer nobody' } };
+    expect(await socketEnd(gateway.graphqlUrl, wrong)).toBe(4403);
+  });
+});
+
+describe('a refused socket', () => {
+  it('frees its place: it does not count for its owner', async () => {
+    const { graphqlUrl } = await startGuarded({ API_KEYS, MAX_SOCKETS_PER_OWNER: '1' });
+    for (let time = 0; time < 3; time += 1)
+      expect(await socketEnd(graphqlUrl, { connectionParams: { authorization: 'Bearer nobody' } })).toBe(
+        4403,
+      );
+    expect(await socketEnd(graphqlUrl, { connectionParams: { authorization: ADA } })).toBe('open');
+  });
+});
