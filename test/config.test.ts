@@ -37,6 +37,9 @@ describe('an environment without mistakes', () => {
       kieApiKey: null,
       kieApiUrl: 'https://api.kie.ai',
       kieWebhookHmacKeys: [],
+      databaseUrl: null,
+      databaseConnections: 10,
+      migrate: true,
       dataDir: './data',
       apiKeys: [],
       jwtJwksUrl: null,
@@ -253,12 +256,6 @@ describe('variables that are not ours', () => {
 
   it.each(ORDINARY.split(/\s+/))('%s never trips the guess', (name) => {
     expect(parseConfig({ [name]: 'x' })).toEqual(parseConfig({}));
-  });
-
-  it('DATABASE_URL is refused instead of ignored until a version supports it', () => {
-    expect(reportOf({ DATABASE_URL: 'x' })).toMatch(
-      /DATABASE_URL is not supported by this version yet .*unset it/,
-    );
   });
 });
 

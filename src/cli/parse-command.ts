@@ -5,6 +5,8 @@ import { didYouMean } from '../config/did-you-mean.ts';
 export type Command =
   | { readonly kind: 'serve' }
   | { readonly kind: 'sandbox'; readonly port: number }
+  | { readonly kind: 'migrate'; readonly isDryRun: boolean }
+  | { readonly kind: 'copy'; readonly from: string; readonly to: string }
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
   | { readonly kind: 'mistake'; readonly message: string };
@@ -16,9 +18,20 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'v' },
   port: { type: 'string' },
+  'dry-run': { type: 'boolean' },
+  from: { type: 'string' },
+  to: { type: 'string' },
 } as const;
 
-const COMMANDS = ['serve', 'sandbox'];
+const COMMANDS = ['serve', 'sandbox', 'migrate', 'copy'];
+
+/** Whose options they are. */
+const BELONGS_TO: Readonly<Record<string, string>> = {
+  port: 'sandbox',
+  'dry-run': 'migrate',
+  from: 'copy',
+  to: 'copy',
+};
 
 /** Reads the arguments that follow the program's name. Never throws; `--help` wins over every mistake. */
 export function parseCommand(argv: readonly string[]): Command {
@@ -36,21 +49,48 @@ export function parseCommand(argv: readonly string[]): Command {
   const options = tokens.filter((token) => token.kind === 'option');
   const stranger = options.find((token) => !Object.hasOwn(OPTIONS, token.name));
   if (stranger !== undefined) return unknownOption(stranger.rawName);
-  const flag = options.find((token) => token.name !== 'port' && token.value !== undefined);
+  const flag = options.find((token) => isFlag(token.name) && token.value !== undefined);
   if (flag !== undefined) return mistake(`${flag.rawName} takes no value`);
 
   const [command = 'serve', extra] = positionals;
   if (!COMMANDS.includes(command)) return unknownCommand(command);
   if (extra !== undefined) return mistake(`One command at a time: "${extra}" after "${command}" is too much`);
-  return command === 'sandbox' ? sandbox(values.port) : serve(values.port);
+  const misplaced = options.find((token) => (BELONGS_TO[token.name] ?? command) !== command);
+  if (misplaced !== undefined) return belongsElsewhere(misplaced.name, command);
+  switch (command) {
+    case 'sandbox':
+      return sandbox(values.port);
+    case 'migrate':
+      return { kind: 'migrate', isDryRun: values['dry-run'] === true };
+    case 'copy':
+      return copy(values.from, values.to);
+    default:
+      return { kind: 'serve' };
+  }
 }
 
-function serve(port: string | boolean | undefined): Command {
-  if (port === undefined) return { kind: 'serve' };
-  return mistake('--port belongs to sandbox; serve listens on the variable PORT (example: PORT=8080)');
+function isFlag(name: string): boolean {
+  return OPTIONS[name as keyof typeof OPTIONS].type === 'boolean';
 }
 
-function sandbox(port: string | boolean | undefined): Command {
+function belongsElsewhere(option: string, command: string): Command {
+  const owner = BELONGS_TO[option] ?? '';
+  if (option === 'port' && command === 'serve')
+    return mistake('--port belongs to sandbox; serve listens on the variable PORT (example: PORT=8080)');
+  return mistake(`--${option} belongs to ${owner}, not to ${command}`);
+}
+
+type Value = string | boolean | undefined;
+
+function copy(from: Value, to: Value): Command {
+  const isAddress = typeof to === 'string' && /^postgres(ql)?:\/\/./.test(to) && URL.canParse(to);
+  if (typeof from === 'string' && from !== '' && isAddress) return { kind: 'copy', from, to };
+  return mistake(
+    'copy takes a data directory and the address of an empty database (example: copy --from ./data --to postgres://user:password@host/database)',
+  );
+}
+
+function sandbox(port: Value): Command {
   if (port === undefined) return { kind: 'sandbox', port: DEFAULT_SANDBOX_PORT };
   if (typeof port === 'string' && /^\d{1,5}$/.test(port) && Number(port) <= 65_535) {
     return { kind: 'sandbox', port: Number(port) };

@@ -1,0 +1,27 @@
+import type { Writable } from 'node:stream';
+import { nameOf } from '../store/postgres.ts';
+import { openConnections } from '../store/open-connections.ts';
+import { copyStore } from '../store/copy-store.ts';
+
+/**
+ * Copies the embedded store in a directory to an empty PostgreSQL database, which it migrates first. Throws an error that
+ * says what to do when a gateway still uses the directory, or the database cannot be used or is not empty.
+ */
+export async function runCopy(dataDir: string, databaseUrl: string, stdout: Writable): Promise<void> {
+  const options = { mayMigrate: true, onError: () => undefined };
+  const from = await openConnections({ kind: 'sqlite', dataDir }, options);
+  try {
+    const to = await openConnections({ kind: 'postgres', url: databaseUrl, readers: 1 }, options);
+    try {
+      const { newestRevision, tasks } = await copyStore(from, to);
+      stdout.write(
+        `Copied ${tasks} tasks up to revision ${newestRevision} from ${dataDir} to ${nameOf(databaseUrl)}, and found them equal.\n` +
+          'Start the gateway with DATABASE_URL from now on.\n',
+      );
+    } finally {
+      await to.close();
+    }
+  } finally {
+    await from.close();
+  }
+}
