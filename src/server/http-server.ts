@@ -4,6 +4,7 @@ import type { ServerResponse } from 'node:http';
 import { PROBLEM_MEDIA_TYPE, problem } from '../problem.ts';
 import type { Forwarded } from './forwarded.ts';
 import type { HostPolicy } from './host-policy.ts';
+import { createRefuseBroken } from './refuse-broken.ts';
 
 /** What is sent is what it says it is, in nobody's frame, and its address is nobody else's business. */
 const SECURITY_HEADERS = {
@@ -20,6 +21,9 @@ const HINTS: Readonly<Record<string, string>> = {
   FST_ERR_BAD_URL: 'Write the address with valid percent-encoding.',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'Send JSON, with the header Content-Type: application/json.',
 };
+
+/** How long a close waits for requests under way, in ms. */
+const PATIENCE_MS = 5000;
 
 export interface HttpServerOptions {
   readonly log: FastifyBaseLogger;
@@ -46,6 +50,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     forceCloseConnections: 'idle',
     // Addresses that cannot be read; they reach no other handler.
     frameworkErrors: refuseError,
+    clientErrorHandler: createRefuseBroken(requestTimeoutMs),
   });
 
   closeWithoutWaiting(app);
@@ -96,12 +101,17 @@ function createRefuse(hints: Readonly<Record<string, string>>): Refuse {
     const hint = hints[error.code];
     void reply
       .code(status)
+      // What is refused before any hook has none of them yet.
+      .headers(SECURITY_HEADERS)
       .type(PROBLEM_MEDIA_TYPE)
       .send(problem(status, detail, hint === undefined ? {} : { hint }));
   };
 }
 
-/** Closing waits for requests under way, but not until the clients that sent them let go of their connections. */
+/**
+ * Closing waits for requests under way, but not until the clients that sent them let go of their connections, nor for
+ * those that do not read their answers.
+ */
 function closeWithoutWaiting(app: FastifyInstance): void {
   const underWay = new Set<ServerResponse>();
   let isClosing = false;
@@ -116,6 +126,9 @@ function closeWithoutWaiting(app: FastifyInstance): void {
     isClosing = true;
     // Those with headers still to come tell their client that the connection ends.
     for (const response of underWay) if (!response.headersSent) response.shouldKeepAlive = false;
+    setTimeout(() => {
+      for (const response of underWay) response.destroy();
+    }, PATIENCE_MS).unref();
     done();
   });
 }
