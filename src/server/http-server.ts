@@ -23,7 +23,7 @@ const HINTS: Readonly<Record<string, string>> = {
 };
 
 /** How long a close waits for requests under way, in ms. */
-const PATIENCE_MS = 5000;
+const PATIENCE_MS = 2000;
 
 export interface HttpServerOptions {
   readonly log: FastifyBaseLogger;

@@ -28,12 +28,16 @@ const MALFORMED: readonly (readonly [what: string, body: string])[] = [
   ['with a control character', `{"query":"\u0001${SECRET}"}`],
 ];
 
-test.each(UNFINISHED)('who begins with %s and stops is told and cut off', async (_, request) => {
+test('who begins a request and stops, wherever, is told and cut off', async () => {
   const { gateway, withstands } = await startAttacked({ env: { REQUEST_TIMEOUT_MS: '200' } });
-  const { body, head, status } = await withstands(() => sendRaw(gateway.app.port, request));
-  expect(status).toBe(408);
-  expect(head).toContain('application/problem+json');
-  expect(JSON.parse(body)).toMatchObject({ status: 408, hint: expect.stringContaining('0.2 s') as string });
+  const answers = await withstands(() =>
+    Promise.all(UNFINISHED.map(([, request]) => sendRaw(gateway.app.port, request))),
+  );
+  for (const [index, { body, head, status }] of answers.entries()) {
+    expect([UNFINISHED[index]?.[0], status]).toEqual([UNFINISHED[index]?.[0], 408]);
+    expect(head).toContain('application/problem+json');
+    expect(JSON.parse(body)).toMatchObject({ status: 408, hint: 'Send it whole within 0.2 s.' });
+  }
 });
 
 test.each([
@@ -60,16 +64,18 @@ test('an address or a head that is too long is refused with 431 and what is allo
   }
 });
 
-test.each(MALFORMED)('JSON %s is refused with 400, and nothing of it is repeated', async (_, body) => {
+test('malformed JSON is refused with 400, and nothing of it is repeated', async () => {
   const { gateway, withstands } = await startAttacked();
-  for (const accept of ACCEPTS) {
-    const headers = { accept, 'content-type': JSON_TYPE };
-    const answer = await withstands(() => fetch(gateway.graphqlUrl, { method: 'POST', headers, body }));
-    const text = await answer.text();
-    expect([accept, answer.status]).toEqual([accept, 400]);
-    expect(text).toContain('POST body sent invalid JSON.');
-    expect(text).not.toContain(SECRET);
-    expect(text).not.toMatch(/position|SyntaxError|unexpected token/i);
+  for (const [, body] of MALFORMED) {
+    for (const accept of ACCEPTS) {
+      const headers = { accept, 'content-type': JSON_TYPE };
+      const answer = await withstands(() => fetch(gateway.graphqlUrl, { method: 'POST', headers, body }));
+      const text = await answer.text();
+      expect([accept, answer.status]).toEqual([accept, 400]);
+      expect(text).toContain('POST body sent invalid JSON.');
+      expect(text).not.toContain(SECRET);
+      expect(text).not.toMatch(/position|SyntaxError|unexpected token/i);
+    }
   }
 });
 

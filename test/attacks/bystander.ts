@@ -11,8 +11,8 @@ export interface Attacked {
   readonly provider: FakeProvider;
   readonly ports: TaskPorts;
   /**
-   * Attacks, while somebody else, who has done nothing, watches a task over one socket: before, all through and after
-   * the attack each change of that task must arrive there.
+   * Attacks, while somebody else, who has done nothing, watches a task over one socket: all through the attack and
+   * after it each change of that task must arrive there.
    */
   withstands<T>(attack: () => Promise<T>): Promise<T>;
 }
@@ -49,7 +49,6 @@ export async function startAttacked(options: AttackedOptions = {}): Promise<Atta
     provider,
     ports,
     async withstands(attack) {
-      await isServed();
       let isOver = false;
       const attacked = attack().finally(() => (isOver = true));
       // Whatever it ends with is looked at below.

@@ -19,12 +19,8 @@ const EVIL = [
   'http://127.0.0.1, https://evil.example',
 ];
 
-/** What is refused for one reason or another, over each door of HTTP that the reason fits. */
-const REFUSED = [
-  { what: 'a syntax error', query: '{' },
-  { what: 'an unknown field', query: '{ nope }' },
-  { what: 'too many aliases', query: `{ ${'a: __typename '.repeat(16)} }` },
-];
+/** One that is answered, and what is refused while it is parsed, and while it is checked. */
+const QUERIES = ['{ __typename }', '{', `{ ${'a: __typename '.repeat(16)} }`];
 
 const SECURITY = {
   'x-content-type-options': 'nosniff',
@@ -32,15 +28,17 @@ const SECURITY = {
   'referrer-policy': 'no-referrer',
 };
 
-test.each(EVIL)('a page of %s may read neither answers nor errors, and opens no socket', async (origin) => {
+test('a page of a foreign origin may read neither answers nor errors, and opens no socket', async () => {
   const { gateway, withstands } = await startAttacked();
-  for (const door of [httpPost, httpGet, sse, sseGet])
-    for (const { query } of [...REFUSED, { query: '{ __typename }' }]) {
-      const { headers } = await withstands(() => door.send(gateway.graphqlUrl, { query }, { origin }));
-      expect([...headers.keys()].filter((name) => name.startsWith('access-control-'))).toEqual([]);
-      expect(headers.get('vary')).toContain('Origin');
-    }
-  await expect(withstands(() => openGraphqlWs(gateway.graphqlUrl, { origin }))).rejects.toThrow('403');
+  for (const origin of EVIL) {
+    for (const door of [httpPost, httpGet, sse, sseGet])
+      for (const query of QUERIES) {
+        const { headers } = await withstands(() => door.send(gateway.graphqlUrl, { query }, { origin }));
+        expect([...headers.keys()].filter((name) => name.startsWith('access-control-'))).toEqual([]);
+        expect(headers.get('vary')).toContain('Origin');
+      }
+    await expect(withstands(() => openGraphqlWs(gateway.graphqlUrl, { origin }))).rejects.toThrow('403');
+  }
 });
 
 test.each([
