@@ -41,6 +41,8 @@ export interface WebsocketServer {
 
 /** Messages of all kinds, pings included, for each operation that a socket may begin: refused ones get their answers. */
 const MESSAGES_PER_OPERATION = 20;
+/** How graphql-ws begins to say that a client sent what only servers send. */
+const NOT_FOR_SERVERS = 'Unexpected message of type ';
 /** How long a close waits for answers, in ms. */
 const ANSWER_MS = 2000;
 
@@ -120,6 +122,10 @@ function connect(
           // A client that does not answer the close could go on for half a minute.
           if (socket.readyState !== socket.OPEN) return;
           receive(data.toString()).catch((error: unknown) => {
+            if (error instanceof Error && error.message.startsWith(NOT_FOR_SERVERS)) {
+              socket.close(CloseCode.BadRequest, 'Invalid message received');
+              return;
+            }
             log.error({ err: error }, 'a socket message was not handled; the socket is closed');
             socket.close(CloseCode.InternalServerError, 'Internal server error');
           });

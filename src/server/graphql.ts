@@ -1,4 +1,3 @@
-import { blockFieldSuggestionsPlugin } from '@escape.tech/graphql-armor-block-field-suggestions';
 import { NoSchemaIntrospectionCustomRule, type GraphQLError, type GraphQLSchema } from 'graphql';
 import { createYoga, isAsyncIterable, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { ServerResponse } from 'node:http';
@@ -10,7 +9,9 @@ import { createGraphiql } from './graphiql.ts';
 import { limitStreams } from './limit-streams.ts';
 import { operationLimits, type OperationLimits } from './operation-limits.ts';
 import type { OriginPolicy } from './origin-policy.ts';
+import { parsedOnce } from './parsed-once.ts';
 import { refuseUnadmitted } from './refuse-unadmitted.ts';
+import { withoutSuggestions } from './without-suggestions.ts';
 
 export const GRAPHQL_PATH = '/graphql';
 
@@ -64,6 +65,7 @@ export async function createGraphql<Context extends object>(
     multipart: false,
     maskedErrors: { maskError },
     maxRequestBodySize: false,
+    parserAndValidationCache: parsedOnce(),
     plugins: [
       endAbandoned,
       varyByOrigin,
@@ -72,7 +74,7 @@ export async function createGraphql<Context extends object>(
       endExpiredStreams,
       ...(page ? [page.plugin] : []),
       ...operationLimits(limits),
-      ...(introspection ? [] : [withoutIntrospection, blockFieldSuggestionsPlugin({ mask: '' })]),
+      ...(introspection ? [] : [withoutIntrospection, withoutSuggestions]),
     ],
     cors: ({ headers }, arrival) => {
       const origin = headers.get('origin');

@@ -16,7 +16,8 @@ export function createHostPolicy(options: {
   // Open to everyone on another address: the operator has said that any name will do.
   if (!isOpen || !isLoopback(host)) return () => true;
   return (header) => {
-    if (header === undefined || !URL.canParse(`http://${header}`)) return false;
+    // A host and a port; with more than that the parser would find the host elsewhere than others do.
+    if (header === undefined || /[@/\\?#]/.test(header) || !URL.canParse(`http://${header}`)) return false;
     const named = new URL(`http://${header}`);
     if (isLoopback(named.hostname.replace(/^\[|\]$/g, ''))) return true;
     const own = publicUrl();

@@ -1,10 +1,10 @@
 import Fastify, { LogController } from 'fastify';
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import { PROBLEM_MEDIA_TYPE, problem } from '../problem.ts';
+import { closeWithoutWaiting } from './close-without-waiting.ts';
 import type { Forwarded } from './forwarded.ts';
 import type { HostPolicy } from './host-policy.ts';
+import { createRefuseBroken } from './refuse-broken.ts';
 
 /** What is sent is what it says it is, in nobody's frame, and its address is nobody else's business. */
 const SECURITY_HEADERS = {
@@ -47,6 +47,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     forceCloseConnections: 'idle',
     // Addresses that cannot be read; they reach no other handler.
     frameworkErrors: refuseError,
+    clientErrorHandler: createRefuseBroken(requestTimeoutMs),
   });
 
   closeWithoutWaiting(app);
@@ -97,33 +98,9 @@ function createRefuse(hints: Readonly<Record<string, string>>): Refuse {
     const hint = hints[error.code];
     void reply
       .code(status)
+      // What is refused before any hook has none of them yet.
+      .headers(SECURITY_HEADERS)
       .type(PROBLEM_MEDIA_TYPE)
       .send(problem(status, detail, hint === undefined ? {} : { hint }));
   };
-}
-
-/** Closing waits for requests under way, but not until the clients that sent them let go of their connections. */
-function closeWithoutWaiting(app: FastifyInstance): void {
-  const underWay = new Set<ServerResponse>();
-  const connections = new Set<Socket>();
-  let isClosing = false;
-  app.server.on('connection', (socket: Socket) => {
-    connections.add(socket);
-    socket.once('close', () => connections.delete(socket));
-  });
-  app.server.on('request', (_request, response: ServerResponse) => {
-    underWay.add(response);
-    response.once('close', () => {
-      underWay.delete(response);
-      if (isClosing) app.server.closeIdleConnections();
-    });
-  });
-  app.addHook('preClose', (done) => {
-    isClosing = true;
-    // Those with headers still to come tell their client that the connection ends.
-    for (const response of underWay) if (!response.headersSent) response.shouldKeepAlive = false;
-    // Browsers connect ahead of need; to Node such a connection is not idle but about to send its first request.
-    for (const socket of connections) if (socket.bytesRead === 0) socket.destroy();
-    done();
-  });
 }

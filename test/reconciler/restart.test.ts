@@ -1,3 +1,5 @@
+import BetterSqlite3 from 'better-sqlite3';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { TaskPorts } from '../../src/tasks/ports.ts';
 import { deferred } from '../support/deferred.ts';
@@ -42,6 +44,24 @@ test('a running task can be called back at its old address', async () => {
   expect(await readTask(gateway, first.task.id)).toEqual(first.task);
   await callBack(gateway.callbackUrl(first.create));
   expect(await readTask(gateway, first.task.id)).toMatchObject({ state: 'SUCCESS' });
+});
+
+test('a new secret of callback tokens, as docs/security.md has it made, refuses old ones and loses no task', async () => {
+  const provider = await startFakeProvider();
+  provider.always('recordInfo', record('kie-1', { state: 'queuing' }));
+  const first = await startWithTask({ ...polled, provider });
+  await first.gateway.close();
+  const database = new BetterSqlite3(join(first.gateway.dataDir, 'kineograph.db'));
+  database.exec("delete from secrets where name = 'callback'");
+  database.close();
+
+  const { gateway } = await startQuietGateway({ ...polled, provider, dataDir: first.gateway.dataDir });
+  const body = callbackSuccess('kie-1');
+  const refused = await deliverCallback(gateway.callbackUrl(first.create), body, sign(HMAC_KEY, 'kie-1'));
+  expect(refused.status).toBe(401);
+  provider.always('recordInfo', succeeded('kie-1'));
+  const watch = await watchTask(gateway, first.task.id);
+  await until(() => watch.next(), 'SUCCESS');
 });
 
 test('what was sent when the process died is unknown to the next one, which does not send it again', async () => {

@@ -1,0 +1,49 @@
+import { connect, type Socket } from 'node:net';
+import { onTestEnd } from '../support/leftovers.ts';
+import { named } from '../support/waits.ts';
+
+/** What a server wrote before it closed the connection. */
+export interface RawAnswer {
+  /** NaN when it wrote nothing. */
+  readonly status: number;
+  readonly head: string;
+  readonly body: string;
+}
+
+/** Sends bytes that no client library would send, and waits until the server closes. */
+export async function sendRaw(port: number, text: string): Promise<RawAnswer> {
+  const socket = connect(port, '127.0.0.1');
+  const answer = closing(socket);
+  socket.write(text);
+  return answer;
+}
+
+/** The head of a request with these lines, of which a `Host` is to be one. */
+export function headOf(start: string, ...lines: readonly string[]): string {
+  return `${[`${start} HTTP/1.1`, ...lines].join('\r\n')}\r\n\r\n`;
+}
+
+/** A whole post of JSON, after which the server is to close. */
+export function postOf(target: string, json: string, ...lines: readonly string[]): string {
+  const length = `Content-Length: ${Buffer.byteLength(json)}`;
+  return (
+    headOf(`POST ${target}`, ...lines, 'Content-Type: application/json', 'Connection: close', length) + json
+  );
+}
+
+function closing(socket: Socket): Promise<RawAnswer> {
+  let received = '';
+  socket.on('data', (chunk: Buffer) => (received += chunk.toString()));
+  // A connection may end with a reset.
+  socket.on('error', () => undefined);
+  onTestEnd(() => {
+    socket.destroy();
+  });
+  const closed = new Promise<RawAnswer>((resolve) => {
+    socket.once('close', () => {
+      const [head = '', ...body] = received.split('\r\n\r\n');
+      resolve({ status: Number(head.split(' ')[1]), head, body: body.join('\r\n\r\n') });
+    });
+  });
+  return named('a connection to be closed', closed);
+}
