@@ -34,6 +34,8 @@ function asTold(error: GraphQLError): GraphQLError {
     delete error.extensions['originalError'];
     error.extensions.http = { status: 400 };
   }
+  // Found while parsing it would be told with 200 to clients of the old media types, found later with 400.
+  if (error.extensions['code'] === 'OPERATION_TOO_LARGE') error.extensions.http = { status: 400 };
   // Only that variables do not fit is found without a code and before any field is resolved.
   if (error.path === undefined) error.extensions['code'] ??= 'BAD_USER_INPUT';
   return error;

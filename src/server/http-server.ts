@@ -4,6 +4,7 @@ import type { ServerResponse } from 'node:http';
 import { PROBLEM_MEDIA_TYPE, problem } from '../problem.ts';
 import type { Forwarded } from './forwarded.ts';
 import type { HostPolicy } from './host-policy.ts';
+import { refuseUnreadable } from './refuse-unreadable.ts';
 
 /** What is sent is what it says it is, in nobody's frame, and its address is nobody else's business. */
 const SECURITY_HEADERS = {
@@ -35,7 +36,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const { forwarded, isOurHost, log, maxBodyBytes, requestTimeoutMs } = options;
   const refuseError = createRefuse({
     ...HINTS,
-    FST_ERR_CTP_BODY_TOO_LARGE: `Send at most ${maxBodyBytes / 1024} KiB.`,
+    FST_ERR_CTP_BODY_TOO_LARGE: `Send at most ${inUnits(maxBodyBytes)}.`,
   });
   const app = Fastify({
     loggerInstance: log,
@@ -46,6 +47,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     forceCloseConnections: 'idle',
     // Addresses that cannot be read; they reach no other handler.
     frameworkErrors: refuseError,
+    clientErrorHandler: refuseUnreadable,
   });
 
   closeWithoutWaiting(app);
@@ -84,6 +86,10 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   app.setErrorHandler<FastifyError>(refuseError);
 
   return app;
+}
+
+function inUnits(bytes: number): string {
+  return bytes % 1024 === 0 ? `${bytes / 1024} KiB` : `${bytes} bytes`;
 }
 
 type Refuse = (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => void;
