@@ -33,7 +33,11 @@ const sse: PlaceDoor = {
   async open(url, owner, forwardedFor) {
     const headers = { ...(owner && bearer(owner)), ...forwarded(forwardedFor) };
     const stream = await openSse(url, STREAM, { headers });
-    return { leave: () => Promise.resolve(stream.close()) };
+    const leave = (): Promise<void> => {
+      stream.close();
+      return Promise.resolve();
+    };
+    return { leave };
   },
 };
 

@@ -64,7 +64,7 @@ export async function createClient(url: string, owner: string): Promise<Client> 
     async ask(door, operation, name) {
       if (door === 'WebSocket') return overSocket(operation, name);
       const answer = await post(door === 'SSE' ? 'text/event-stream' : 'application/json', operation);
-      const text = withoutName(`${headText(answer)}\n${await answer.text()}`, name);
+      const text = withoutName(`${headText(answer)}\n${await answerText(answer)}`, name);
       note(text);
       return text;
     },
@@ -113,6 +113,17 @@ function firstOf(socket: WebSocket, id: string): Promise<string> {
     socket.on('message', look);
   });
   return named(`an answer to operation ${id}`, first);
+}
+
+/** The whole body; of a stream no more than its first event, since one that should not be there might never end. */
+async function answerText({ body }: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  for await (const chunk of body ?? []) {
+    text += decoder.decode(chunk, { stream: true });
+    if (/^data: .+\n\n/m.test(text)) break;
+  }
+  return text;
 }
 
 /** Status and headers; the clock's word aside. */

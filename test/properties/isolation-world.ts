@@ -53,7 +53,10 @@ export async function createIsolationWorld(
     const id = known[by];
     if (isOf(who, known) && kind === 'follow')
       return client.follow(door === 'SSE' ? door : 'WebSocket', { query, variables: { id } });
-    if (isOf(who, known)) return void (await client.ask(door, { query, variables: { id } }));
+    if (isOf(who, known)) {
+      await client.ask(door, { query, variables: { id } });
+      return;
+    }
     const stranger = randomUUID().repeat(3).slice(0, id.length);
     compare(
       `${kind} by ${by} over ${door}`,
@@ -86,7 +89,10 @@ export async function createIsolationWorld(
     if (!known) return;
     const body = callbackOf(known, ending);
     const signature = sign(HMAC_KEY, known.providerTaskId);
-    if (isRight) return void (await deliverCallback(url + known.callbackPath, body, signature));
+    if (isRight) {
+      await deliverCallback(url + known.callbackPath, body, signature);
+      return;
+    }
     const wrong = (id: string) =>
       deliverCallback(`${url}/webhooks/kie/${id}/${'x'.repeat(43)}`, body, signature);
     const [toKnown, toNone] = [await wrong(known.id), await wrong(randomUUID())];
