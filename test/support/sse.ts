@@ -38,8 +38,10 @@ export async function openSse<TData = Record<string, unknown>>(
 ): Promise<SseSubscription<TData>> {
   const leaving = new AbortController();
   const response = await fetchStream(url, operation, options, leaving.signal);
-  const body = response.body;
-  if (body === null || response.headers.get('content-type')?.startsWith('text/event-stream') !== true) {
+  const { body, ok } = response;
+  const isStream = response.headers.get('content-type')?.startsWith('text/event-stream') === true;
+  // A refusal may come in the form of a stream.
+  if (body === null || !ok || !isStream) {
     throw new SseRefusedError(response.status, await response.text());
   }
 
