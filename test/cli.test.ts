@@ -93,10 +93,6 @@ describe('the banner', () => {
     );
   });
 
-  it('says when it is open to everyone', () => {
-    expect(banner({ ...facts, host: '0.0.0.0' })).toContain('open to everyone (ALLOW_ANONYMOUS)');
-  });
-
   it('does not promise GraphiQL where it is off', () => {
     expect(banner({ ...facts, graphiql: false })).not.toContain('GraphiQL');
   });

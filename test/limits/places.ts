@@ -33,6 +33,7 @@ const sse: PlaceDoor = {
   async open(url, owner, forwardedFor) {
     const headers = { ...(owner && bearer(owner)), ...forwarded(forwardedFor) };
     const stream = await openSse(url, STREAM, { headers });
+    if (stream.status !== 200) throw new SseRefusedError(stream.status, JSON.stringify(await stream.next()));
     const leave = (): Promise<void> => {
       stream.close();
       return Promise.resolve();

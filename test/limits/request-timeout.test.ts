@@ -42,7 +42,7 @@ it.each([
     const [head = '', body = ''] = answer.split('\r\n\r\n');
     expect(head).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\n/);
     expect(head).toContain('Content-Type: application/problem+json');
-    expect(JSON.parse(body)).toMatchObject({ status: 408, hint: 'Send it again, without pauses.' });
+    expect(JSON.parse(body)).toMatchObject({ status: 408, hint: 'Send it whole within 0.1 s.' });
 
     // Both are older than what was cut.
     const { id } = await addTask(store);
