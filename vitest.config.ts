@@ -8,6 +8,8 @@ const graphql = createRequire(import.meta.url).resolve('graphql');
 export default defineConfig({
   resolve: { alias: [{ find: /^graphql$/, replacement: graphql }] },
   test: {
+    // Vitest leaves one core to itself; most of these tests wait for sockets and disks.
+    maxWorkers: '100%',
     projects: [
       {
         extends: true,

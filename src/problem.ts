@@ -30,3 +30,16 @@ export function problem(status: number, detail?: string, extras: ProblemExtras =
     ...(detail !== undefined && { detail }),
   };
 }
+
+/** The same as a whole HTTP answer, after which the connection ends: for what never becomes a request. */
+export function rawAnswer(refusal: Problem, headers: Readonly<Record<string, string>> = {}): string {
+  const body = JSON.stringify(refusal);
+  const fields = {
+    ...headers,
+    Connection: 'close',
+    'Content-Type': PROBLEM_MEDIA_TYPE,
+    'Content-Length': String(Buffer.byteLength(body)),
+  };
+  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${refusal.status} ${refusal.title}\r\n${lines.join('')}\r\n${body}`;
+}

@@ -1,12 +1,13 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL, handleProtocols } from 'graphql-ws';
-import { STATUS_CODES, type IncomingMessage, type Server } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { closeInSlices } from './close-in-slices.ts';
 import type { Protocol } from './protocol.ts';
 import { createRate } from './rate.ts';
+import { refuseUpgrade } from './refuse-upgrade.ts';
 import type { Tally } from './tally.ts';
 import { startWatchdog } from './watchdog.ts';
 
@@ -162,12 +163,4 @@ function closeWhenFlooded(socket: WebSocket, maxOperationsPerSecond: number): vo
     if (takeMessage() > 0) socket.close(CloseCode.TooManyInitialisationRequests, 'Too many messages');
   };
   socket.on('message', count).on('ping', count);
-}
-
-function refuseUpgrade(stream: Duplex, status: 403 | 404 | 429): void {
-  stream.on('error', () => undefined);
-  const retryAfter = status === 429 ? 'Retry-After: 5\r\n' : '';
-  stream.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${retryAfter}Connection: close\r\nContent-Length: 0\r\n\r\n`,
-  );
 }

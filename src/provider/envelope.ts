@@ -9,6 +9,11 @@ export const text = z
   .transform((value) => value ?? null)
   .catch(null);
 
+/** What the provider says in words. It may repeat the callback address, whose token is for nobody else. */
+export const words = text.transform(
+  (said) => said?.replace(/(\/webhooks\/kie\/[^/\s"\\?#]+\/)[^/\s"\\?#]+/g, '$1[redacted]') ?? null,
+);
+
 /** A number, also one written as a string. */
 export const amount = text.transform((value) => {
   const number = value === null ? NaN : Number(value);
@@ -17,8 +22,8 @@ export const amount = text.transform((value) => {
 
 const envelopeSchema = z.object({
   code: z.union([z.int(), z.string().regex(/^\d+$/).transform(Number)]),
-  msg: text,
-  message: text,
+  msg: words,
+  message: words,
   data: z.unknown().optional(),
   taskId: text,
   task_id: text,

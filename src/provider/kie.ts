@@ -1,3 +1,4 @@
+import type { TaskFailure } from '../tasks/failure.ts';
 import type { Log } from '../tasks/log.ts';
 import type { CreateOutcome, Provider, QueryAnswer } from '../tasks/provider.ts';
 import { MODEL, type TaskInput } from '../tasks/task.ts';
@@ -44,7 +45,10 @@ export function createKie(options: KieOptions): Provider {
     async queryTask(providerTaskId) {
       const path = `/api/v1/jobs/recordInfo?taskId=${encodeURIComponent(providerTaskId)}`;
       const body = await get(path);
-      return body === null ? { kind: 'nothing', reason: 'no answer' } : readQuery(body, providerTaskId);
+      if (body === null) return { kind: 'nothing', reason: 'no answer' };
+      const answer = readQuery(body, providerTaskId);
+      if (answer.kind !== 'update' || answer.update.state !== 'FAIL') return answer;
+      return { ...answer, update: { ...answer.update, failure: withoutKey(answer.update.failure) } };
     },
 
     async credits() {
@@ -58,9 +62,17 @@ export function createKie(options: KieOptions): Provider {
   /** Rejects only when the connection never stood. */
   async function create(body: string): Promise<CreateOutcome> {
     const answer = await http.postOnce('/api/v1/jobs/createTask', body);
-    if ('body' in answer) return readCreateOutcome(answer, Date.now());
+    if ('body' in answer) {
+      const outcome = readCreateOutcome(answer, Date.now());
+      return 'failure' in outcome ? { ...outcome, failure: withoutKey(outcome.failure) } : outcome;
+    }
     if (!answer.hadConnected) throw answer.error;
     return { kind: 'unknown', reason: answer.error.message };
+  }
+
+  /** The provider may repeat what it was sent, and callers are told what it says. */
+  function withoutKey(failure: TaskFailure): TaskFailure {
+    return { ...failure, message: failure.message.replaceAll(options.apiKey, '[redacted]') };
   }
 
   async function get(path: string): Promise<string | null> {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { TaskFailure } from '../tasks/failure.ts';
 import { parseUrl } from '../tasks/parse-url.ts';
 import type { QueryAnswer } from '../tasks/provider.ts';
-import { amount, parseJson, text, type Envelope } from './envelope.ts';
+import { amount, parseJson, text, words, type Envelope } from './envelope.ts';
 import { errorCodeOf } from './error-code.ts';
 
 const recordSchema = z.object({
@@ -11,8 +11,8 @@ const recordSchema = z.object({
   state: text,
   param: text,
   resultJson: z.unknown().optional(),
-  failCode: text,
-  failMsg: text,
+  failCode: words,
+  failMsg: words,
   creditsConsumed: amount,
   consumeCredits: amount,
 });

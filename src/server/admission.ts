@@ -45,13 +45,12 @@ function unauthenticated(message: string): Refusal {
 
 function tooMany(waitMs: number): Refusal {
   const retryAfterS = Math.max(1, Math.ceil(waitMs / 1000));
-  const message = `Too many requests; try again in ${retryAfterS} s.`;
-  return { status: 429, code: 'RATE_LIMITED', message, retryAfterS };
+  return { status: 429, code: 'RATE_LIMITED', message: 'Too many requests.', retryAfterS };
 }
 
 const UNAVAILABLE: Refusal = {
   status: 503,
   code: 'SERVICE_UNAVAILABLE',
-  message: 'Who you are cannot be checked right now. Try again in a moment.',
+  message: 'Who you are cannot be checked right now.',
   retryAfterS: 5,
 };

@@ -36,7 +36,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const { forwarded, isOurHost, log, maxBodyBytes, requestTimeoutMs } = options;
   const refuseError = createRefuse({
     ...HINTS,
-    FST_ERR_CTP_BODY_TOO_LARGE: `Send at most ${maxBodyBytes / 1024} KiB.`,
+    FST_ERR_CTP_BODY_TOO_LARGE: `Send at most ${inUnits(maxBodyBytes)}.`,
   });
   const app = Fastify({
     loggerInstance: log,
@@ -86,6 +86,10 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   app.setErrorHandler<FastifyError>(refuseError);
 
   return app;
+}
+
+function inUnits(bytes: number): string {
+  return bytes % 1024 === 0 ? `${bytes / 1024} KiB` : `${bytes} bytes`;
 }
 
 type Refuse = (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => void;

@@ -10,7 +10,10 @@ export const refuseUnadmitted: Plugin<object, Arrival> = {
     const { refusal } = admission;
     const extensions = {
       code: refusal.code,
-      ...(refusal.retryAfterS !== null && { retryAfter: refusal.retryAfterS }),
+      ...(refusal.retryAfterS !== null && {
+        hint: `Try again in ${refusal.retryAfterS} s.`,
+        retryAfter: refusal.retryAfterS,
+      }),
     };
     const body = JSON.stringify({ errors: [{ message: refusal.message, extensions }] });
     endResponse(new fetchAPI.Response(body, { status: refusal.status, headers: headersOf(refusal) }));

@@ -39,24 +39,29 @@ export function createWrites(queue: WriterQueue): Writes {
   };
 }
 
-/** The first cap that this task would break; none when it has a key in use, since then nothing is added. */
+/** Of the caps that this task would break the one that lasts longest; none when it has a key in use and adds nothing. */
 async function reachedCap(
   db: Kysely<Database>,
   { createdAt, idempotencyKey, owner }: TaskRecord,
   caps: readonly CreateCap[],
 ): Promise<ReachedCap | null> {
   const mine = db.selectFrom('tasks').where('owner', '=', owner);
+  let reached: ReachedCap | null = null;
   for (const cap of caps) {
-    const inWindow = mine.where('created_at', '>', createdAt - cap.windowMs);
-    const { count, oldest } = await inWindow
-      .select(({ fn }) => [fn.countAll<number | string>().as('count'), fn.min('created_at').as('oldest')])
-      .executeTakeFirstOrThrow();
-    if (Number(count) < cap.limit) continue;
-    const holder = mine.select('id').where('idempotency_key', '=', idempotencyKey);
-    if (idempotencyKey !== null && (await holder.executeTakeFirst())) return null;
-    return { cap, freeAt: Number(oldest) + cap.windowMs };
+    // With this one gone from the window there is room, also when the window holds more than are allowed by now.
+    const last = await mine
+      .select('created_at')
+      .where('created_at', '>', createdAt - cap.windowMs)
+      .orderBy('created_at', 'desc')
+      .limit(1)
+      .offset(cap.limit - 1)
+      .executeTakeFirst();
+    const freeAt = last ? Number(last.created_at) + cap.windowMs : null;
+    if (freeAt !== null && freeAt >= (reached?.freeAt ?? 0)) reached = { cap, freeAt };
   }
-  return null;
+  if (!reached || idempotencyKey === null) return reached;
+  const holder = mine.select('id').where('idempotency_key', '=', idempotencyKey);
+  return (await holder.executeTakeFirst()) ? null : reached;
 }
 
 async function insertOrFind(db: Kysely<Database>, record: TaskRecord): Promise<TaskRecord> {

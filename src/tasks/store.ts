@@ -28,7 +28,7 @@ export interface CreateCap {
 
 export interface ReachedCap {
   readonly cap: CreateCap;
-  /** When the oldest task in the window leaves it, in ms since the epoch. */
+  /** When so many tasks have left the window that there is room for one more, in ms since the epoch. */
   readonly freeAt: number;
 }
 
@@ -50,7 +50,10 @@ export class StoreUnavailableError extends Error {
 export interface TaskStore {
   /** Adds a task. When the owner's idempotencyKey is in use, adds nothing and returns the task that has it. */
   insert(record: TaskRecord): Promise<TaskRecord>;
-  /** The same; when the task would be new and its owner has reached one of the caps, adds nothing and returns that cap. */
+  /**
+   * The same; when the task would be new and its owner has reached some of the caps, adds nothing and returns the one of
+   * them that lasts longest.
+   */
   insert(record: TaskRecord, caps: readonly CreateCap[]): Promise<TaskRecord | ReachedCap>;
   /** By our id, hidden ones included. */
   get(id: string): Promise<TaskRecord | null>;

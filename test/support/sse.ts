@@ -9,6 +9,8 @@ export interface SseOptions {
 }
 
 export interface SseSubscription<TData> extends ResultStream<TData> {
+  /** Of the answer; a refusal may come in the form of a stream as well. */
+  readonly status: number;
   readonly headers: Headers;
   /** Leaves: the connection is cut. */
   close(): void;
@@ -38,9 +40,9 @@ export async function openSse<TData = Record<string, unknown>>(
 ): Promise<SseSubscription<TData>> {
   const leaving = new AbortController();
   const response = await fetchStream(url, operation, options, leaving.signal);
-  const body = response.body;
+  const { body, status } = response;
   if (body === null || response.headers.get('content-type')?.startsWith('text/event-stream') !== true) {
-    throw new SseRefusedError(response.status, await response.text());
+    throw new SseRefusedError(status, await response.text());
   }
 
   const close = (): void => {
@@ -50,7 +52,7 @@ export async function openSse<TData = Record<string, unknown>>(
   const source = createResultStream<TData>('the event stream', close);
   onTestEnd(close);
   void read(body, source);
-  return { ...source.stream, headers: response.headers, close };
+  return { ...source.stream, status, headers: response.headers, close };
 }
 
 function fetchStream<TData>(

@@ -1,0 +1,52 @@
+import { connect } from 'node:net';
+import { expect, it } from 'vitest';
+import { addTask } from '../live/stored-tasks.ts';
+import { startHeldGateway } from '../live/held-gateway.ts';
+import { TASKS_UPDATED } from '../support/documents.ts';
+import { openGraphqlWs } from '../support/graphql-ws-client.ts';
+import { onTestEnd } from '../support/leftovers.ts';
+import { openSse } from '../support/sse.ts';
+import { named } from '../support/waits.ts';
+
+const HEAD = 'POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n';
+
+/** Sends the beginning of a request, and returns all that comes back until the connection ends. */
+function answerTo(url: string, beginning: string): Promise<string> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  onTestEnd(() => void socket.destroy());
+  let text = '';
+  socket.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+  socket.write(beginning);
+  return named(
+    'the end of a connection',
+    new Promise((resolve, reject) => {
+      socket.on('error', reject).on('close', () => {
+        resolve(text);
+      });
+    }),
+  );
+}
+
+it.each([
+  ['its headers', HEAD],
+  ['its body', `${HEAD}Content-Length: 50\r\n\r\n{"query"`],
+])(
+  'REQUEST_TIMEOUT_MS ends a request that stops in %s with 408 and a hint, and nothing that has arrived whole',
+  async (_, beginning) => {
+    const { gateway, store } = await startHeldGateway({ env: { REQUEST_TIMEOUT_MS: '100' } });
+    const stream = await openSse(gateway.graphqlUrl, { query: TASKS_UPDATED, variables: { after: 0 } });
+    const socket = await openGraphqlWs(gateway.graphqlUrl);
+    const watch = socket.subscribe({ query: TASKS_UPDATED, variables: { after: 0 } });
+
+    const answer = await answerTo(gateway.url, beginning);
+    const [head = '', body = ''] = answer.split('\r\n\r\n');
+    expect(head).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\n/);
+    expect(head).toContain('Content-Type: application/problem+json');
+    expect(JSON.parse(body)).toMatchObject({ status: 408, hint: 'Send it whole within 0.1 s.' });
+
+    // Both are older than what was cut.
+    const { id } = await addTask(store);
+    expect((await stream.data()).tasksUpdated.id).toBe(id);
+    expect((await watch.data()).tasksUpdated.id).toBe(id);
+  },
+);
