@@ -1,5 +1,6 @@
 import { assertKnownRevision } from './known-revision.ts';
 import type { TaskPorts } from './ports.ts';
+import { StoreUnavailableError } from './store.ts';
 import type { AnnouncedRecord } from './task.ts';
 import { SourceWatch, type Watch } from './watch.ts';
 
@@ -10,10 +11,10 @@ const PAGE = 100;
  * Every change of every task of an owner, never ending by itself. It begins with all tasks that changed after the
  * revision `after` (now, when null), each in its newest state, in order of revision. At any moment it holds at most a
  * page: a reader that falls behind loses the page, keeps its cursor and catches up from the store.
- * Rejects with BAD_USER_INPUT for an `after` beyond the newest revision.
+ * A store that is away makes it wait, once it has begun. Rejects with BAD_USER_INPUT for an `after` beyond the newest revision.
  */
 export async function watchTasks(
-  { feed, store }: TaskPorts,
+  { clock, feed, store, timings }: TaskPorts,
   owner: string,
   after: number | null,
 ): Promise<Watch> {
@@ -22,6 +23,7 @@ export async function watchTasks(
   let live: AnnouncedRecord[] = [];
   // Changes may be missing from `live`; the store has them.
   let isBehind = true;
+  let hasBegun = false;
 
   const watch = new SourceWatch({
     async pull() {
@@ -42,11 +44,22 @@ export async function watchTasks(
 
   async function readPage(): Promise<readonly AnnouncedRecord[]> {
     isBehind = false;
-    await store.follow();
-    const page = await store.changesAfter(owner, cursor, PAGE);
-    // What is live now may be newer than what the next page begins with.
-    if (page.length === PAGE) fallBehind();
-    return page;
+    try {
+      await store.follow();
+      const page = await store.changesAfter(owner, cursor, PAGE);
+      hasBegun = true;
+      // What is live now may be newer than what the next page begins with.
+      if (page.length === PAGE) fallBehind();
+      return page;
+    } catch (error) {
+      // At the beginning there is somebody to be told; later the reader catches up when the store is back.
+      if (!hasBegun || !(error instanceof StoreUnavailableError)) throw error;
+      fallBehind();
+      clock.after(timings.outcomeLook, () => {
+        watch.wake();
+      });
+      return [];
+    }
   }
 
   function fallBehind(): void {

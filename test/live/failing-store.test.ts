@@ -35,25 +35,37 @@ describe.each(DOORS)('over $name', ({ subscribe }) => {
       expectMasked(await readErrors(stream), code);
       expect(gateway.app.stats().listeners).toBe(0);
     });
+  });
+});
 
-    test('in the middle of catching up ends tasksUpdated, and says nothing of its inside', async () => {
-      const { gateway, held, store } = await startHeldGateway();
-      const added = await Promise.all(Array.from({ length: 150 }, () => addTask(store)));
-      held.pass('changesAfter');
-      held.fail('changesAfter', error);
-      const stream = await subscribe(gateway.graphqlUrl, { query: TASKS_UPDATED, variables: { after: 0 } });
-      const seen: number[] = [];
-      for (let count = 0; count < 100; count += 1) seen.push((await stream.data()).tasksUpdated.revision);
-      expectMasked(await readErrors(stream), code);
-      await eventually('no listener is left', () => gateway.app.stats().listeners === 0);
+describe.each(DOORS)('over $name, in the middle of catching up,', ({ subscribe }) => {
+  async function readHalf(error: Error) {
+    const { gateway, held, store } = await startHeldGateway();
+    const added = await Promise.all(Array.from({ length: 150 }, () => addTask(store)));
+    held.pass('changesAfter');
+    held.fail('changesAfter', error);
+    const stream = await subscribe(gateway.graphqlUrl, { query: TASKS_UPDATED, variables: { after: 0 } });
+    const seen: number[] = [];
+    for (let count = 0; count < 100; count += 1) seen.push((await stream.data()).tasksUpdated.revision);
+    return { gateway, stream, seen, revisions: added.map(({ revision }) => revision).sort((a, b) => a - b) };
+  }
 
-      const again = await subscribe(gateway.graphqlUrl, {
-        query: TASKS_UPDATED,
-        variables: { after: seen.at(-1) },
-      });
-      while (seen.length < added.length) seen.push((await again.data()).tasksUpdated.revision);
-      expect(seen).toEqual(added.map(({ revision }) => revision).sort((a, b) => a - b));
+  test('a store that is away makes tasksUpdated wait, and nothing is missed', async () => {
+    const { revisions, seen, stream } = await readHalf(new StoreUnavailableError(new Error(SECRET)));
+    while (seen.length < revisions.length) seen.push((await stream.data()).tasksUpdated.revision);
+    expect(seen).toEqual(revisions);
+  });
+
+  test('a store that fails unexpectedly ends tasksUpdated, and a new one goes on', async () => {
+    const { gateway, revisions, seen, stream } = await readHalf(new TypeError(SECRET));
+    expectMasked(await readErrors(stream), 'INTERNAL_SERVER_ERROR');
+    await eventually('no listener is left', () => gateway.app.stats().listeners === 0);
+    const again = await subscribe(gateway.graphqlUrl, {
+      query: TASKS_UPDATED,
+      variables: { after: seen.at(-1) },
     });
+    while (seen.length < revisions.length) seen.push((await again.data()).tasksUpdated.revision);
+    expect(seen).toEqual(revisions);
   });
 });
 
