@@ -23,8 +23,8 @@ export interface PostgresServer {
   remove(): Promise<void>;
 }
 
-/** Starts a server with an empty cluster in a directory of its own. */
-export async function startPostgres(): Promise<PostgresServer> {
+/** Starts a server with an empty cluster in a directory of its own. `isDurable`: what it commits survives the machine. */
+export async function startPostgres({ isDurable = false } = {}): Promise<PostgresServer> {
   const databaseDir = await mkdtemp(join(tmpdir(), 'kineograph-postgres-'));
   const port = await freePort();
   const server = new EmbeddedPostgres({
@@ -38,7 +38,7 @@ export async function startPostgres(): Promise<PostgresServer> {
     // What dies in tests is a process, never the machine.
     postgresFlags: [
       '-c',
-      'fsync=off',
+      `fsync=${isDurable ? 'on' : 'off'}`,
       '-c',
       'max_connections=400',
       '-c',
