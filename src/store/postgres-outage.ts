@@ -3,11 +3,21 @@ import { DatabaseError } from 'pg';
 /** Classes of SQLSTATE that speak of the server and not of the statement: connections, resources, an operator, itself. */
 const CLASSES = new Set(['08', '53', '57', '58']);
 
+/** What pg says itself of connections that ended or did not come about; it gives no codes. */
+const OF_CONNECTIONS =
+  /^(Connection terminated|Query read timeout|timeout e|Client (was closed|has encountered)|The server does not support SSL|There was an error establishing an SSL)/;
+
 /**
- * Whether the database could not be reached or is not able to work now, by PostgreSQL's Appendix A. What is no answer of
- * the server at all is trouble of the connection.
+ * Whether the database could not be reached or is not able to work now (PostgreSQL, Appendix A), so that the same may
+ * succeed on another connection or at another time.
  */
 export function isOutage(error: unknown): boolean {
   if (error instanceof DatabaseError) return CLASSES.has(error.code?.slice(0, 2) ?? '');
-  return error instanceof Error && !(error instanceof TypeError) && !(error instanceof RangeError);
+  if (error instanceof AggregateError) return error.errors.some(isOutage);
+  return error instanceof Error && (isOfTheSystem(error) || OF_CONNECTIONS.test(error.message));
+}
+
+/** Such as ECONNREFUSED or ENOTFOUND. */
+function isOfTheSystem(error: Error): boolean {
+  return 'syscall' in error;
 }
