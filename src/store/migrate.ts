@@ -24,7 +24,8 @@ export async function migrate<T>(db: Kysely<T>, dialect: Dialect): Promise<reado
   const pending = await pendingMigrations(db, dialect);
   if (pending.length === 0) return [];
   const { error, results = [] } = await createMigrator(db, dialect).migrateToLatest();
-  if (error !== undefined) throw new Error('the store could not be migrated', { cause: error });
+  if (error !== undefined)
+    throw new Error(`The store could not be migrated (${String(error)}); it is as it was.`, { cause: error });
   return results.map(({ migrationName }) => migrationName);
 }
 

@@ -1,7 +1,7 @@
 import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
+import { DatabaseError } from 'pg';
 import type { Connections, Lock } from './connections.ts';
 import type { Database } from './database.ts';
-import { StoreFormError } from './migrate.ts';
 import { listenForCommits, notifyOfCommit } from './postgres-listener.ts';
 import { isOutage } from './postgres-outage.ts';
 import { createPostgresPool } from './postgres-pool.ts';
@@ -44,7 +44,7 @@ export async function openPostgres({
     await prepare(writer);
   } catch (error) {
     await writer.destroy();
-    throw isOutage(error) && !(error instanceof StoreFormError) ? unreachable(url, error) : error;
+    throw isOutage(error) || error instanceof DatabaseError ? unreachable(url, error) : error;
   }
   return {
     reader,
