@@ -24,8 +24,10 @@ export async function migrate<T>(db: Kysely<T>, dialect: Dialect): Promise<reado
   const pending = await pendingMigrations(db, dialect);
   if (pending.length === 0) return [];
   const { error, results = [] } = await createMigrator(db, dialect).migrateToLatest();
-  if (error !== undefined)
-    throw new Error(`The store could not be migrated (${String(error)}); it is as it was.`, { cause: error });
+  if (error !== undefined) {
+    const reason = error instanceof Error ? error.message : 'for an unknown reason';
+    throw new Error(`The store could not be migrated (${reason}); it is as it was.`, { cause: error });
+  }
   return results.map(({ migrationName }) => migrationName);
 }
 
