@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream';
-import { nameOf } from '../store/postgres.ts';
+import { nameOf } from '../store/name-of.ts';
 import { openConnections } from '../store/open-connections.ts';
 import { copyStore } from '../store/copy-store.ts';
 

@@ -1,32 +1,25 @@
-import type { Kysely } from 'kysely';
-import type { Database } from './database.ts';
 import { migrate, pendingMigrations } from './migrate.ts';
-import { openPostgres } from './postgres.ts';
-import { openSqlite } from './sqlite.ts';
-import type { StoreLocation } from './open-connections.ts';
+import { openPrepared, type StoreLocation } from './open-connections.ts';
 
 /** Brings a store to the form that this program works with; returns the names of the migrations that were run. */
 export function migrateStore(location: StoreLocation): Promise<readonly string[]> {
-  return during(location, (writer) => migrate(writer, location.kind));
+  return during(location, migrate);
 }
 
 /** What `migrateStore` would run. Changes nothing; an embedded store that is not there yet is made, empty. */
 export function pendingIn(location: StoreLocation): Promise<readonly string[]> {
-  return during(location, (writer) => pendingMigrations(writer, location.kind));
+  return during(location, pendingMigrations);
 }
 
-async function during(
-  location: StoreLocation,
-  run: (writer: Kysely<Database>) => Promise<readonly string[]>,
-): Promise<readonly string[]> {
+async function during(location: StoreLocation, run: typeof migrate): Promise<readonly string[]> {
   let names: readonly string[] = [];
-  const prepare = async (writer: Kysely<Database>): Promise<void> => {
-    names = await run(writer);
-  };
-  const connections =
-    location.kind === 'sqlite'
-      ? await openSqlite(location.dataDir, prepare)
-      : await openPostgres({ ...location, prepare, onError: () => undefined });
+  const connections = await openPrepared(
+    location,
+    async (writer, dialect) => {
+      names = await run(writer, dialect);
+    },
+    () => undefined,
+  );
   await connections.close();
   return names;
 }

@@ -1,7 +1,7 @@
-import type { Connections } from './connections.ts';
+import type { Kysely } from 'kysely';
+import type { Connections, Dialect } from './connections.ts';
+import type { Database } from './database.ts';
 import { assertMigrated, migrate } from './migrate.ts';
-import { openPostgres } from './postgres.ts';
-import { openSqlite } from './sqlite.ts';
 
 /** Where tasks are kept. */
 export type StoreLocation =
@@ -19,10 +19,24 @@ export interface OpenOptions {
  * Opens a store of the form that this program works with. Rejects with StoreFormError when it has another one, and with
  * an error that says what to do when it cannot be opened.
  */
-export async function openConnections(location: StoreLocation, options: OpenOptions): Promise<Connections> {
-  const { mayMigrate, onError } = options;
-  const bring = mayMigrate ? migrate : assertMigrated;
-  return location.kind === 'sqlite'
-    ? openSqlite(location.dataDir, (writer) => bring(writer, 'sqlite'))
-    : openPostgres({ ...location, onError, prepare: (writer) => bring(writer, 'postgres') });
+export function openConnections(
+  location: StoreLocation,
+  { mayMigrate, onError }: OpenOptions,
+): Promise<Connections> {
+  return openPrepared(location, mayMigrate ? migrate : assertMigrated, onError);
+}
+
+/** Opens a store once `prepare` has been through with it. */
+export async function openPrepared(
+  location: StoreLocation,
+  prepare: (writer: Kysely<Database>, dialect: Dialect) => Promise<unknown>,
+  onError: (error: unknown) => void,
+): Promise<Connections> {
+  // Loaded when they are needed: each brings a driver.
+  if (location.kind === 'sqlite') {
+    const { openSqlite } = await import('./sqlite.ts');
+    return openSqlite(location.dataDir, (writer) => prepare(writer, 'sqlite'));
+  }
+  const { openPostgres } = await import('./postgres.ts');
+  return openPostgres({ ...location, onError, prepare: (writer) => prepare(writer, 'postgres') });
 }

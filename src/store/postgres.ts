@@ -2,6 +2,7 @@ import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
 import { DatabaseError } from 'pg';
 import type { Connections, Lock } from './connections.ts';
 import type { Database } from './database.ts';
+import { nameOf } from './name-of.ts';
 import { listenForCommits, notifyOfCommit } from './postgres-listener.ts';
 import { isOutage } from './postgres-outage.ts';
 import { createPostgresPool } from './postgres-pool.ts';
@@ -68,12 +69,6 @@ async function takeLocks(trx: Transaction<Database>, locks: ReadonlySet<Lock>): 
   const numbers = [...locks].map((lock) => LOCK_NUMBERS[lock]).sort((a, b) => a - b);
   for (const number of numbers)
     await sql`select pg_advisory_xact_lock(${sql.lit(LOCK_SPACE)}, ${sql.lit(number)})`.execute(trx);
-}
-
-/** Without the password. */
-export function nameOf(url: string): string {
-  const { host, pathname, username } = new URL(url);
-  return `${username === '' ? '' : `${username}@`}${host}${pathname}`;
 }
 
 function unreachable(url: string, error: unknown): Error {
