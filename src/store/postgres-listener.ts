@@ -1,5 +1,6 @@
 import { sql, type Transaction } from 'kysely';
 import { Client } from 'pg';
+import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from './database.ts';
 import { CONNECTION } from './postgres-pool.ts';
@@ -44,7 +45,7 @@ export function listenForCommits(options: {
       });
       await client.query(`listen "${CHANNEL}"`);
       wake();
-      await Promise.race([lost, probe(client)]);
+      await Promise.race([lost, probe(client), once(stopped.signal, 'abort')]);
     } finally {
       end();
     }

@@ -1,5 +1,6 @@
 import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
 import { DatabaseError } from 'pg';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Connections, Lock } from './connections.ts';
 import type { Database } from './database.ts';
 import { nameOf } from './name-of.ts';
@@ -19,6 +20,9 @@ export interface PostgresOptions {
 
 /** A restart of the database, or a switch to its replica, is outlasted; the callers of a longer outage are told. */
 const PATIENCE = { totalMs: 3000, pauseMs: 100, isOutage };
+
+/** How long a close waits for the server, in ms. */
+const CLOSE_MS = 2000;
 
 /** Advisory locks of ours, apart from those of others in the same database. Taken in the order of these numbers. */
 const LOCK_SPACE = 0x6b696e65;
@@ -58,9 +62,9 @@ export async function openPostgres({
     },
     patience: PATIENCE,
     async close() {
-      await stopListening();
-      await reader.destroy();
-      await writer.destroy();
+      const closed = Promise.all([stopListening(), reader.destroy(), writer.destroy()]);
+      // Over a connection that was cut without a word no goodbye is ever answered.
+      await Promise.race([closed, delay(CLOSE_MS, undefined, { ref: false })]);
     },
   };
 }
