@@ -28,6 +28,7 @@ export function listenForCommits(options: {
 }): () => Promise<void> {
   const { isOwn, onError, url, wake } = options;
   const stopped = new AbortController();
+  const whenStopped = once(stopped.signal, 'abort');
 
   async function listenOnce(): Promise<void> {
     const client = new Client({ ...CONNECTION, connectionString: url });
@@ -45,7 +46,7 @@ export function listenForCommits(options: {
       });
       await client.query(`listen "${CHANNEL}"`);
       wake();
-      await Promise.race([lost, probe(client), once(stopped.signal, 'abort')]);
+      await Promise.race([lost, probe(client), whenStopped]);
     } finally {
       end();
     }
