@@ -35,7 +35,12 @@ export function createPostgresPool(options: {
   const pool = new Pool({ ...CONNECTION, connectionString: options.url, max: options.size });
   const pids = new Set<number>();
   pool.on('error', options.onError);
-  pool.on('connect', (client) => pids.add(pidOf(client)));
+  pool.on('connect', (client) => {
+    pids.add(pidOf(client));
+    // While somebody uses it the pool does not listen, and an error that nobody listens to ends the process. Whoever uses
+    // it is told by the next statement.
+    client.on('error', () => undefined);
+  });
   pool.on('remove', (client) => pids.delete(pidOf(client)));
   return {
     pids,

@@ -67,7 +67,8 @@ async function sendAgain(
   const deadline = (sent.notNowSince ?? now) + timings.submitDeadline;
   if (now >= deadline) return refuse(ports, sent.id, failure);
   // A provider that says "at once" is believed only after the usual pause.
-  const delay = Math.max(retryAfterMs ?? 0, resendDelay(sent.notNowCount, timings));
+  // Times are whole ms: PostgreSQL refuses others, and the outcome would never be stored.
+  const delay = Math.ceil(Math.max(retryAfterMs ?? 0, resendDelay(sent.notNowCount, timings)));
   const waiting = await amendTask(store, sent.id, (record) =>
     isSubmitting(record) && record.markedAt === sent.markedAt
       ? {
