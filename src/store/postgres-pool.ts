@@ -34,8 +34,15 @@ export function createPostgresPool(options: {
 }): OurPool {
   const pool = new Pool({ ...CONNECTION, connectionString: options.url, max: options.size });
   const pids = new Set<number>();
-  pool.on('error', options.onError);
-  pool.on('connect', (client) => pids.add(pidOf(client)));
+  pool.on('error', (error) => {
+    // A connection that is being closed can no longer break.
+    if (!pool.ending) options.onError(error);
+  });
+  pool.on('connect', (client) => {
+    pids.add(pidOf(client));
+    // While it is used the pool does not listen, and an error that nobody hears ends the process. Its user is told anyway.
+    client.on('error', () => undefined);
+  });
   pool.on('remove', (client) => pids.delete(pidOf(client)));
   return {
     pids,
