@@ -34,11 +34,13 @@ export function createPostgresPool(options: {
 }): OurPool {
   const pool = new Pool({ ...CONNECTION, connectionString: options.url, max: options.size });
   const pids = new Set<number>();
-  pool.on('error', options.onError);
+  pool.on('error', (error) => {
+    // A connection that is being closed can no longer break.
+    if (!pool.ending) options.onError(error);
+  });
   pool.on('connect', (client) => {
     pids.add(pidOf(client));
-    // While somebody uses it the pool does not listen, and an error that nobody listens to ends the process. Whoever uses
-    // it is told by the next statement.
+    // While it is used the pool does not listen, and an error that nobody hears ends the process. Its user is told anyway.
     client.on('error', () => undefined);
   });
   pool.on('remove', (client) => pids.delete(pidOf(client)));

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Kysely } from 'kysely';
+import type { ExpressionBuilder, Kysely } from 'kysely';
 import type { CreateCap, ReachedCap, TaskStore } from '../tasks/store.ts';
 import type { TaskRecord } from '../tasks/task.ts';
 import type { Database } from './database.ts';
@@ -39,12 +39,13 @@ export function createWrites(queue: WriterQueue): Writes {
   };
 }
 
-/** Of the caps that this task would break the one that lasts longest; none when it has a key in use and adds nothing. */
+/** Of the caps that this task would break the one that lasts longest; none when it is there already and adds nothing. */
 async function reachedCap(
   db: Kysely<Database>,
-  { createdAt, idempotencyKey, owner }: TaskRecord,
+  record: TaskRecord,
   caps: readonly CreateCap[],
 ): Promise<ReachedCap | null> {
+  const { createdAt, owner } = record;
   const mine = db.selectFrom('tasks').where('owner', '=', owner);
   let reached: ReachedCap | null = null;
   for (const cap of caps) {
@@ -59,9 +60,15 @@ async function reachedCap(
     const freeAt = last ? Number(last.created_at) + cap.windowMs : null;
     if (freeAt !== null && freeAt >= (reached?.freeAt ?? 0)) reached = { cap, freeAt };
   }
-  if (!reached || idempotencyKey === null) return reached;
-  const holder = mine.select('id').where('idempotency_key', '=', idempotencyKey);
+  if (!reached) return null;
+  const holder = db.selectFrom('tasks').select('id').where(isThere(record));
   return (await holder.executeTakeFirst()) ? null : reached;
+}
+
+/** The task itself, when an earlier try was committed without our hearing of it, or the one that has its key. */
+function isThere({ id, idempotencyKey, owner }: TaskRecord) {
+  return ({ and, eb, or }: ExpressionBuilder<Database, 'tasks'>) =>
+    or([eb('id', '=', id), and([eb('owner', '=', owner), eb('idempotency_key', '=', idempotencyKey)])]);
 }
 
 async function insertOrFind(db: Kysely<Database>, record: TaskRecord): Promise<TaskRecord> {
@@ -71,17 +78,7 @@ async function insertOrFind(db: Kysely<Database>, record: TaskRecord): Promise<T
     .onConflict((conflict) => conflict.doNothing())
     .executeTakeFirst();
   if (numInsertedOrUpdatedRows === 1n) return record;
-  const holder = await db
-    .selectFrom('tasks')
-    .selectAll()
-    .where(({ and, eb, or }) =>
-      or([
-        // Its own: an earlier try was committed without our hearing of it.
-        eb('id', '=', record.id),
-        and([eb('owner', '=', record.owner), eb('idempotency_key', '=', record.idempotencyKey)]),
-      ]),
-    )
-    .executeTakeFirstOrThrow();
+  const holder = await db.selectFrom('tasks').selectAll().where(isThere(record)).executeTakeFirstOrThrow();
   return toRecord(holder);
 }
 

@@ -10,8 +10,9 @@ export async function openTaskStore(
   publish: (changes: readonly AnnouncedRecord[]) => void = () => undefined,
   options: Partial<TaskStoreOptions> = {},
 ): Promise<TaskStore> {
-  const connections = await openConnections(location, { mayMigrate: true, onError: report });
-  return createTaskStore(connections, { audience: { publish, size: () => 1 }, onError: report, ...options });
+  const { onError = report } = options;
+  const connections = await openConnections(location, { mayMigrate: true, onError });
+  return createTaskStore(connections, { audience: { publish, size: () => 1 }, ...options, onError });
 }
 
 /** The embedded store in a directory. */

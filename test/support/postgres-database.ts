@@ -16,6 +16,15 @@ export async function temporaryDatabase(): Promise<string> {
   return url;
 }
 
+/** The same, and not even a table was ever made in it. */
+export async function emptyDatabase(): Promise<string> {
+  const url = await createDatabase();
+  onTestEnd(async () => {
+    await queryDatabase(inject('postgresUrl'), `drop database ${nameOf(url)} with (force)`);
+  });
+  return url;
+}
+
 /** Ends what a test left open, and takes out all that was put in; the tables stay where there are any. */
 const EMPTY = `
   select pg_terminate_backend(pid) from pg_stat_activity
@@ -33,6 +42,10 @@ async function createDatabase(): Promise<string> {
   const url = new URL(inject('postgresUrl'));
   url.pathname = `/${name}`;
   return url.href;
+}
+
+function nameOf(url: string): string {
+  return new URL(url).pathname.slice(1);
 }
 
 /** Runs statements in a database over a connection of their own; returns the rows of the last one. */

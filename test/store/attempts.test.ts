@@ -1,0 +1,111 @@
+import { describe, expect, it } from 'vitest';
+import type { Claim, TaskStore } from '../../src/tasks/store.ts';
+import type { TaskRecord } from '../../src/tasks/task.ts';
+import { FAILURE, NOW, PROCESS, amended, idsOf, insertHidden, insertVisible, saved } from './records.ts';
+import { STORES } from './stores.ts';
+
+/** Takes turns in an attempt, with two slots in ten seconds unless told otherwise. */
+function take(
+  store: TaskStore,
+  attempt: string,
+  changes: { readonly now?: number; readonly limit?: number; readonly processId?: string } = {},
+): Promise<Claim> {
+  return store.takeTurns({
+    now: NOW,
+    limit: 2,
+    processId: PROCESS,
+    attempt,
+    windowMs: 10_000,
+    checkAfterMs: 90_000,
+    ...changes,
+  });
+}
+
+/** What is known of a call that somebody has made for a marked task. */
+const OUTCOMES: readonly (readonly [string, Partial<TaskRecord>])[] = [
+  ['accepted', { state: 'WAITING', providerTaskId: 'kie-1' }],
+  ['refused', { refusal: FAILURE }],
+  ['failed', { state: 'FAIL', failure: FAILURE }],
+  ['in doubt', { unknownSince: NOW }],
+  ['to be sent later', { markedAt: null, submitAt: NOW + 60_000 }],
+];
+
+describe.each(STORES)('an attempt to take turns in $name', ({ open }) => {
+  it('that is repeated gets again what it has marked, as it is stored', async () => {
+    const { store } = await open();
+    const hidden = await insertHidden(store);
+    const visible = await insertVisible(store);
+    const first = await take(store, 'one');
+    expect(idsOf(first.records).sort()).toEqual([hidden.id, visible.id].sort());
+    const again = await take(store, 'one', { now: NOW + 1 });
+    expect(new Set(again.records)).toEqual(new Set(first.records));
+    for (const record of again.records) expect(await store.get(record.id)).toEqual(record);
+  });
+
+  it('that is repeated takes no second slot', async () => {
+    const { store } = await open();
+    const first = await insertHidden(store);
+    await take(store, 'one');
+    await take(store, 'one');
+    await take(store, 'one');
+    const second = await insertHidden(store);
+    const third = await insertHidden(store);
+    expect(idsOf((await take(store, 'one')).records).sort()).toEqual([first.id, second.id].sort());
+    expect((await take(store, 'two')).records).toEqual([]);
+    expect(idsOf((await take(store, 'two', { limit: 3 })).records)).toEqual([third.id]);
+  });
+
+  it('that is repeated gets it also where the limit leaves no room', async () => {
+    const { store } = await open();
+    const task = await insertHidden(store);
+    await take(store, 'one', { limit: 1 });
+    const again = await take(store, 'one', { limit: 1 });
+    expect(idsOf(again.records)).toEqual([task.id]);
+  });
+
+  it('that is repeated by the next process gets it too', async () => {
+    const first = await open();
+    const task = await insertVisible(first.store);
+    await take(first.store, 'one');
+    const { store } = await first.reopen();
+    expect(idsOf((await take(store, 'one')).records)).toEqual([task.id]);
+  });
+
+  it('gets nothing that another one has marked', async () => {
+    const { store } = await open();
+    const first = await insertVisible(store);
+    await take(store, 'one');
+    const second = await insertVisible(store);
+    expect(idsOf((await take(store, 'two')).records)).toEqual([second.id]);
+    expect(idsOf((await take(store, 'one')).records)).toEqual([first.id]);
+    expect(idsOf((await take(store, 'two')).records)).toEqual([second.id]);
+  });
+
+  it.each(OUTCOMES)('gets no task again that is %s by now', async (_, outcome) => {
+    const { store } = await open();
+    await insertHidden(store);
+    const [marked] = (await take(store, 'one')).records;
+    if (!marked) throw new Error('nothing was marked');
+    await amended(store, { ...marked, ...outcome });
+    expect((await take(store, 'one')).records).toEqual([]);
+  });
+
+  it('gets a task again that was only announced since', async () => {
+    const { store } = await open();
+    await insertHidden(store);
+    const [marked] = (await take(store, 'one')).records;
+    if (!marked) throw new Error('nothing was marked');
+    const announced = await saved(store, marked);
+    expect((await take(store, 'one')).records).toEqual([announced]);
+  });
+
+  it('loses a task whose mark another one has set anew', async () => {
+    const { store } = await open();
+    const task = await insertHidden(store);
+    const [marked] = (await take(store, 'one')).records;
+    if (!marked) throw new Error('nothing was marked');
+    await amended(store, { ...marked, markedAt: null, nextCheckAt: null });
+    expect(idsOf((await take(store, 'two')).records)).toEqual([task.id]);
+    expect((await take(store, 'one')).records).toEqual([]);
+  });
+});

@@ -1,0 +1,92 @@
+import { describe, expect, it } from 'vitest';
+import type { AnnouncedRecord } from '../../src/tasks/task.ts';
+import { onTestEnd } from '../support/leftovers.ts';
+import { openTaskStore } from '../support/open-store.ts';
+import { queryDatabase, temporaryDatabase } from '../support/postgres-database.ts';
+import { startPostgresProxy } from '../support/postgres-proxy.ts';
+import { createQueue } from '../support/queue.ts';
+import { NOW, PROCESS, hiddenTask, idsOf, insertHidden, saved } from './records.ts';
+
+/** A store on a database of its own, by way of a proxy. That connections break is no failure here. */
+async function open() {
+  const database = await temporaryDatabase();
+  const proxy = await startPostgresProxy(database);
+  const told = createQueue<AnnouncedRecord>('a change');
+  const store = await openTaskStore(
+    { kind: 'postgres', url: proxy.url, readers: 2 },
+    (changes) => {
+      changes.forEach(told.push);
+    },
+    { onError: () => undefined },
+  );
+  onTestEnd(() => store.close());
+  const count = async (table: string): Promise<number> => {
+    const [row] = await queryDatabase(database, `select count(*) from ${table}`);
+    return Number(row?.['count']);
+  };
+  return { count, proxy, store, told };
+}
+
+const WAYS = [
+  ['is lost on its way back', 'loseNextCommit'],
+  ['is lost on its way there', 'dropNextCommit'],
+] as const;
+
+describe.each(WAYS)('a COMMIT that %s', (_, lose) => {
+  it('neither doubles nor loses an insert', async () => {
+    const { count, proxy, store } = await open();
+    const lost = proxy[lose]();
+    const task = hiddenTask();
+    expect(await store.insert(task)).toEqual(task);
+    await lost;
+    expect(await store.get(task.id)).toEqual(task);
+    expect(await count('tasks')).toBe(1);
+  });
+
+  it('neither doubles nor loses an insert with a key', async () => {
+    const { count, proxy, store } = await open();
+    const lost = proxy[lose]();
+    const [task, twin] = [hiddenTask({ idempotencyKey: 'key' }), hiddenTask({ idempotencyKey: 'key' })];
+    expect(await Promise.all([store.insert(task), store.insert(twin)])).toEqual([task, task]);
+    await lost;
+    expect(await count('tasks')).toBe(1);
+  });
+
+  it('does not have a task counted against its own cap', async () => {
+    const { count, proxy, store } = await open();
+    const caps = [{ limit: 1, windowMs: 60_000 }];
+    const lost = proxy[lose]();
+    const task = hiddenTask();
+    expect(await store.insert(task, caps)).toEqual(task);
+    await lost;
+    expect(await store.insert(hiddenTask(), caps)).toMatchObject({ cap: caps[0] });
+    expect(await count('tasks')).toBe(1);
+  });
+
+  it('neither doubles nor loses turns and their slots', async () => {
+    const { count, proxy, store } = await open();
+    const tasks = [await insertHidden(store), await insertHidden(store)];
+    await insertHidden(store);
+    const lost = proxy[lose]();
+    const turns = { now: NOW, limit: 2, processId: PROCESS, windowMs: 10_000, checkAfterMs: 90_000 };
+    const { records } = await store.takeTurns({ ...turns, attempt: 'one' });
+    await lost;
+    expect(idsOf(records).sort()).toEqual(idsOf(tasks).sort());
+    expect(await count('slots')).toBe(2);
+  });
+
+  it('leaves a change written once, whatever its writer hears of it, and tells it once', async () => {
+    const { proxy, store, told } = await open();
+    await store.follow();
+    const task = await insertHidden(store);
+    const lost = proxy[lose]();
+    const written = await store.save(task);
+    await lost;
+    const current = await store.get(task.id);
+    expect(current).toEqual({ ...task, revision: current?.revision, version: 1 });
+    expect([null, current]).toContainEqual(written);
+    // What comes after it has the feed catch up.
+    const last = await saved(store, await insertHidden(store));
+    expect([await told.take(), await told.take()]).toEqual([current, last]);
+  });
+});

@@ -1,0 +1,101 @@
+import { Client } from 'pg';
+import { describe, expect, it } from 'vitest';
+import { StoreUnavailableError } from '../../src/tasks/store.ts';
+import { onTestEnd } from '../support/leftovers.ts';
+import { openTaskStore } from '../support/open-store.ts';
+import { queryDatabase, temporaryDatabase } from '../support/postgres-database.ts';
+import { hiddenTask, insertVisible } from './records.ts';
+
+/** A store on a database of its own. That connections break is no failure here. */
+async function open() {
+  const database = await temporaryDatabase();
+  const errors: unknown[] = [];
+  const store = await openTaskStore({ kind: 'postgres', url: database, readers: 2 }, undefined, {
+    onError: (error) => errors.push(error),
+  });
+  onTestEnd(() => store.close());
+  const count = async (table: string): Promise<number> => {
+    const [row] = await queryDatabase(database, `select count(*) from ${table}`);
+    return Number(row?.['count']);
+  };
+  return { count, database, errors, store };
+}
+
+/** Somebody else whom all who read or write tasks have to wait for, until it has gone. */
+async function lockTasks(database: string) {
+  const client = new Client({ connectionString: database });
+  await client.connect();
+  await client.query('begin; lock table tasks in access exclusive mode');
+  return {
+    untilSomebodyWaits: () => queryDatabase(database, UNTIL_SOMEBODY_WAITS),
+    leave: () => client.end(),
+  };
+}
+
+const UNTIL_SOMEBODY_WAITS = `
+  do $$ begin
+    while not exists (
+      select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+    ) loop
+      perform pg_sleep(0.01), pg_stat_clear_snapshot();
+    end loop;
+  end $$`;
+
+/** Ends every connection of a store to a database; resolves when they are gone. */
+async function breakConnections(database: string): Promise<void> {
+  await queryDatabase(
+    database,
+    `select pg_terminate_backend(pid, 10000) from pg_stat_activity
+       where datname = current_database() and application_name = 'kineograph'`,
+  );
+}
+
+describe('a connection that breaks', () => {
+  it('is replaced: the next write and the next read succeed', async () => {
+    const { database, store } = await open();
+    const task = await insertVisible(store);
+    for (let time = 0; time < 3; time += 1) {
+      await breakConnections(database);
+      const { revision } = await insertVisible(store);
+      expect(await store.newestRevision()).toBe(revision);
+    }
+    expect(await store.find('ann', task.id)).toEqual(task);
+  });
+
+  it('costs none of the writes that are under way on it', async () => {
+    const { count, database, store } = await open();
+    const tasks = Array.from({ length: 50 }, () => hiddenTask());
+    const other = await lockTasks(database);
+    const writes = tasks.map((task) => store.insert(task));
+    await other.untilSomebodyWaits();
+    await breakConnections(database);
+    await other.leave();
+    expect(await Promise.all(writes)).toEqual(tasks);
+    expect(await count('tasks')).toBe(50);
+  });
+
+  it('is one reader’s trouble alone when it is read from', async () => {
+    const { database, store } = await open();
+    const task = await insertVisible(store);
+    const other = await lockTasks(database);
+    const read = store.get(task.id);
+    const expected = expect(read).rejects.toThrow(StoreUnavailableError);
+    await other.untilSomebodyWaits();
+    await breakConnections(database);
+    await expected;
+    await other.leave();
+    expect(await store.get(task.id)).toEqual(task);
+  });
+
+  it('is told of while nobody uses it, and no longer when the store was closed', async () => {
+    const { database, errors, store } = await open();
+    await insertVisible(store);
+    await breakConnections(database);
+    await insertVisible(store);
+    expect(errors.length).toBeGreaterThan(0);
+    const before = errors.length;
+    await store.close();
+    await breakConnections(database);
+    expect(errors).toHaveLength(before);
+  });
+});
