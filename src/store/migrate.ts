@@ -24,7 +24,10 @@ export async function migrate<T>(db: Kysely<T>, dialect: Dialect): Promise<reado
   const pending = await pendingMigrations(db, dialect);
   if (pending.length === 0) return [];
   const { error, results = [] } = await createMigrator(db, dialect).migrateToLatest();
-  if (error !== undefined) throw new Error('the store could not be migrated', { cause: error });
+  if (error !== undefined) {
+    const reason = error instanceof Error ? error.message : 'for no known reason';
+    throw new Error(`the store could not be migrated: ${reason}`, { cause: error });
+  }
   return results.map(({ migrationName }) => migrationName);
 }
 

@@ -25,7 +25,7 @@ const LOCK_NUMBERS: Readonly<Record<Lock, number>> = { turns: 1, checks: 2, caps
 
 /**
  * Connects to a PostgreSQL database, which any number of processes share. Rejects with an error that says what to do when
- * it cannot be reached.
+ * it cannot be used.
  */
 export async function openPostgres({
   onError,
@@ -44,7 +44,7 @@ export async function openPostgres({
     await prepare(writer);
   } catch (error) {
     await writer.destroy();
-    throw isOutage(error) && !(error instanceof StoreFormError) ? unreachable(url, error) : error;
+    throw error instanceof StoreFormError ? error : unusable(url, error);
   }
   return {
     reader,
@@ -76,7 +76,7 @@ export function nameOf(url: string): string {
   return `${username === '' ? '' : `${username}@`}${host}${pathname}`;
 }
 
-function unreachable(url: string, error: unknown): Error {
+function unusable(url: string, error: unknown): Error {
   const reason = error instanceof AggregateError ? error.errors.join('; ') : String(error);
   return new Error(
     `The database ${nameOf(url)} cannot be used (${reason}). Check DATABASE_URL, and that the server runs and lets this user in.`,
