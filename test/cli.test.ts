@@ -5,6 +5,10 @@ import { ownUrl } from '../src/cli/own-url.ts';
 import { DEFAULT_SANDBOX_PORT, parseCommand } from '../src/cli/parse-command.ts';
 import { usage } from '../src/cli/usage.ts';
 
+const ADDRESS = 'postgres://me:hush@db.example/tasks';
+const COPY =
+  'copy takes a data directory and the address of an empty database (example: copy --from ./data --to postgres://user:password@host/database)';
+
 describe('the command line', () => {
   it.each([
     [[], { kind: 'serve' }],
@@ -12,6 +16,14 @@ describe('the command line', () => {
     [['sandbox'], { kind: 'sandbox', port: DEFAULT_SANDBOX_PORT }],
     [['sandbox', '--port', '9000'], { kind: 'sandbox', port: 9000 }],
     [['--port=0', 'sandbox'], { kind: 'sandbox', port: 0 }],
+    [['migrate'], { kind: 'migrate', isDryRun: false }],
+    [['migrate', '--dry-run'], { kind: 'migrate', isDryRun: true }],
+    [['copy', '--from', './data', '--to', ADDRESS], { kind: 'copy', from: './data', to: ADDRESS }],
+    [
+      ['--to=postgresql:///db', '--from=data', 'copy'],
+      { kind: 'copy', from: 'data', to: 'postgresql:///db' },
+    ],
+    [['copy', '--help'], { kind: 'help' }],
     [['--help'], { kind: 'help' }],
     [['sandbox', '-h'], { kind: 'help' }],
     [['--nonsense', '--help'], { kind: 'help' }],
@@ -35,13 +47,35 @@ describe('the command line', () => {
       '--port takes an integer from 0 to 65535, not "65536" (example: --port 4001)',
     ],
     [['sandbox', '--port', '-1'], '--port takes an integer from 0 to 65535, not "-1" (example: --port 4001)'],
+    [['migrat'], 'Unknown command "migrat"; did you mean "migrate"?'],
+    [['migrate', '--dryrun'], 'Unknown option "--dryrun"; did you mean "--dry-run"?'],
+    [['migrate', '--dry-run=yes'], '--dry-run takes no value'],
+    [['--dry-run'], '--dry-run belongs to migrate, not to serve'],
+    [['copy', '--dry-run'], '--dry-run belongs to migrate, not to copy'],
+    [['migrate', '--from', 'data'], '--from belongs to copy, not to migrate'],
+    [['serve', '--to', ADDRESS], '--to belongs to copy, not to serve'],
+    [['migrate', '--port', '80'], '--port belongs to sandbox, not to migrate'],
+    [['copy'], COPY],
+    [['copy', '--from', 'data'], COPY],
+    [['copy', '--to', ADDRESS], COPY],
+    [['copy', '--from=', '--to', ADDRESS], COPY],
+    [['copy', '--from', 'data', '--to'], COPY],
+    [['copy', '--from', 'data', '--to', 'other'], COPY],
+    [['copy', '--from', 'data', '--to', 'mysql://me:hush@db.example/tasks'], COPY],
+    [
+      ['copy', '--from', 'data', ADDRESS],
+      'One command at a time: "postgres://***@db.example/tasks" after "copy" is too much',
+    ],
+    [[ADDRESS], 'Unknown command "postgres://***@db.example/tasks"'],
     [['--port', '80'], '--port belongs to sandbox; serve listens on the variable PORT (example: PORT=8080)'],
   ])('%j is a mistake with a way out', (argv, message) => {
     expect(parseCommand(argv)).toEqual({ kind: 'mistake', message });
   });
 
   it('is explained by the usage within 80 columns', () => {
-    expect(usage()).toMatch(/serve .*sandbox .*--port N .*--help .*--version/s);
+    expect(usage()).toMatch(
+      /serve .*sandbox .*migrate .*copy .*--port N .*--dry-run .*--from DIR .*--to URL .*--help .*--version/s,
+    );
     expect(
       Math.max(
         ...usage()

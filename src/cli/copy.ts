@@ -1,6 +1,9 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { nameOf } from '../store/name-of.ts';
 import { openConnections } from '../store/open-connections.ts';
+import { STORE_FILE } from '../store/sqlite.ts';
 import { copyStore } from '../store/copy-store.ts';
 
 /**
@@ -8,6 +11,11 @@ import { copyStore } from '../store/copy-store.ts';
  * says what to do when a gateway still uses the directory, or the database cannot be used or is not empty.
  */
 export async function runCopy(dataDir: string, databaseUrl: string, stdout: Writable): Promise<void> {
+  // Opened, a directory that is misspelt would be made, and found to hold nothing.
+  if (!existsSync(join(dataDir, STORE_FILE)))
+    throw new Error(
+      `There is no store in ${dataDir}. Give --from the DATA_DIR of the gateway that you stopped.`,
+    );
   const options = { mayMigrate: true, onError: () => undefined };
   const from = await openConnections({ kind: 'sqlite', dataDir }, options);
   try {

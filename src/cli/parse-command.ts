@@ -54,7 +54,8 @@ export function parseCommand(argv: readonly string[]): Command {
 
   const [command = 'serve', extra] = positionals;
   if (!COMMANDS.includes(command)) return unknownCommand(command);
-  if (extra !== undefined) return mistake(`One command at a time: "${extra}" after "${command}" is too much`);
+  if (extra !== undefined)
+    return mistake(`One command at a time: "${shown(extra)}" after "${command}" is too much`);
   const misplaced = options.find((token) => (BELONGS_TO[token.name] ?? command) !== command);
   if (misplaced !== undefined) return belongsElsewhere(misplaced.name, command);
   switch (command) {
@@ -105,7 +106,12 @@ function unknownOption(name: string): Command {
 }
 
 function unknownCommand(name: string): Command {
-  return mistake(`Unknown command "${name}"${didYouMean(name, [...COMMANDS, '--help', '--version'])}`);
+  return mistake(`Unknown command "${shown(name)}"${didYouMean(name, [...COMMANDS, '--help', '--version'])}`);
+}
+
+/** An argument as it may be repeated: an address in the wrong place has a password too. */
+function shown(argument: string): string {
+  return argument.replace(/\/\/.*@/, '//***@');
 }
 
 function mistake(message: string): Command {

@@ -52,8 +52,17 @@ function secretsOf(config: Config): string[] {
     ...apiKeys.map(({ key }) => key),
     ...jwtSecret,
     password,
-    decodeURIComponent(password),
+    decoded(password),
   ];
+}
+
+/** As it is where a percent sign stands for itself. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function factsOf(config: Config, { port, publicUrl, upstream }: App, env: Environment): BannerFacts {

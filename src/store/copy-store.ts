@@ -48,19 +48,28 @@ async function copyTasks(from: Kysely<Database>, to: Kysely<Database>): Promise<
 }
 
 async function copySlots(from: Kysely<Database>, to: Kysely<Database>): Promise<void> {
-  const rows = await from.selectFrom('slots').select(['kind', 'owner', 'taken_at']).orderBy('id').execute();
+  const rows = await readSlots(from);
   for (let at = 0; at < rows.length; at += PAGE)
     await to
       .insertInto('slots')
-      .values(rows.slice(at, at + PAGE).map((row) => ({ ...row, taken_at: Number(row.taken_at) })))
+      .values(rows.slice(at, at + PAGE))
       .execute();
+}
+
+async function readSlots(db: Kysely<Database>) {
+  const rows = await db.selectFrom('slots').select(['kind', 'owner', 'taken_at']).orderBy('id').execute();
+  return rows.map((row) => ({ ...row, taken_at: Number(row.taken_at) }));
 }
 
 /** The secret of callback addresses among them: callbacks of tasks under way keep their tokens. */
 async function copySecrets(from: Kysely<Database>, to: Kysely<Database>): Promise<void> {
-  const rows = await from.selectFrom('secrets').selectAll().execute();
+  const rows = await readSecrets(from);
   await to.deleteFrom('secrets').execute();
   if (rows.length > 0) await to.insertInto('secrets').values(rows).execute();
+}
+
+async function readSecrets(db: Kysely<Database>) {
+  return db.selectFrom('secrets').select(['name', 'value']).orderBy('name').execute();
 }
 
 async function copyCounter(from: Kysely<Database>, to: Kysely<Database>): Promise<number> {
@@ -84,6 +93,7 @@ async function fingerprint(
     // As records: what a driver gives as number and what as text differs.
     for (const row of rows) hash.update(JSON.stringify([toRecord(row), row.marked_by]));
   }
+  hash.update(JSON.stringify([await readSlots(db), await readSecrets(db), await revisionOf(db)]));
   return { tasks, digest: hash.digest('hex') };
 }
 

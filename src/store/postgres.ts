@@ -1,8 +1,8 @@
 import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
-import { DatabaseError } from 'pg';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Connections, Lock } from './connections.ts';
 import type { Database } from './database.ts';
+import { StoreFormError } from './migrate.ts';
 import { nameOf } from './name-of.ts';
 import { listenForCommits, notifyOfCommit } from './postgres-listener.ts';
 import { isOutage } from './postgres-outage.ts';
@@ -30,7 +30,7 @@ const LOCK_NUMBERS: Readonly<Record<Lock, number>> = { turns: 1, checks: 2, caps
 
 /**
  * Connects to a PostgreSQL database, which any number of processes share. Rejects with an error that says what to do when
- * it cannot be reached.
+ * it cannot be used.
  */
 export async function openPostgres({
   onError,
@@ -49,7 +49,7 @@ export async function openPostgres({
     await prepare(writer);
   } catch (error) {
     await writer.destroy();
-    throw isOutage(error) || error instanceof DatabaseError ? unreachable(url, error) : error;
+    throw error instanceof StoreFormError ? error : unusable(url, error);
   }
   return {
     reader,
@@ -75,7 +75,7 @@ async function takeLocks(trx: Transaction<Database>, locks: ReadonlySet<Lock>): 
     await sql`select pg_advisory_xact_lock(${sql.lit(LOCK_SPACE)}, ${sql.lit(number)})`.execute(trx);
 }
 
-function unreachable(url: string, error: unknown): Error {
+function unusable(url: string, error: unknown): Error {
   const reason = error instanceof AggregateError ? error.errors.join('; ') : String(error);
   return new Error(
     `The database ${nameOf(url)} cannot be used (${reason}). Check DATABASE_URL, and that the server runs and lets this user in.`,

@@ -5,6 +5,9 @@ import type { Connections } from './connections.ts';
 import { lockDataDir } from './data-dir-lock.ts';
 import type { Database } from './database.ts';
 
+/** The name of the database in its directory. */
+export const STORE_FILE = 'kineograph.db';
+
 /** For reads, and while opening: waiting for a lock blocks the whole process. */
 const BUSY_TIMEOUT_MS = 250;
 
@@ -24,7 +27,7 @@ export async function openSqlite(
   const databases: BetterSqlite3.Database[] = [];
 
   function connect(): Kysely<Database> {
-    const database = openDatabase(join(dataDir, 'kineograph.db'));
+    const database = openDatabase(join(dataDir, STORE_FILE));
     databases.push(database);
     return new Kysely<Database>({ dialect: new SqliteDialect({ database: withPreparedOnce(database) }) });
   }

@@ -14,6 +14,7 @@ export interface Canaries {
   readonly bobsKey: string;
   readonly jwtSecret: string;
   readonly token: string;
+  readonly databasePassword: string;
   /** Sent where a key belongs, and nobody's. */
   readonly wrongKey: string;
   readonly expiredToken: string;
@@ -28,6 +29,7 @@ export async function createCanaries(): Promise<Canaries> {
     bobsKey: canary('bob'),
     jwtSecret,
     token: await tokenOf('carol', '1h', jwtSecret),
+    databasePassword: canary('database'),
     wrongKey: canary('wrong'),
     expiredToken: await tokenOf('dave', '-1h', jwtSecret),
   };

@@ -1,0 +1,155 @@
+import BetterSqlite3 from 'better-sqlite3';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { describe, expect, it } from 'vitest';
+import { runCopy } from '../../src/cli/copy.ts';
+import { runMigrate } from '../../src/cli/migrate.ts';
+import { migrateStore, pendingIn } from '../../src/store/migrate-store.ts';
+import { StoreFormError } from '../../src/store/migrate.ts';
+import { openConnections, type StoreLocation } from '../../src/store/open-connections.ts';
+import { temporaryDir } from '../support/gateway.ts';
+import { openTaskStore } from '../support/open-store.ts';
+import { emptyDatabase, queryDatabase } from '../support/postgres-database.ts';
+import { insertVisible } from './records.ts';
+
+const ALL = ['0001-tasks', '0002-creations', '0003-attempts'];
+const NEWER = "insert into kysely_migration (name, timestamp) values ('9999-tomorrow', '2030-01-01')";
+
+/** A place in which nothing was ever stored, and what an administrator can do there by hand. */
+interface Place {
+  readonly location: StoreLocation;
+  readonly env: Readonly<Record<string, string>>;
+  run(statement: string): Promise<readonly object[]>;
+}
+
+const PLACES = [
+  {
+    name: 'SQLite',
+    tables: "select name from sqlite_master where type = 'table'",
+    async empty(): Promise<Place> {
+      const dataDir = await temporaryDir();
+      const run = (statement: string): Promise<readonly object[]> => {
+        const database = new BetterSqlite3(join(dataDir, 'kineograph.db'));
+        const prepared = database.prepare<[], object>(statement);
+        const rows = prepared.reader ? prepared.all() : (prepared.run(), []);
+        database.close();
+        return Promise.resolve(rows);
+      };
+      return { location: { kind: 'sqlite', dataDir }, env: { DATA_DIR: dataDir }, run };
+    },
+  },
+  {
+    name: 'PostgreSQL',
+    tables: "select table_name from information_schema.tables where table_schema = 'public'",
+    async empty(): Promise<Place> {
+      const url = await emptyDatabase();
+      const run = (statement: string): Promise<readonly object[]> => queryDatabase(url, statement);
+      return { location: { kind: 'postgres', url, readers: 1 }, env: { DATABASE_URL: url }, run };
+    },
+  },
+];
+
+/** What `migrate` prints. */
+async function printed(isDryRun: boolean, env: Place['env']): Promise<string> {
+  const stdout = new PassThrough();
+  await runMigrate(isDryRun, env, stdout);
+  stdout.end();
+  return text(stdout);
+}
+
+/** Opens a store as the gateway does, and closes it. */
+async function open(
+  location: StoreLocation,
+  { mayMigrate }: { readonly mayMigrate: boolean },
+): Promise<void> {
+  const connections = await openConnections(location, { mayMigrate, onError: () => undefined });
+  await connections.close();
+}
+
+describe.each(PLACES)('migrating $name', ({ empty, tables }) => {
+  it('runs every migration on a fresh store, once, and names them', async () => {
+    const { env, location } = await empty();
+    expect(await printed(false, env)).toBe(
+      `These migrations were run:\n${ALL.map((name) => `  ${name}\n`).join('')}`,
+    );
+    expect(await printed(false, env)).toMatch(/nothing is to be done/);
+    expect(await migrateStore(location)).toEqual([]);
+    await open(location, { mayMigrate: false });
+  });
+
+  it('runs only what is missing, and keeps what is stored', async () => {
+    const { location, run } = await empty();
+    const first = await openTaskStore(location);
+    const task = await insertVisible(first);
+    await first.close();
+    await run("delete from kysely_migration where name = '0003-attempts'");
+    await run('drop index tasks_marked');
+    await run('alter table tasks drop column marked_by');
+    expect(await pendingIn(location)).toEqual(['0003-attempts']);
+    expect(await migrateStore(location)).toEqual(['0003-attempts']);
+    const store = await openTaskStore(location);
+    expect(await store.find('ann', task.id)).toEqual(task);
+    await store.close();
+  });
+
+  it('in a dry run names what would be run, and changes nothing', async () => {
+    const { env, run } = await empty();
+    const expected = `These migrations would be run:\n${ALL.map((name) => `  ${name}\n`).join('')}`;
+    expect(await printed(true, env)).toBe(expected);
+    expect(await run(tables)).toEqual([]);
+    expect(await printed(true, env)).toBe(expected);
+    await printed(false, env);
+    expect(await printed(true, env)).toMatch(/nothing is to be done/);
+  });
+
+  it('is left to the command where it is forbidden: the store is refused with the way out', async () => {
+    const { location, run } = await empty();
+    const refused = expect(open(location, { mayMigrate: false })).rejects;
+    await refused.toThrow(
+      new StoreFormError(
+        'The store lacks 0001-tasks, 0002-creations, 0003-attempts. Run "kineograph migrate", or start without MIGRATE=false.',
+      ),
+    );
+    expect(await run(tables)).toEqual([]);
+  });
+
+  it('refuses a store of a newer program in every way, with the way out, and leaves it as it is', async () => {
+    const { env, location, run } = await empty();
+    await migrateStore(location);
+    await run(NEWER);
+    const before = await run('select name from kysely_migration order by name');
+    const ways = [
+      () => open(location, { mayMigrate: true }),
+      () => open(location, { mayMigrate: false }),
+      () => printed(false, env),
+      () => printed(true, env),
+      () =>
+        location.kind === 'sqlite'
+          ? emptyDatabase().then((url) => runCopy(location.dataDir, url, new PassThrough()))
+          : dataDirOfAStore().then((from) => runCopy(from, location.url, new PassThrough())),
+    ];
+    for (const way of ways)
+      await expect(way()).rejects.toThrow(
+        new StoreFormError(
+          'The store was brought to a newer form (9999-tomorrow) than this Kineograph knows. ' +
+            'Start the newer version again, or restore the backup that was made before it.',
+        ),
+      );
+    expect(await run('select name from kysely_migration order by name')).toEqual(before);
+  });
+});
+
+it('migrating a database may be begun by several at once, and is done once', async () => {
+  const url = await emptyDatabase();
+  const runs = await Promise.all(
+    Array.from({ length: 4 }, () => migrateStore({ kind: 'postgres', url, readers: 1 })),
+  );
+  expect(runs.flat().sort()).toEqual(ALL);
+});
+
+async function dataDirOfAStore(): Promise<string> {
+  const dataDir = await temporaryDir();
+  await migrateStore({ kind: 'sqlite', dataDir });
+  return dataDir;
+}
