@@ -65,7 +65,7 @@ test('a database that lets nobody in is told by its name and without the passwor
   const DATA_DIR = await temporaryDir();
   expect((await runBuilt(['migrate'], { DATA_DIR })).code).toBe(0);
   const runs = [
-    runBuilt(['serve'], { DATABASE_URL: user.url, DATA_DIR, PORT: '0' }),
+    runBuilt(['serve'], { DATABASE_URL: user.url, DATA_DIR: await temporaryDir(), PORT: '0' }),
     runBuilt(['migrate'], { DATABASE_URL: user.url }),
     runBuilt(['migrate', '--dry-run'], { DATABASE_URL: user.url }),
     runBuilt(['copy', '--from', DATA_DIR, '--to', user.url]),
