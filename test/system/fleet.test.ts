@@ -30,6 +30,7 @@ test(`three replicas that are killed, cut off and replaced, on a database that r
   const startedAt = performance.now();
   const random = randomFrom(SEED);
   const postgres = await startPostgres();
+  onTestEnd(() => postgres.remove());
   const provider = await startFleetProvider(random);
   const fleet = await startFleet({
     databaseUrl: postgres.url,
