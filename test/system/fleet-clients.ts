@@ -19,6 +19,8 @@ export interface Experience {
   readonly errors: Map<string, number>;
   /** What no subscriber may ever see. */
   readonly troubles: string[];
+  /** Nobody subscribes again. */
+  isOver: boolean;
   /** Told of each change that any subscriber of all tasks sees. */
   readonly onChange: (task: ApiTask) => void;
 }
@@ -51,6 +53,7 @@ export function openClient(key: string, { experience, pick }: Place): Client {
     },
   });
   onTestEnd(async () => {
+    experience.isOver = true;
     // One that was about to connect again says that it could not.
     await Promise.resolve(client.dispose()).catch(() => undefined);
   });
@@ -115,13 +118,8 @@ function repeat<TData>(
   experience: Experience,
   { hasEnded, take }: Reader<TData>,
 ): void {
-  let isDisposed = false;
-  onTestEnd(() => {
-    isDisposed = true;
-  });
-
   function subscribe(): void {
-    if (isDisposed) return;
+    if (experience.isOver) return;
     let sawError = false;
     client.subscribe<TData>(payload, {
       next({ data, errors }) {
@@ -133,7 +131,7 @@ function repeat<TData>(
         setTimeout(subscribe, 200);
       },
       complete() {
-        if (isDisposed || hasEnded()) return;
+        if (experience.isOver || hasEnded()) return;
         if (!sawError) experience.troubles.push(`an operation was completed before its end`);
         setTimeout(subscribe, 200);
       },

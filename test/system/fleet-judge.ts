@@ -35,10 +35,10 @@ export function isUnknown({ failure }: ApiTask): boolean {
 function troubleOf(task: ApiTask, creates: readonly FleetCreate[], killed: KilledReplica): string | null {
   const binding = creates.filter(({ fate }) => fate !== 'not now');
   if (binding.length > 1) return `${binding.length} create calls that could have been paid for`;
-  const strangers = creates.filter(({ taskId }) => taskId !== task.id);
-  if (strangers.length > 0) return `a create call for ${strangers[0]?.taskId ?? ''}`;
-  const end = task.failure?.code ?? task.state;
   const [create] = binding;
+  // One that was put off may have been swept when its replica died; the wish that came again is another task.
+  if (create && create.taskId !== task.id) return `a create call for ${create.taskId}`;
+  const end = task.failure?.code ?? task.state;
   const possible = possibleEnds(create, creates, killed);
   return possible.includes(end)
     ? null

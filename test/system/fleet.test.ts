@@ -52,6 +52,7 @@ test(`three replicas that are killed, cut off and replaced, on a database that r
     closings: [],
     errors: new Map(),
     troubles: [],
+    isOver: false,
     onChange: (task) => {
       if (isTerminal(task)) ended.add(task.id);
     },
@@ -112,9 +113,9 @@ test(`three replicas that are killed, cut off and replaced, on a database that r
   expect(last.size).toBe(TASKS);
   expect(busiest(provider.creates, 10_000), why).toBeLessThanOrEqual(CREATES_PER_10S);
   expect(queriedTwiceAtOnce(provider.queries), why).toEqual([]);
-  await Promise.all(
-    [...watchers, ...followers.map(({ client }) => client)].map((client) => client.dispose()),
-  );
+  experience.isOver = true;
+  const clients = [...watchers, ...followers.map(({ client }) => client)];
+  await Promise.all(clients.map(async (client) => client.dispose()));
   for (const replica of [...fleet.replicas])
     expect(await fleet.end(replica, 'SIGTERM'), `${replica.name}, ${why}`).toEqual({ code: 0, signal: null });
   console.log(figures());
