@@ -71,7 +71,8 @@ export function toRecord(row: TaskRow): TaskRecord {
     inputHash: row.input_hash,
     submitLeaseBy: row.submit_lease_by,
     submitLeaseUntil: toNumber(row.submit_lease_until),
-    submitAt: Number(row.submit_at),
+    // Embedded stores of earlier versions may hold fractions, which PostgreSQL refuses.
+    submitAt: Math.round(Number(row.submit_at)),
     notNowCount: row.not_now_count,
     notNowSince: toNumber(row.not_now_since),
     markedAt: toNumber(row.marked_at),

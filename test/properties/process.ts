@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { openSqliteStore } from '../support/open-store.ts';
+import type { StoreLocation } from '../../src/store/open-connections.ts';
+import { openTaskStore } from '../support/open-store.ts';
 import { createCallbackAddress } from '../../src/tasks/callback-address.ts';
 import type { Clock } from '../../src/tasks/clock.ts';
 import { createFeed } from '../../src/tasks/feed.ts';
@@ -24,7 +25,7 @@ export interface Process {
 }
 
 export interface ProcessOptions {
-  readonly dataDir: string;
+  readonly location: StoreLocation;
   readonly clock: Clock;
   readonly provider: Provider;
   /** Told of every row that is asked to be added, and of the one that is there then. */
@@ -35,21 +36,18 @@ export interface ProcessOptions {
   readonly count: (change: 1 | -1) => void;
 }
 
-const MINUTE = 60_000;
-
 /** No limit is ever reached, and what nobody announced is looked for rarely: both have tests of their own. */
 const TIMINGS: Timings = {
   ...DEFAULT_TIMINGS,
   ...TIMES,
   createsPerWindow: 1000,
   queriesPerSecond: 1000,
-  submitLease: MINUTE,
 };
 
 const ignore = (): void => undefined;
 
 export async function startProcess(options: ProcessOptions): Promise<Process> {
-  const { dataDir, onChanges, onError, onInsert } = options;
+  const { location, onChanges, onError, onInsert } = options;
   let isDead = false;
   const clock: Clock = {
     now: () => options.clock.now(),
@@ -62,7 +60,7 @@ export async function startProcess(options: ProcessOptions): Promise<Process> {
   const feed = createFeed(() => {
     onError(new Error('a listener of the feed failed'));
   });
-  const real = await openSqliteStore(dataDir, (changes) => {
+  const real = await openTaskStore(location, (changes) => {
     onChanges(changes);
     feed.publish(changes);
     changes.forEach(outcomes.tell);
@@ -73,7 +71,7 @@ export async function startProcess(options: ProcessOptions): Promise<Process> {
     return stored;
   };
   const store = mortal({ ...real, insert }, () => isDead, options.count);
-  await store.takeOver(clock.now());
+  if (location.kind === 'sqlite') await store.takeOver(clock.now());
   const callbackAddress = createCallbackAddress(
     await store.secret('callback'),
     () => 'https://gateway.example',

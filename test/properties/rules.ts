@@ -20,6 +20,8 @@ export const TIMES = {
   checkIntervalMax: 2 * MINUTE,
   outcomeLook: 5 * SECOND,
   idleLook: MINUTE,
+  submitLease: MINUTE,
+  checkLease: 5 * SECOND,
 } as const;
 
 /** How much later than at its time a deadline may be noticed: at the next look for work that nobody announced, */
@@ -37,6 +39,8 @@ export interface Standing {
   readonly isVisible: boolean;
   /** Refused before anybody was told of it. */
   readonly refusal: string | null;
+  /** Its process died before it was sent or announced, and nobody took over. */
+  readonly isOrphan: boolean;
   /** Deleted: nobody was told of it and it was never sent. */
   readonly isGone: boolean;
   readonly providerTaskId: string | null;
@@ -64,7 +68,7 @@ export type Happening = { readonly at: number } & (
       /** false when the answer shows the callback address of another task. */
       readonly isOurs: boolean;
     }
-  | { readonly kind: 'killed'; readonly isBusy: boolean }
+  | { readonly kind: 'killed'; readonly isBusy: boolean; readonly isTakenOver: boolean }
 );
 
 export function newStanding(createdAt: number, holdsKey: boolean): Standing {
@@ -73,6 +77,7 @@ export function newStanding(createdAt: number, holdsKey: boolean): Standing {
     failure: null,
     isVisible: false,
     refusal: null,
+    isOrphan: false,
     isGone: false,
     providerTaskId: null,
     holdsKey,
@@ -193,13 +198,18 @@ function lose(task: Standing, at: number): Standing {
   return { ...task, isVisible: true, submission: 'unknown', submissionSince: at };
 }
 
-/** The process dies and another one takes over. Where it was busy, it may just have set the mark. */
-function restart(task: Standing, { at, isBusy }: { readonly at: number; readonly isBusy: boolean }) {
-  if (task.submission === 'in the air' && task.state === 'SUBMITTING')
+/** The process dies and another one follows. Where it was busy, it may just have set the mark. */
+function restart(task: Standing, what: Happening & { readonly kind: 'killed' }): readonly Standing[] {
+  const { at, isBusy, isTakenOver } = what;
+  if (task.submission === 'in the air' && task.state === 'SUBMITTING') {
+    // Where others may live on, the mark has to run out.
+    if (!isTakenOver) return [task];
     return task.isHinted ? [lose(task, at), task] : [lose(task, at)];
+  }
   if (task.submission !== 'waiting') return [task];
-  const unsent = task.isVisible ? task : { ...task, isGone: true };
-  return isBusy ? [unsent, lose(task, at)] : [unsent];
+  const unsent = task.isVisible ? task : { ...task, [isTakenOver ? 'isGone' : 'isOrphan']: true };
+  const sent: Standing = { ...task, submission: 'in the air', submissionSince: at };
+  return isBusy ? [unsent, isTakenOver ? lose(task, at) : sent] : [unsent];
 }
 
 /** How a task may stand at `now` by the clock alone; `announceAt`: when a mutation that waits for it must answer. */
@@ -232,6 +242,10 @@ interface Deadline {
 function nextDeadline(task: Standing): Deadline | null {
   if (task.isGone || task.refusal !== null || rank(task.state) === rank('FAIL')) return null;
   const { createdAt, isHinted, submission, submissionSince } = task;
+  if (task.isOrphan && !task.isVisible && submission === 'waiting') {
+    const at = createdAt + TIMES.createWait + TIMES.submitLease;
+    return { at, slack: TIMES.submitLease, isAsking: false, then: (orphan) => ({ ...orphan, isGone: true }) };
+  }
   if (task.providerTaskId !== null)
     return { at: createdAt + TIMES.taskDeadline, slack: QUESTION, isAsking: true, then: endAs('EXPIRED') };
   const slack = isHinted ? QUESTION : LOOK;

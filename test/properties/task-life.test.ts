@@ -4,34 +4,43 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
+import type { StoreLocation } from '../../src/store/open-connections.ts';
 import { onTestEnd } from '../support/leftovers.ts';
+import { temporaryDatabase } from '../support/postgres-database.ts';
 import { randomFrom } from '../support/random.ts';
 import { judge, judgeEnd } from './judge.ts';
 import { life, type Step } from './steps.ts';
 import { createWorld } from './world.ts';
 
 /** How many lives are tried; more for a longer search: `RUNS=2000 SEED=1 npx vitest run --project test test/properties`. */
-const RUNS = Number(process.env['RUNS'] ?? 60);
+const runsOf = (usual: number): number => Number(process.env['RUNS'] ?? usual);
 /** The same lives in every run unless another seed is given: a gate must not depend on luck. */
 const SEED = Number(process.env['SEED'] ?? 20_261_122);
 
 /** Long enough for every deadline. */
 const REST: Step = { step: 'wait', seconds: 45 * 60, isQuiet: true };
 
-describe('whatever happens to tasks, in whatever order', () => {
+const STORES = [
+  { store: 'SQLite', runs: runsOf(60), locate: quickDir },
+  // Every statement is a round trip there.
+  { store: 'PostgreSQL', runs: runsOf(3), locate: database },
+];
+
+describe.each(STORES)('whatever happens to tasks on $store, in whatever order', ({ locate, runs }) => {
   test(
-    `each one stands as the rules say, is seen so, and is sent once (${RUNS} lives, seed ${SEED})`,
+    `each one stands as the rules say, is seen so, and is sent once (${runs} lives, seed ${SEED})`,
     async () => {
-      await fc.assert(fc.asyncProperty(life, live), { seed: SEED, numRuns: RUNS });
+      const property = fc.asyncProperty(life, async (steps) => live(steps, await locate()));
+      await fc.assert(property, { seed: SEED, numRuns: runs });
     },
-    RUNS * 2000,
+    30_000 + runs * 5000,
   );
 });
 
 /** Lives through the steps, judges after each, and shows the whole life where one is wrong. */
-async function live(steps: readonly Step[]): Promise<void> {
+async function live(steps: readonly Step[], location: StoreLocation): Promise<void> {
   vi.spyOn(Math, 'random').mockImplementation(randomFrom(steps.length));
-  const world = await createWorld(await quickDir());
+  const world = await createWorld(location);
   try {
     for (const step of [...steps, REST]) {
       await world.take(step);
@@ -45,8 +54,12 @@ async function live(steps: readonly Step[]): Promise<void> {
 }
 
 /** In memory where there is such a place: a disk's speed is no part of the rules. */
-async function quickDir(): Promise<string> {
+async function quickDir(): Promise<StoreLocation> {
   const dir = await mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'kineograph-test-'));
   onTestEnd(() => rm(dir, { recursive: true, force: true }));
-  return dir;
+  return { kind: 'sqlite', dataDir: dir };
+}
+
+async function database(): Promise<StoreLocation> {
+  return { kind: 'postgres', url: await temporaryDatabase(), readers: 2 };
 }

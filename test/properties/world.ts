@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import type { StoreLocation } from '../../src/store/open-connections.ts';
 import type { AnnouncedRecord, TaskRecord } from '../../src/tasks/task.ts';
 import { createVirtualClock } from '../support/virtual-clock.ts';
 import { createInputs, type Begun } from './inputs.ts';
@@ -29,7 +30,7 @@ export interface World {
 const START = Date.UTC(2026, 10, 22);
 
 /** A gateway without its doors, everything that happens to it, and what the rules say that must follow. */
-export async function createWorld(dataDir: string): Promise<World> {
+export async function createWorld(location: StoreLocation): Promise<World> {
   const tasks: KnownTask[] = [];
   const readers: Reader[] = [];
   const history: AnnouncedRecord[] = [];
@@ -51,7 +52,7 @@ export async function createWorld(dataDir: string): Promise<World> {
 
   function start(): Promise<Process> {
     return startProcess({
-      dataDir,
+      location,
       clock,
       provider,
       onInsert,
@@ -140,7 +141,8 @@ export async function createWorld(dataDir: string): Promise<World> {
     mutations.die();
     await process.kill();
     provider.forgetCalls();
-    const what = { kind: 'killed', at: now(), isBusy: wanted.length > 0 } as const;
+    const isTakenOver = location.kind === 'sqlite';
+    const what = { kind: 'killed', at: now(), isBusy: wanted.length > 0, isTakenOver } as const;
     for (const task of tasks) {
       const before = reach(task.standings, eventsOf(task, begun, false), now());
       task.standings = unique(before.flatMap((standing) => after(standing, what)));

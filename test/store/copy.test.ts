@@ -111,6 +111,15 @@ describe('a copy of a data directory in PostgreSQL', () => {
     expect(await contentOf(at(url))).toEqual(content);
   });
 
+  it('may be of tasks whose time to be sent again is no whole number, as earlier versions wrote it', async () => {
+    const [dataDir, url] = [await temporaryDir(), await emptyDatabase()];
+    await fill(dataDir, (store) => insertHidden(store, { id: 'old', submitAt: NOW + 0.75 }));
+    await copy(dataDir, url);
+    const store = await openTaskStore(at(url));
+    onTestEnd(() => store.close());
+    expect((await store.get('old'))?.submitAt).toBe(NOW + 1);
+  });
+
   it('goes on where the directory ended: with the next revision, and the same tasks to those who ask', async () => {
     const [dataDir, url] = [await temporaryDir(), await emptyDatabase()];
     await fill(dataDir);

@@ -21,6 +21,10 @@ describe('the time until a create call is tried again', () => {
     expect(Math.max(...delays)).toBeLessThanOrEqual(max);
   });
 
+  it.each([0, 1, 6, 30])('is a whole number of ms, as stores keep it (after %i earlier ones)', (earlier) => {
+    expect(draws(earlier).filter((delay) => !Number.isInteger(delay))).toEqual([]);
+  });
+
   it.each([6, 10, 30, 2000])(
     'is about a minute in the end (after %i earlier ones), and never more',
     (earlier) => {
