@@ -8,7 +8,7 @@ import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.
 import { createBody, created, notVisibleYet, refused } from '../support/kie.ts';
 import { temporaryDatabase } from '../support/postgres-database.ts';
 import { createTask } from './client.ts';
-import { readiness, startReplica, type Replica } from './replica.ts';
+import { readiness, startReplica, type Replica } from '../support/replica.ts';
 
 /** What the connection on which a replica is woken has said. */
 const LISTEN = 'listen "kineograph"';

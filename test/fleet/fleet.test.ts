@@ -15,7 +15,7 @@ import {
 } from './fleet-judge.ts';
 import { startFleetProvider, type FleetProvider } from './fleet-provider.ts';
 import { startFleet, type Fleet } from './fleet.ts';
-import { readiness, type Replica } from './replica.ts';
+import { readiness, type Replica } from '../support/replica.ts';
 
 const TASKS = 500;
 const SUBSCRIBERS = 300;

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { temporaryDir } from '../support/gateway.ts';
-import { startBuilt, type BuiltGateway } from '../support/process.ts';
-import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
-import { named } from '../support/waits.ts';
+import { temporaryDir } from './gateway.ts';
+import { startBuilt, type BuiltGateway } from './process.ts';
+import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
+import { named } from './waits.ts';
 
 /** A gateway as one of several on a PostgreSQL database, which it reaches through a network of its own. */
 export interface Replica extends BuiltGateway {

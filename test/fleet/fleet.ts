@@ -5,7 +5,7 @@ import { CREATE, input } from '../support/documents.ts';
 import { HMAC_KEY } from '../support/gateway.ts';
 import { graphql } from '../support/graphql-http-client.ts';
 import type { ProcessExit } from '../support/process.ts';
-import { startReplica, type Replica } from './replica.ts';
+import { startReplica, type Replica } from '../support/replica.ts';
 
 /** Replicas that come and go, behind an address that stays. */
 export interface Fleet {
