@@ -1,16 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ConfigError, parseConfig } from '../src/config.ts';
-
-/** The report that an environment earns. */
-function reportOf(env: Record<string, string>): string {
-  try {
-    parseConfig(env);
-  } catch (error) {
-    if (error instanceof ConfigError) return error.message;
-    throw error;
-  }
-  throw new Error('expected a ConfigError');
-}
+import { parseConfig } from '../src/config.ts';
+import { reportOf } from './support/config-report.ts';
 
 describe('the settings of the store', () => {
   it.each(['postgres://me:hush@db.example:5433/tasks?sslmode=require', 'postgresql:///tasks'])(

@@ -5,17 +5,7 @@ import { ConfigError, parseConfig } from '../src/config.ts';
 import { renderEnvExample } from '../src/config/env-example.ts';
 import { isLoopback } from '../src/config/loopback.ts';
 import { listVariables } from '../src/config/variables.ts';
-
-/** The report that an environment earns. Fails when it earns none. */
-function reportOf(env: Record<string, string>): string {
-  try {
-    parseConfig(env);
-  } catch (error) {
-    if (error instanceof ConfigError) return error.message;
-    throw error;
-  }
-  throw new Error('expected a ConfigError');
-}
+import { reportOf } from './support/config-report.ts';
 
 /** What processes really inherit: shells, desktops, containers, CI, clouds, language tools. */
 const ORDINARY = `PATH HOME HOSTNAME HOSTTYPE LOGNAME USER USERNAME SHELL SHLVL PWD OLDPWD LANG LANGUAGE LC_ALL TERM

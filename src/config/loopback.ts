@@ -10,3 +10,8 @@ export function isLoopback(host: string): boolean {
   if (version === 0) return host.toLowerCase() === 'localhost';
   return loopback.check(host, version === 6 ? 'ipv6' : 'ipv4');
 }
+
+/** The same for the host of a URL, in which an IPv6 address stands in brackets. */
+export function isOnLoopback({ hostname }: URL): boolean {
+  return isLoopback(hostname.replace(/^\[|\]$/g, ''));
+}

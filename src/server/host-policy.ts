@@ -1,4 +1,4 @@
-import { isLoopback } from '../config/loopback.ts';
+import { isLoopback, isOnLoopback } from '../config/loopback.ts';
 
 /** Whether a request may be for the host that it names. */
 export type HostPolicy = (hostHeader: string | undefined) => boolean;
@@ -19,7 +19,7 @@ export function createHostPolicy(options: {
     // A host and a port; with more than that the parser would find the host elsewhere than others do.
     if (header === undefined || /[@/\\?#]/.test(header) || !URL.canParse(`http://${header}`)) return false;
     const named = new URL(`http://${header}`);
-    if (isLoopback(named.hostname.replace(/^\[|\]$/g, ''))) return true;
+    if (isOnLoopback(named)) return true;
     const own = publicUrl();
     return own !== null && new URL(own).hostname === named.hostname;
   };

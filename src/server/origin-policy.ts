@@ -1,4 +1,4 @@
-import { isLoopback } from '../config/loopback.ts';
+import { isLoopback, isOnLoopback } from '../config/loopback.ts';
 
 export interface OriginPolicyOptions {
   /** Origins that may always call. */
@@ -25,6 +25,6 @@ export function createOriginPolicy({ allowedOrigins, host, publicUrl }: OriginPo
     if (!URL.canParse(origin)) return false;
     const page = new URL(origin);
     if (page.host === hostHeader?.toLowerCase()) return true;
-    return isLoopback(host) && isLoopback(page.hostname.replace(/^\[|\]$/g, ''));
+    return isLoopback(host) && isOnLoopback(page);
   };
 }

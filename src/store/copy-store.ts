@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Kysely, Transaction } from 'kysely';
 import type { Connections } from './connections.ts';
 import type { Database } from './database.ts';
+import { readNewestRevision } from './owner-reads.ts';
 import { toRecord, toRow } from './record.ts';
 
 const PAGE = 500;
@@ -35,7 +36,7 @@ export async function copyStore(from: Connections, to: Connections): Promise<Cop
 
 async function assertEmpty(trx: Transaction<Database>): Promise<void> {
   const task = await trx.selectFrom('tasks').select('id').limit(1).executeTakeFirst();
-  const revision = await revisionOf(trx);
+  const revision = await readNewestRevision(trx);
   if (task !== undefined || revision > 0)
     throw new Error('The database that is to be copied to has tasks already. Give it an empty one.');
 }
@@ -73,14 +74,9 @@ async function readSecrets(db: Kysely<Database>) {
 }
 
 async function copyCounter(from: Kysely<Database>, to: Kysely<Database>): Promise<number> {
-  const value = await revisionOf(from);
+  const value = await readNewestRevision(from);
   await to.updateTable('counters').set({ value }).where('name', '=', 'revision').execute();
   return value;
-}
-
-async function revisionOf(db: Kysely<Database>): Promise<number> {
-  const counter = db.selectFrom('counters').select('value').where('name', '=', 'revision');
-  return Number((await counter.executeTakeFirstOrThrow()).value);
 }
 
 async function fingerprint(
@@ -93,7 +89,7 @@ async function fingerprint(
     // As records: what a driver gives as number and what as text differs.
     for (const row of rows) hash.update(JSON.stringify([toRecord(row), row.marked_by]));
   }
-  hash.update(JSON.stringify([await readSlots(db), await readSecrets(db), await revisionOf(db)]));
+  hash.update(JSON.stringify([await readSlots(db), await readSecrets(db), await readNewestRevision(db)]));
   return { tasks, digest: hash.digest('hex') };
 }
 

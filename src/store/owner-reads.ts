@@ -39,10 +39,12 @@ export function createOwnerReads(db: Kysely<Database>): OwnerReads {
         return rows.map(toAnnounced);
       }),
 
-    newestRevision: () =>
-      available(async () => {
-        const counter = db.selectFrom('counters').select('value').where('name', '=', 'revision');
-        return Number((await counter.executeTakeFirstOrThrow()).value);
-      }),
+    newestRevision: () => available(() => readNewestRevision(db)),
   };
+}
+
+/** The newest revision that was given to any task; 0 before the first. */
+export async function readNewestRevision(db: Kysely<Database>): Promise<number> {
+  const counter = db.selectFrom('counters').select('value').where('name', '=', 'revision');
+  return Number((await counter.executeTakeFirstOrThrow()).value);
 }

@@ -3,8 +3,8 @@ import { Pool, type PoolClient, type PoolConfig } from 'pg';
 import { isOutage } from './postgres-outage.ts';
 
 /** How long a connection may take to come about, and one statement to be answered, in ms. */
-export const CONNECT_TIMEOUT_MS = 5000;
-export const STATEMENT_TIMEOUT_MS = 10_000;
+const CONNECT_TIMEOUT_MS = 5000;
+const STATEMENT_TIMEOUT_MS = 10_000;
 /** The server gives up first and says so; a client that hears nothing by then has lost its connection. */
 const ANSWER_TIMEOUT_MS = STATEMENT_TIMEOUT_MS + 2000;
 

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { TaskStore } from '../tasks/store.ts';
 import type { Database } from './database.ts';
-import { waitsItsTurn } from './turns.ts';
+import { awaitsOutcome, waitsItsTurn } from './turns.ts';
 import type { WriterQueue } from './writer-queue.ts';
 
 type Sweeps = Pick<TaskStore, 'takeOver' | 'sweepOrphans' | 'sweep'>;
@@ -28,10 +28,7 @@ async function takeOver(db: Kysely<Database>, now: number): Promise<void> {
   await db
     .updateTable('tasks')
     .set((eb) => ({ next_check_at: now, version: eb('version', '+', 1) }))
-    .where('state', '=', 'SUBMITTING')
-    .where('marked_at', 'is not', null)
-    .where('unknown_since', 'is', null)
-    .where('refusal', 'is', null)
+    .where(awaitsOutcome)
     .execute();
 }
 

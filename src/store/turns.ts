@@ -17,6 +17,16 @@ export function waitsItsTurn(eb: ExpressionBuilder<Database, 'tasks'>) {
   ]);
 }
 
+/** A task whose mark is set, and of whose create call nothing is written. */
+export function awaitsOutcome(eb: ExpressionBuilder<Database, 'tasks'>) {
+  return eb.and([
+    eb('state', '=', 'SUBMITTING'),
+    eb('marked_at', 'is not', null),
+    eb('unknown_since', 'is', null),
+    eb('refusal', 'is', null),
+  ]);
+}
+
 /** Marks as many waiting tasks as there are free slots; to be run in one transaction. */
 export async function takeTurns(db: Kysely<Database>, turns: Turns): Promise<Claim> {
   const { limit, now, windowMs } = turns;
@@ -42,10 +52,7 @@ async function markedBefore(db: Kysely<Database>, { attempt }: Turns): Promise<T
     .selectFrom('tasks')
     .selectAll()
     .where('marked_by', '=', attempt)
-    .where('state', '=', 'SUBMITTING')
-    .where('marked_at', 'is not', null)
-    .where('unknown_since', 'is', null)
-    .where('refusal', 'is', null)
+    .where(awaitsOutcome)
     .execute();
   return rows.map(toRecord);
 }

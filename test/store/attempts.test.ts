@@ -1,24 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import type { Claim, TaskStore } from '../../src/tasks/store.ts';
 import type { TaskRecord } from '../../src/tasks/task.ts';
-import { FAILURE, NOW, PROCESS, amended, idsOf, insertHidden, insertVisible, saved } from './records.ts';
+import { FAILURE, NOW, amended, idsOf, insertHidden, insertVisible, saved, takeTurns } from './records.ts';
 import { STORES } from './stores.ts';
 
-/** Takes turns in an attempt, with two slots in ten seconds unless told otherwise. */
+/** Takes turns in an attempt. */
 function take(
   store: TaskStore,
   attempt: string,
-  changes: { readonly now?: number; readonly limit?: number; readonly processId?: string } = {},
+  changes: Parameters<typeof takeTurns>[1] = {},
 ): Promise<Claim> {
-  return store.takeTurns({
-    now: NOW,
-    limit: 2,
-    processId: PROCESS,
-    attempt,
-    windowMs: 10_000,
-    checkAfterMs: 90_000,
-    ...changes,
-  });
+  return takeTurns(store, { ...changes, attempt });
 }
 
 /** What is known of a call that somebody has made for a marked task. */

@@ -1,5 +1,6 @@
 import type { TaskFailure } from '../../src/tasks/failure.ts';
-import type { TaskStore } from '../../src/tasks/store.ts';
+import { randomUUID } from 'node:crypto';
+import type { Claim, TaskStore } from '../../src/tasks/store.ts';
 import { MODEL, type AnnouncedRecord, type TaskRecord } from '../../src/tasks/task.ts';
 
 /** The moment around which these tests take place. */
@@ -78,4 +79,20 @@ export async function amended(store: TaskStore, next: TaskRecord): Promise<TaskR
 
 export function idsOf(records: readonly TaskRecord[]): string[] {
   return records.map(({ id }) => id);
+}
+
+/** Takes turns at NOW, in an attempt of its own, with two slots in ten seconds, unless told otherwise. */
+export function takeTurns(
+  store: TaskStore,
+  changes: Partial<Parameters<TaskStore['takeTurns']>[0]> = {},
+): Promise<Claim> {
+  return store.takeTurns({
+    now: NOW,
+    limit: 2,
+    processId: PROCESS,
+    attempt: randomUUID(),
+    windowMs: 10_000,
+    checkAfterMs: 90_000,
+    ...changes,
+  });
 }
