@@ -16,7 +16,7 @@ export default defineConfig({
         test: {
           name: 'test',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/system/**', 'test/fleet/**'],
+          exclude: ['test/system/**'],
           globalSetup: ['test/support/postgres-server.ts'],
           setupFiles: ['test/support/setup.ts'],
           // Loading the gateway anew for each file would take longer than its tests.
@@ -24,18 +24,6 @@ export default defineConfig({
           // A bound for what hangs, not a measure: on a busy machine everything takes longer.
           testTimeout: 30_000,
           hookTimeout: 30_000,
-        },
-      },
-      {
-        extends: true,
-        test: {
-          // By hand, while it is not explained why a task of a fleet sometimes ends as SUBMISSION_UNKNOWN.
-          name: 'fleet',
-          include: ['test/fleet/**/*.test.ts'],
-          testTimeout: 180_000,
-          hookTimeout: 60_000,
-          globalSetup: ['test/support/postgres-server.ts'],
-          setupFiles: ['test/support/setup.ts'],
         },
       },
       {

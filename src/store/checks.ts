@@ -10,7 +10,8 @@ const SECOND_MS = 1000;
 
 /** Leases the most overdue tasks, as many as the query limit allows; to be run in one transaction. */
 export async function claimDue(db: Kysely<Database>, checks: Checks): Promise<Claim> {
-  const { leaseMs, limitPerSecond, now } = checks;
+  const { leaseMs, limitPerSecond } = checks;
+  const now = checks.now();
   const taken = await countSlots(db, 'query', now - SECOND_MS);
   const due = await mostOverdue(db, now, limitPerSecond - taken.count);
   for (const task of due) await takeSlot(db, 'query', task.owner, now);

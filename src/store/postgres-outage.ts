@@ -2,6 +2,8 @@ import { DatabaseError } from 'pg';
 
 /** Classes of SQLSTATE that speak of the server and not of the statement: connections, resources, an operator, itself. */
 const CLASSES = new Set(['08', '53', '57', '58']);
+/** The server ended the connection because its transaction had been left alone for too long. */
+const IDLE_IN_TRANSACTION = '25P03';
 
 /** What pg says itself of connections that ended or did not come about; it gives no codes. */
 const OF_CONNECTIONS =
@@ -12,7 +14,10 @@ const OF_CONNECTIONS =
  * succeed on another connection or at another time.
  */
 export function isOutage(error: unknown): boolean {
-  if (error instanceof DatabaseError) return CLASSES.has(error.code?.slice(0, 2) ?? '');
+  if (error instanceof DatabaseError) {
+    const { code = '' } = error;
+    return CLASSES.has(code.slice(0, 2)) || code === IDLE_IN_TRANSACTION;
+  }
   if (error instanceof AggregateError) return error.errors.some(isOutage);
   return error instanceof Error && (isOfTheSystem(error) || OF_CONNECTIONS.test(error.message));
 }

@@ -4,17 +4,26 @@ import { isOutage } from './postgres-outage.ts';
 
 /** How long a connection may take to come about, and one statement to be answered, in ms. */
 const CONNECT_TIMEOUT_MS = 5000;
-const STATEMENT_TIMEOUT_MS = 10_000;
+const STATEMENT_TIMEOUT_MS = 5000;
 /** The server gives up first and says so; a client that hears nothing by then has lost its connection. */
-const ANSWER_TIMEOUT_MS = STATEMENT_TIMEOUT_MS + 2000;
+const ANSWER_TIMEOUT_MS = STATEMENT_TIMEOUT_MS + 1000;
+/** A process that was cut off in the middle of a transaction holds its locks for so long. */
+const IDLE_IN_TRANSACTION_MS = 2500;
 
 export const CONNECTION: PoolConfig = {
   application_name: 'kineograph',
   connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
   query_timeout: ANSWER_TIMEOUT_MS,
   statement_timeout: STATEMENT_TIMEOUT_MS,
-  idle_in_transaction_session_timeout: STATEMENT_TIMEOUT_MS,
+  idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
   keepAlive: true,
+};
+
+/** 0: without a bound. */
+const PATIENT: PoolConfig = {
+  query_timeout: 0,
+  statement_timeout: 0,
+  idle_in_transaction_session_timeout: 0,
 };
 
 export interface OurPool extends PostgresPool {
@@ -31,8 +40,11 @@ export function createPostgresPool(options: {
   readonly size: number;
   /** Told of connections that break while nobody uses them. */
   readonly onError: (error: unknown) => void;
+  /** Statements may take as long as they need. */
+  readonly isPatient?: true;
 }): OurPool {
-  const pool = new Pool({ ...CONNECTION, connectionString: options.url, max: options.size });
+  const { isPatient, size: max, url: connectionString } = options;
+  const pool = new Pool({ ...CONNECTION, ...(isPatient && PATIENT), connectionString, max });
   const pids = new Set<number>();
   pool.on('error', (error) => {
     // A connection that is being closed can no longer break.
@@ -52,19 +64,21 @@ export function createPostgresPool(options: {
 }
 
 function careful(client: PoolClient): PostgresPoolClient {
-  let isBroken = false;
+  let broken: { readonly by: unknown } | null = null;
   const query = async (text: string, values: readonly unknown[]): Promise<unknown> => {
+    // Such as the ROLLBACK after what went wrong: it would wait for an answer in vain.
+    if (broken) throw broken.by;
     try {
       return await client.query(text, [...values]);
     } catch (error) {
-      isBroken ||= isOutage(error);
+      if (isOutage(error)) broken = { by: error };
       throw error;
     }
   };
   return {
     query: query as PostgresPoolClient['query'],
     release: () => {
-      client.release(isBroken);
+      client.release(broken !== null);
     },
   };
 }

@@ -15,7 +15,7 @@ export interface PostgresOptions {
   readonly readers: number;
   readonly onError: (error: unknown) => void;
   /** Brings the database to the form that is needed before anything else is done. */
-  readonly prepare: (writer: Kysely<Database>) => Promise<unknown>;
+  readonly prepare: (db: Kysely<Database>) => Promise<unknown>;
 }
 
 /** A restart of the database, or a switch to its replica, is outlasted; the callers of a longer outage are told. */
@@ -38,19 +38,13 @@ export async function openPostgres({
   readers,
   url,
 }: PostgresOptions): Promise<Connections> {
+  await prepareDatabase(url, prepare, onError);
   const readerPool = createPostgresPool({ url, size: readers, onError });
   // One batch is written at a time.
   const writerPool = createPostgresPool({ url, size: 1, onError });
   const reader = new Kysely<Database>({ dialect: new PostgresDialect({ pool: readerPool }) });
   const writer = new Kysely<Database>({ dialect: new PostgresDialect({ pool: writerPool }) });
   let stopListening = (): Promise<void> => Promise.resolve();
-
-  try {
-    await prepare(writer);
-  } catch (error) {
-    await writer.destroy();
-    throw error instanceof StoreFormError ? error : unusable(url, error);
-  }
   return {
     reader,
     writer,
@@ -67,6 +61,23 @@ export async function openPostgres({
       await Promise.race([closed, delay(CLOSE_MS, undefined, { ref: false })]);
     },
   };
+}
+
+/** On a connection of its own: a migration takes its time, and waits as long as another process is at it. */
+async function prepareDatabase(
+  url: string,
+  prepare: PostgresOptions['prepare'],
+  onError: PostgresOptions['onError'],
+): Promise<void> {
+  const pool = createPostgresPool({ url, size: 1, onError, isPatient: true });
+  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+  try {
+    await prepare(db);
+  } catch (error) {
+    throw error instanceof StoreFormError ? error : unusable(url, error);
+  } finally {
+    await db.destroy();
+  }
 }
 
 async function takeLocks(trx: Transaction<Database>, locks: ReadonlySet<Lock>): Promise<void> {

@@ -29,9 +29,12 @@ export function createTaskStore(connections: Connections, options: TaskStoreOpti
     ? tellAtOnce(audience)
     : new ChangeFollower({ audience, newestRevision, changesAfter: readChanges(reader), onError });
   connections.listen(follower.wake);
-  const queue = createWriterQueue(connections, (commit) => {
-    follower.committed(commit);
-    onWritten?.(commit.changes);
+  const queue = createWriterQueue(connections, {
+    committed(commit) {
+      follower.committed(commit);
+      onWritten?.(commit.changes);
+    },
+    inDoubt: follower.wake,
   });
 
   return {

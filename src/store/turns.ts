@@ -5,7 +5,8 @@ import type { Database } from './database.ts';
 import { toRecord } from './record.ts';
 import { countSlots, takeSlot } from './slots.ts';
 
-type Turns = Parameters<TaskStore['takeTurns']>[0];
+type Query = Parameters<TaskStore['takeTurns']>[0];
+type Turns = Omit<Query, 'now'> & { readonly now: number };
 
 /** A task that was not sent yet, or whose mark was taken back. */
 export function waitsItsTurn(eb: ExpressionBuilder<Database, 'tasks'>) {
@@ -28,10 +29,13 @@ export function awaitsOutcome(eb: ExpressionBuilder<Database, 'tasks'>) {
 }
 
 /** Marks as many waiting tasks as there are free slots; to be run in one transaction. */
-export async function takeTurns(db: Kysely<Database>, turns: Turns): Promise<Claim> {
-  const { limit, now, windowMs } = turns;
-  const taken = await countSlots(db, 'create', now - windowMs);
+export async function takeTurns(db: Kysely<Database>, query: Query): Promise<Claim> {
+  const { limit, windowMs } = query;
+  const now = query.now();
+  const turns = { ...query, now };
+  await takeBackOldMarks(db, turns);
   const records = await markedBefore(db, turns);
+  const taken = await countSlots(db, 'create', now - windowMs);
   let newly = 0;
   for (const task of await nextInTurn(db, turns, limit - taken.count)) {
     const marked = await mark(db, task.id, turns);
@@ -46,7 +50,29 @@ export async function takeTurns(db: Kysely<Database>, turns: Turns): Promise<Cla
   return { records, nextAt: submitAt === null ? null : Math.max(freeAt, submitAt) };
 }
 
-/** By an earlier call of the same attempt whose commit was not heard of: nobody was given them. */
+/**
+ * Of an earlier call of the same attempt, whose commit was not heard of. Nobody was given them, so nothing was sent, also
+ * where another process has concluded by now that the answer was lost. They need new slots: theirs count no more.
+ */
+async function takeBackOldMarks(db: Kysely<Database>, { attempt, now, windowMs }: Turns): Promise<void> {
+  await db
+    .updateTable('tasks')
+    .set((eb) => ({
+      marked_at: null,
+      marked_by: null,
+      unknown_since: null,
+      next_check_at: null,
+      version: eb('version', '+', 1),
+    }))
+    .where('marked_by', '=', attempt)
+    .where('state', '=', 'SUBMITTING')
+    .where('marked_at', 'is not', null)
+    .where('refusal', 'is', null)
+    .where((eb) => eb.or([eb('marked_at', '<=', now - windowMs), eb('unknown_since', 'is not', null)]))
+    .execute();
+}
+
+/** By an earlier call of the same attempt, so lately that their slots still count. */
 async function markedBefore(db: Kysely<Database>, { attempt }: Turns): Promise<TaskRecord[]> {
   const rows = await db
     .selectFrom('tasks')

@@ -51,10 +51,18 @@ interface Write {
   readonly fail: (error: unknown) => void;
 }
 
-/** One batch is in flight at a time; committed changes are told in order of revision before callers are answered. */
+/** Who is told what became of the writes. */
+export interface CommitListener {
+  /** In order of revision, before the writers are answered. */
+  readonly committed: (commit: Commit) => void;
+  /** An answer was lost: it may have been committed, and nobody was told. */
+  readonly inDoubt: () => void;
+}
+
+/** One batch is in flight at a time. */
 export function createWriterQueue(
   { lock, notify, patience, writer }: Connections,
-  onCommit: (commit: Commit) => void,
+  { committed, inDoubt }: CommitListener,
 ): WriterQueue {
   let waiting: Write[] = [];
   let running: Promise<void> | null = null;
@@ -72,7 +80,7 @@ export function createWriterQueue(
 
   async function commitAll(batch: readonly Write[]): Promise<void> {
     try {
-      await outlast(patience, () => commit(batch));
+      await outlast(patience, () => commit(batch), inDoubt);
     } catch (error) {
       // One of them may be at fault: none of the others shall suffer for it. For an outage none is, and each would wait anew.
       if (batch.length === 1 || patience.isOutage(error)) for (const write of batch) write.fail(error);
@@ -95,7 +103,7 @@ export function createWriterQueue(
       if (changes.length > 0) await notify(trx);
       return { answers: results, ...revisions };
     });
-    if (changes.length > 0) onCommit({ changes, before, last });
+    if (changes.length > 0) committed({ changes, before, last });
     for (const answer of answers) answer();
   }
 

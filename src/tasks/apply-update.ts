@@ -29,9 +29,12 @@ export type Updatable = Pick<
  * The one rule book for what may happen to a task. Returns the task after the update, or null when the update
  * says nothing new: it is a duplicate, late, or about another task of the provider's.
  * A task only moves up; SUCCESS and FAIL absorb, except that a FAIL concluded from silence gives way to a true ending.
+ * `heardAt` is when the news came, in ms since the epoch; the times of a task never go back.
  */
-export function applyUpdate<T extends Updatable>(task: T, update: TaskUpdate, now: number): T | null {
+export function applyUpdate<T extends Updatable>(task: T, update: TaskUpdate, heardAt: number): T | null {
   if (isAboutAnother(task, update) || !isNews(task, update)) return null;
+  // News may wait for the store, and another process's clock may be ahead of ours.
+  const now = Math.max(heardAt, task.updatedAt);
   const ended = isTerminal(update.state);
   return {
     ...task,

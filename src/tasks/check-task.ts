@@ -17,7 +17,7 @@ export function startReconciler(ports: TaskPorts): Worker {
     idleMs: timings.idleLook,
     claim: () =>
       store.claimDue({
-        now: clock.now(),
+        now: clock.now,
         leaseMs: timings.checkLease,
         limitPerSecond: timings.queriesPerSecond,
       }),

@@ -1,7 +1,7 @@
 /** Time as the task's life sees it: what time it is, and being called later. */
 export interface Clock {
   /** ms since the epoch. */
-  now(): number;
+  readonly now: () => number;
   /** Calls `run` once after `ms` milliseconds, unless the returned function is called before. */
   after(ms: number, run: () => void): () => void;
 }

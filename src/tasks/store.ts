@@ -77,11 +77,12 @@ export interface TaskStore {
    * Takes free slots of the create limit (`limit` per `windowMs`, refused and repeated calls counted) for tasks that
    * wait their turn, round robin over owners, oldest first within one, and sets their marks, all in one transaction.
    * Only tasks that are announced or leased by `processId` are taken. Who gets a record back sends it, and nobody else.
-   * What an earlier call of the same `attempt` marked is returned again: to be repeated, and only then, when a call was
-   * rejected, since its marks may have been committed all the same.
+   * What an earlier call of the same `attempt` marked is returned again, or waits its turn anew: to be repeated, and only
+   * then, when a call was rejected, since its marks may have been committed all the same.
    */
   takeTurns(query: {
-    readonly now: number;
+    /** Asked once nobody else can take turns: a slot that was stamped earlier would count too short a time. */
+    readonly now: () => number;
     readonly processId: string;
     /** A name that no other call had, but the ones that this one repeats. */
     readonly attempt: string;
@@ -97,7 +98,8 @@ export interface TaskStore {
    * processes, and keeps others away from them for `leaseMs`.
    */
   claimDue(query: {
-    readonly now: number;
+    /** Asked once nobody else can claim. */
+    readonly now: () => number;
     readonly leaseMs: number;
     readonly limitPerSecond: number;
   }): Promise<Claim>;

@@ -16,7 +16,7 @@ export function startSubmitter(ports: TaskPorts, abandoned: AbortSignal): Worker
     idleMs: timings.idleLook,
     claim: async () => {
       const claim = await store.takeTurns({
-        now: clock.now(),
+        now: clock.now,
         processId,
         attempt,
         limit: timings.createsPerWindow,

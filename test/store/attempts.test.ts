@@ -18,7 +18,6 @@ const OUTCOMES: readonly (readonly [string, Partial<TaskRecord>])[] = [
   ['accepted', { state: 'WAITING', providerTaskId: 'kie-1' }],
   ['refused', { refusal: FAILURE }],
   ['failed', { state: 'FAIL', failure: FAILURE }],
-  ['in doubt', { unknownSince: NOW }],
   ['to be sent later', { markedAt: null, submitAt: NOW + 60_000 }],
 ];
 
@@ -80,6 +79,38 @@ describe.each(STORES)('an attempt to take turns in $name', ({ open }) => {
     if (!marked) throw new Error('nothing was marked');
     await amended(store, { ...marked, ...outcome });
     expect((await take(store, 'one')).records).toEqual([]);
+  });
+
+  it('sends a task anew that was given up for lost meanwhile: nobody was given it', async () => {
+    const { store } = await open();
+    await insertHidden(store);
+    const [marked] = (await take(store, 'one')).records;
+    if (!marked) throw new Error('nothing was marked');
+    const doubted = await saved(store, { ...marked, unknownSince: NOW + 90_000, nextCheckAt: NOW + 99_000 });
+    expect((await take(store, 'two', { now: NOW + 91_000 })).records).toEqual([]);
+    const now = NOW + 92_000;
+    const { records } = await take(store, 'one', { now });
+    expect(records).toEqual([
+      {
+        ...doubted,
+        markedAt: now,
+        nextCheckAt: now + 90_000,
+        unknownSince: null,
+        version: doubted.version + 2,
+      },
+    ]);
+  });
+
+  it('takes a slot anew for what it marked so long ago that its slot counts no more', async () => {
+    const { store } = await open();
+    const [one, two] = [await insertVisible(store), await insertVisible(store)];
+    await take(store, 'one');
+    const [three] = [await insertVisible(store)];
+    const now = NOW + 10_000;
+    expect(idsOf((await take(store, 'two', { now, limit: 1 })).records)).toEqual([three.id]);
+    expect((await take(store, 'one', { now, limit: 1 })).records).toEqual([]);
+    const again = await take(store, 'one', { now: now + 10_000 });
+    expect(idsOf(again.records).sort()).toEqual([one.id, two.id].sort());
   });
 
   it('gets a task again that was only announced since', async () => {

@@ -7,7 +7,7 @@ import { STORES } from './stores.ts';
 const LEASE = 30_000;
 
 function claim(store: TaskStore, now = NOW, limitPerSecond = 10): Promise<Claim> {
-  return store.claimDue({ now, leaseMs: LEASE, limitPerSecond });
+  return store.claimDue({ now: () => now, leaseMs: LEASE, limitPerSecond });
 }
 
 function insertDue(store: TaskStore, nextCheckAt = NOW) {
@@ -128,7 +128,7 @@ describe.each(STORES)('the query limit in $name', ({ open }) => {
     const { store } = await open();
     await insertVisible(store);
     await store.takeTurns({
-      now: NOW,
+      now: () => NOW,
       processId: PROCESS,
       attempt: randomUUID(),
       limit: 1,

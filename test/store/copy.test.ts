@@ -85,9 +85,9 @@ describe('a copy of a data directory in PostgreSQL', () => {
   it('holds all that the directory holds: tasks of every kind, slots, secrets and the revision', async () => {
     const [dataDir, url] = [await temporaryDir(), await emptyDatabase()];
     const content = await fill(dataDir, async (store) => {
-      const turns = { now: NOW, limit: 2, processId: PROCESS, windowMs: 10_000, checkAfterMs: 90_000 };
+      const turns = { now: () => NOW, limit: 2, processId: PROCESS, windowMs: 10_000, checkAfterMs: 90_000 };
       await store.takeTurns({ ...turns, attempt: 'one' });
-      await store.claimDue({ now: NOW + 5000, leaseMs: 30_000, limitPerSecond: 10 });
+      await store.claimDue({ now: () => NOW + 5000, leaseMs: 30_000, limitPerSecond: 10 });
       const [task] = await store.page('ann', { limit: 1, below: null, states: ['SUBMITTING'] });
       if (task) await amended(store, task);
     });
@@ -176,7 +176,7 @@ describe('a copy is refused', () => {
     ['secrets', 'new.value := lower(new.value)'],
   ])('when the copied %s differ, and keeps nothing', async (table, change) => {
     const [dataDir, url] = [await temporaryDir(), await emptyDatabase()];
-    await fill(dataDir, (store) => store.claimDue({ now: NOW + 5000, leaseMs: 1, limitPerSecond: 10 }));
+    await fill(dataDir, (store) => store.claimDue({ now: () => NOW + 5000, leaseMs: 1, limitPerSecond: 10 }));
     await migrateStore(at(url));
     const before = await contentOf(at(url));
     await queryDatabase(

@@ -68,7 +68,7 @@ describe.each(WAYS)('a COMMIT that %s', (_, lose) => {
     const tasks = [await insertHidden(store), await insertHidden(store)];
     await insertHidden(store);
     const lost = proxy[lose]();
-    const turns = { now: NOW, limit: 2, processId: PROCESS, windowMs: 10_000, checkAfterMs: 90_000 };
+    const turns = { now: () => NOW, limit: 2, processId: PROCESS, windowMs: 10_000, checkAfterMs: 90_000 };
     const { records } = await store.takeTurns({ ...turns, attempt: 'one' });
     await lost;
     expect(idsOf(records).sort()).toEqual(idsOf(tasks).sort());
@@ -85,8 +85,8 @@ describe.each(WAYS)('a COMMIT that %s', (_, lose) => {
     const current = await store.get(task.id);
     expect(current).toEqual({ ...task, revision: current?.revision, version: 1 });
     expect([null, current]).toContainEqual(written);
-    // What comes after it has the feed catch up.
+    expect(await told.take()).toEqual(current);
     const last = await saved(store, await insertHidden(store));
-    expect([await told.take(), await told.take()]).toEqual([current, last]);
+    expect(await told.take()).toEqual(last);
   });
 });

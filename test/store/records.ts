@@ -81,13 +81,12 @@ export function idsOf(records: readonly TaskRecord[]): string[] {
   return records.map(({ id }) => id);
 }
 
+type TurnChanges = Partial<Omit<Parameters<TaskStore['takeTurns']>[0], 'now'>> & { readonly now?: number };
+
 /** Takes turns at NOW, in an attempt of its own, with two slots in ten seconds, unless told otherwise. */
-export function takeTurns(
-  store: TaskStore,
-  changes: Partial<Parameters<TaskStore['takeTurns']>[0]> = {},
-): Promise<Claim> {
+export function takeTurns(store: TaskStore, { now = NOW, ...changes }: TurnChanges = {}): Promise<Claim> {
   return store.takeTurns({
-    now: NOW,
+    now: () => now,
     limit: 2,
     processId: PROCESS,
     attempt: randomUUID(),

@@ -74,7 +74,7 @@ describe('several stores on one database', () => {
     await Promise.all(Array.from({ length: 40 }, () => insertVisible(replicas[0]?.store ?? never())));
     const claims = await everywhere(replicas, 6, (store, index) =>
       store.takeTurns({
-        now: NOW + index,
+        now: () => NOW + index,
         limit: 25,
         processId: 'any',
         attempt: crypto.randomUUID(),
@@ -94,7 +94,7 @@ describe('several stores on one database', () => {
       ),
     );
     const claims = await everywhere(replicas, 6, (store, index) =>
-      store.claimDue({ now: NOW + index, leaseMs: 30_000, limitPerSecond: 25 }),
+      store.claimDue({ now: () => NOW + index, leaseMs: 30_000, limitPerSecond: 25 }),
     );
     const ids = claims.flatMap(({ records }) => idsOf(records));
     expect([ids.length, new Set(ids).size]).toEqual([25, 25]);

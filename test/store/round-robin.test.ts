@@ -11,7 +11,7 @@ const WINDOW = 10_000;
 async function takeIn(store: TaskStore, window: number, limit: number) {
   const now = NOW + window * WINDOW;
   const turns = {
-    now,
+    now: () => now,
     limit,
     processId: PROCESS,
     attempt: randomUUID(),

@@ -6,7 +6,7 @@ import { STORES } from './stores.ts';
 
 function takeTurns(store: TaskStore, now = NOW) {
   return store.takeTurns({
-    now,
+    now: () => now,
     processId: PROCESS,
     attempt: randomUUID(),
     limit: 1,
@@ -16,7 +16,7 @@ function takeTurns(store: TaskStore, now = NOW) {
 }
 
 function claimDue(store: TaskStore, now = NOW) {
-  return store.claimDue({ now, leaseMs: 30_000, limitPerSecond: 10 });
+  return store.claimDue({ now: () => now, leaseMs: 30_000, limitPerSecond: 10 });
 }
 
 describe.each(STORES)('sweeping orphans in $name', ({ open }) => {

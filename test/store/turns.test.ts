@@ -168,7 +168,7 @@ describe.each(STORES)('the create limit in $name', ({ open }) => {
   it('is not touched by queries of the provider', async () => {
     const { store } = await open();
     await insertVisible(store, { state: 'WAITING', nextCheckAt: NOW });
-    await store.claimDue({ now: NOW, leaseMs: 1000, limitPerSecond: 10 });
+    await store.claimDue({ now: () => NOW, leaseMs: 1000, limitPerSecond: 10 });
     for (let n = 0; n < 2; n += 1) await insertVisible(store);
     expect((await takeTurns(store)).records).toHaveLength(2);
   });

@@ -1,4 +1,4 @@
-import type { ApiTask } from '../support/api-types.ts';
+import type { ApiTask } from '../../support/api-types.ts';
 import type { FleetCreate, FleetQuery } from './fleet-provider.ts';
 
 export interface KilledReplica {
@@ -66,9 +66,9 @@ function wasInTheAir({ at, closedAt, replica }: FleetCreate, killed: KilledRepli
   return replica === killed.name && at <= killed.at + 1000 && (closedAt ?? Infinity) > killed.at - 1000;
 }
 
-/** The most create calls that arrived within so many ms. */
-export function busiest(creates: readonly FleetCreate[], windowMs: number): number {
-  const times = creates.map(({ at }) => at).sort((a, b) => a - b);
+/** The most calls that there were within so many ms. */
+export function busiest(calls: readonly { readonly at: number }[], windowMs: number): number {
+  const times = calls.map(({ at }) => at).sort((a, b) => a - b);
   let most = 0;
   let start = 0;
   for (const [index, at] of times.entries()) {

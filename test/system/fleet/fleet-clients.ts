@@ -1,10 +1,10 @@
 import { createClient, type Client, type SubscribePayload } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ApiTask } from '../support/api-types.ts';
-import { TASKS_UPDATED, TASK_UPDATED } from '../support/documents.ts';
-import type { GraphqlResult } from '../support/graphql-result.ts';
-import { onTestEnd } from '../support/leftovers.ts';
+import type { ApiTask } from '../../support/api-types.ts';
+import { TASKS_UPDATED, TASK_UPDATED } from '../../support/documents.ts';
+import type { GraphqlResult } from '../../support/graphql-result.ts';
+import { onTestEnd } from '../../support/leftovers.ts';
 
 /** A socket that was closed, by whichever side. */
 export interface Closing {
