@@ -8,8 +8,11 @@ import { TASKS } from '../support/documents.ts';
 import { graphql, type GraphqlHttpAnswer } from '../support/graphql-http-client.ts';
 import { dataOf } from '../support/graphql-result.ts';
 import { randomFrom } from '../support/random.ts';
+import { sharedStore } from './shared-store.ts';
 
-const ROUNDS = 20;
+/** How often it is killed on each kind of store. */
+const ROUNDS = { SQLite: 20, PostgreSQL: 10 };
+type Store = keyof typeof ROUNDS;
 const WISHES_PER_ROUND = 8;
 const SEED = Number(process.env['CRASH_SEED'] ?? Date.now() % 1_000_000);
 
@@ -21,8 +24,17 @@ interface Wish {
   readonly result: Promise<ApiCreateResult>;
 }
 
-test(`killed ${ROUNDS} times at random moments of the traffic (CRASH_SEED=${SEED}), it loses nothing and pays for nothing twice`, async () => {
-  const { creates, follower, tasks, wishes } = await live(randomFrom(SEED));
+test.each([
+  ['SQLite', ROUNDS.SQLite],
+  ['PostgreSQL', ROUNDS.PostgreSQL],
+] as const)(
+  `on %s, killed %i times at random moments of the traffic (CRASH_SEED=${SEED}), it loses nothing and pays for nothing twice`,
+  survive,
+  180_000,
+);
+
+async function survive(store: Store): Promise<void> {
+  const { creates, follower, tasks, wishes } = await live(store, randomFrom(SEED));
   const why = `CRASH_SEED=${SEED}`;
 
   const troubles: string[] = [];
@@ -34,8 +46,8 @@ test(`killed ${ROUNDS} times at random moments of the traffic (CRASH_SEED=${SEED
   expect(troubles, why).toEqual([]);
   expect(stepsBack(follower.seen), why).toEqual([]);
   expect([...lastSeen(follower.seen).values()].sort(byId), why).toEqual([...tasks].sort(byId));
-  console.log(summary(tasks, creates));
-}, 180_000);
+  console.log(`${store}: ${summary(tasks, creates)}`);
+}
 
 /** What is wrong with how a wish ended; null when all is well. */
 function troubleOf(
@@ -66,16 +78,18 @@ function truths(create: Create | undefined, { providerTaskId }: ApiTask): readon
   return create.callsBack || providerTaskId !== null ? ['SUCCESS'] : ['SUBMISSION_UNKNOWN'];
 }
 
-async function live(random: () => number) {
+async function live(store: Store, random: () => number) {
   const provider = await startCrashProvider(
     () => reactionFrom(random),
     () => succession.running(),
   );
+  const shared = store === 'SQLite' ? null : await sharedStore();
   const succession: Succession = await createSuccession({
     program,
     providerUrl: provider.url,
-    env: { CREATE_WAIT_MS: '200', SUBMISSION_GRACE_MS: '1000', KIE_CREATES_PER_10S: '1000' },
+    env: { ...shared?.env, CREATE_WAIT_MS: '200', SUBMISSION_GRACE_MS: '1000', KIE_CREATES_PER_10S: '1000' },
     timings: {
+      ...shared?.timings,
       idleLook: 100,
       outcomeLook: 50,
       checkIntervalMin: 200,
@@ -95,7 +109,7 @@ async function live(random: () => number) {
     return client.create(prompt, `the key of ${prompt}`);
   };
   succession.load();
-  for (let round = 1; round <= ROUNDS; round += 1) {
+  for (let round = 1; round <= ROUNDS[store]; round += 1) {
     succession.load();
     const gateway = await succession.start();
     for (let number = 1; number <= WISHES_PER_ROUND; number += 1) {
@@ -182,5 +196,5 @@ function summary(tasks: readonly ApiTask[], creates: readonly Create[]): string 
     ends.set(end, (ends.get(end) ?? 0) + 1);
   }
   const counts = [...ends].map(([end, count]) => `${end} ${count}`).join(', ');
-  return `${ROUNDS} kills, seed ${SEED}: ${creates.length} create calls, ${tasks.length} tasks: ${counts}`;
+  return `seed ${SEED}: ${creates.length} create calls, ${tasks.length} tasks: ${counts}`;
 }

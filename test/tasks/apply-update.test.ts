@@ -58,6 +58,14 @@ const UPWARD = PAIRS.filter(({ from, to }) => RANKS[to] > RANKS[from]);
 const NOT_UPWARD = PAIRS.filter(({ from, to }) => RANKS[to] <= RANKS[from]);
 
 describe('a task', () => {
+  it('never goes back in time, whenever the news was heard', () => {
+    expect(applyUpdate(task('WAITING'), update('GENERATING'), THEN - 1)?.updatedAt).toBe(THEN);
+    expect(applyUpdate(task('WAITING'), update('FAIL'), THEN - 1)).toMatchObject({
+      updatedAt: THEN,
+      completedAt: THEN,
+    });
+  });
+
   it.each(UPWARD)('moves up from $from to $to', ({ from, to }) => {
     expect(applyUpdate(task(from), update(to), NOW)).toMatchObject({ state: to, updatedAt: NOW });
   });
