@@ -112,15 +112,18 @@ test(`three replicas that are killed, cut off and replaced, on a database that r
     why,
   ).toEqual([]);
   expect(last.size).toBe(TASKS);
-  expect(busiest(provider.creates, 10_000), why).toBeLessThanOrEqual(CREATES_PER_10S);
+  // By the provider's clock, with room for what a busy machine delays; by our own below, exactly.
+  expect(busiest(provider.creates, 9000), why).toBeLessThanOrEqual(CREATES_PER_10S);
   expect(queriedTwiceAtOnce(provider.queries), why).toEqual([]);
-  const querySlots = await queryDatabase(
-    postgres.url,
-    "select taken_at as at from slots where kind = 'query'",
-  );
-  expect(querySlots.length, why).toBeGreaterThanOrEqual(provider.queries.length);
-  const claims = querySlots.map((slot) => ({ at: Number(slot['at']) }));
-  expect(busiest(claims, 1000), why).toBeLessThanOrEqual(QUERIES_PER_S);
+  const limits = [
+    { kind: 'create', calls: provider.creates.length, limit: CREATES_PER_10S, windowMs: 10_000 },
+    { kind: 'query', calls: provider.queries.length, limit: QUERIES_PER_S, windowMs: 1000 },
+  ];
+  for (const { calls, kind, limit, windowMs } of limits) {
+    const slots = await slotsOf(postgres.url, kind);
+    expect(slots.length, `${kind}, ${why}`).toBeGreaterThanOrEqual(calls);
+    expect(busiest(slots, windowMs), `${kind}, ${why}`).toBeLessThanOrEqual(limit);
+  }
   experience.isOver = true;
   const clients = [...watchers, ...followers.map(({ client }) => client)];
   await Promise.all(clients.map(async (client) => client.dispose()));
@@ -141,7 +144,12 @@ test(`three replicas that are killed, cut off and replaced, on a database that r
       `requests repeated after: ${say(fleet.repetitions)}, callbacks answered: ${say(provider.answers)}`,
     ].join('; ');
   }
-}, 120_000);
+}, 240_000);
+
+async function slotsOf(databaseUrl: string, kind: string): Promise<readonly { readonly at: number }[]> {
+  const rows = await queryDatabase(databaseUrl, `select taken_at from slots where kind = '${kind}'`);
+  return rows.map((row) => ({ at: Number(row['taken_at']) }));
+}
 
 function byId(one: ApiTask, other: ApiTask): number {
   return one.id < other.id ? -1 : 1;
