@@ -53,7 +53,7 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
   const requestsPerOwner = createRateLimit(config.maxRequestsPerMinute, MINUTE_MS);
   const perOwner = createTally(config.maxSocketsPerOwner);
   const perAddress = createTally(config.maxSocketsPerAddress);
-  const graphql = await openGraphql(config, { log, tasks, mayCall, isOpen, perOwner, perAddress });
+  const { engine, hub } = await openGraphql(config, { log, tasks, mayCall, isOpen, perOwner, perAddress });
 
   const { maxBodyBytes, requestTimeoutMs } = config;
   const http = createHttpServer({ log, maxBodyBytes, requestTimeoutMs, forwarded, isOurHost });
@@ -61,7 +61,7 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
   const admit = createAdmit(authenticate, requestsPerOwner, (error) => {
     log.error({ err: error }, 'who sent a request could not be checked');
   });
-  await graphqlRoute(http, graphql, { admit, forwarded });
+  await graphqlRoute(http, engine, { admit, forwarded });
   await http.register((scope, _options, done) => {
     kieWebhook(scope, { tasks, hmacKeys: () => upstream.hmacKeys, now });
     done();
@@ -73,7 +73,8 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
     http: http.server,
     path: GRAPHQL_PATH,
     protocol: createProtocol({
-      begin: (caller) => graphql.getEnveloped({ admission: { caller }, connection: null }),
+      begin: (caller) => engine.getEnveloped({ admission: { caller }, connection: null }),
+      hub,
       welcome: createWelcome({ authenticate, perOwner, log }),
       admit: createAdmitOperation({ maxSubscriptions: config.maxSubscriptionsPerSocket, requestsPerOwner }),
     }),

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
+import { createHub, type Hub } from '../live/hub.ts';
 import type { Tally } from '../live/tally.ts';
 import type { Context } from '../resolvers/context.ts';
 import { createMaskError } from '../schema/mask-error.ts';
@@ -8,8 +9,15 @@ import { createGraphql, type Graphql } from '../server/graphql.ts';
 import type { OriginPolicy } from '../server/origin-policy.ts';
 import type { TaskQueries } from '../tasks/tasks.ts';
 
+/** What executes operations. */
+export interface Executors {
+  readonly engine: Graphql<Context>;
+  /** For subscriptions over sockets. */
+  readonly hub: Hub;
+}
+
 /** The engine on our schema, with the limits that are configured. */
-export function openGraphql(
+export async function openGraphql(
   config: Config,
   options: {
     readonly log: Logger;
@@ -19,17 +27,18 @@ export function openGraphql(
     readonly perOwner: Tally;
     readonly perAddress: Tally;
   },
-): Promise<Graphql<Context>> {
+): Promise<Executors> {
   const { isOpen, log, mayCall, perAddress, perOwner, tasks } = options;
   const { graphiql, introspection } = config;
   // Without access control the one who asks is the operator.
   const maySeeCredits = isOpen || config.showCredits;
-  return createGraphql({
+  const maskError = createMaskError((error) => {
+    log.error({ err: error }, 'a GraphQL operation failed unexpectedly');
+  });
+  const engine = await createGraphql<Context>({
     schema,
     context: ({ owner }) => ({ caller: { owner, maySeeCredits }, tasks }),
-    maskError: createMaskError((error) => {
-      log.error({ err: error }, 'a GraphQL operation failed unexpectedly');
-    }),
+    maskError,
     mayCall,
     graphiql,
     introspection,
@@ -37,4 +46,6 @@ export function openGraphql(
     perOwner,
     perAddress,
   });
+  const rightsOf = (context: unknown): string => JSON.stringify((context as Context).caller);
+  return { engine, hub: createHub({ maskError, rightsOf }) };
 }

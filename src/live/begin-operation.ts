@@ -14,19 +14,23 @@ export interface Operation {
   readonly validate: (schema: GraphQLSchema, document: DocumentNode) => readonly GraphQLError[];
   readonly contextFactory: () => unknown;
   readonly execute: (args: ExecutionArgs) => unknown;
-  readonly subscribe: (args: ExecutionArgs) => unknown;
 }
 
-/** What graphql-ws hands to `execute` or `subscribe`, with the engine's own of both. */
-export type BegunOperation = ExecutionArgs & Pick<Operation, 'execute' | 'subscribe'>;
+/** What graphql-ws hands to `execute` or `subscribe`. */
+export interface BegunOperation extends ExecutionArgs {
+  /** The engine's own. */
+  readonly execute: Operation['execute'];
+  /** To be called when it has been begun, or when that came to nothing. */
+  readonly onBegun: () => void;
+}
 
-/** Takes an operation up to its execution. `onBegun` is called when that has begun, or when it comes to nothing. */
+/** Takes an operation up to its execution; calls `onBegun` itself when it does not come to that. */
 export async function beginOperation(
   operation: Operation,
   { operationName, query, variables }: SubscribePayload,
   onBegun: () => void,
 ): Promise<BegunOperation | readonly GraphQLError[]> {
-  const { execute, schema, subscribe } = operation;
+  const { execute, schema } = operation;
   let isReady = false;
   try {
     const document = operation.parse(query);
@@ -39,8 +43,8 @@ export async function beginOperation(
       schema,
       document,
       contextValue,
-      execute: andThen(execute, onBegun),
-      subscribe: andThen(subscribe, onBegun),
+      execute,
+      onBegun,
       operationName: operationName ?? null,
       variableValues: variables ?? {},
     };
@@ -55,17 +59,4 @@ export async function beginOperation(
 function unknownOperation(): GraphQLError {
   const extensions = { code: 'OPERATION_RESOLUTION_FAILURE' };
   return new GraphQLError('Could not determine what operation to execute.', { extensions });
-}
-
-function andThen(
-  start: (args: ExecutionArgs) => unknown,
-  onEnd: () => void,
-): (args: ExecutionArgs) => Promise<unknown> {
-  return async (args) => {
-    try {
-      return await start(args);
-    } finally {
-      onEnd();
-    }
-  };
 }

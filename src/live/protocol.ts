@@ -9,6 +9,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { Caller } from '../access/caller.ts';
 import type { AdmitOperation } from './admit-operation.ts';
 import { beginOperation, type BegunOperation, type Operation } from './begin-operation.ts';
+import type { Hub, SubscriptionArgs } from './hub.ts';
 import { createReusedIds } from './reused-ids.ts';
 import type { SocketExtra } from './socket-extra.ts';
 import { resultOverSocket, toldOverSocket } from './told-over-socket.ts';
@@ -20,6 +21,7 @@ export interface ProtocolOptions {
   readonly welcome: Welcome;
   /** Decides on each operation. */
   readonly admit: AdmitOperation;
+  readonly hub: Hub;
 }
 
 export type SocketContext = ProtocolContext<Record<string, unknown>, SocketExtra>;
@@ -35,7 +37,7 @@ export interface Protocol extends ProtocolServer<SocketExtra> {
  * The graphql-transport-ws protocol over an engine. An operation that is not let through is answered with an `error`
  * message of its own; the socket and its other operations live on.
  */
-export function createProtocol({ admit, begin, welcome }: ProtocolOptions): Protocol {
+export function createProtocol({ admit, begin, hub, welcome }: ProtocolOptions): Protocol {
   const reusedIds = createReusedIds();
   const answering = new Set<Promise<unknown>>();
 
@@ -47,22 +49,34 @@ export function createProtocol({ admit, begin, welcome }: ProtocolOptions): Prot
       const reused = reusedIds.begin(context, id);
       if ('refused' in reused) return reused.refused;
       const refusal = await admit(context, caller);
-      if (!refusal) return beginOperation(begin(caller), payload, reused.onBegun);
-      reused.onBegun();
-      return [refusal];
+      if (refusal) {
+        reused.onBegun();
+        return [refusal];
+      }
+      const begun = await beginOperation(begin(caller), payload, reused.onBegun);
+      return 'document' in begun ? { ...begun, id, outlet: context.extra.outlet } : begun;
     },
     onNext: (_context, _id, _payload, _args, result) => resultOverSocket(result as ExecutionResult),
     onError: (_context, _id, _payload, errors) => errors.map(toldOverSocket),
     execute: async (args) => {
-      const answer = Promise.resolve(run(args, 'execute'));
+      const { execute, onBegun } = handedBack(args);
+      const answer = Promise.resolve(execute(args) as OperationResult);
       answering.add(answer);
       try {
         return await answer;
       } finally {
         answering.delete(answer);
+        onBegun();
       }
     },
-    subscribe: (args) => run(args, 'subscribe'),
+    subscribe: async (args) => {
+      const operation = handedBack(args);
+      try {
+        return await hub.subscribe(operation);
+      } finally {
+        operation.onBegun();
+      }
+    },
   });
 
   return {
@@ -75,7 +89,7 @@ export function createProtocol({ admit, begin, welcome }: ProtocolOptions): Prot
   };
 }
 
-/** graphql-ws hands back what `beginOperation` gave it, under its own narrower type. */
-function run(args: ExecutionArgs, verb: 'execute' | 'subscribe'): OperationResult {
-  return (args as BegunOperation)[verb](args) as OperationResult;
+/** graphql-ws hands back what `onSubscribe` gave it, under its own narrower type. */
+function handedBack(args: ExecutionArgs): BegunOperation & SubscriptionArgs {
+  return args as BegunOperation & SubscriptionArgs;
 }

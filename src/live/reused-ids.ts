@@ -35,6 +35,6 @@ function refuse({ extra, subscriptions }: SocketContext, id: string): readonly G
       extensions: { code: 'BAD_USER_INPUT' },
     },
   );
-  extra.send(stringifyMessage({ id, type: MessageType.Error, payload: [error.toJSON()] }));
+  extra.outlet.send(stringifyMessage({ id, type: MessageType.Error, payload: [error.toJSON()] }));
   return [error];
 }

@@ -1,12 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 import type { Caller } from '../access/caller.ts';
+import type { Outlet } from './outlet.ts';
 
 /** What is known of one socket beside the protocol. */
 export interface SocketExtra {
   readonly request: IncomingMessage;
   /** null until connection_init was accepted. */
   caller: Caller | null;
-  readonly send: (message: string) => void;
+  readonly outlet: Outlet;
   readonly close: (code: number, reason: string) => void;
   /** Calls `run` when the socket has closed; at once when it has. */
   readonly onClosed: (run: () => void) => void;

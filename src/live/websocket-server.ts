@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { closeInSlices } from './close-in-slices.ts';
+import { Outlet } from './outlet.ts';
 import type { Protocol } from './protocol.ts';
 import { createRate } from './rate.ts';
 import { refuseUpgrade } from './refuse-upgrade.ts';
@@ -57,8 +58,9 @@ export function createWebsocketServer(options: WebsocketServerOptions): Websocke
     perMessageDeflate: false,
     handleProtocols,
   });
-  const taken = new WeakMap<WebSocket, number>();
-  const stopWatchdog = startWatchdog(sockets.clients, slowReaderMs, (socket) => taken.get(socket) ?? 0);
+  const outlets = new WeakMap<WebSocket, Outlet>();
+  const takenBy = (socket: WebSocket): number => outlets.get(socket)?.taken ?? 0;
+  const stopWatchdog = startWatchdog(sockets.clients, slowReaderMs, takenBy);
 
   const onUpgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
     const [requested] = (request.url ?? '').split('?');
@@ -75,7 +77,9 @@ export function createWebsocketServer(options: WebsocketServerOptions): Websocke
         perAddress.remove(address);
       });
       sockets.handleUpgrade(request, stream, head, (socket) => {
-        connect(options, socket, request, () => taken.set(socket, (taken.get(socket) ?? 0) + 1));
+        const outlet = new Outlet(socket, stream);
+        outlets.set(socket, outlet);
+        connect(options, socket, request, outlet);
       });
     }
   };
@@ -98,7 +102,7 @@ function connect(
   { log, maxOperationsPerSecond, protocol }: WebsocketServerOptions,
   socket: WebSocket,
   request: IncomingMessage,
-  onTaken: () => void,
+  outlet: Outlet,
 ): void {
   closeWhenFlooded(socket, maxOperationsPerSecond);
   const opened = protocol.opened(
@@ -108,12 +112,7 @@ function connect(
         socket.protocol || (request.headers['sec-websocket-protocol'] ?? GRAPHQL_TRANSPORT_WS_PROTOCOL),
       send: (data) =>
         new Promise((resolve) => {
-          // A failed send means a closing socket: its `close` event ends the subscriptions, which rest until then.
-          socket.send(data, (error) => {
-            if (error) return;
-            onTaken();
-            resolve();
-          });
+          outlet.send(data, resolve);
         }),
       close: (code, reason) => {
         socket.close(code, reason);
@@ -136,9 +135,7 @@ function connect(
     {
       request,
       caller: null,
-      send: (message) => {
-        socket.send(message);
-      },
+      outlet,
       close: (code, reason) => {
         socket.close(code, reason);
       },

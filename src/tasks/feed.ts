@@ -1,6 +1,7 @@
 import type { AnnouncedRecord } from './task.ts';
 
-export type FeedListener = (change: AnnouncedRecord) => void;
+/** Gets changes that were committed together in one call, in order of revision. */
+export type FeedListener = (changes: readonly AnnouncedRecord[]) => void;
 
 /**
  * Tells committed changes to whoever is attached in this process. Attaching takes effect at once, listeners are called
@@ -20,12 +21,13 @@ export function createFeed(onListenerError: (error: unknown) => void): Feed {
   const byTask = new Map<string, Set<FeedListener>>();
   const byOwner = new Map<string, Set<FeedListener>>();
 
-  function tell(listeners: Set<FeedListener> | undefined, change: AnnouncedRecord): void {
+  function tell(listeners: Set<FeedListener> | undefined, changes: readonly AnnouncedRecord[]): void {
     if (!listeners) return;
     // A copy: a listener may detach itself or attach another one while it is told.
     for (const listener of [...listeners]) {
+      if (!listeners.has(listener)) continue;
       try {
-        listener(change);
+        listener(changes);
       } catch (error) {
         onListenerError(error);
       }
@@ -34,10 +36,12 @@ export function createFeed(onListenerError: (error: unknown) => void): Feed {
 
   return {
     publish(changes) {
-      for (const change of changes) {
-        tell(byTask.get(change.id), change);
-        tell(byOwner.get(change.owner), change);
-      }
+      for (const change of changes) tell(byTask.get(change.id), [change]);
+      for (const owner of new Set(changes.map((change) => change.owner)))
+        tell(
+          byOwner.get(owner),
+          changes.filter((change) => change.owner === owner),
+        );
     },
     onTask: (id, listener) => attach(byTask, id, listener),
     onOwner: (owner, listener) => attach(byOwner, owner, listener),

@@ -1,8 +1,9 @@
+import type { ChangeSource } from './change-source.ts';
 import { assertKnownRevision } from './known-revision.ts';
 import type { TaskPorts } from './ports.ts';
 import { RequestError } from './request-error.ts';
 import { isTerminal, type AnnouncedRecord } from './task.ts';
-import { SourceWatch, type Watch } from './watch.ts';
+import { Watch } from './watch.ts';
 
 /**
  * One task as it is now (left out when not newer than `after`), then its newest state after each change, ending after
@@ -10,44 +11,34 @@ import { SourceWatch, type Watch } from './watch.ts';
  * Rejects with NOT_FOUND or, for an `after` beyond the newest revision, BAD_USER_INPUT.
  */
 export async function watchTask(
-  { feed, store }: TaskPorts,
+  ports: TaskPorts,
   owner: string,
   id: string,
   after: number | null,
 ): Promise<Watch> {
+  const { clock, store, timings } = ports;
   await assertKnownRevision(store, after);
   const found = await store.find(owner, id);
   if (!found) throw noSuchTask(id);
-
-  let newest: AnnouncedRecord | null = null;
-  let sent = after ?? 0;
-  let isRead = false;
-  let hasEnded = false;
-  const take = (record: AnnouncedRecord): void => {
-    if (record.revision > (newest?.revision ?? sent)) newest = record;
-    hasEnded ||= isTerminal(record.state);
-  };
-
-  const watch = new SourceWatch({
-    async pull() {
-      // Read only now that the feed is attached: a change in between is in one or the other.
-      if (!isRead) {
-        await store.follow();
-        take((await store.find(owner, found.id)) ?? found);
-      }
-      isRead = true;
-      const next = newest;
-      newest = null;
-      sent = next?.revision ?? sent;
-      if (next) return [next];
-      return hasEnded ? 'end' : 'wait';
-    },
-    detach: feed.onTask(found.id, (change) => {
-      take(change);
-      watch.wake();
-    }),
+  return new Watch({
+    source: sourceOf(ports, found),
+    after: after ?? 0,
+    later: (run) => clock.after(timings.outcomeLook, run),
   });
-  return watch;
+}
+
+function sourceOf({ feed, store }: TaskPorts, found: AnnouncedRecord): ChangeSource {
+  return {
+    attach: (listener) => feed.onTask(found.id, listener),
+    async read(revision) {
+      await store.follow();
+      const task = (await store.find(found.owner, found.id)) ?? found;
+      const changes = task.revision > revision ? [task] : [];
+      return { changes, hasMore: false, isEnd: isTerminal(task.state) };
+    },
+    isEnd: ({ state }) => isTerminal(state),
+    isNewestEnough: true,
+  };
 }
 
 export function noSuchTask(id: string): RequestError {

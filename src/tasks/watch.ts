@@ -1,18 +1,6 @@
+import type { ChangeSource } from './change-source.ts';
+import { Follower, type ChangeSink, type Following, type Later } from './follower.ts';
 import type { AnnouncedRecord } from './task.ts';
-
-/** A stream of task states with one reader; `return()` ends it at once, also while `next()` is waiting. */
-export type Watch = AsyncIterableIterator<AnnouncedRecord, undefined, undefined>;
-
-/** What a watch reads from. */
-export interface WatchSource {
-  /**
-   * The next states, 'wait' when there are none until the watch is woken, or 'end'. Never called again before its
-   * promise is settled; a rejection ends the watch.
-   */
-  readonly pull: () => Promise<readonly AnnouncedRecord[] | 'wait' | 'end'>;
-  /** Called exactly once, when the watch ends for whatever reason. */
-  readonly detach: () => void;
-}
 
 type Result = IteratorResult<AnnouncedRecord, undefined>;
 
@@ -22,41 +10,60 @@ interface Reader {
 }
 
 const DONE: Result = { done: true, value: undefined };
+/** How many changes are kept for a reader that rests. */
+const MAX_READY = 100;
+
+export interface WatchOptions {
+  readonly source: ChangeSource;
+  /** Everything newer than this revision is shown. */
+  readonly after: number;
+  readonly later: Later;
+}
 
 /**
- * An iterator over a source. Written by hand because an async generator cannot be ended while it waits: its `return()`
- * would hang, and its listener stay attached, until the next event of a task that may never have one.
+ * A subscription that was let in. It has one reader: whoever iterates over it, or the sink that it is told to `follow`.
+ * Nothing happens before that. As an iterator it is written by hand because an async generator cannot be ended while it
+ * waits: its `return()` would hang, and its listener stay attached, until the next event of a task that may never have one.
  */
-export class SourceWatch implements Watch {
-  readonly #source: WatchSource;
-  /** Pulled and not read yet; never holds anything while a reader waits. */
+export class Watch implements AsyncIterableIterator<AnnouncedRecord, undefined, undefined>, ChangeSink {
+  readonly #options: WatchOptions;
+  readonly #maxReady: number;
+  #following: Following | null = null;
+  /** Taken and not read yet; never holds anything while a reader waits. */
   readonly #ready: AnnouncedRecord[] = [];
   #reader: Reader | null = null;
   #isOpen = true;
-  #isPulling = false;
-  #isWoken = false;
+  #failure: { readonly error: unknown } | null = null;
 
-  constructor(source: WatchSource) {
-    this.#source = source;
+  constructor(options: WatchOptions) {
+    this.#options = options;
+    this.#maxReady = options.source.isNewestEnough ? 0 : MAX_READY;
   }
 
-  /** Has the source asked again if a reader waits: it has something new. */
-  wake(): void {
-    this.#isWoken = true;
-    if (this.#reader && !this.#isPulling) void this.#pull();
+  /** Brings everything to `sink` in place of a reader. */
+  follow(sink: ChangeSink): Following {
+    const { after, later, source } = this.#options;
+    this.#following = new Follower(source, after, sink, later);
+    return this.#following;
   }
 
   next(): Promise<Result> {
-    if (!this.#isOpen) return Promise.resolve(DONE);
     if (this.#reader) return Promise.reject(new Error('next() was called before the last one was answered'));
+    const record = this.#ready.shift();
+    if (record) return Promise.resolve({ done: false, value: record });
+    if (!this.#isOpen) return this.#over();
     return new Promise((resolve, reject) => {
       this.#reader = { resolve, reject };
-      if (!this.#deliver() && !this.#isPulling) void this.#pull();
+      if (this.#following) this.#following.resume();
+      else this.follow(this);
     });
   }
 
+  /** Ends it at once, also while `next()` is waiting. */
   return(): Promise<Result> {
-    this.#end();
+    this.#following?.stop();
+    this.#ready.length = 0;
+    this.end();
     return Promise.resolve(DONE);
   }
 
@@ -64,47 +71,44 @@ export class SourceWatch implements Watch {
     return this;
   }
 
-  async #pull(): Promise<void> {
-    this.#isPulling = true;
-    try {
-      do {
-        this.#isWoken = false;
-        const pulled = await this.#source.pull();
-        if (pulled === 'end') this.#end();
-        else if (pulled !== 'wait') this.#ready.push(...pulled);
-      } while (!this.#deliver() && this.#mustPullAgain());
-    } catch (error) {
-      this.#end((reader) => {
-        reader.reject(error);
-      });
-    } finally {
-      this.#isPulling = false;
+  take(change: AnnouncedRecord): void {
+    if (!this.#reader) {
+      this.#ready.push(change);
+      return;
     }
-  }
-
-  #mustPullAgain(): boolean {
-    return this.#reader !== null && this.#isWoken;
-  }
-
-  #deliver(): boolean {
-    if (!this.#reader) return false;
-    const record = this.#ready.shift();
-    if (!record) return false;
-    this.#reader.resolve({ done: false, value: record });
+    this.#reader.resolve({ done: false, value: change });
     this.#reader = null;
-    return true;
   }
 
-  #end(
-    answer = (reader: Reader): void => {
-      reader.resolve(DONE);
-    },
-  ): void {
-    if (!this.#isOpen) return;
+  flush(): void {
+    // Taken is ready.
+  }
+
+  isFull(): boolean {
+    return !this.#reader && this.#ready.length >= this.#maxReady;
+  }
+
+  end(): void {
     this.#isOpen = false;
-    this.#ready.length = 0;
-    this.#source.detach();
-    if (this.#reader) answer(this.#reader);
+    this.#reader?.resolve(DONE);
     this.#reader = null;
   }
+
+  fail(error: unknown): void {
+    this.#isOpen = false;
+    if (this.#reader) this.#reader.reject(error);
+    else this.#failure = { error };
+    this.#reader = null;
+  }
+
+  /** The reason is told once. */
+  #over(): Promise<Result> {
+    const failure = this.#failure;
+    this.#failure = null;
+    return failure ? Promise.reject(toError(failure.error)) : Promise.resolve(DONE);
+  }
+}
+
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }

@@ -32,10 +32,12 @@ export function withMoments(ports: TaskPorts, reached: (moment: Moment) => void)
     feed: {
       ...feed,
       onOwner(owner, listener) {
-        const detach = feed.onOwner(owner, (change) => {
-          reached(`before telling ${change.state}`);
-          listener(change);
-          reached(`after telling ${change.state}`);
+        const detach = feed.onOwner(owner, (changes) => {
+          for (const change of changes) {
+            reached(`before telling ${change.state}`);
+            listener([change]);
+            reached(`after telling ${change.state}`);
+          }
         });
         reached('after the coming of a follower');
         return detach;

@@ -16,7 +16,7 @@ describe('the feed', () => {
     const feed = createFeed(noErrors);
     const told: number[] = [];
     feed.publish([changeOf({ id: 'a', revision: 1 })]);
-    feed.onTask('a', ({ revision }) => told.push(revision));
+    feed.onTask('a', (changes) => told.push(...changes.map(({ revision }) => revision)));
     feed.publish([changeOf({ id: 'a', revision: 2 }), changeOf({ id: 'a', revision: 3 })]);
     expect(told).toEqual([2, 3]);
   });
@@ -24,8 +24,8 @@ describe('the feed', () => {
   test('tells each listener only of its own task or owner', () => {
     const feed = createFeed(noErrors);
     const told: string[] = [];
-    feed.onTask('a', ({ id, owner }) => told.push(`task a: ${id} of ${owner}`));
-    feed.onOwner('anna', ({ id, owner }) => told.push(`owner anna: ${id} of ${owner}`));
+    feed.onTask('a', ([change]) => told.push(`task a: ${change?.id} of ${change?.owner}`));
+    feed.onOwner('anna', ([change]) => told.push(`owner anna: ${change?.id} of ${change?.owner}`));
     feed.publish([
       changeOf({ id: 'a', owner: 'ben' }),
       changeOf({ id: 'b', owner: 'anna' }),
@@ -33,6 +33,18 @@ describe('the feed', () => {
       changeOf({ id: 'anna', owner: 'a' }),
     ]);
     expect(told).toEqual(['task a: a of ben', 'owner anna: b of anna']);
+  });
+
+  test('tells an owner’s listener in one call what was published in one', () => {
+    const feed = createFeed(noErrors);
+    const told: (readonly number[])[] = [];
+    feed.onOwner('anna', (changes) => told.push(changes.map(({ revision }) => revision)));
+    feed.publish([
+      changeOf({ owner: 'anna', revision: 1 }),
+      changeOf({ owner: 'ben', revision: 2 }),
+      changeOf({ owner: 'anna', revision: 3 }),
+    ]);
+    expect(told).toEqual([[1, 3]]);
   });
 
   test('a listener that throws is reported and harms nobody else', () => {
@@ -46,7 +58,7 @@ describe('the feed', () => {
     feed.onTask('a', () => told.push('same task'));
     feed.onOwner('anna', () => told.push('owner'));
     feed.publish([changeOf({ id: 'a', owner: 'anna' }), changeOf({ id: 'a', owner: 'anna' })]);
-    expect(told).toEqual(['same task', 'owner', 'same task', 'owner']);
+    expect(told).toEqual(['same task', 'same task', 'owner']);
     expect(errors).toEqual([broken, broken]);
   });
 
@@ -81,7 +93,8 @@ describe('the feed', () => {
       detach();
     });
     feed.onOwner('anna', () => told.push('always'));
-    feed.publish([changeOf({ owner: 'anna' }), changeOf({ owner: 'anna' })]);
+    feed.publish([changeOf({ owner: 'anna' })]);
+    feed.publish([changeOf({ owner: 'anna' })]);
     expect(told).toEqual(['once', 'always', 'always']);
   });
 
@@ -90,7 +103,7 @@ describe('the feed', () => {
     const told: number[] = [];
     const detach = feed.onTask('a', () => {
       detach();
-      feed.onTask('a', ({ revision }) => told.push(revision));
+      feed.onTask('a', (changes) => told.push(...changes.map(({ revision }) => revision)));
     });
     feed.publish([changeOf({ id: 'a', revision: 1 }), changeOf({ id: 'a', revision: 2 })]);
     expect(told).toEqual([2]);

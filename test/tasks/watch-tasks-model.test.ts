@@ -94,6 +94,6 @@ async function play({ held, ports, store }: HeldGateway, owner: string, commands
     read(1);
     await reading;
   }
-  await watch.return?.();
+  await watch.return();
   return { seen, newest: new Map(tasks.map(({ id, revision }) => [id, revision])) };
 }

@@ -111,7 +111,7 @@ describe('watching all tasks', () => {
     const gap = held.holdAnswer('changesAfter');
     const next = watch.next();
     await gap.reached;
-    await watch.return?.();
+    await watch.return();
     expect(ports.feed.size()).toBe(0);
     expect(await next).toEqual({ done: true, value: undefined });
     gap.release();
@@ -121,9 +121,10 @@ describe('watching all tasks', () => {
     const { held, ports, store } = await startHeldGateway();
     await addTasks(store, 150);
     const watch = await watchTasks(ports, OWNER, 0);
-    await take(watch, 100);
     const failure = new Error('the disk is gone');
+    held.pass('changesAfter');
     held.fail('changesAfter', failure);
+    await take(watch, 100);
     await expect(watch.next()).rejects.toBe(failure);
     expect(ports.feed.size()).toBe(0);
   });

@@ -1,183 +1,146 @@
 import { describe, expect, test } from 'vitest';
-import type { AnnouncedRecord } from '../../src/tasks/task.ts';
-import { SourceWatch, type WatchSource } from '../../src/tasks/watch.ts';
-import { waitingRecord } from '../live/stored-tasks.ts';
+import { Watch } from '../../src/tasks/watch.ts';
 import { staysPending } from '../support/absence.ts';
-import { deferred, type Deferred } from '../support/deferred.ts';
-import { createQueue } from '../support/queue.ts';
-
-type Pulled = Awaited<ReturnType<WatchSource['pull']>>;
+import { changeOf, scriptedSource } from './scripted-source.ts';
 
 const DONE = { done: true, value: undefined };
 
-const TASK = waitingRecord();
-
-function changeOf(revision: number): AnnouncedRecord {
-  return { ...TASK, revision };
+/** A watch over a source that the test plays. */
+function watchSource(options: Parameters<typeof scriptedSource>[0] = {}) {
+  const script = scriptedSource(options);
+  const watch = new Watch({ source: script.source, after: 0, later: () => () => undefined });
+  return { ...script, watch };
 }
 
-/** A watch over a source that the test answers for, pull by pull. */
-function watchSource() {
-  const pulls = createQueue<Deferred<Pulled>>('a pull of the watch');
-  let detached = 0;
-  let running = 0;
-  const watch = new SourceWatch({
-    async pull() {
-      running += 1;
-      if (running > 1) throw new Error('pulled again before the last pull was settled');
-      const answer = deferred<Pulled>();
-      pulls.push(answer);
-      try {
-        return await answer.promise;
-      } finally {
-        running -= 1;
-      }
-    },
-    detach: () => (detached += 1),
-  });
-  return { watch, nextPull: () => pulls.take(), detached: () => detached };
+function valueOf(revision: number) {
+  return { done: false, value: changeOf(revision) };
 }
 
 describe('a watch', () => {
-  test('reads nothing before it is asked, woken or not', async () => {
-    const { nextPull, watch } = watchSource();
-    watch.wake();
-    await staysPending(nextPull());
+  test('attaches and reads nothing before it is asked', async () => {
+    const { attached, nextRead } = watchSource();
+    expect(attached()).toBe(0);
+    await staysPending(nextRead());
   });
 
-  test('gives what it pulled one by one, in order, and pulls again only when all is read', async () => {
-    const { nextPull, watch } = watchSource();
+  test('gives what was read one by one, in order, then what happens', async () => {
+    const { nextRead, tell, watch } = watchSource();
     const first = watch.next();
-    (await nextPull()).resolve([changeOf(1), changeOf(2)]);
-    expect(await first).toEqual({ done: false, value: changeOf(1) });
-    watch.wake();
-    expect(await watch.next()).toEqual({ done: false, value: changeOf(2) });
+    (await nextRead()).answer([1, 2]);
+    expect(await first).toEqual(valueOf(1));
+    expect(await watch.next()).toEqual(valueOf(2));
     const third = watch.next();
-    (await nextPull()).resolve([changeOf(3)]);
-    expect(await third).toEqual({ done: false, value: changeOf(3) });
+    await staysPending(third);
+    tell(3, 4);
+    expect(await third).toEqual(valueOf(3));
+    expect(await watch.next()).toEqual(valueOf(4));
   });
 
-  test('waits when there is nothing, and pulls when it is woken', async () => {
-    const { nextPull, watch } = watchSource();
+  test('keeps a hundred changes for a reader that rests, and reads what came after them', async () => {
+    const { nextRead, tell, watch } = watchSource();
+    const first = watch.next();
+    (await nextRead()).answer([1]);
+    await first;
+    for (let revision = 2; revision <= 150; revision += 1) tell(revision);
+    for (let revision = 2; revision <= 101; revision += 1)
+      expect(await watch.next()).toEqual(valueOf(revision));
     const next = watch.next();
-    (await nextPull()).resolve('wait');
-    await staysPending(next);
-    watch.wake();
-    (await nextPull()).resolve([changeOf(1)]);
-    expect(await next).toEqual({ done: false, value: changeOf(1) });
+    const read = await nextRead();
+    expect(read.after).toBe(101);
+    read.answer([150]);
+    expect(await next).toEqual(valueOf(150));
   });
 
-  test('woken during a pull that finds nothing, pulls again by itself', async () => {
-    const { nextPull, watch } = watchSource();
+  test('keeps nothing for a reader that rests when the newest is enough', async () => {
+    const { nextRead, tell, watch } = watchSource({ isNewestEnough: true });
+    const first = watch.next();
+    (await nextRead()).answer([1]);
+    await first;
+    tell(2);
+    tell(3);
     const next = watch.next();
-    const pull = await nextPull();
-    watch.wake();
-    pull.resolve('wait');
-    (await nextPull()).resolve([changeOf(1)]);
-    expect(await next).toEqual({ done: false, value: changeOf(1) });
+    (await nextRead()).answer([3]);
+    expect(await next).toEqual(valueOf(3));
   });
 
-  test('an empty page is nothing to give', async () => {
-    const { nextPull, watch } = watchSource();
-    const next = watch.next();
-    (await nextPull()).resolve([]);
-    await staysPending(next);
-    watch.wake();
-    (await nextPull()).resolve([changeOf(1)]);
-    expect(await next).toEqual({ done: false, value: changeOf(1) });
-  });
-
-  test("ends with its source's end, and detaches once", async () => {
-    const { detached, nextPull, watch } = watchSource();
-    const next = watch.next();
-    (await nextPull()).resolve('end');
-    expect(await next).toEqual(DONE);
+  test("ends with its source's end, after what is left to read", async () => {
+    const { listeners, nextRead, watch } = watchSource({ end: 2 });
+    const first = watch.next();
+    (await nextRead()).answer([1, 2]);
+    await first;
+    expect(listeners()).toBe(0);
+    expect(await watch.next()).toEqual(valueOf(2));
     expect(await watch.next()).toEqual(DONE);
     expect(await watch.return()).toEqual(DONE);
-    expect(detached()).toBe(1);
   });
 
-  test('return() ends it at once while next() waits, and detaches exactly once', async () => {
-    const { detached, nextPull, watch } = watchSource();
+  test('return() ends and detaches it at once while next() waits', async () => {
+    const { listeners, nextRead, watch } = watchSource();
     const next = watch.next();
-    (await nextPull()).resolve('wait');
+    (await nextRead()).answer([]);
     await staysPending(next);
+    expect(listeners()).toBe(1);
     expect(await watch.return()).toEqual(DONE);
     expect(await next).toEqual(DONE);
-    expect(detached()).toBe(1);
-    await watch.return();
-    watch.wake();
-    await staysPending(nextPull());
-    expect(detached()).toBe(1);
+    expect(listeners()).toBe(0);
   });
 
-  test('return() ends it at once while a pull is under way, whose answer is dropped', async () => {
-    const { detached, nextPull, watch } = watchSource();
-    const next = watch.next();
-    const pull = await nextPull();
-    await watch.return();
-    expect(await next).toEqual(DONE);
-    pull.resolve([changeOf(1)]);
-    await pull.promise;
-    expect(await watch.next()).toEqual(DONE);
-    expect(detached()).toBe(1);
-  });
-
-  test('return() before anything was read ends and detaches it too', async () => {
-    const { detached, watch } = watchSource();
+  test('return() before anything was asked for leaves it never attached', async () => {
+    const { attached, watch } = watchSource();
     await watch.return();
     expect(await watch.next()).toEqual(DONE);
-    expect(detached()).toBe(1);
+    expect(attached()).toBe(0);
   });
 
-  test('return() drops what was pulled and not read', async () => {
-    const { nextPull, watch } = watchSource();
+  test('return() drops what was taken and not read', async () => {
+    const { nextRead, watch } = watchSource();
     const next = watch.next();
-    (await nextPull()).resolve([changeOf(1), changeOf(2)]);
+    (await nextRead()).answer([1, 2]);
     await next;
     await watch.return();
     expect(await watch.next()).toEqual(DONE);
   });
 
-  test('a pull that fails ends it with that error, once, and detaches it', async () => {
-    const { detached, nextPull, watch } = watchSource();
-    const failure = new Error('a failed pull');
+  test('a read that fails ends it with that error, once, and detaches it', async () => {
+    const { listeners, nextRead, watch } = watchSource();
+    const failure = new Error('a failed read');
     const next = watch.next();
-    (await nextPull()).reject(failure);
+    (await nextRead()).fail(failure);
     await expect(next).rejects.toBe(failure);
     expect(await watch.next()).toEqual(DONE);
-    expect(detached()).toBe(1);
+    expect(listeners()).toBe(0);
   });
 
-  test('a pull that fails after return() harms nobody', async () => {
-    const { detached, nextPull, watch } = watchSource();
+  test('a failure that nobody waits for is told at the next call, after what is left to read', async () => {
+    const { nextRead, watch } = watchSource();
+    const failure = new Error('a failed read');
     const next = watch.next();
-    const pull = await nextPull();
-    await watch.return();
-    pull.reject(new Error('a failed pull'));
-    await pull.promise.catch(() => undefined);
-    expect(await next).toEqual(DONE);
-    expect(detached()).toBe(1);
+    (await nextRead()).answer([1, 2], { hasMore: true });
+    expect(await next).toEqual(valueOf(1));
+    (await nextRead()).fail(failure);
+    expect(await watch.next()).toEqual(valueOf(2));
+    await expect(watch.next()).rejects.toBe(failure);
+    expect(await watch.next()).toEqual(DONE);
   });
 
   test('a second next() before the first is answered is refused, and the first is answered all the same', async () => {
-    const { nextPull, watch } = watchSource();
+    const { nextRead, watch } = watchSource();
     const first = watch.next();
     await expect(watch.next()).rejects.toThrow('before the last one was answered');
-    (await nextPull()).resolve([changeOf(1)]);
-    expect(await first).toEqual({ done: false, value: changeOf(1) });
+    (await nextRead()).answer([1]);
+    expect(await first).toEqual(valueOf(1));
   });
 
   test('leaving a `for await` loop detaches it', async () => {
-    const { detached, nextPull, watch } = watchSource();
-    const pulled = nextPull().then((pull) => {
-      pull.resolve([changeOf(1), changeOf(2)]);
+    const { listeners, nextRead, watch } = watchSource();
+    const answered = nextRead().then((read) => {
+      read.answer([1, 2]);
     });
     for await (const { revision } of watch) {
       expect(revision).toBe(1);
       break;
     }
-    await pulled;
-    expect(detached()).toBe(1);
+    await answered;
+    expect(listeners()).toBe(0);
   });
 });

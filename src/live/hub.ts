@@ -1,0 +1,89 @@
+import {
+  createSourceEventStream,
+  type DocumentNode,
+  type ExecutionArgs,
+  type ExecutionResult,
+  type GraphQLError,
+} from 'graphql';
+import { isFollowable } from './followable.ts';
+import { createGroup, type Group } from './group.ts';
+import { Member } from './member.ts';
+import type { Outlet } from './outlet.ts';
+import { sharedVariables } from './shared-variables.ts';
+
+export interface HubOptions {
+  /** Everything of a caller that a result can depend on, as text. */
+  readonly rightsOf: (contextValue: unknown) => string;
+  /** What a client is told of an error. */
+  readonly maskError: (error: unknown) => GraphQLError;
+}
+
+/** A subscription to be begun, and where its events go. */
+export interface SubscriptionArgs extends ExecutionArgs {
+  readonly id: string;
+  readonly outlet: Outlet;
+}
+
+/** Subscriptions of all sockets. */
+export interface Hub {
+  /** Begins one. Its events go to its outlet; the returned iterable only ends. A result instead of it tells why not. */
+  subscribe(args: SubscriptionArgs): Promise<Member | ExecutionResult>;
+}
+
+interface Shared {
+  readonly group: Group;
+  members: number;
+}
+
+/**
+ * Subscriptions whose results can only come out the same share one execution and one serialisation of each change: those
+ * with the same document, operation, rights and variables, apart from what only says what is subscribed to.
+ */
+export function createHub({ maskError, rightsOf }: HubOptions): Hub {
+  const groups = new WeakMap<DocumentNode, Map<string, Shared>>();
+  const variables = new WeakMap<DocumentNode, readonly string[]>();
+
+  function keyOf({ contextValue, document, operationName, variableValues }: ExecutionArgs): string {
+    const names = variables.get(document) ?? sharedVariables(document);
+    variables.set(document, names);
+    const values = names.map((name) => [name, variableValues?.[name]]);
+    return JSON.stringify([operationName, rightsOf(contextValue), Object.fromEntries(values)]);
+  }
+
+  function join(args: ExecutionArgs): { readonly group: Group; readonly leave: () => void } {
+    const ofDocument = groups.get(args.document) ?? new Map<string, Shared>();
+    groups.set(args.document, ofDocument);
+    const key = keyOf(args);
+    const shared = ofDocument.get(key) ?? { group: createGroup(args, maskError), members: 0 };
+    ofDocument.set(key, shared);
+    shared.members += 1;
+    return {
+      group: shared.group,
+      leave: () => {
+        shared.members -= 1;
+        if (shared.members === 0) ofDocument.delete(key);
+      },
+    };
+  }
+
+  return {
+    async subscribe({ id, outlet, ...args }) {
+      const source = await sourceOf(args, maskError);
+      if (!isFollowable(source)) return source;
+      const { group, leave } = join(args);
+      return new Member({ id, outlet, source, group, maskError, onEnd: leave });
+    },
+  };
+}
+
+async function sourceOf(args: ExecutionArgs, maskError: HubOptions['maskError']) {
+  try {
+    const source = await createSourceEventStream(args);
+    if (isFollowable(source)) return source;
+    if (Symbol.asyncIterator in source)
+      throw new Error('a subscription resolved to something that cannot be followed');
+    return { errors: (source.errors ?? []).map(maskError) };
+  } catch (error) {
+    return { errors: [maskError(error)] };
+  }
+}

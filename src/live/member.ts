@@ -1,0 +1,89 @@
+import { MessageType } from 'graphql-ws';
+import type { Change, ChangeSink, Followable } from './followable.ts';
+import type { Group } from './group.ts';
+import type { Outlet } from './outlet.ts';
+
+type Done = IteratorResult<never, undefined>;
+
+const DONE: Done = { done: true, value: undefined };
+
+export interface MemberOptions {
+  /** The subscription's id on its socket. */
+  readonly id: string;
+  readonly outlet: Outlet;
+  readonly source: Followable;
+  readonly group: Group;
+  /** What its client is told of an error. */
+  readonly maskError: (error: unknown) => Error;
+  /** Called once, when it has ended for whatever reason. */
+  readonly onEnd: () => void;
+}
+
+/**
+ * One subscription of one socket. It writes its events to the socket itself; whoever iterates over it is given none of
+ * them, only their end or the error that they end with.
+ */
+export class Member implements AsyncIterableIterator<never, undefined, undefined>, ChangeSink {
+  readonly #options: MemberOptions;
+  /** What stands before each result. */
+  readonly #head: string;
+  #following: ReturnType<Followable['follow']> | null = null;
+  #reader: { readonly resolve: (done: Done) => void; readonly reject: (error: Error) => void } | null = null;
+  #isOver = false;
+
+  constructor(options: MemberOptions) {
+    this.#options = options;
+    this.#head = `{"id":${JSON.stringify(options.id)},"type":"${MessageType.Next}","payload":`;
+  }
+
+  next(): Promise<Done> {
+    if (this.#isOver) return Promise.resolve(DONE);
+    return new Promise((resolve, reject) => {
+      this.#reader = { resolve, reject };
+      this.#following ??= this.#options.source.follow(this);
+    });
+  }
+
+  return(): Promise<Done> {
+    this.#following?.stop();
+    this.end();
+    return Promise.resolve(DONE);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  take(change: Change): void {
+    const { group, outlet } = this.#options;
+    outlet.hold();
+    outlet.send(`${this.#head}${group.render(change)}}`);
+  }
+
+  flush(): void {
+    this.#options.outlet.release();
+  }
+
+  isFull(): boolean {
+    const { outlet } = this.#options;
+    if (!outlet.isFull()) return false;
+    outlet.onRoom(() => this.#following?.resume());
+    return true;
+  }
+
+  end(): void {
+    this.#close()?.resolve(DONE);
+  }
+
+  fail(error: unknown): void {
+    this.#close()?.reject(this.#options.maskError(error));
+  }
+
+  #close() {
+    const reader = this.#reader;
+    if (!this.#isOver) this.#options.onEnd();
+    this.#isOver = true;
+    this.#reader = null;
+    return reader;
+  }
+}

@@ -1,0 +1,73 @@
+import type { Duplex } from 'node:stream';
+import type { WebSocket } from 'ws';
+
+/** So many bytes may wait for a client before nothing more is made for it. */
+const FULL_AT = 64 * 1024;
+/** So few have to be left before it goes on. */
+const ROOM_AT = FULL_AT / 2;
+
+/** The way out to one client: knows how much waits for it, and says when there is room again. */
+export class Outlet {
+  readonly #socket: WebSocket;
+  /** The connection below the socket. */
+  readonly #stream: Duplex;
+  #whenRoom: (() => void)[] = [];
+  #taken = 0;
+  #isHeld = false;
+
+  constructor(socket: WebSocket, stream: Duplex) {
+    this.#socket = socket;
+    this.#stream = stream;
+  }
+
+  /** How many messages have left for the client. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** `onTaken` is called when it has left; never when the client goes away before. */
+  send(message: string, onTaken?: () => void): void {
+    if (!onTaken) this.#socket.send(message, this.#sent);
+    else
+      this.#socket.send(message, (error) => {
+        this.#sent(error);
+        if (!error) onTaken();
+      });
+  }
+
+  /** Has all that is sent until `release` leave in one go. */
+  hold(): void {
+    if (this.#isHeld) return;
+    this.#isHeld = true;
+    this.#stream.cork();
+  }
+
+  release(): void {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    this.#stream.uncork();
+  }
+
+  isFull(): boolean {
+    if (this.#socket.bufferedAmount < FULL_AT) return false;
+    // What is held back was not offered to the client yet.
+    this.release();
+    return this.#socket.bufferedAmount >= FULL_AT;
+  }
+
+  /** Calls `run` once there is room; never when the client goes away before. */
+  onRoom(run: () => void): void {
+    this.#whenRoom.push(run);
+  }
+
+  // One for all messages, since there are many.
+  readonly #sent = (error?: Error | null): void => {
+    // A closing socket: its `close` ends what would have gone on.
+    if (error) return;
+    this.#taken += 1;
+    if (this.#whenRoom.length === 0 || this.#socket.bufferedAmount > ROOM_AT) return;
+    const waiting = this.#whenRoom;
+    this.#whenRoom = [];
+    for (const run of waiting) run();
+  };
+}

@@ -1,0 +1,57 @@
+import type { ChangeSource, Page } from '../../src/tasks/change-source.ts';
+import type { FeedListener } from '../../src/tasks/feed.ts';
+import type { AnnouncedRecord } from '../../src/tasks/task.ts';
+import { waitingRecord } from '../live/stored-tasks.ts';
+import { deferred, type Deferred } from '../support/deferred.ts';
+import { createQueue } from '../support/queue.ts';
+
+const TASK = waitingRecord();
+
+export function changeOf(revision: number): AnnouncedRecord {
+  return { ...TASK, revision };
+}
+
+/** A read of the source that waits for its answer. */
+export interface Read {
+  /** The revision after which was read. */
+  readonly after: number;
+  /** Answers with changes of these revisions. */
+  answer(revisions: readonly number[], rest?: Partial<Omit<Page, 'changes'>>): void;
+  fail(error: Error): void;
+}
+
+/** A source whose reads the test answers, and whose changes it makes. The change with the revision `end` is the last. */
+export function scriptedSource({ end = Infinity, isNewestEnough = false } = {}) {
+  const reads = createQueue<Read>('a read of the source');
+  const listeners = new Set<FeedListener>();
+  let attached = 0;
+  const source: ChangeSource = {
+    attach(listener) {
+      attached += 1;
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    read(after) {
+      const page: Deferred<Page> = deferred('an answer to a read');
+      reads.push({
+        after,
+        answer: (revisions, rest) => {
+          page.resolve({ changes: revisions.map(changeOf), hasMore: false, isEnd: false, ...rest });
+        },
+        fail: page.reject,
+      });
+      return page.promise;
+    },
+    isEnd: ({ revision }) => revision === end,
+    isNewestEnough,
+  };
+  return {
+    source,
+    nextRead: () => reads.take(),
+    tell: (...revisions: readonly number[]) => {
+      for (const listener of listeners) listener(revisions.map(changeOf));
+    },
+    attached: () => attached,
+    listeners: () => listeners.size,
+  };
+}
