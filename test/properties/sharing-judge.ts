@@ -28,6 +28,8 @@ interface Allowed {
 }
 
 export interface Verdict {
+  /** Whether all that must come has come, and nothing that may not. */
+  readonly isRight: () => boolean;
   /** What is wrong with what has come so far; null for nothing. */
   readonly fault: () => string | null;
   /** Whether it was spared changes that a reader who keeps up is sent. */
@@ -54,24 +56,30 @@ export async function judge(
       isRefused ? await plain(revision) : whole.filter(({ change }) => Number(change?.revision) > revision),
     );
 
+  const newestOf = new Map(changes.map(({ id, revision }) => [id, revision]));
+  const allowed = {
+    fast: plainOnes.map((answers) => allow(answers, false)),
+    slow: plainOnes.map((answers) => allow(answers, true)),
+  };
+  const own = subscriber.isSlow() ? allowed.slow : allowed.fast;
   const hasLeft = (): boolean => inbox.end === 'client' || subscriber.isGone();
   const mustEnd = isRefused || field === 'taskUpdated';
 
   /** No reader misses the newest state of a task; one that keeps up misses no change at all once it has begun. */
-  function allowed(answers: readonly PlainAnswer[], isSlow: boolean): readonly Allowed[] {
+  function allow(answers: readonly PlainAnswer[], isSlow: boolean): readonly Allowed[] {
     return answers.map(({ change, text }) => {
-      const isOld = changes.some(({ id, revision }) => id === change?.id && revision > change.revision);
+      const isOld = change !== null && change.revision !== newestOf.get(change.id);
       const isSpared = field === 'taskUpdated' || isSlow || Number(change?.revision) <= begunAt;
       return { text, mayBeMissing: isOld && isSpared };
     });
   }
 
-  function isRight(isSlow: boolean): boolean {
-    return plainOnes.some((answers) => isExplained(inbox.came, allowed(answers, isSlow), !hasLeft()));
+  function isOneOf(possible: readonly (readonly Allowed[])[]): boolean {
+    return possible.some((one) => isExplained(inbox.came, one, !hasLeft()));
   }
 
   function problem(): string | null {
-    if (!isRight(subscriber.isSlow())) return 'was sent';
+    if (!isOneOf(own)) return 'was sent';
     if (hasLeft()) return null;
     if (mustEnd) return inbox.end === 'server' ? null : 'was not completed after';
     if (inbox.end === 'server') return 'was completed after';
@@ -79,11 +87,12 @@ export async function judge(
   }
 
   return {
+    isRight: () => problem() === null,
     fault() {
       const found = problem();
-      return found === null ? null : describe(found, subscriber, allowed(whole, subscriber.isSlow()));
+      return found === null ? null : describe(found, subscriber, own[0] ?? []);
     },
-    hasSkipped: () => !isRight(false),
+    hasSkipped: () => !isOneOf(allowed.fast),
     isRefused,
   };
 }

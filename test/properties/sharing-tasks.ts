@@ -37,8 +37,8 @@ export async function createSharedTasks(
   { graphqlUrl, url }: Gateway,
   provider: Awaited<ReturnType<typeof startMarkedProvider>>,
   feed: Feed,
-  run: number,
 ): Promise<SharedTasks> {
+  const run = randomUUID().slice(0, 8);
   const owners = { a: `owner-${run}-a`, b: `owner-${run}-b` };
   const headers = {
     a: { authorization: await tokenOf(owners.a) },

@@ -41,7 +41,7 @@ interface Seat {
 const RINGS = 20;
 /** Of so many tasks there are more changes than the buffers take, and than are kept for a reader besides. */
 const FLOOD = 35;
-/** How long what must come may take; only a test that fails lasts so long. */
+/** How long nothing may come while something must; only a test that fails lasts so long. */
 const PATIENCE_MS = 2000;
 
 export function createSharingWorld(url: string, tasks: SharedTasks, forms: readonly Form[]): SharingWorld {
@@ -186,6 +186,10 @@ export function createSharingWorld(url: string, tasks: SharedTasks, forms: reado
     await Promise.all(tasks.made().map((task) => tasks.move(task, 'success')));
   }
 
+  function openSockets(): readonly Socket[] {
+    return allLines.filter(({ isGone }) => !isGone).map(({ socket }) => socket);
+  }
+
   function faults(): readonly string[] {
     return [
       ...allLines.flatMap(({ socket }) => socket.faults),
@@ -193,12 +197,17 @@ export function createSharingWorld(url: string, tasks: SharedTasks, forms: reado
     ];
   }
 
+  /** Fulfilled when all has come that must, or nothing comes any more. */
   function allRight(): Promise<void> {
+    const waiting = [...verdicts];
     return new Promise((resolve) => {
       const giveUp = setTimeout(resolve, PATIENCE_MS);
       onNews = () => {
-        if (faults().length > 0) return;
+        giveUp.refresh();
+        while (waiting.at(-1)?.isRight()) waiting.pop();
+        if (waiting.length > 0) return;
         clearTimeout(giveUp);
+        onNews = () => undefined;
         resolve();
       };
       onNews();
@@ -222,7 +231,7 @@ export function createSharingWorld(url: string, tasks: SharedTasks, forms: reado
       const last = await tasks.lastRevision();
       verdicts = await Promise.all(seats.map(({ subscriber }) => judge(subscriber, tasks.changes(), last)));
       await allRight();
-      await Promise.all(allLines.map(({ isGone, socket }) => isGone || socket.drained()));
+      await Promise.all(openSockets().map((socket) => socket.drained()));
       return faults();
     },
     seen: () => ({
@@ -231,7 +240,7 @@ export function createSharingWorld(url: string, tasks: SharedTasks, forms: reado
       refusals: verdicts.filter(({ isRefused }) => isRefused).length,
     }),
     async end() {
-      await Promise.all(allLines.map(({ isGone, socket }) => isGone || socket.end('terminate')));
+      await Promise.all(openSockets().map((socket) => socket.end('terminate')));
     },
   };
 }
