@@ -119,13 +119,17 @@ function describe(
 ): string {
   return [
     `${name} to ${field} ${what}`,
-    ...inbox.came.map((text) => `    ${short(text)}`),
+    ...few(inbox.came.map((text) => `    ${short(text)}`)),
     `  (${inbox.end ?? 'open'}; sent at ${sentAt}, begun at ${String(begunAt())}) where a plain server sends (? may be skipped)`,
-    ...allowed.map(({ mayBeMissing, text }) => `  ${mayBeMissing ? '?' : ' '} ${short(text)}`),
+    ...few(allowed.map(({ mayBeMissing, text }) => `  ${mayBeMissing ? '?' : ' '} ${short(text)}`)),
     `  to ${short(JSON.stringify(operation), 600)}`,
   ].join('\n');
 }
 
-function short(text: string, length = 240): string {
+function few(lines: readonly string[]): readonly string[] {
+  return lines.length <= 30 ? lines : [...lines.slice(0, 30), `    … and ${lines.length - 30} more`];
+}
+
+function short(text: string, length = 200): string {
   return text.length <= length ? text : `${text.slice(0, length)}… (${text.length})`;
 }

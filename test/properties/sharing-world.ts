@@ -42,7 +42,7 @@ const RINGS = 20;
 /** Of so many tasks there are more changes than the buffers take, and than are kept for a reader besides. */
 const FLOOD = 35;
 /** How long nothing may come while something must; only a test that fails lasts so long. */
-const PATIENCE_MS = 2000;
+const PATIENCE_MS = 1000;
 
 export function createSharingWorld(url: string, tasks: SharedTasks, forms: readonly Form[]): SharingWorld {
   const lines = new Map<string, Line>();
