@@ -30,12 +30,12 @@ export async function startMarkedProvider(): Promise<FakeProvider & { readonly m
   return { ...provider, made };
 }
 
-export type Ending = 'queuing' | 'success' | 'fail';
+export type Ending = 'queuing' | 'generating' | 'success' | 'fail';
 
 /** What it calls back with. */
 export function callbackOf({ mark, providerTaskId }: MadeTask, ending: Ending): KieCallback {
   if (ending === 'fail') return callbackFail(providerTaskId, { failMsg: `failed, ${mark}-failure` });
-  const fields = ending === 'queuing' ? { state: ending, resultJson: null } : {};
+  const fields = ending === 'success' ? {} : { state: ending, resultJson: null };
   const url = `https://files.example/${mark}-result.mp4`;
   return callbackSuccess(providerTaskId, { resultJson: resultJson(url), ...fields });
 }

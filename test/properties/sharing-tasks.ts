@@ -1,0 +1,103 @@
+import { randomUUID } from 'node:crypto';
+import type { Feed } from '../../src/tasks/feed.ts';
+import type { AnnouncedRecord } from '../../src/tasks/task.ts';
+import { CREATE, TASKS, input } from '../support/documents.ts';
+import { HMAC_KEY, type Gateway } from '../support/gateway.ts';
+import { graphql } from '../support/graphql-http-client.ts';
+import { dataOf } from '../support/graphql-result.ts';
+import { deliverCallback, sign } from '../support/kie-callback.ts';
+import { createQueue } from '../support/queue.ts';
+import { callbackOf, type Ending, type MadeTask, type startMarkedProvider } from './isolation-provider.ts';
+import type { Who } from './sharing-steps.ts';
+import { tokenOf } from './sharing-socket.ts';
+
+/** The tasks of two owners, and what becomes of them. */
+export interface SharedTasks {
+  readonly owners: Readonly<Record<Who, string>>;
+  /** Every change of theirs that was committed, in order. */
+  readonly changes: () => readonly AnnouncedRecord[];
+  readonly newest: () => number;
+  readonly made: () => readonly MadeTask[];
+  readonly ownerOf: (task: MadeTask) => Who;
+  /** Creates one; fulfilled when the provider has taken it. */
+  create(who: Who): Promise<void>;
+  /** Has the provider call back. */
+  move(task: MadeTask, to: Ending): Promise<void>;
+  /** The largest revision that was taken, also by a write that came to nothing. */
+  lastRevision(): Promise<number>;
+  /** What is wrong with the changes that are known: the last ones are not what is stored. */
+  faults(): Promise<readonly string[]>;
+  end(): void;
+}
+
+/** As long as a prompt may be. */
+const LENGTH = 1500;
+
+export async function createSharedTasks(
+  { graphqlUrl, url }: Gateway,
+  provider: Awaited<ReturnType<typeof startMarkedProvider>>,
+  feed: Feed,
+): Promise<SharedTasks> {
+  const run = randomUUID().slice(0, 8);
+  const owners = { a: `owner-${run}-a`, b: `owner-${run}-b` };
+  const headers = {
+    a: { authorization: await tokenOf(owners.a) },
+    b: { authorization: await tokenOf(owners.b) },
+  };
+  const start = await lastRevision();
+  const changes: AnnouncedRecord[] = [];
+  const told = createQueue<AnnouncedRecord>('a change');
+  const detach = Object.values(owners).map((owner) =>
+    feed.onOwner(owner, (change) => {
+      changes.push(change);
+      told.push(change);
+    }),
+  );
+  let wishes = 0;
+
+  return {
+    owners,
+    changes: () => changes,
+    newest: () => changes.at(-1)?.revision ?? start,
+    made: () => provider.made.filter(({ mark }) => mark.startsWith(`MARK-${run}-`)),
+    ownerOf: ({ mark }) => (mark.startsWith(`MARK-${run}-a-`) ? 'a' : 'b'),
+    async create(who) {
+      const mark = `MARK-${run}-${who}-${(wishes += 1)}-END`;
+      const wish = input({ prompt: mark.padEnd(LENGTH, ' "é\\'), idempotencyKey: randomUUID() });
+      const taken = told.take(
+        ({ prompt, providerTaskId }) => providerTaskId !== null && prompt.startsWith(mark),
+      );
+      await graphql(graphqlUrl, CREATE, { input: wish }, headers[who]);
+      await taken;
+    },
+    async move(task, to) {
+      const signature = sign(HMAC_KEY, task.providerTaskId);
+      const { status } = await deliverCallback(url + task.callbackPath, callbackOf(task, to), signature);
+      if (status !== 200) throw new Error(`a callback was answered with ${status}`);
+    },
+    lastRevision,
+    async faults() {
+      const newest = new Map(changes.map(({ id, revision }) => [id, revision]));
+      const shown = new Map([...(await listed('a')), ...(await listed('b'))]);
+      return [
+        ...[...newest]
+          .filter(([id, revision]) => shown.get(id) !== revision)
+          .map(([id]) => `${id} is listed otherwise`),
+      ];
+    },
+    end() {
+      for (const stop of detach) stop();
+    },
+  };
+
+  async function lastRevision(): Promise<number> {
+    const { body } = await graphql(graphqlUrl, TASKS, {}, headers.a);
+    return dataOf(body).tasks.revision;
+  }
+
+  /** What the list of an owner shows: a revision for each id. */
+  async function listed(who: Who): Promise<readonly (readonly [string, number])[]> {
+    const answer = await graphql(graphqlUrl, TASKS, { first: 100 }, headers[who]);
+    return dataOf(answer.body).tasks.edges.map(({ node }) => [node.id, node.revision]);
+  }
+}

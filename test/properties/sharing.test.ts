@@ -1,0 +1,97 @@
+import fc from 'fast-check';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { TaskPorts } from '../../src/tasks/ports.ts';
+import { eventually } from '../live/eventually.ts';
+import { onTestEnd } from '../support/leftovers.ts';
+import { startQuietGateway } from '../webhooks/called-back.ts';
+import { JWT_SECRET } from './isolation-doors.ts';
+import { startMarkedProvider } from './isolation-provider.ts';
+import { floodStory, story, type Story } from './sharing-steps.ts';
+import { createSharedTasks } from './sharing-tasks.ts';
+import { createSharingWorld, type Seen } from './sharing-world.ts';
+
+/** More for a longer search: `RUNS=2000 SEED=1 npx vitest run --project test test/properties/sharing.test.ts`. */
+const runsOf = (usual: number): number => Number(process.env['RUNS'] ?? usual);
+/** The same stories in every run unless another seed is given: a gate must not depend on luck. */
+const SEED = Number(process.env['SEED'] ?? 20_261_122);
+
+const READERS = [
+  { readers: 'that keep up, and some that do not', stories: story, runs: runsOf(30), least: 'refusals' },
+  { readers: 'of which one is flooded', stories: floodStory, runs: runsOf(3), least: 'skippers' },
+] as const;
+
+/** What the documents of these stories need, and more than a story takes. */
+const ROOM = {
+  MAX_ALIASES: '1000',
+  MAX_DIRECTIVES: '100',
+  MAX_OPERATIONS_PER_SECOND: '1000',
+  KIE_CREATES_PER_10S: '10000',
+};
+
+describe.each(READERS)('among readers $readers', ({ least, runs, stories }) => {
+  test(
+    `each is sent what a server that shares nothing sends it (${runs} stories, seed ${SEED})`,
+    async () => {
+      const provider = await startMarkedProvider();
+      const { gateway, ports } = await start(provider);
+      const seen: Seen[] = [];
+
+      async function live({ forms, steps }: Story): Promise<void> {
+        const tasks = await createSharedTasks(gateway, provider, ports.feed);
+        const world = createSharingWorld(gateway.graphqlUrl, tasks, forms);
+        try {
+          await tasks.create('a');
+          await tasks.create('b');
+          for (const step of steps) await world.take(step);
+          const faults = [...(await world.judge()), ...(await tasks.faults())];
+          expect(faults.join('\n'), `\n${world.trace.join('\n')}\n`).toBe('');
+          seen.push(world.seen());
+        } finally {
+          await world.end();
+          tasks.end();
+        }
+      }
+
+      await fc.assert(fc.asyncProperty(stories, live), {
+        seed: SEED,
+        numRuns: runs,
+        // Making a counterexample smaller ends here too.
+        interruptAfterTimeLimit: 5000 + runs * 1500,
+        markInterruptAsFailure: true,
+      });
+      await eventually('no listener is left', () => gateway.app.stats().listeners === 0);
+      // There was something to judge.
+      expect(sum(seen, 'messages')).toBeGreaterThan(runs * 10);
+      expect(sum(seen, least)).toBeGreaterThan(0);
+    },
+    30_000 + runs * 3000,
+  );
+});
+
+function sum(seen: readonly Seen[], what: keyof Seen): number {
+  return seen.reduce((total, one) => total + one[what], 0);
+}
+
+/** A gateway that announces tasks before the provider has taken them, and asks for nothing by itself. */
+async function start(provider: Awaited<ReturnType<typeof startMarkedProvider>>) {
+  let ports: TaskPorts | undefined;
+  const { gateway } = await startQuietGateway({
+    provider,
+    dataDir: await quickDir(),
+    env: { JWT_SECRET, CREATE_WAIT_MS: '0', ...ROOM },
+    overrides: { wrap: (made) => (ports = made) },
+  });
+  if (!ports) throw new Error('The gateway did not wrap its ports');
+  return { gateway, ports };
+}
+
+/** In memory where there is such a place: a disk's speed is no part of the promise. */
+async function quickDir(): Promise<string> {
+  const dir = await mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'kineograph-test-'));
+  onTestEnd(() => rm(dir, { recursive: true, force: true }));
+  return dir;
+}
