@@ -3,14 +3,14 @@ import type { Subject, TaskRef } from '../subjects/subject.ts';
 import type { Callers } from './callers.ts';
 import { createDeliveries, type Deliveries } from './deliveries.ts';
 import { TASKS_UPDATED } from './documents.ts';
-import { subscribe, type Subscribers } from './subscribers.ts';
+import { subscribe, type Note, type Subscribers } from './subscribers.ts';
 import { SUCCESS } from './task-message.ts';
 
 /** Subscribers of `tasksUpdated`, each with its own `after`, of whom it is certain that all are subscribed. */
 export interface Audience {
   readonly subscribers: Subscribers;
-  /** From now on deliveries of these tasks' ends count, to the first `size` subscribers or to all. */
-  expect(tasks: readonly TaskRef[], size?: number): Deliveries;
+  /** From now on deliveries of these tasks' ends count: to the first `size` subscribers, or to all; `rest` is told of others'. */
+  expect(tasks: readonly TaskRef[], size?: number, rest?: Note): Deliveries;
   end(): void;
 }
 
@@ -25,22 +25,23 @@ export async function openAudience(
   callers: Callers,
   spare: readonly TaskRef[],
 ): Promise<Audience> {
-  let current: Deliveries | null = null;
+  let current: Note = () => undefined;
   const subscribers = await subscribe(
     subject,
     size,
     (subscriber) => [{ query: TASKS_UPDATED, variables: { after: subject.after(subscriber) } }],
-    (subscriber, task, state) => current?.note(subscriber, task, state),
+    (subscriber, task, state) => {
+      current(subscriber, task, state);
+    },
   );
   const audience: Audience = {
     subscribers,
-    expect(tasks, counted = size) {
+    expect(tasks, counted = size, rest = () => undefined) {
       const numbers = tasks.map(({ number }) => number);
       const next = createDeliveries({ subscribers: counted, tasks: numbers, perTask: counted, state: SUCCESS });
-      current =
-        counted === size
-          ? next
-          : { ...next, note: (who, task, state) => (who < counted ? next.note(who, task, state) : undefined) };
+      current = (subscriber, task, state) => {
+        (subscriber < counted ? next.note : rest)(subscriber, task, state);
+      };
       return next;
     },
     end: subscribers.end,

@@ -7,6 +7,9 @@ import { memory } from './memory.ts';
 import { oneTask } from './one-task.ts';
 import { perTask } from './per-task.ts';
 import type { Scenario } from './scenario.ts';
+import { postgres } from './postgres.ts';
+import { stalled } from './stalled.ts';
+import { sustained } from './sustained.ts';
 import { startUp } from './start-up.ts';
 
 /** In the order of the report. */
@@ -19,5 +22,8 @@ export const SCENARIOS: readonly Scenario[] = [
   httpQuery,
   httpMutation,
   memory,
+  stalled,
   startUp,
+  sustained,
+  postgres,
 ];

@@ -8,8 +8,6 @@ import type { Needs, Subject } from './subject.ts';
 
 export interface Kineographs {
   start(needs: Needs): Promise<Subject>;
-  /** A data directory of its own with these tasks in it. */
-  dataDir(needs: Needs): Promise<string>;
 }
 
 const NOTHING: KineographTasks = { tasks: [], paths: new Map(), from: 0, to: 0 };
@@ -59,7 +57,6 @@ export function createKineographs(
   }
 
   return {
-    dataDir,
     async start(needs) {
       const { from, paths, tasks, to } = needs.tasks > 0 ? await template(needs) : NOTHING;
       const env = { DATA_DIR: await dataDir(needs), KIE_API_URL: provider.url };
