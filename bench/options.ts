@@ -1,6 +1,8 @@
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { SCENARIOS } from './scenarios/all.ts';
 import type { Scenario } from './scenarios/scenario.ts';
+import { ROOT } from './support/processes.ts';
 
 export interface Options {
   readonly isQuick: boolean;
@@ -17,11 +19,11 @@ export const USAGE = `Usage: npm run bench -- [options]
   --only a,b       scenarios: ${SCENARIOS.map(({ name }) => name).join(', ')}; "http" stands for all that begin so
   --rounds N       alternating rounds (3; 1 with --quick)
   --json FILE      write every single figure as JSON
-  --report FILE    write the report there (docs/performance.md after a full run)
+  --report FILE    write the report there (a full run: docs/performance.md)
 `;
 
-/** Throws an error that says what is wrong. */
-export function parseOptions(argv: readonly string[]): Options {
+/** Files are named as seen from `directory`. Throws an error that says what is wrong. */
+export function parseOptions(argv: readonly string[], directory: string): Options {
   const { values } = parseArgs({
     args: [...argv],
     options: {
@@ -32,12 +34,18 @@ export function parseOptions(argv: readonly string[]): Options {
       report: { type: 'string' },
     },
   });
-  const { json = null, only, quick: isQuick } = values;
+  const { json, only, quick: isQuick } = values;
   const rounds = Number(values.rounds ?? (isQuick ? 1 : 3));
   if (!Number.isInteger(rounds) || rounds < 1 || rounds > 20) throw new Error('--rounds takes 1 to 20');
   const isFull = only === undefined && !isQuick;
-  const report = values.report ?? (isFull ? 'docs/performance.md' : null);
-  return { isQuick, rounds, scenarios: chosen(only), json, report };
+  const page = isFull ? `${ROOT}docs/performance.md` : null;
+  return {
+    isQuick,
+    rounds,
+    scenarios: chosen(only),
+    json: json === undefined ? null : resolve(directory, json),
+    report: values.report === undefined ? page : resolve(directory, values.report),
+  };
 }
 
 function chosen(only: string | undefined): readonly Scenario[] {

@@ -2,6 +2,7 @@ import type { Options } from './options.ts';
 import type { Case, Figures, Scenario } from './scenarios/scenario.ts';
 import type { SubjectName } from './subjects/subject.ts';
 import type { World } from './subjects/world.ts';
+import { isAlive } from './support/processes.ts';
 
 /** One measurement. */
 export interface Sample {
@@ -48,7 +49,9 @@ async function measure(
   try {
     return { ...base, figures: await run(subject), trouble: null };
   } catch (error) {
-    return { ...base, figures: null, trouble: error instanceof Error ? error.message : String(error) };
+    const what = error instanceof Error ? error.message : String(error);
+    const trouble = subject.pids.every(isAlive) ? what : `the server's process ended (${what})`;
+    return { ...base, figures: null, trouble };
   } finally {
     await subject.stop();
   }
@@ -62,5 +65,7 @@ function describe({ figures, label, round, subject, trouble }: Sample): string {
 }
 
 function rounded(value: number): string {
-  return Math.abs(value) >= 100 ? Math.round(value).toLocaleString('en') : String(Number(value.toPrecision(3)));
+  return Math.abs(value) >= 100
+    ? Math.round(value).toLocaleString('en')
+    : String(Number(value.toPrecision(3)));
 }

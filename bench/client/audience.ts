@@ -38,7 +38,12 @@ export async function openAudience(
     subscribers,
     expect(tasks, counted = size, rest = () => undefined) {
       const numbers = tasks.map(({ number }) => number);
-      const next = createDeliveries({ subscribers: counted, tasks: numbers, perTask: counted, state: SUCCESS });
+      const next = createDeliveries({
+        subscribers: counted,
+        tasks: numbers,
+        perTask: counted,
+        state: SUCCESS,
+      });
       current = (subscriber, task, state) => {
         (subscriber < counted ? next.note : rest)(subscriber, task, state);
       };

@@ -28,7 +28,12 @@ export interface Deliveries {
   describe(): string;
 }
 
-export function createDeliveries({ perTask, state: expectedState, subscribers, tasks }: Expected): Deliveries {
+export function createDeliveries({
+  perTask,
+  state: expectedState,
+  subscribers,
+  tasks,
+}: Expected): Deliveries {
   const placeOf = new Map(tasks.map((number, place) => [number, place]));
   const seen = new Uint8Array(subscribers * tasks.length);
   const counts = new Uint32Array(tasks.length);

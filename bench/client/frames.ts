@@ -29,7 +29,11 @@ function readFrames(buffer: Buffer, sink: FrameSink): number {
     const start = at + (short < 126 ? 2 : short === 126 ? 4 : 10);
     if (start > buffer.length) break;
     const length =
-      short < 126 ? short : short === 126 ? buffer.readUInt16BE(at + 2) : Number(buffer.readBigUInt64BE(at + 2));
+      short < 126
+        ? short
+        : short === 126
+          ? buffer.readUInt16BE(at + 2)
+          : Number(buffer.readBigUInt64BE(at + 2));
     const end = start + length;
     if (end > buffer.length) break;
     dispatch(buffer, buffer[at] ?? 0, start, end, sink);

@@ -78,7 +78,11 @@ function readChunked(received: Buffer, start: number, status: number): Answer | 
 }
 
 /** The bytes of a request with a JSON body. */
-export function postRequest(path: string, body: unknown, headers: Readonly<Record<string, string>> = {}): Buffer {
+export function postRequest(
+  path: string,
+  body: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): Buffer {
   const text = JSON.stringify(body);
   const lines = [
     `POST ${path} HTTP/1.1`,

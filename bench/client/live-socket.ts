@@ -1,5 +1,6 @@
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { createFrameReader, pongFrame, textFrame } from './frames.ts';
+import { createUpgradeReader, upgradeRequest } from './upgrade.ts';
 
 export interface LiveSocketOptions {
   readonly port: number;
@@ -14,15 +15,11 @@ export interface LiveSocketOptions {
 /** A socket that speaks graphql-transport-ws and has been acknowledged. */
 export interface LiveSocket {
   send(message: unknown): void;
-  /** Stops and goes on reading. */
+  /** Stops reading; `resume` goes on. */
   pause(): void;
   resume(): void;
   end(): void;
 }
-
-/** One for all sockets: each reading is used up before the next begins. */
-const READING = Buffer.allocUnsafeSlow(256 * 1024);
-const END_OF_HEAD = '\r\n\r\n';
 
 /**
  * As little as possible between the connection and the count: with a full client this process, not the server, would
@@ -32,22 +29,11 @@ export function openLiveSocket(options: LiveSocketOptions): Promise<LiveSocket> 
   return new Promise((resolve, reject) => {
     let isOpen = false;
     let isOver = false;
-    let head = '';
     const lost = (reason: string): void => {
       if (isOver) return;
-      isOver = true;
-      socket.destroy();
+      live.end();
       if (isOpen) options.onEnd(reason);
       else reject(new Error(`a socket was not opened: ${reason}`));
-    };
-    const live: LiveSocket = {
-      send: (message) => socket.write(textFrame(JSON.stringify(message))),
-      pause: () => socket.pause(),
-      resume: () => socket.resume(),
-      end: () => {
-        isOver = true;
-        socket.destroy();
-      },
     };
     const readFrames = createFrameReader({
       onText: (buffer, start, end) => {
@@ -63,56 +49,46 @@ export function openLiveSocket(options: LiveSocketOptions): Promise<LiveSocket> 
         lost(`${code} ${reason}`);
       },
     });
-    const read = (chunk: Buffer): void => {
-      if (head === OPENED) {
-        readFrames(chunk);
-        return;
-      }
-      head += chunk.toString('latin1');
-      const end = head.indexOf(END_OF_HEAD);
-      if (end < 0) return;
-      if (!head.startsWith('HTTP/1.1 101')) {
-        lost(head);
-        return;
-      }
-      const rest = Buffer.from(head.slice(end + END_OF_HEAD.length), 'latin1');
-      head = OPENED;
-      live.send({ type: 'connection_init', payload: options.init });
-      readFrames(rest);
-    };
-    const socket = connect({
-      host: '127.0.0.1',
-      port: options.port,
-      noDelay: true,
-      onread: {
-        buffer: READING,
-        callback: (size, buffer) => {
-          read(Buffer.from(buffer.buffer, buffer.byteOffset, size));
-          return true;
-        },
+    const read = createUpgradeReader({
+      onUpgraded: () => {
+        live.send({ type: 'connection_init', payload: options.init });
       },
+      onRefused: lost,
+      read: readFrames,
     });
-    socket.once('connect', () => socket.write(upgradeRequest(options.port)));
-    socket.on('error', (error) => {
-      lost(error.message);
-    });
-    socket.on('close', () => {
-      lost('closed');
-    });
+    const socket = connectReading(options.port, read, lost);
+    const live: LiveSocket = {
+      send: (message) => socket.write(textFrame(JSON.stringify(message))),
+      pause: () => socket.pause(),
+      resume: () => socket.resume(),
+      end: () => {
+        isOver = true;
+        socket.destroy();
+      },
+    };
   });
 }
 
-const OPENED = 'opened';
+/** One for all sockets: each reading is used up before the next begins. */
+const READING = Buffer.allocUnsafeSlow(256 * 1024);
 
-function upgradeRequest(port: number): string {
-  return [
-    'GET /graphql HTTP/1.1',
-    `Host: 127.0.0.1:${port}`,
-    'Upgrade: websocket',
-    'Connection: Upgrade',
-    'Sec-WebSocket-Version: 13',
-    'Sec-WebSocket-Key: a2luZW9ncmFwaC1iZW5jaA==',
-    'Sec-WebSocket-Protocol: graphql-transport-ws',
-    END_OF_HEAD.slice(2),
-  ].join('\r\n');
+function connectReading(port: number, read: (chunk: Buffer) => void, lost: (reason: string) => void): Socket {
+  const callback = (size: number): boolean => {
+    read(READING.subarray(0, size));
+    return true;
+  };
+  const socket = connect({
+    host: '127.0.0.1',
+    port,
+    noDelay: true,
+    onread: { buffer: READING, callback },
+  });
+  socket.once('connect', () => socket.write(upgradeRequest(port)));
+  socket.on('error', (error) => {
+    lost(error.message);
+  });
+  socket.on('close', () => {
+    lost('closed');
+  });
+  return socket;
 }

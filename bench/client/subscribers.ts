@@ -84,5 +84,6 @@ export async function subscribe(
 function answerOther(live: LiveSocket, text: string): void {
   const { type } = JSON.parse(text) as { readonly type: string };
   if (type === 'ping') live.send({ type: 'pong' });
-  else if (type === 'next' || type === 'error') throw new Error(`a subscriber was told ${text.slice(0, 300)}`);
+  else if (type === 'next' || type === 'error')
+    throw new Error(`a subscriber was told ${text.slice(0, 300)}`);
 }

@@ -35,7 +35,8 @@ export function createTaskReader(): (buffer: Buffer, start: number, end: number)
     }
     const digits = at + MARK.length;
     let number = 0;
-    for (let place = 0; place < DIGITS; place += 1) number = number * 10 + ((buffer[digits + place] ?? 0) - 48);
+    for (let place = 0; place < DIGITS; place += 1)
+      number = number * 10 + ((buffer[digits + place] ?? 0) - 48);
     seen.number = number;
     seen.state = buffer[digits + TO_STATE] ?? 0;
     return seen;

@@ -16,7 +16,7 @@ export async function welcomeAll(
   callers: Callers,
 ): Promise<void> {
   for (let round = 0; round < ROUNDS; round += 1) {
-    for (let last = -1; deliveries.total !== last; ) {
+    for (let last = -1; deliveries.total !== last;) {
       last = deliveries.total;
       await delay(QUIET_MS);
     }

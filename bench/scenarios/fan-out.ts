@@ -53,7 +53,8 @@ export async function measureFanOut(subject: Subject, size: number, count: numbe
   const { cores, deliveries, seconds, size: messageSize } = await move(counted);
   callers.end();
   audience.end();
-  if (audience.subscribers.lost > 0) throw new Error(`a socket was lost: ${audience.subscribers.firstLoss ?? ''}`);
+  if (audience.subscribers.lost > 0)
+    throw new Error(`a socket was lost: ${audience.subscribers.firstLoss ?? ''}`);
   return {
     'deliveries/s': deliveries.total / seconds,
     twice: deliveries.duplicates,

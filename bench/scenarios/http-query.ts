@@ -31,7 +31,7 @@ async function measure(subject: Subject, ms: number): Promise<Figures> {
   const load = await openHttpLoad({
     port: subject.ports[0] ?? 0,
     connections: CONNECTIONS,
-    request: () => requests[(next += 1) % requests.length] as Buffer,
+    request: () => requests[(next += 1) % requests.length] ?? Buffer.alloc(0),
     check: ({ body, status }) => {
       if (status !== 200 || !body.includes('"state":"WAITING"'))
         throw new Error(`a query was answered with ${status}: ${body.slice(0, 300)}`);

@@ -46,6 +46,9 @@ async function measure(subject: Subject, stopped: number): Promise<Figures> {
   const deliveries = audience.expect(tasks, READERS, late.note);
   const memory = (): number => subject.pids.reduce((sum, pid) => sum + residentKiB(pid), 0);
 
+  const whatCame = (): string =>
+    `to those who read again ${late.describe()}, ${audience.subscribers.lost} sockets closed`;
+
   for (const socket of sockets.slice(READERS)) socket.pause();
   const before = memory();
   const { seconds } = await timed(subject, LIMIT_MS, deliveries.describe, () =>
@@ -53,7 +56,7 @@ async function measure(subject: Subject, stopped: number): Promise<Figures> {
   );
   const after = memory();
   for (const socket of sockets.slice(READERS)) socket.resume();
-  const caughtUp = await timed(subject, LIMIT_MS, late.describe, () =>
+  const caughtUp = await timed(subject, LIMIT_MS, whatCame, () =>
     Promise.all(numbers.map((number) => late.delivered(number))),
   );
   callers.end();

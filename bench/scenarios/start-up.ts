@@ -5,7 +5,8 @@ export const startUp: Scenario = {
   title: 'From the start of the process to the first answered query',
   figure: 'ms',
   better: 'less',
-  notes: 'On one core, as everything here. A has nothing to open; Kineograph opens its store, and migrates a fresh one.',
+  notes:
+    'On one core, as everything here. A has nothing to open; Kineograph opens its store, and migrates a fresh one.',
   cases: (size) => [
     { label: 'fresh', subjects: ['A', 'K'], needs: { tasks: 0 }, measure },
     { label: 'with tasks', subjects: ['A', 'K'], needs: usualNeeds(size), measure },

@@ -49,7 +49,12 @@ async function measure(subject: Subject, turns: number): Promise<Figures> {
     const moved = tasks.slice(number * CALLBACKS, (number + 1) * CALLBACKS);
     const visit = async (): Promise<void> => {
       const query = [{ query: TASKS_UPDATED, variables: { after: subject.after(number) } }];
-      const visitors = await subscribe(subject, VISITORS, () => query, () => undefined);
+      const visitors = await subscribe(
+        subject,
+        VISITORS,
+        () => query,
+        () => undefined,
+      );
       visitors.end();
     };
     await Promise.all([

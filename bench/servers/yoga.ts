@@ -1,5 +1,5 @@
 /** A: GraphQL Yoga, Pothos and graphql-ws, put together as their guides show. */
-import type { ExecutionArgs } from 'graphql';
+import type { execute, ExecutionArgs, GraphQLSchema, parse, subscribe, validate } from 'graphql';
 import { useServer } from 'graphql-ws/use/ws';
 import { createYoga } from 'graphql-yoga';
 import { createServer } from 'node:http';
@@ -28,31 +28,41 @@ const server = createServer((request, response) => {
   });
 });
 
-/** The engine's own functions travel in `rootValue`, as the guide has it. */
+/** What Yoga's `getEnveloped` gives, as graphql-js types it. */
 interface Engine {
-  readonly rootValue: Pick<ReturnType<typeof yoga.getEnveloped>, 'execute' | 'subscribe'>;
+  readonly schema: GraphQLSchema;
+  readonly parse: typeof parse;
+  readonly validate: typeof validate;
+  readonly execute: typeof execute;
+  readonly subscribe: typeof subscribe;
+  readonly contextFactory: () => unknown;
+}
+
+/** The engine's own functions travel in `rootValue`, as the guide has it. */
+function engineIn(args: ExecutionArgs): Pick<Engine, 'execute' | 'subscribe'> {
+  return args.rootValue as Engine;
 }
 
 useServer(
   {
-    execute: (args) => (args as unknown as Engine).rootValue.execute(args),
-    subscribe: (args) => (args as unknown as Engine).rootValue.subscribe(args),
+    execute: (args) => engineIn(args).execute(args),
+    subscribe: (args) => engineIn(args).subscribe(args),
     onSubscribe: async (context, _id, params) => {
-      const { contextFactory, execute, parse, schema, subscribe, validate } = yoga.getEnveloped({
+      const engine = yoga.getEnveloped({
         ...context,
         req: context.extra.request,
         socket: context.extra.socket,
         params,
-      });
+      }) as Engine;
       const args: ExecutionArgs = {
-        schema,
+        schema: engine.schema,
         operationName: params.operationName,
-        document: parse(params.query),
+        document: engine.parse(params.query),
         variableValues: params.variables,
-        contextValue: await contextFactory(),
-        rootValue: { execute, subscribe },
+        contextValue: await engine.contextFactory(),
+        rootValue: engine,
       };
-      const errors = validate(args.schema, args.document);
+      const errors = engine.validate(args.schema, args.document);
       return errors.length > 0 ? errors : args;
     },
   },

@@ -26,7 +26,11 @@ export interface KineographTasks {
 export async function makeTasks(
   port: number,
   provider: FakeProvider,
-  { count, input, revisions }: {
+  {
+    count,
+    input,
+    revisions,
+  }: {
     readonly count: number;
     readonly revisions: number;
     readonly input: Readonly<Record<string, string>>;
@@ -55,7 +59,8 @@ async function moveAll(port: number, tasks: readonly Callable[], move: Move): Pr
   const connections = await Promise.all(Array.from({ length: 50 }, () => openHttp(port)));
   await inParallel(tasks, connections.length, async ({ callback, number }, lane) => {
     const answer = await connections[lane]?.send(callbackRequest(callback, number, move));
-    if (answer?.status !== 200) throw new Error(`a callback was answered with ${answer?.status ?? 'nothing'}`);
+    if (answer?.status !== 200)
+      throw new Error(`a callback was answered with ${answer?.status ?? 'nothing'}`);
   });
   for (const connection of connections) connection.end();
 }

@@ -71,6 +71,11 @@ export function killAll(): void {
   for (const child of running) child.kill('SIGKILL');
 }
 
+/** A process that ended but is not yet reaped counts as ended. */
+export function isAlive(pid: number): boolean {
+  return [...running].some((child) => child.pid === pid);
+}
+
 /** What a process has used of a core so far, in ms. */
 export function cpuOf(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
