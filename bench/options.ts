@@ -1,0 +1,59 @@
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { SCENARIOS } from './scenarios/all.ts';
+import type { Scenario } from './scenarios/scenario.ts';
+import { ROOT } from './support/processes.ts';
+
+export interface Options {
+  readonly isQuick: boolean;
+  readonly rounds: number;
+  readonly scenarios: readonly Scenario[];
+  /** Where the raw figures go. */
+  readonly json: string | null;
+  /** Where the report goes: only for a full run, or when asked for. */
+  readonly report: string | null;
+}
+
+export const USAGE = `Usage: npm run bench -- [options]
+  --quick          fewer sizes, one round, some minutes
+  --only a,b       scenarios: ${SCENARIOS.map(({ name }) => name).join(', ')}; "http" stands for all that begin so
+  --rounds N       alternating rounds (3; 1 with --quick)
+  --json FILE      write every single figure as JSON
+  --report FILE    write the report there (a full run: docs/performance.md)
+`;
+
+/** Files are named as seen from `directory`. Throws an error that says what is wrong. */
+export function parseOptions(argv: readonly string[], directory: string): Options {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string' },
+      rounds: { type: 'string' },
+      json: { type: 'string' },
+      report: { type: 'string' },
+    },
+  });
+  const { json, only, quick: isQuick } = values;
+  const rounds = Number(values.rounds ?? (isQuick ? 1 : 3));
+  if (!Number.isInteger(rounds) || rounds < 1 || rounds > 20) throw new Error('--rounds takes 1 to 20');
+  const isFull = only === undefined && !isQuick;
+  const page = isFull ? `${ROOT}docs/performance.md` : null;
+  return {
+    isQuick,
+    rounds,
+    scenarios: chosen(only),
+    json: json === undefined ? null : resolve(directory, json),
+    report: values.report === undefined ? page : resolve(directory, values.report),
+  };
+}
+
+function chosen(only: string | undefined): readonly Scenario[] {
+  if (only === undefined) return SCENARIOS;
+  const names = only.split(',');
+  const fits = (name: string, scenario: Scenario): boolean =>
+    scenario.name === name || scenario.name.startsWith(`${name}-`);
+  const stranger = names.find((name) => !SCENARIOS.some((scenario) => fits(name, scenario)));
+  if (stranger !== undefined) throw new Error(`there is no scenario "${stranger}"`);
+  return SCENARIOS.filter((scenario) => names.some((name) => fits(name, scenario)));
+}

@@ -1,0 +1,71 @@
+import type { Options } from './options.ts';
+import type { Case, Figures, Scenario } from './scenarios/scenario.ts';
+import type { SubjectName } from './subjects/subject.ts';
+import type { World } from './subjects/world.ts';
+import { isAlive } from './support/processes.ts';
+
+/** One measurement. */
+export interface Sample {
+  readonly scenario: string;
+  readonly label: string;
+  readonly subject: SubjectName;
+  readonly round: number;
+  /** null when the server did not live through it, or could not do it; `trouble` says what happened. */
+  readonly figures: Figures | null;
+  readonly trouble: string | null;
+}
+
+/** Runs all scenarios in alternating rounds: A, B, C, D, K, A, B, … */
+export async function runAll(
+  world: World,
+  { isQuick, rounds, scenarios }: Options,
+  say: (line: string) => void,
+): Promise<Sample[]> {
+  const samples: Sample[] = [];
+  for (const scenario of scenarios) {
+    say(`\n${scenario.name}`);
+    for (const one of scenario.cases({ isQuick })) {
+      for (let round = 1; round <= rounds; round += 1) {
+        for (const subject of one.subjects) {
+          const sample = await measure(world, scenario, one, subject, round);
+          samples.push(sample);
+          say(describe(sample));
+        }
+      }
+    }
+  }
+  return samples;
+}
+
+async function measure(
+  world: World,
+  { name: scenario }: Scenario,
+  { label, measure: run, needs }: Case,
+  name: SubjectName,
+  round: number,
+): Promise<Sample> {
+  const base = { scenario, label, subject: name, round };
+  const subject = await world.start(name, needs);
+  try {
+    return { ...base, figures: await run(subject), trouble: null };
+  } catch (error) {
+    const what = error instanceof Error ? error.message : String(error);
+    const trouble = subject.pids.every(isAlive) ? what : `the server's process ended (${what})`;
+    return { ...base, figures: null, trouble };
+  } finally {
+    await subject.stop();
+  }
+}
+
+function describe({ figures, label, round, subject, trouble }: Sample): string {
+  const head = `  ${label.padEnd(20)} round ${round}  ${subject.padEnd(8)}`;
+  if (!figures) return `${head} FAILED: ${trouble ?? ''}`;
+  const shown = Object.entries(figures).map(([name, value]) => `${name} ${rounded(value)}`);
+  return `${head} ${shown.join(' · ')}`;
+}
+
+function rounded(value: number): string {
+  return Math.abs(value) >= 100
+    ? Math.round(value).toLocaleString('en')
+    : String(Number(value.toPrecision(3)));
+}

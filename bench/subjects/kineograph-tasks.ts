@@ -1,0 +1,78 @@
+import { sign } from '../../test/support/kie-callback.ts';
+import { openHttp, postRequest } from '../client/http-connection.ts';
+import { taskName } from '../servers/shared/task-name.ts';
+import { inParallel } from '../support/in-parallel.ts';
+import { callbackBody } from './callback-body.ts';
+import { createTasks } from './create-tasks.ts';
+import type { Callable, FakeProvider } from './fake-provider.ts';
+import { BENCH_KEY, HMAC_KEY, OTHER_KEY } from './gateway-process.ts';
+import type { Move, TaskRef } from './subject.ts';
+
+/** Tasks of a gateway, made through its mutation. */
+export interface KineographTasks {
+  /** Those of the benchmark's caller, in order of number. */
+  readonly tasks: readonly TaskRef[];
+  /** Where each can be called back, by number. */
+  readonly paths: ReadonlyMap<number, string>;
+  /** The newest revision of those tasks, and of all. */
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * `count` tasks that wait, and after them tasks of somebody else which take `revisions` revisions: so that subscribers can
+ * begin at different ones with nothing to catch up on.
+ */
+export async function makeTasks(
+  port: number,
+  provider: FakeProvider,
+  {
+    count,
+    input,
+    revisions,
+  }: {
+    readonly count: number;
+    readonly revisions: number;
+    readonly input: Readonly<Record<string, string>>;
+  },
+): Promise<KineographTasks> {
+  provider.take();
+  const ids = await createTasks(port, BENCH_KEY, count, input);
+  const callable = provider.take();
+  const from = await newestRevision(port);
+  await createTasks(port, OTHER_KEY, Math.ceil(revisions / 4), input);
+  const others = [...provider.take().values()];
+  for (const move of ['queuing', 'generating', 'success'] as const) await moveAll(port, others, move);
+
+  const tasks = ids
+    .map((id) => ({ id, number: callable.get(id)?.number ?? -1 }))
+    .toSorted((a, b) => a.number - b.number);
+  const paths = new Map([...callable.values()].map(({ callback, number }) => [number, callback]));
+  return { tasks, paths, from, to: await newestRevision(port) };
+}
+
+export function callbackRequest(path: string, number: number, move: Move): Buffer {
+  return postRequest(path, callbackBody(number, move), sign(HMAC_KEY, taskName(number)));
+}
+
+async function moveAll(port: number, tasks: readonly Callable[], move: Move): Promise<void> {
+  const connections = await Promise.all(Array.from({ length: 50 }, () => openHttp(port)));
+  await inParallel(tasks, connections.length, async ({ callback, number }, lane) => {
+    const answer = await connections[lane]?.send(callbackRequest(callback, number, move));
+    if (answer?.status !== 200)
+      throw new Error(`a callback was answered with ${answer?.status ?? 'nothing'}`);
+  });
+  for (const connection of connections) connection.end();
+}
+
+async function newestRevision(port: number): Promise<number> {
+  const connection = await openHttp(port);
+  const request = postRequest(
+    '/graphql',
+    { query: '{ tasks(first: 1) { revision } }' },
+    { authorization: `Bearer ${BENCH_KEY}` },
+  );
+  const { body } = await connection.send(request);
+  connection.end();
+  return Number(/"revision":(\d+)/.exec(body)?.[1]);
+}

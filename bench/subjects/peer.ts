@@ -1,0 +1,42 @@
+import { INPUT } from '../client/documents.ts';
+import { openHttp, postRequest } from '../client/http-connection.ts';
+import { taskId } from '../servers/shared/task-name.ts';
+import { portOf, startNode } from '../support/processes.ts';
+import { callbackBody } from './callback-body.ts';
+import type { Needs, Subject } from './subject.ts';
+
+const SCRIPTS = { A: 'yoga', B: 'mercurius', C: 'apollo', D: 'raw' } as const;
+
+/** A peer with tasks that it made for itself when it started: they live in its memory alone. */
+export async function startPeer(name: keyof typeof SCRIPTS, needs: Needs): Promise<Subject> {
+  const input = { ...INPUT, ...(needs.prompt !== undefined && { prompt: needs.prompt }) };
+  const options = JSON.stringify({ tasks: needs.tasks, input });
+  const spawned = performance.now();
+  // The guides' own ways make Node warn of many listeners.
+  const child = startNode(['--no-warnings', `bench/dist/${SCRIPTS[name]}.js`, options]);
+  const port = await portOf(child, `server ${name}`);
+  await answersOnce(port);
+  const startMs = performance.now() - spawned;
+  const tasks = Array.from({ length: needs.tasks }, (_, number) => ({ number, id: taskId(number) }));
+  return {
+    name,
+    startMs,
+    ports: [port],
+    pids: [child.pid],
+    init: {},
+    headers: {},
+    tasks,
+    callback: ({ number }, move) => postRequest('/webhook', callbackBody(number, move)),
+    after: (subscriber) => subscriber,
+    stop: () => child.kill(),
+  };
+}
+
+/** Resolves when a first query was answered. */
+export async function answersOnce(port: number, headers: Subject['headers'] = {}): Promise<void> {
+  const connection = await openHttp(port);
+  const query = { query: 'query ($id: ID!) { task(id: $id) { id } }', variables: { id: taskId(0) } };
+  const { status } = await connection.send(postRequest('/graphql', query, headers));
+  connection.end();
+  if (status !== 200) throw new Error(`a first query was answered with ${status}`);
+}

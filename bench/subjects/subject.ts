@@ -1,0 +1,48 @@
+/** A task that waits to be moved. */
+export interface TaskRef {
+  /** Also in its name at the provider. */
+  readonly number: number;
+  readonly id: string;
+}
+
+export type Move = 'waiting' | 'queuing' | 'generating' | 'success';
+
+/** What is measured: one server, or several that are one gateway. */
+export interface Subject {
+  readonly name: SubjectName;
+  /** From its start to the first answered query. */
+  readonly startMs: number;
+  /** Where its processes listen: subscribers take turns, requests go to the first. */
+  readonly ports: readonly number[];
+  readonly pids: readonly number[];
+  /** Payload of connection_init, and headers of requests: who calls. */
+  readonly init: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Its tasks in state WAITING, in order of number. */
+  readonly tasks: readonly TaskRef[];
+  /** The whole request that moves a task. */
+  callback(task: TaskRef, move: Move): Buffer;
+  /** A revision that the subscriber with this number has seen, with nothing newer to catch up on. */
+  after(subscriber: number): number;
+  stop(): Promise<void>;
+}
+
+export type SubjectName = 'A' | 'B' | 'C' | 'D' | 'K' | 'K, PostgreSQL' | 'K, PostgreSQL, 2 replicas';
+
+export const TITLES: Readonly<Record<SubjectName, string>> = {
+  A: 'Yoga + Pothos + graphql-ws',
+  B: 'Mercurius with JIT',
+  C: 'Apollo Server + graphql-ws',
+  D: 'raw `ws` and `node:http`, no GraphQL',
+  K: 'Kineograph, embedded store',
+  'K, PostgreSQL': 'Kineograph on PostgreSQL, one replica',
+  'K, PostgreSQL, 2 replicas': 'Kineograph on PostgreSQL, two replicas',
+};
+
+/** What a scenario needs of a subject before it begins. */
+export interface Needs {
+  /** How many tasks in state WAITING. */
+  readonly tasks: number;
+  /** A prompt in place of the usual one. */
+  readonly prompt?: string;
+}

@@ -1,0 +1,45 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startFakeProvider } from './fake-provider.ts';
+import { createPostgresKineographs } from './kineograph-postgres.ts';
+import { createKineographs } from './kineograph.ts';
+import { startPeer } from './peer.ts';
+import type { Needs, Subject, SubjectName } from './subject.ts';
+
+/** Starts whatever is measured, and leaves nothing behind. */
+export interface World {
+  start(name: SubjectName, needs: Needs): Promise<Subject>;
+  end(): Promise<void>;
+}
+
+/** `revisions`: how many different values of `after` subscribers of the gateway can begin at. */
+export async function createWorld({ revisions }: { readonly revisions: number }): Promise<World> {
+  const directory = await mkdtemp(join(tmpdir(), 'kineograph-bench-'));
+  const provider = await startFakeProvider();
+  const kineographs = createKineographs(directory, provider, { revisions });
+  // Changes are dearer there, and nobody asks for more than a thousand subscribers.
+  const onPostgres = createPostgresKineographs(directory, provider, { revisions: 1000 });
+  return {
+    start(name, needs) {
+      switch (name) {
+        case 'A':
+        case 'B':
+        case 'C':
+        case 'D':
+          return startPeer(name, needs);
+        case 'K':
+          return kineographs.start(needs);
+        case 'K, PostgreSQL':
+          return onPostgres.start(1, needs);
+        case 'K, PostgreSQL, 2 replicas':
+          return onPostgres.start(2, needs);
+      }
+    },
+    async end() {
+      await onPostgres.end();
+      await provider.stop();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
