@@ -48,9 +48,9 @@ export async function createSharedTasks(
   const changes: AnnouncedRecord[] = [];
   const told = createQueue<AnnouncedRecord>('a change');
   const detach = Object.values(owners).map((owner) =>
-    feed.onOwner(owner, (change) => {
-      changes.push(change);
-      told.push(change);
+    feed.onOwner(owner, (committed) => {
+      changes.push(...committed);
+      committed.forEach(told.push);
     }),
   );
   let wishes = 0;
