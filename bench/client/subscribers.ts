@@ -13,6 +13,8 @@ export interface Subscribers {
   /** Sockets that ended though nobody here ended them, and why the first of them did. */
   readonly lost: number;
   readonly firstLoss: string | null;
+  /** Fulfilled with the reason when the first of them ends so. */
+  readonly whenLost: Promise<string>;
   end(): void;
 }
 
@@ -36,6 +38,10 @@ export async function subscribe(
   let bytes = 0;
   let lost = 0;
   let firstLoss: string | null = null;
+  let tellLoss: (reason: string) => void = () => undefined;
+  const whenLost = new Promise<string>((resolve) => {
+    tellLoss = resolve;
+  });
   const read = createTaskReader();
 
   async function open(subscriber: number): Promise<void> {
@@ -52,6 +58,7 @@ export async function subscribe(
       onEnd: (reason) => {
         lost += 1;
         firstLoss ??= reason;
+        tellLoss(reason);
       },
     });
     sockets[subscriber] = live;
@@ -63,6 +70,7 @@ export async function subscribe(
   await inParallel(numbers, 100, open);
   return {
     sockets,
+    whenLost,
     get messages() {
       return messages;
     },

@@ -26,7 +26,7 @@ export const fanOut: Scenario = {
 };
 
 function tasksFor(subscribers: number, isQuick: boolean): number {
-  return Math.max(isQuick ? 8 : 20, Math.ceil((isQuick ? 40_000 : 120_000) / subscribers));
+  return Math.max(isQuick ? 4 : 20, Math.ceil((isQuick ? 20_000 : 120_000) / subscribers));
 }
 
 export async function measureFanOut(subject: Subject, size: number, count: number): Promise<Figures> {

@@ -30,7 +30,7 @@ function row(stopped: number, subjects: readonly SubjectName[], tasks: number): 
   return {
     label: `${stopped.toLocaleString('en')} stopped`,
     subjects,
-    needs: { tasks: tasks + SPARE, prompt: PROMPT },
+    needs: { tasks: tasks + SPARE, revisions: READERS, prompt: PROMPT },
     measure: (subject) => measure(subject, stopped),
   };
 }
@@ -57,7 +57,12 @@ async function measure(subject: Subject, stopped: number): Promise<Figures> {
   const after = memory();
   for (const socket of sockets.slice(READERS)) socket.resume();
   const caughtUp = await timed(subject, LIMIT_MS, whatCame, () =>
-    Promise.all(numbers.map((number) => late.delivered(number))),
+    Promise.race([
+      Promise.all(numbers.map((number) => late.delivered(number))),
+      audience.subscribers.whenLost.then((reason) => {
+        throw new Error(`a socket was closed (${reason}); ${whatCame()}`);
+      }),
+    ]),
   );
   callers.end();
   audience.end();

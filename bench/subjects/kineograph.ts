@@ -38,7 +38,11 @@ export function createKineographs(
     const dataDir = await newDir('template');
     const { child, port } = await startGateway(directory, { DATA_DIR: dataDir, KIE_API_URL: provider.url });
     const input = { ...INPUT, ...(needs.prompt !== undefined && { prompt: needs.prompt }) };
-    const made = await makeTasks(port, provider, { count: needs.tasks, revisions, input });
+    const made = await makeTasks(port, provider, {
+      count: needs.tasks,
+      revisions: needs.revisions ?? revisions,
+      input,
+    });
     await child.kill('SIGTERM');
     return { ...made, dataDir };
   }

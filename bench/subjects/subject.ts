@@ -43,6 +43,8 @@ export const TITLES: Readonly<Record<SubjectName, string>> = {
 export interface Needs {
   /** How many tasks in state WAITING. */
   readonly tasks: number;
+  /** How many values of `after` subscribers can begin at; as many as for everybody when not given. */
+  readonly revisions?: number;
   /** A prompt in place of the usual one. */
   readonly prompt?: string;
 }
