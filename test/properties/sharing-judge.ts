@@ -57,11 +57,7 @@ export async function judge(
     );
 
   const newestOf = new Map(changes.map(({ id, revision }) => [id, revision]));
-  const allowed = {
-    fast: plainOnes.map((answers) => allow(answers, false)),
-    slow: plainOnes.map((answers) => allow(answers, true)),
-  };
-  const own = subscriber.isSlow() ? allowed.slow : allowed.fast;
+  const allowed = plainOnes.map((answers) => allow(answers, subscriber.isSlow()));
   const hasLeft = (): boolean => inbox.end === 'client' || subscriber.isGone();
   const mustEnd = isRefused || field === 'taskUpdated';
 
@@ -79,7 +75,7 @@ export async function judge(
   }
 
   function problem(): string | null {
-    if (!isOneOf(own)) return 'was sent';
+    if (!isOneOf(allowed)) return 'was sent';
     if (hasLeft()) return null;
     if (mustEnd) return inbox.end === 'server' ? null : 'was not completed after';
     if (inbox.end === 'server') return 'was completed after';
@@ -90,9 +86,9 @@ export async function judge(
     isRight: () => problem() === null,
     fault() {
       const found = problem();
-      return found === null ? null : describe(found, subscriber, own[0] ?? []);
+      return found === null ? null : describe(found, subscriber, allowed[0] ?? []);
     },
-    hasSkipped: () => !isOneOf(allowed.fast),
+    hasSkipped: () => subscriber.isSlow() && !isOneOf(plainOnes.map((answers) => allow(answers, false))),
     isRefused,
   };
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Feed } from '../../src/tasks/feed.ts';
-import type { AnnouncedRecord } from '../../src/tasks/task.ts';
+import { isTerminal, type AnnouncedRecord } from '../../src/tasks/task.ts';
 import { CREATE, TASKS, input } from '../support/documents.ts';
 import { HMAC_KEY, type Gateway } from '../support/gateway.ts';
 import { graphql } from '../support/graphql-http-client.ts';
@@ -18,6 +18,7 @@ export interface SharedTasks {
   readonly changes: () => readonly AnnouncedRecord[];
   readonly newest: () => number;
   readonly made: () => readonly MadeTask[];
+  readonly unfinished: () => readonly MadeTask[];
   readonly ownerOf: (task: MadeTask) => Who;
   /** Creates one; fulfilled when the provider has taken it. */
   create(who: Who): Promise<void>;
@@ -53,13 +54,18 @@ export async function createSharedTasks(
       committed.forEach(told.push);
     }),
   );
+  const made = (): readonly MadeTask[] => provider.made.filter(({ mark }) => mark.startsWith(`MARK-${run}-`));
   let wishes = 0;
 
   return {
     owners,
     changes: () => changes,
     newest: () => changes.at(-1)?.revision ?? start,
-    made: () => provider.made.filter(({ mark }) => mark.startsWith(`MARK-${run}-`)),
+    made,
+    unfinished() {
+      const ended = new Set(changes.filter(({ state }) => isTerminal(state)).map(({ id }) => id));
+      return made().filter(({ id }) => !ended.has(id));
+    },
     ownerOf: ({ mark }) => (mark.startsWith(`MARK-${run}-a-`) ? 'a' : 'b'),
     async create(who) {
       const mark = `MARK-${run}-${who}-${(wishes += 1)}-END`;

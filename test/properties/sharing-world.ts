@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { judge, type Subscriber, type Verdict } from './sharing-judge.ts';
 import { operationOf, type Argument, type Form } from './sharing-documents.ts';
-import { openSocket, type Socket } from './sharing-socket.ts';
-import type { SocketName, Step, Subscribe, Who } from './sharing-steps.ts';
+import { judge, type Subscriber, type Verdict } from './sharing-judge.ts';
+import { createLines, type Line } from './sharing-lines.ts';
+import { untilRight } from './sharing-patience.ts';
+import type { Step, Subscribe, Who } from './sharing-steps.ts';
 import type { SharedTasks } from './sharing-tasks.ts';
 
 /** How much there was to judge. */
@@ -23,15 +24,6 @@ export interface SharingWorld {
   end(): Promise<void>;
 }
 
-interface Line {
-  readonly socket: Socket;
-  /** The ids of those that had begun, and have left. */
-  readonly free: string[];
-  isPaused: boolean;
-  wasPaused: boolean;
-  isGone: boolean;
-}
-
 interface Seat {
   readonly line: Line;
   readonly subscriber: Subscriber;
@@ -40,13 +32,12 @@ interface Seat {
 /** So many new tasks are made for one that does not begin. */
 const RINGS = 20;
 /** Of so many tasks there are more changes than the buffers take, and than are kept for a reader besides. */
-const FLOOD = 35;
-/** How long nothing may come while something must; only a test that fails lasts so long. */
-const PATIENCE_MS = 1000;
+const FLOOD = 40;
 
 export function createSharingWorld(url: string, tasks: SharedTasks, forms: readonly Form[]): SharingWorld {
-  const lines = new Map<string, Line>();
-  const allLines: Line[] = [];
+  const lines = createLines(url, tasks.owners, () => {
+    onNews();
+  });
   const seats: Seat[] = [];
   const pending: Promise<unknown>[] = [];
   const trace: string[] = [];
@@ -54,20 +45,8 @@ export function createSharingWorld(url: string, tasks: SharedTasks, forms: reado
   let verdicts: readonly Verdict[] = [];
   let ids = 0;
 
-  async function lineOf(who: Who, name: SocketName): Promise<Line> {
-    const known = lines.get(who + name);
-    if (known) return known;
-    const socket = await openSocket(url, tasks.owners[who], () => {
-      onNews();
-    });
-    const line = { socket, free: [], isPaused: false, wasPaused: false, isGone: false };
-    lines.set(who + name, line);
-    allLines.push(line);
-    return line;
-  }
-
   async function subscribe(step: Subscribe): Promise<void> {
-    const line = await lineOf(step.who, step.socket);
+    const line = await lines.get(step.who, step.socket);
     const field = step.to === 'all' ? 'tasksUpdated' : 'taskUpdated';
     const args = [...(step.to === 'all' ? [] : idOf(step)), ...afterOf(step)];
     const form = forms[step.form % forms.length];
@@ -146,101 +125,57 @@ export function createSharingWorld(url: string, tasks: SharedTasks, forms: reado
     if (subscriber.begunAt() !== null) line.free.push(subscriber.inbox.id);
   }
 
-  async function hangUp({ how, socket, who }: Step & { readonly kind: 'hang up' }): Promise<void> {
-    const line = lines.get(who + socket);
-    if (!line) return;
-    trace.push(`the ${socket} socket of ${who} is ended by ${how}`);
-    lines.delete(who + socket);
-    line.isGone = true;
-    await line.socket.end(how);
-  }
-
-  async function pause(who: Who): Promise<void> {
-    const line = await lineOf(who, 'slow');
-    trace.push(`${who} stops reading`);
-    line.isPaused = line.wasPaused = true;
-    line.socket.pause();
-  }
-
   async function flood(reader: Subscribe): Promise<void> {
-    resume(lines.get(`${reader.who}slow`));
+    lines.resume(reader.who);
     await subscribe(reader);
-    await pause(reader.who);
+    await lines.pause(reader.who);
+    trace.push(`${reader.who} is flooded`);
     const known = tasks.made().length;
     await Promise.all(Array.from({ length: FLOOD }, () => tasks.create(reader.who)));
     const made = tasks.made().slice(known);
-    for (const to of ['queuing', 'generating'] as const)
-      await Promise.all(made.map((task) => tasks.move(task, to)));
-  }
-
-  function resume(line: Line | undefined): void {
-    if (!line || line.isGone) return;
-    line.isPaused = false;
-    line.socket.resume();
+    // The last states of these are long past when the reader reads again.
+    const early = made.slice(0, FLOOD / 2);
+    await Promise.all(early.map((task) => tasks.move(task, 'success')));
+    for (const to of ['queuing', 'generating', 'success'] as const)
+      await Promise.all(made.slice(FLOOD / 2).map((task) => tasks.move(task, to)));
   }
 
   async function bringToAnEnd(): Promise<void> {
-    for (const line of allLines) resume(line);
+    lines.resume('a');
+    lines.resume('b');
     await Promise.all(pending);
     for (const seat of seats) await begun(seat, seat.subscriber.owner === tasks.owners.a ? 'a' : 'b');
-    await Promise.all(tasks.made().map((task) => tasks.move(task, 'success')));
+    await Promise.all(tasks.unfinished().map((task) => tasks.move(task, 'success')));
   }
 
-  function openSockets(): readonly Socket[] {
-    return allLines.filter(({ isGone }) => !isGone).map(({ socket }) => socket);
-  }
-
-  function faults(): readonly string[] {
-    return [
-      ...allLines.flatMap(({ socket }) => socket.faults),
-      ...verdicts.flatMap(({ fault }) => fault() ?? []),
-    ];
-  }
-
-  /** Fulfilled when all has come that must, or nothing comes any more. */
-  function allRight(): Promise<void> {
-    const waiting = [...verdicts];
-    return new Promise((resolve) => {
-      const giveUp = setTimeout(resolve, PATIENCE_MS);
-      onNews = () => {
-        giveUp.refresh();
-        while (waiting.at(-1)?.isRight()) waiting.pop();
-        if (waiting.length > 0) return;
-        clearTimeout(giveUp);
-        onNews = () => undefined;
-        resolve();
-      };
-      onNews();
-    });
+  async function take(step: Step): Promise<void> {
+    if (step.kind === 'subscribe') return subscribe(step);
+    if (step.kind === 'create') return tasks.create(step.who);
+    if (step.kind === 'move') return move(step);
+    if (step.kind === 'leave') return leave(step);
+    if (step.kind === 'flood') return flood(step.reader);
+    trace.push(`${step.who}: ${step.kind}${step.kind === 'hang up' ? ` ${step.socket}, ${step.how}` : ''}`);
+    if (step.kind === 'hang up') return lines.hangUp(step.who, step.socket, step.how);
+    if (step.kind === 'pause') return lines.pause(step.who);
+    lines.resume(step.who);
   }
 
   return {
     trace,
-    async take(step) {
-      if (step.kind === 'subscribe') await subscribe(step);
-      else if (step.kind === 'create') await tasks.create(step.who);
-      else if (step.kind === 'move') await move(step);
-      else if (step.kind === 'leave') await leave(step);
-      else if (step.kind === 'hang up') await hangUp(step);
-      else if (step.kind === 'pause') await pause(step.who);
-      else if (step.kind === 'flood') await flood(step.reader);
-      else resume(lines.get(`${step.who}slow`));
-    },
+    take,
     async judge() {
       await bringToAnEnd();
       const last = await tasks.lastRevision();
       verdicts = await Promise.all(seats.map(({ subscriber }) => judge(subscriber, tasks.changes(), last)));
-      await allRight();
-      await Promise.all(openSockets().map((socket) => socket.drained()));
-      return faults();
+      await untilRight(verdicts, (look) => (onNews = look));
+      await lines.drained();
+      return [...lines.faults(), ...verdicts.flatMap(({ fault }) => fault() ?? [])];
     },
     seen: () => ({
       messages: seats.reduce((sum, { subscriber }) => sum + subscriber.inbox.came.length, 0),
       skippers: verdicts.filter(({ hasSkipped }) => hasSkipped()).length,
       refusals: verdicts.filter(({ isRefused }) => isRefused).length,
     }),
-    async end() {
-      await Promise.all(openSockets().map((socket) => socket.end('terminate')));
-    },
+    end: () => lines.end(),
   };
 }
