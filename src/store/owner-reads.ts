@@ -2,27 +2,44 @@ import type { Kysely } from 'kysely';
 import type { TaskStore } from '../tasks/store.ts';
 import { available } from './available.ts';
 import type { Database } from './database.ts';
+import { prepared } from './prepared.ts';
 import { toAnnounced } from './record.ts';
 
 type OwnerReads = Pick<TaskStore, 'find' | 'page' | 'changesAfter' | 'newestRevision'>;
 
+interface OwnedId {
+  readonly owner: string;
+  readonly id: string;
+}
+
+interface NewerThan {
+  readonly owner: string;
+  readonly revision: number;
+  readonly limit: number;
+}
+
+const byId = prepared((db, { id, owner }: OwnedId) => visible(db, owner).where('id', '=', id));
+const byProviderId = prepared((db, { id, owner }: OwnedId) =>
+  visible(db, owner).where('provider_task_id', '=', id),
+);
+const newer = prepared((db, { limit, owner, revision }: NewerThan) =>
+  visible(db, owner).where('revision', '>', revision).orderBy('revision').limit(limit),
+);
+const newest = prepared((db) => db.selectFrom('counters').select('value').where('name', '=', 'revision'));
+
 /** What callers read: announced tasks of one owner. */
 export function createOwnerReads(db: Kysely<Database>): OwnerReads {
-  const visible = db.selectFrom('tasks').selectAll().where('revision', 'is not', null);
-
   return {
     find: (owner, id) =>
       available(async () => {
-        const mine = visible.where('owner', '=', owner);
         const row =
-          (await mine.where('id', '=', id).executeTakeFirst()) ??
-          (await mine.where('provider_task_id', '=', id).executeTakeFirst());
+          (await byId(db, { owner, id })).rows[0] ?? (await byProviderId(db, { owner, id })).rows[0];
         return row ? toAnnounced(row) : null;
       }),
 
     page: (owner, { below, limit, states }) =>
       available(async () => {
-        let query = visible.where('owner', '=', owner);
+        let query = visible(db, owner);
         if (states.length > 0) query = query.where('state', 'in', states);
         if (below)
           query = query.where(({ eb, refTuple, tuple }) =>
@@ -34,8 +51,7 @@ export function createOwnerReads(db: Kysely<Database>): OwnerReads {
 
     changesAfter: (owner, revision, limit) =>
       available(async () => {
-        const newer = visible.where('owner', '=', owner).where('revision', '>', revision);
-        const rows = await newer.orderBy('revision').limit(limit).execute();
+        const { rows } = await newer(db, { owner, revision, limit });
         return rows.map(toAnnounced);
       }),
 
@@ -45,6 +61,10 @@ export function createOwnerReads(db: Kysely<Database>): OwnerReads {
 
 /** The newest revision that was given to any task; 0 before the first. */
 export async function readNewestRevision(db: Kysely<Database>): Promise<number> {
-  const counter = db.selectFrom('counters').select('value').where('name', '=', 'revision');
-  return Number((await counter.executeTakeFirstOrThrow()).value);
+  const { rows } = await newest(db, {});
+  return Number(rows[0]?.value);
+}
+
+function visible(db: Kysely<Database>, owner: string) {
+  return db.selectFrom('tasks').selectAll().where('revision', 'is not', null).where('owner', '=', owner);
 }

@@ -3,10 +3,15 @@ import type { TaskStore } from '../tasks/store.ts';
 import type { AnnouncedRecord } from '../tasks/task.ts';
 import { available } from './available.ts';
 import type { Database } from './database.ts';
+import { prepared } from './prepared.ts';
 import { toAnnounced, toRecord } from './record.ts';
 import { waitsItsTurn } from './turns.ts';
 
 type RecordReads = Pick<TaskStore, 'get' | 'getByKey' | 'countWaiting' | 'ping'>;
+
+const byId = prepared((db, { id }: { readonly id: string }) =>
+  db.selectFrom('tasks').selectAll().where('id', '=', id),
+);
 
 /** What the task's life reads: hidden tasks too. */
 export function createRecordReads(db: Kysely<Database>): RecordReads {
@@ -15,8 +20,8 @@ export function createRecordReads(db: Kysely<Database>): RecordReads {
   return {
     get: (id) =>
       available(async () => {
-        const row = await tasks.selectAll().where('id', '=', id).executeTakeFirst();
-        return row ? toRecord(row) : null;
+        const { rows } = await byId(db, { id });
+        return rows[0] ? toRecord(rows[0]) : null;
       }),
 
     getByKey: (owner, idempotencyKey) =>

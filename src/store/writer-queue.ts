@@ -4,6 +4,7 @@ import type { AnnouncedRecord } from '../tasks/task.ts';
 import type { Connections, Lock } from './connections.ts';
 import type { Database } from './database.ts';
 import { outlast } from './outlast.ts';
+import { prepared } from './prepared.ts';
 
 /** How many writes share one commit at most. */
 const MAX_BATCH = 500;
@@ -125,6 +126,14 @@ export function createWriterQueue(
   };
 }
 
+const counted = prepared((db, { count }: { readonly count: number }) =>
+  db
+    .updateTable('counters')
+    .set((eb) => ({ value: eb('value', '+', count) }))
+    .where('name', '=', 'revision')
+    .returning('value'),
+);
+
 interface Revisions {
   readonly before: number;
   readonly last: number;
@@ -134,13 +143,8 @@ interface Revisions {
 /** The counter's row is locked before anything else is written, so that commits happen in order of revision. */
 async function takeRevisions(trx: Transaction<Database>, count: number): Promise<Revisions> {
   if (count === 0) return { before: 0, last: 0, next: never };
-  const { value } = await trx
-    .updateTable('counters')
-    .set((eb) => ({ value: eb('value', '+', count) }))
-    .where('name', '=', 'revision')
-    .returning('value')
-    .executeTakeFirstOrThrow();
-  const last = Number(value);
+  const { rows } = await counted(trx, { count });
+  const last = Number(rows[0]?.value);
   let given = last - count;
   return { before: given, last, next: () => (given += 1) };
 }

@@ -1,12 +1,23 @@
 import { randomBytes } from 'node:crypto';
-import type { ExpressionBuilder, Kysely } from 'kysely';
+import type { ExpressionBuilder, Insertable, Kysely } from 'kysely';
 import type { CreateCap, ReachedCap, TaskStore } from '../tasks/store.ts';
 import type { TaskRecord } from '../tasks/task.ts';
-import type { Database } from './database.ts';
+import type { Database, TaskTable } from './database.ts';
+import { prepared } from './prepared.ts';
 import { mutableColumns, toRecord, toRow } from './record.ts';
 import type { WriteContext, WriterQueue } from './writer-queue.ts';
 
 type Writes = Pick<TaskStore, 'insert' | 'save' | 'amend' | 'secret'>;
+
+const update = prepared((db, { id, readVersion, ...columns }: Changed) =>
+  db.updateTable('tasks').set(columns).where('id', '=', id).where('version', '=', readVersion),
+);
+const add = prepared((db, row: Insertable<TaskTable>) =>
+  db
+    .insertInto('tasks')
+    .values(row)
+    .onConflict((conflict) => conflict.doNothing()),
+);
 
 export function createWrites(queue: WriterQueue): Writes {
   function insert(record: TaskRecord): Promise<TaskRecord>;
@@ -37,6 +48,12 @@ export function createWrites(queue: WriterQueue): Writes {
 
     secret: (name) => queue.write({}, ({ trx }) => secret(trx, name)),
   };
+}
+
+/** What a write changes, and the version that it was made from. */
+interface Changed extends ReturnType<typeof mutableColumns> {
+  readonly id: string;
+  readonly readVersion: number;
 }
 
 /** Of the caps that this task would break the one that lasts longest; none when it is there already and adds nothing. */
@@ -71,25 +88,16 @@ function isThere({ id, idempotencyKey, owner }: TaskRecord) {
     or([eb('id', '=', id), and([eb('owner', '=', owner), eb('idempotency_key', '=', idempotencyKey)])]);
 }
 
-async function insertOrFind(db: Kysely<Database>, record: TaskRecord): Promise<TaskRecord> {
-  const { numInsertedOrUpdatedRows } = await db
-    .insertInto('tasks')
-    .values(toRow(record))
-    .onConflict((conflict) => conflict.doNothing())
-    .executeTakeFirst();
-  if (numInsertedOrUpdatedRows === 1n) return record;
-  const holder = await db.selectFrom('tasks').selectAll().where(isThere(record)).executeTakeFirstOrThrow();
+async function insertOrFind(trx: Kysely<Database>, record: TaskRecord): Promise<TaskRecord> {
+  const { numAffectedRows } = await add(trx, toRow(record));
+  if (numAffectedRows === 1n) return record;
+  const holder = await trx.selectFrom('tasks').selectAll().where(isThere(record)).executeTakeFirstOrThrow();
   return toRecord(holder);
 }
 
 async function compareAndSet({ trx }: WriteContext, written: TaskRecord): Promise<boolean> {
-  const { numUpdatedRows } = await trx
-    .updateTable('tasks')
-    .set(mutableColumns(written))
-    .where('id', '=', written.id)
-    .where('version', '=', written.version - 1)
-    .executeTakeFirst();
-  return numUpdatedRows === 1n;
+  const values = { ...mutableColumns(written), id: written.id, readVersion: written.version - 1 };
+  return (await update(trx, values)).numAffectedRows === 1n;
 }
 
 async function secret(db: Kysely<Database>, name: string): Promise<Buffer> {

@@ -1,0 +1,40 @@
+import type { Compilable, CompiledQuery, DialectAdapter, Kysely, QueryResult } from 'kysely';
+import type { Database } from './database.ts';
+
+/** Where a value is put each time the query is run. */
+class Placeholder {
+  readonly name: PropertyKey;
+
+  constructor(name: PropertyKey) {
+    this.name = name;
+  }
+}
+
+/** Runs a query with these values, on a database or in a transaction. */
+export type Prepared<Values, Row> = (db: Kysely<Database>, values: Values) => Promise<QueryResult<Row>>;
+
+/**
+ * A query that is built and compiled once for each database, which for one that runs all the time costs more than the
+ * query itself. `build` gets in place of each value what stands for it, and must not look at it; every run brings values
+ * of the same names.
+ */
+export function prepared<Values extends object, Row>(
+  build: (db: Kysely<Database>, values: Values) => Compilable<Row>,
+): Prepared<Values, Row> {
+  const kept = new WeakMap<DialectAdapter, CompiledQuery<Row>>();
+
+  return (db, values) => {
+    const { adapter } = db.getExecutor();
+    const compiled = kept.get(adapter) ?? build(db, placeholdersFor(values)).compile();
+    kept.set(adapter, compiled);
+    const parameters = compiled.parameters.map((parameter) =>
+      parameter instanceof Placeholder ? values[parameter.name as keyof Values] : parameter,
+    );
+    return db.executeQuery({ ...compiled, parameters });
+  };
+}
+
+function placeholdersFor<Values extends object>(values: Values): Values {
+  const entries = Object.keys(values).map((name) => [name, new Placeholder(name)]);
+  return Object.fromEntries(entries) as Values;
+}
