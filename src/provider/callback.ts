@@ -1,6 +1,6 @@
 import type { QueryAnswer } from '../tasks/provider.ts';
 import { parseEnvelope } from './envelope.ts';
-import { namedIds, readAnswer } from './query-answer.ts';
+import { namedIds, readAnswer, recordOf } from './query-answer.ts';
 
 /** A callback's body, read. */
 export interface Callback {
@@ -17,6 +17,7 @@ export interface Callback {
 export function parseCallback(body: unknown): Callback | null {
   const envelope = parseEnvelope(body);
   if (!envelope) return null;
-  const ids = namedIds(envelope);
-  return { ids, answer: readAnswer(envelope, ids[0] ?? '', (code) => code !== 200) };
+  const record = recordOf(envelope);
+  const ids = namedIds(envelope, record);
+  return { ids, answer: readAnswer(envelope, record, ids[0] ?? '', (code) => code !== 200) };
 }

@@ -6,7 +6,7 @@ import { createBreaker } from './breaker.ts';
 import { readCreateOutcome } from './create-outcome.ts';
 import { amount, parseEnvelope, parseJson } from './envelope.ts';
 import { createHttp } from './http.ts';
-import { namedIds, readAnswer } from './query-answer.ts';
+import { namedIds, readAnswer, recordOf } from './query-answer.ts';
 
 export interface KieOptions {
   /** Origin of the API, without a trailing slash. */
@@ -109,9 +109,10 @@ function createBody(input: TaskInput, callbackUrl: string | null): string {
 function readQuery(body: string, providerTaskId: string): QueryAnswer {
   const envelope = parseEnvelope(parseJson(body));
   if (!envelope) return { kind: 'nothing', reason: 'an answer that is no envelope' };
-  const otherId = namedIds(envelope).find((id) => id !== providerTaskId);
+  const record = recordOf(envelope);
+  const otherId = namedIds(envelope, record).find((id) => id !== providerTaskId);
   if (otherId !== undefined) return { kind: 'nothing', reason: `an answer about another task, ${otherId}` };
-  return readAnswer(envelope, providerTaskId, isFateOfQuery);
+  return readAnswer(envelope, record, providerTaskId, isFateOfQuery);
 }
 
 /** Codes that come with HTTP 200 and no data when the task itself has ended; every other one says nothing about it. */

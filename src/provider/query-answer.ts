@@ -17,7 +17,11 @@ const recordSchema = z.object({
   consumeCredits: amount,
 });
 
-type ProviderRecord = z.infer<typeof recordSchema>;
+/** What an answer says of a task. */
+export type ProviderRecord = z.infer<typeof recordSchema>;
+
+const resultSchema = z.object({ resultUrls: z.array(z.unknown()) });
+const paramSchema = z.object({ callBackUrl: z.string() });
 
 const EMPTY_RECORD: ProviderRecord = recordSchema.parse({});
 
@@ -25,8 +29,7 @@ const EMPTY_RECORD: ProviderRecord = recordSchema.parse({});
 const RUNNING_STATES = { waiting: 'WAITING', queuing: 'QUEUING', generating: 'GENERATING' } as const;
 
 /** The provider's task ids that a body names: at two levels, in two spellings, without doubles. */
-export function namedIds(envelope: Envelope): readonly string[] {
-  const { task_id, taskId } = recordOf(envelope);
+export function namedIds(envelope: Envelope, { task_id, taskId }: ProviderRecord): readonly string[] {
   const ids = [taskId, task_id, ...envelope.ids];
   return [...new Set(ids.filter((id) => id !== null))];
 }
@@ -37,11 +40,11 @@ export function namedIds(envelope: Envelope): readonly string[] {
  */
 export function readAnswer(
   envelope: Envelope,
+  record: ProviderRecord,
   providerTaskId: string,
   isFate: (code: number) => boolean,
 ): QueryAnswer {
   const { code } = envelope;
-  const record = recordOf(envelope);
   const creditsConsumed = record.creditsConsumed ?? record.consumeCredits;
   const callbackUrl = callbackUrlOf(record);
   const base = { providerTaskId, creditsConsumed };
@@ -64,7 +67,8 @@ export function readAnswer(
     : { kind: 'running', callbackUrl, reason: 'a success without a usable result URL' };
 }
 
-function recordOf({ data }: Envelope): ProviderRecord {
+/** The record in an envelope; one that says nothing when there is none. */
+export function recordOf({ data }: Envelope): ProviderRecord {
   return recordSchema.safeParse(data).data ?? EMPTY_RECORD;
 }
 
@@ -86,7 +90,7 @@ function failureIn({ code, message }: Envelope, { failCode, failMsg }: ProviderR
 /** `resultJson` is JSON in a string, with the videos' addresses in `resultUrls`. */
 function videoUrlsIn(resultJson: unknown): readonly string[] {
   const result = typeof resultJson === 'string' ? parseJson(resultJson) : resultJson;
-  const parsed = z.object({ resultUrls: z.array(z.unknown()) }).safeParse(result);
+  const parsed = resultSchema.safeParse(result);
   return (parsed.data?.resultUrls ?? []).filter(isHttpUrl);
 }
 
@@ -96,6 +100,5 @@ function isHttpUrl(value: unknown): value is string {
 
 /** `param` echoes the create call, also as JSON in a string; the rest of it is nobody's business. */
 function callbackUrlOf({ param }: ProviderRecord): string | null {
-  const parsed = z.object({ callBackUrl: z.string() }).safeParse(param === null ? null : parseJson(param));
-  return parsed.data?.callBackUrl ?? null;
+  return param === null ? null : (paramSchema.safeParse(parseJson(param)).data?.callBackUrl ?? null);
 }

@@ -1,12 +1,19 @@
 import { sql, type ExpressionBuilder, type Kysely } from 'kysely';
 import type { Claim, TaskStore } from '../tasks/store.ts';
-import type { TaskRecord } from '../tasks/task.ts';
 import type { Database } from './database.ts';
+import { prepared } from './prepared.ts';
 import { toRecord } from './record.ts';
 import { countSlots, takeSlot } from './slots.ts';
 
 type Query = Parameters<TaskStore['takeTurns']>[0];
-type Turns = Omit<Query, 'now'> & { readonly now: number };
+
+/** What the queries are run with; times in ms since the epoch. */
+interface Values extends Pick<Query, 'attempt' | 'processId'> {
+  readonly now: number;
+  readonly checkAt: number;
+  /** Slots from before it count no more. */
+  readonly slotsSince: number;
+}
 
 /** A task that was not sent yet, or whose mark was taken back. */
 export function waitsItsTurn(eb: ExpressionBuilder<Database, 'tasks'>) {
@@ -28,34 +35,12 @@ export function awaitsOutcome(eb: ExpressionBuilder<Database, 'tasks'>) {
   ]);
 }
 
-/** Marks as many waiting tasks as there are free slots; to be run in one transaction. */
-export async function takeTurns(db: Kysely<Database>, query: Query): Promise<Claim> {
-  const { limit, windowMs } = query;
-  const now = query.now();
-  const turns = { ...query, now };
-  await takeBackOldMarks(db, turns);
-  const records = await markedBefore(db, turns);
-  const taken = await countSlots(db, 'create', now - windowMs);
-  let newly = 0;
-  for (const task of await nextInTurn(db, turns, limit - taken.count)) {
-    const marked = await mark(db, task.id, turns);
-    if (!marked) continue;
-    await takeSlot(db, 'create', task.owner, now);
-    records.push(marked);
-    newly += 1;
-  }
-  const isLimited = taken.count + newly >= limit;
-  const freeAt = isLimited ? (taken.oldest ?? now) + windowMs : now;
-  const submitAt = await earliestSubmit(db, turns);
-  return { records, nextAt: submitAt === null ? null : Math.max(freeAt, submitAt) };
-}
-
 /**
  * Of an earlier call of the same attempt, whose commit was not heard of. Nobody was given them, so nothing was sent, also
  * where another process has concluded by now that the answer was lost. They need new slots: theirs count no more.
  */
-async function takeBackOldMarks(db: Kysely<Database>, { attempt, now, windowMs }: Turns): Promise<void> {
-  await db
+const takeBackOldMarks = prepared((db, { attempt, slotsSince }: Values) =>
+  db
     .updateTable('tasks')
     .set((eb) => ({
       marked_at: null,
@@ -68,28 +53,20 @@ async function takeBackOldMarks(db: Kysely<Database>, { attempt, now, windowMs }
     .where('state', '=', 'SUBMITTING')
     .where('marked_at', 'is not', null)
     .where('refusal', 'is', null)
-    .where((eb) => eb.or([eb('marked_at', '<=', now - windowMs), eb('unknown_since', 'is not', null)]))
-    .execute();
-}
+    .where((eb) => eb.or([eb('marked_at', '<=', slotsSince), eb('unknown_since', 'is not', null)])),
+);
 
 /** By an earlier call of the same attempt, so lately that their slots still count. */
-async function markedBefore(db: Kysely<Database>, { attempt }: Turns): Promise<TaskRecord[]> {
-  const rows = await db
-    .selectFrom('tasks')
-    .selectAll()
-    .where('marked_by', '=', attempt)
-    .where(awaitsOutcome)
-    .execute();
-  return rows.map(toRecord);
-}
+const markedBefore = prepared((db, { attempt }: Values) =>
+  db.selectFrom('tasks').selectAll().where('marked_by', '=', attempt).where(awaitsOutcome),
+);
 
 /** Round robin: the first task of every owner before the second of any, the owner who was served longest ago first. */
-async function nextInTurn(db: Kysely<Database>, turns: Turns, count: number) {
-  if (count <= 0) return [];
-  return db
+const nextInTurn = prepared((db, values: Values & { readonly count: number }) =>
+  db
     .selectFrom(
-      sendable(db, turns)
-        .where('submit_at', '<=', turns.now)
+      sendable(db, values)
+        .where('submit_at', '<=', values.now)
         .select(({ selectFrom }) => [
           'id',
           'owner',
@@ -108,44 +85,58 @@ async function nextInTurn(db: Kysely<Database>, turns: Turns, count: number) {
     .orderBy('served')
     .orderBy('created_at')
     .orderBy('id')
-    .limit(count)
-    .execute();
-}
+    .limit(values.count),
+);
+
+/** Nothing when somebody else set the mark first: then it is theirs to send. */
+const mark = prepared((db, { attempt, checkAt, id, now }: Values & { readonly id: string }) =>
+  db
+    .updateTable('tasks')
+    .set((eb) => ({
+      marked_at: now,
+      marked_by: attempt,
+      next_check_at: checkAt,
+      version: eb('version', '+', 1),
+    }))
+    .where('id', '=', id)
+    .where(waitsItsTurn)
+    .returningAll(),
+);
+
+const earliestSubmit = prepared((db, values: Values) =>
+  sendable(db, values).select(sql<number | string | null>`min(submit_at)`.as('at')),
+);
 
 /** A hidden task belongs to the process in which its mutation waits: nobody else may send it. */
-function sendable(db: Kysely<Database>, { processId }: Turns) {
+function sendable(db: Kysely<Database>, { processId }: Values) {
   return db
     .selectFrom('tasks')
     .where(waitsItsTurn)
     .where((eb) => eb.or([eb('revision', 'is not', null), eb('submit_lease_by', '=', processId)]));
 }
 
-/** null when somebody else set the mark first: then it is theirs to send. */
-async function mark(
-  db: Kysely<Database>,
-  id: string,
-  { attempt, checkAfterMs, now }: Turns,
-): Promise<TaskRecord | null> {
-  const row = await db
-    .updateTable('tasks')
-    .set((eb) => ({
-      marked_at: now,
-      marked_by: attempt,
-      next_check_at: now + checkAfterMs,
-      version: eb('version', '+', 1),
-    }))
-    .where('id', '=', id)
-    .where(waitsItsTurn)
-    .returningAll()
-    .executeTakeFirst();
-  return row ? toRecord(row) : null;
-}
+/** Marks as many waiting tasks as there are free slots; to be run in one transaction. */
+export async function takeTurns(db: Kysely<Database>, query: Query): Promise<Claim> {
+  const { attempt, checkAfterMs, limit, processId, windowMs } = query;
+  const now = query.now();
+  const values = { attempt, processId, now, checkAt: now + checkAfterMs, slotsSince: now - windowMs };
 
-async function earliestSubmit(db: Kysely<Database>, turns: Turns): Promise<number | null> {
-  const row = await sendable(db, turns)
-    .select(({ fn }) => fn.min('submit_at').as('at'))
-    .executeTakeFirst();
-  // min() of nothing is null, whatever the column's type says.
-  const at = row?.at as number | string | null | undefined;
-  return at === null || at === undefined ? null : Number(at);
+  await takeBackOldMarks(db, values);
+  const { rows } = await markedBefore(db, values);
+  const taken = await countSlots(db, 'create', values.slotsSince);
+  const next =
+    taken.count < limit ? (await nextInTurn(db, { ...values, count: limit - taken.count })).rows : [];
+  let newly = 0;
+  const records = rows.map(toRecord);
+  for (const { id, owner } of next) {
+    const [marked] = (await mark(db, { ...values, id })).rows;
+    if (!marked) continue;
+    await takeSlot(db, 'create', owner, now);
+    records.push(toRecord(marked));
+    newly += 1;
+  }
+  const isLimited = taken.count + newly >= limit;
+  const freeAt = isLimited ? (taken.oldest ?? now) + windowMs : now;
+  const at = (await earliestSubmit(db, values)).rows[0]?.at ?? null;
+  return { records, nextAt: at === null ? null : Math.max(freeAt, Number(at)) };
 }

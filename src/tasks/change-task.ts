@@ -5,14 +5,15 @@ import type { AnnouncedRecord, TaskRecord } from './task.ts';
 /**
  * Reads a task, lets `decide` make its next record, and writes that with a new revision; begins anew when somebody
  * else wrote in between. `decide` returns null to leave the task as it is. Returns the written record, or null when
- * there is no such task or nothing was to be written.
+ * there is no such task or nothing was to be written. A record that was `known` before is not read first.
  */
 export async function changeTask(
   store: TaskStore,
   id: string,
   decide: (record: TaskRecord) => TaskRecord | null,
+  known: TaskRecord | null = null,
 ): Promise<AnnouncedRecord | null> {
-  return compareAndSet(store, id, decide, (next) => store.save(next));
+  return compareAndSet(store, id, decide, (next) => store.save(next), known);
 }
 
 /** The same for what no reader sees: takes no revision and tells nobody. */
@@ -29,13 +30,15 @@ async function compareAndSet<T>(
   id: string,
   decide: (record: TaskRecord) => TaskRecord | null,
   write: (next: TaskRecord) => Promise<T | null>,
+  known: TaskRecord | null = null,
 ): Promise<T | null> {
+  let record = known ?? (await store.get(id));
   for (;;) {
-    const record = await store.get(id);
     const next = record && decide(record);
     if (!next) return null;
     const written = await write(next);
     if (written) return written;
+    record = await store.get(id);
   }
 }
 

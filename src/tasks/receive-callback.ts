@@ -20,11 +20,18 @@ export interface CallbackReport {
  */
 export type CallbackReceipt = 'applied' | 'noted' | 'unknown-task' | 'conflict';
 
-/** Takes a report whose token and signature are right: it is the provider's word, and applied at once. */
-export async function takeSignedReport(ports: TaskPorts, report: CallbackReport): Promise<CallbackReceipt> {
+/**
+ * Takes a report whose token and signature are right: it is the provider's word, and applied at once. `recognised` is what
+ * `recognise` has just said of it.
+ */
+export async function takeSignedReport(
+  ports: TaskPorts,
+  report: CallbackReport,
+  recognised?: Recognised,
+): Promise<CallbackReceipt> {
   const { clock, log, store, timings } = ports;
   const now = clock.now();
-  const known = await recognise(ports, report);
+  const known = recognised ?? (await recognise(ports, report));
   if (typeof known === 'string') return known;
   const { answer, providerTaskId, taskId } = report;
 
@@ -33,8 +40,11 @@ export async function takeSignedReport(ports: TaskPorts, report: CallbackReport)
     answer.kind === 'update'
       ? answer.update
       : { state: 'WAITING' as const, providerTaskId, creditsConsumed: null };
-  const changed = await changeTask(store, taskId, (record) =>
-    updated(record, update, now, now + checkInterval(record, now, timings)),
+  const changed = await changeTask(
+    store,
+    taskId,
+    (record) => updated(record, update, now, now + checkInterval(record, now, timings)),
+    known,
   );
   if (answer.kind !== 'update') {
     log.warn(
@@ -71,10 +81,13 @@ async function askAbout({ clock, store }: TaskPorts, taskId: string, providerTas
 }
 
 /** The task that a report is about, or why it is about none of ours. */
+export type Recognised = TaskRecord | 'unknown-task' | 'conflict';
+
+/** Reads it. */
 export async function recognise(
   { store }: TaskPorts,
   { providerTaskId, taskId }: Omit<CallbackReport, 'answer'>,
-): Promise<TaskRecord | 'unknown-task' | 'conflict'> {
+): Promise<Recognised> {
   const record = await store.get(taskId);
   if (!record || record.refusal) return 'unknown-task';
   const isOther = record.providerTaskId !== null && record.providerTaskId !== providerTaskId;

@@ -10,6 +10,7 @@ import {
   takeUnsignedReport,
   type CallbackReceipt,
   type CallbackReport,
+  type Recognised,
 } from './receive-callback.ts';
 import { startSubmitter } from './submit-task.ts';
 import type { AnnouncedRecord } from './task.ts';
@@ -34,9 +35,10 @@ export interface TaskQueries {
 /** What the provider's callbacks can do. Methods with a promise reject when the store cannot be reached. */
 export interface TaskCallbacks {
   isToken(taskId: string, token: string): boolean;
-  /** Whether the task is known to be another one of the provider's. */
-  isOther(taskId: string, providerTaskId: string): Promise<boolean>;
-  takeSigned(report: CallbackReport): Promise<CallbackReceipt>;
+  /** The task that a report is about, or why it is about none of ours. */
+  recognise(report: Omit<CallbackReport, 'answer'>): Promise<Recognised>;
+  /** Reads the task itself when it is not told what was recognised. */
+  takeSigned(report: CallbackReport, recognised?: Recognised): Promise<CallbackReceipt>;
   takeUnsigned(report: Omit<CallbackReport, 'answer'>): Promise<CallbackReceipt>;
   /** After a call with a right token and a wrong signature: has the provider asked, at most once in a while. */
   distrust(report: Omit<CallbackReport, 'answer'>): Promise<void>;
@@ -75,9 +77,12 @@ export function createTasks(ports: TaskPorts): Tasks {
     credits: () => provider.credits(),
 
     isToken: (taskId, token) => callbackAddress.isToken(taskId, token),
-    isOther: async (taskId, providerTaskId) =>
-      (await recognise(ports, { taskId, providerTaskId })) === 'conflict',
-    takeSigned: (report) => lookAfter(takeSignedReport(ports, report)),
+    recognise: (report) => recognise(ports, report),
+    takeSigned: (report, recognised) => {
+      const taken = takeSignedReport(ports, report, recognised);
+      // Only a report that says nothing usable has the provider asked.
+      return report.answer.kind === 'update' ? taken : lookAfter(taken);
+    },
     takeUnsigned: (report) => lookAfter(takeUnsignedReport(ports, report)),
     distrust: async (report) => {
       if (!mayDistrust.take(report.taskId)) return;

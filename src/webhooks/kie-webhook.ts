@@ -55,7 +55,8 @@ async function climb(
   const [providerTaskId, ...otherIds] = callback.ids;
   if (providerTaskId === undefined) return REFUSALS.noId;
   if (otherIds.length > 0) return REFUSALS.differentIds;
-  if (await tasks.isOther(taskId, providerTaskId)) return REFUSALS.otherTask;
+  const recognised = await tasks.recognise({ taskId, providerTaskId });
+  if (recognised === 'conflict') return REFUSALS.otherTask;
 
   const keys = hmacKeys();
   const headers = {
@@ -67,7 +68,7 @@ async function climb(
     return REFUSALS.signature;
   }
   const report = { taskId, providerTaskId, answer: callback.answer };
-  const receipt = await (keys.length > 0 ? tasks.takeSigned(report) : tasks.takeUnsigned(report));
+  const receipt = await (keys.length > 0 ? tasks.takeSigned(report, recognised) : tasks.takeUnsigned(report));
   if (receipt === 'unknown-task') return REFUSALS.task;
   return receipt === 'conflict' ? REFUSALS.otherTask : null;
 }
