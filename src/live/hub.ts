@@ -8,7 +8,7 @@ import {
 import { isFollowable } from './followable.ts';
 import { createGroup, type Group } from './group.ts';
 import { Member } from './member.ts';
-import type { Outlet } from './outlet.ts';
+import type { Room } from './outlet.ts';
 import { sharedVariables } from './shared-variables.ts';
 
 export interface HubOptions {
@@ -21,7 +21,7 @@ export interface HubOptions {
 /** A subscription to be begun, and where its events go. */
 export interface SubscriptionArgs extends ExecutionArgs {
   readonly id: string;
-  readonly outlet: Outlet;
+  readonly outlet: Room;
 }
 
 /** Subscriptions of all sockets. */

@@ -1,7 +1,7 @@
 import { MessageType } from 'graphql-ws';
 import type { Change, ChangeSink, Followable } from './followable.ts';
 import type { Group } from './group.ts';
-import type { Outlet } from './outlet.ts';
+import type { Room } from './outlet.ts';
 
 type Done = IteratorResult<never, undefined>;
 
@@ -10,7 +10,7 @@ const DONE: Done = { done: true, value: undefined };
 export interface MemberOptions {
   /** The subscription's id on its socket. */
   readonly id: string;
-  readonly outlet: Outlet;
+  readonly outlet: Room;
   readonly source: Followable;
   readonly group: Group;
   /** What its client is told of an error. */

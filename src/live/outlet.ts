@@ -6,6 +6,9 @@ const FULL_AT = 64 * 1024;
 /** So few have to be left before it goes on. */
 const ROOM_AT = FULL_AT / 2;
 
+/** What a subscription needs of an outlet. */
+export type Room = Pick<Outlet, 'hold' | 'release' | 'isFull' | 'onRoom' | 'send'>;
+
 /** The way out to one client: knows how much waits for it, and says when there is room again. */
 export class Outlet {
   readonly #socket: WebSocket;
