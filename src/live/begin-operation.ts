@@ -1,5 +1,6 @@
 import {
   GraphQLError,
+  OperationTypeNode,
   getOperationAST,
   type DocumentNode,
   type ExecutionArgs,
@@ -18,8 +19,8 @@ export interface Operation {
 
 /** What graphql-ws hands to `execute` or `subscribe`. */
 export interface BegunOperation extends ExecutionArgs {
-  /** The engine's own. */
-  readonly execute: Operation['execute'];
+  /** The engine's own; null for subscriptions. */
+  readonly execute: Operation['execute'] | null;
   /** To be called when it has been begun, or when that came to nothing. */
   readonly onBegun: () => void;
 }
@@ -36,14 +37,16 @@ export async function beginOperation(
     const document = operation.parse(query);
     const errors = operation.validate(schema, document);
     if (errors.length > 0) return errors;
-    if (!getOperationAST(document, operationName)) return [unknownOperation()];
+    const node = getOperationAST(document, operationName);
+    if (!node) return [unknownOperation()];
     const contextValue = await operation.contextFactory();
     isReady = true;
     return {
       schema,
       document,
       contextValue,
-      execute,
+      // A subscription does not need it, and would keep the engine's part of it as long as it lasts.
+      execute: node.operation === OperationTypeNode.SUBSCRIPTION ? null : execute,
       onBegun,
       operationName: operationName ?? null,
       variableValues: variables ?? {},

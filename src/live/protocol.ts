@@ -60,7 +60,7 @@ export function createProtocol({ admit, begin, hub, welcome }: ProtocolOptions):
     onError: (_context, _id, _payload, errors) => errors.map(toldOverSocket),
     execute: async (args) => {
       const { execute, onBegun } = handedBack(args);
-      const answer = Promise.resolve(execute(args) as OperationResult);
+      const answer = Promise.resolve(execute?.(args) as OperationResult);
       answering.add(answer);
       try {
         return await answer;

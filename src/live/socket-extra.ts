@@ -1,10 +1,10 @@
-import type { IncomingMessage } from 'node:http';
 import type { Caller } from '../access/caller.ts';
 import type { Outlet } from './outlet.ts';
 
 /** What is known of one socket beside the protocol. */
 export interface SocketExtra {
-  readonly request: IncomingMessage;
+  /** Of the request that opened it. */
+  readonly authorization: string | undefined;
   /** null until connection_init was accepted. */
   caller: Caller | null;
   readonly outlet: Outlet;

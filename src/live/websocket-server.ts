@@ -133,7 +133,8 @@ function connect(
       },
     },
     {
-      request,
+      // Not the request itself, which would be kept as long as the socket.
+      authorization: request.headers.authorization,
       caller: null,
       outlet,
       close: (code, reason) => {

@@ -56,9 +56,9 @@ export function createWelcome(options: {
 /** In the payload in any letter case, as browsers can send no header, or else in the upgrade request. */
 function authorizationOf(
   params: Readonly<Record<string, unknown>> | undefined,
-  { request }: SocketExtra,
+  extra: SocketExtra,
 ): string | undefined {
   const [, given] =
     Object.entries(params ?? {}).find(([name]) => name.toLowerCase() === 'authorization') ?? [];
-  return typeof given === 'string' ? given : request.headers.authorization;
+  return typeof given === 'string' ? given : extra.authorization;
 }

@@ -2,7 +2,7 @@ import type { ChangeSource } from './change-source.ts';
 import { assertKnownRevision } from './known-revision.ts';
 import type { TaskPorts } from './ports.ts';
 import { RequestError } from './request-error.ts';
-import { isTerminal, type AnnouncedRecord } from './task.ts';
+import { isTerminal } from './task.ts';
 import { Watch } from './watch.ts';
 
 /**
@@ -21,20 +21,21 @@ export async function watchTask(
   const found = await store.find(owner, id);
   if (!found) throw noSuchTask(id);
   return new Watch({
-    source: sourceOf(ports, found),
+    source: sourceOf(ports, owner, found.id),
     after: after ?? 0,
     later: (run) => clock.after(timings.outcomeLook, run),
   });
 }
 
-function sourceOf({ feed, store }: TaskPorts, found: AnnouncedRecord): ChangeSource {
+function sourceOf({ feed, store }: TaskPorts, owner: string, id: string): ChangeSource {
   return {
-    attach: (listener) => feed.onTask(found.id, listener),
+    attach: (listener) => feed.onTask(id, listener),
     async read(revision) {
       await store.follow();
-      const task = (await store.find(found.owner, found.id)) ?? found;
-      const changes = task.revision > revision ? [task] : [];
-      return { changes, hasMore: false, isEnd: isTerminal(task.state) };
+      const task = await store.find(owner, id);
+      const changes = task && task.revision > revision ? [task] : [];
+      // One that is gone changes no more.
+      return { changes, hasMore: false, isEnd: !task || isTerminal(task.state) };
     },
     isEnd: ({ state }) => isTerminal(state),
     isNewestEnough: true,
