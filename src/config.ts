@@ -1,3 +1,4 @@
+import { ConfigError } from './config/config-error.ts';
 import { environment, type Values } from './config/environment.ts';
 import { invalidValues } from './config/invalid.ts';
 import { misspeltVariables } from './config/misspelt.ts';
@@ -9,18 +10,6 @@ type CamelCase<Name extends string> = Name extends `${infer Head}_${infer Tail}`
 
 /** The settings of one process, frozen: each variable under its name in camel case (`PUBLIC_URL`: `publicUrl`). */
 export type Config = { readonly [Name in keyof Values as CamelCase<Name>]: Values[Name] };
-
-/** The environment is wrong. The message is the whole report, fit to be printed as it is. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-  readonly mistakes: readonly string[];
-
-  constructor(mistakes: readonly string[]) {
-    const count = mistakes.length === 1 ? 'is 1 mistake' : `are ${mistakes.length} mistakes`;
-    super(`There ${count} in the environment:\n${mistakes.map((mistake) => `  - ${mistake}`).join('\n')}`);
-    this.mistakes = mistakes;
-  }
-}
 
 /**
  * Reads the settings from an environment. An empty value counts as unset; unknown variables are ignored unless

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ConfigError, parseConfig } from '../src/config.ts';
+import { parseConfig } from '../src/config.ts';
+import { ConfigError } from '../src/config/config-error.ts';
 import { renderEnvExample } from '../src/config/env-example.ts';
 import { isLoopback } from '../src/config/loopback.ts';
 import { listVariables } from '../src/config/variables.ts';

@@ -1,21 +1,19 @@
 import { createApiKeys, type ApiKey } from './api-keys.ts';
-import { ANONYMOUS, UnauthenticatedError, type Authenticate } from './caller.ts';
-import { createJwtVerifier, type JwtOptions } from './jwt.ts';
+import { ANONYMOUS, UnauthenticatedError, type Authenticate, type VerifyToken } from './caller.ts';
 
 export interface AuthenticationOptions {
   readonly apiKeys: readonly ApiKey[];
   /** null when no tokens are accepted. */
-  readonly jwt: JwtOptions | null;
+  readonly verifyToken: VerifyToken | null;
 }
 
 const HINT =
   'Send "Authorization: Bearer <API key or token>"; over a WebSocket the same in the payload of connection_init.';
 
 /** One way to find out who asks, for every door. Without keys and tokens everybody is the same anonymous owner. */
-export function createAuthenticate({ apiKeys, jwt }: AuthenticationOptions): Authenticate {
-  if (apiKeys.length === 0 && jwt === null) return () => Promise.resolve(ANONYMOUS);
+export function createAuthenticate({ apiKeys, verifyToken }: AuthenticationOptions): Authenticate {
+  if (apiKeys.length === 0 && verifyToken === null) return () => Promise.resolve(ANONYMOUS);
   const ownerOfKey = createApiKeys(apiKeys);
-  const verifyToken = jwt && createJwtVerifier(jwt);
 
   return async (authorization) => {
     const [, credential] = /^Bearer +([\x21-\x7e]+) *$/i.exec(authorization ?? '') ?? [];

@@ -20,3 +20,9 @@ export class UnauthenticatedError extends Error {
  * issuer of tokens cannot be asked.
  */
 export type Authenticate = (authorization: string | undefined) => Promise<Caller>;
+
+/**
+ * Finds out whom a JSON Web Token names. Rejects with UnauthenticatedError, or with any other error when the issuer's keys
+ * cannot be had.
+ */
+export type VerifyToken = (token: string) => Promise<Caller>;

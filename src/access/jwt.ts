@@ -1,5 +1,5 @@
 import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyOptions } from 'jose';
-import { UnauthenticatedError, type Caller } from './caller.ts';
+import { UnauthenticatedError, type VerifyToken } from './caller.ts';
 
 export interface JwtOptions {
   /** Where the issuer publishes its keys, or the secrets that it shares with us: any of them may match. */
@@ -31,11 +31,8 @@ const PUBLIC_KEY_ALGORITHMS = [
 /** What OpenID Connect allows for a `sub`; a name of an owner holds no control characters. */
 const SUBJECT = /^[^\p{Cc}\p{Cs}]{1,255}$/u;
 
-/**
- * Checks a JSON Web Token: signature, `exp`, `nbf` and, where configured, issuer and audience. The owner is `sub`. Rejects
- * with UnauthenticatedError, or with any other error when the issuer's keys cannot be had.
- */
-export function createJwtVerifier(options: JwtOptions): (token: string) => Promise<Caller> {
+/** Checks signature, `exp`, `nbf` and, where configured, issuer and audience. The owner is `sub`. */
+export function createJwtVerifier(options: JwtOptions): VerifyToken {
   const { audience, issuer, keys, now } = options;
   const verify = 'secrets' in keys ? bySecrets(keys.secrets) : byPublicKeys(keys.jwksUrl, options);
 

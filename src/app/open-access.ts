@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { createAuthenticate } from '../access/authenticate.ts';
-import type { Authenticate } from '../access/caller.ts';
+import type { Authenticate, VerifyToken } from '../access/caller.ts';
 import type { JwtOptions } from '../access/jwt.ts';
 import type { Config } from '../config.ts';
 
@@ -11,7 +11,7 @@ export interface Access {
   readonly isOpen: boolean;
 }
 
-export function openAccess(config: Config, now: () => number, log: Logger): Access {
+export async function openAccess(config: Config, now: () => number, log: Logger): Promise<Access> {
   const { apiKeys } = config;
   const report = (error: unknown): void => {
     log.error(
@@ -20,7 +20,15 @@ export function openAccess(config: Config, now: () => number, log: Logger): Acce
     );
   };
   const jwt = jwtOf(config, { now, report });
-  return { authenticate: createAuthenticate({ apiKeys, jwt }), isOpen: apiKeys.length === 0 && jwt === null };
+  const verifyToken = jwt && (await verifierOf(jwt));
+  const isOpen = apiKeys.length === 0 && verifyToken === null;
+  return { authenticate: createAuthenticate({ apiKeys, verifyToken }), isOpen };
+}
+
+/** Loaded only where tokens are taken: it brings a library of cryptography. */
+async function verifierOf(jwt: JwtOptions): Promise<VerifyToken> {
+  const { createJwtVerifier } = await import('../access/jwt.ts');
+  return createJwtVerifier(jwt);
 }
 
 function jwtOf(

@@ -6,7 +6,6 @@ import { createProtocol } from '../live/protocol.ts';
 import { createTally } from '../live/tally.ts';
 import { createWebsocketServer, type WebsocketServer } from '../live/websocket-server.ts';
 import { createWelcome } from '../live/welcome.ts';
-import { sandboxFiles } from '../sandbox/sandbox-files.ts';
 import { createAdmit } from '../server/admission.ts';
 import { createForwarded } from '../server/forwarded.ts';
 import { GRAPHQL_PATH } from '../server/graphql.ts';
@@ -46,14 +45,14 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
   const { isDraining, log, ports, publicUrl, tasks, upstream } = options;
   const { host } = config;
   const now = (): number => ports.clock.now();
-  const { authenticate, isOpen } = openAccess(config, now, log);
+  const { authenticate, isOpen } = await openAccess(config, now, log);
   const mayCall = createOriginPolicy({ allowedOrigins: config.allowedOrigins, host, publicUrl });
   const isOurHost = createHostPolicy({ isOpen, host, publicUrl });
   const forwarded = createForwarded(config.trustedProxies);
-  const requestsPerOwner = createRateLimit(config.maxRequestsPerMinute, MINUTE_MS);
+  const requestsPerOwner = await createRateLimit(config.maxRequestsPerMinute, MINUTE_MS);
   const perOwner = createTally(config.maxSocketsPerOwner);
   const perAddress = createTally(config.maxSocketsPerAddress);
-  const { engine, hub } = await openGraphql(config, { log, tasks, mayCall, isOpen, perOwner, perAddress });
+  const { engine, hub } = openGraphql(config, { log, tasks, mayCall, isOpen, perOwner, perAddress });
 
   const { maxBodyBytes, requestTimeoutMs } = config;
   const http = createHttpServer({ log, maxBodyBytes, requestTimeoutMs, forwarded, isOurHost });
@@ -66,7 +65,10 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
     kieWebhook(scope, { tasks, hmacKeys: () => upstream.hmacKeys, now });
     done();
   });
-  if (upstream.kind === 'sandbox') await http.register(sandboxFiles, { prefix: SANDBOX_FILES_PATH });
+  if (upstream.kind === 'sandbox') {
+    const { sandboxFiles } = await import('../sandbox/sandbox-files.ts');
+    await http.register(sandboxFiles, { prefix: SANDBOX_FILES_PATH });
+  }
   await http.ready();
 
   const websockets = createWebsocketServer({

@@ -17,7 +17,7 @@ export interface Executors {
 }
 
 /** The engine on our schema, with the limits that are configured. */
-export async function openGraphql(
+export function openGraphql(
   config: Config,
   options: {
     readonly log: Logger;
@@ -27,7 +27,7 @@ export async function openGraphql(
     readonly perOwner: Tally;
     readonly perAddress: Tally;
   },
-): Promise<Executors> {
+): Executors {
   const { isOpen, log, mayCall, perAddress, perOwner, tasks } = options;
   const { graphiql, introspection } = config;
   // Without access control the one who asks is the operator.
@@ -35,7 +35,7 @@ export async function openGraphql(
   const maskError = createMaskError((error) => {
     log.error({ err: error }, 'a GraphQL operation failed unexpectedly');
   });
-  const engine = await createGraphql<Context>({
+  const engine = createGraphql<Context>({
     schema,
     context: ({ owner }) => ({ caller: { owner, maySeeCredits }, tasks }),
     maskError,

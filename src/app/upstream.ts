@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Cleanup } from './cleanup.ts';
 import type { Config } from '../config.ts';
-import { startSandbox, type SandboxOptions } from '../sandbox/sandbox.ts';
+import type { SandboxOptions } from '../sandbox/sandbox.ts';
 
 /** Whom the gateway talks to: kie.ai, or the sandbox that was started in its place. */
 export interface Upstream {
@@ -32,6 +32,7 @@ export async function openUpstream(
   const { cleanup, filesUrl, log } = options;
   const [hmacKey = randomBytes(32).toString('base64')] = kieWebhookHmacKeys;
   const apiKey = randomBytes(16).toString('hex');
+  const { startSandbox } = await import('../sandbox/sandbox.ts');
   const sandbox = await startSandbox({
     apiKey,
     hmacKey,

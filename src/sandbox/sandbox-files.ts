@@ -1,11 +1,13 @@
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fastifyStatic from '@fastify/static';
 import type { FastifyInstance } from 'fastify';
 import { refusal } from './envelope.ts';
 import { decodeTaskId } from './task-id.ts';
 
-const ASSETS = fileURLToPath(new URL('../../assets/', import.meta.url));
 const CLIP = 'kineograph.mp4';
+// By the package's own name for it: the build moves this file.
+const ASSETS = dirname(fileURLToPath(import.meta.resolve(`#assets/${CLIP}`)));
 
 /**
  * A Fastify plugin: `GET {prefix}/{taskId}.mp4` is the clip for every id of the sandbox, with Range and HEAD;

@@ -4,17 +4,15 @@ import { READY_OPERATIONS } from './graphiql-operations.ts';
 
 export interface Graphiql {
   readonly graphiql: GraphiQLOptions;
-  readonly renderGraphiQL: (options: GraphiQLOptions) => string;
+  readonly renderGraphiQL: (options: GraphiQLOptions) => Promise<string>;
   /** Adds the page's content security policy to its answers. */
   readonly plugin: Plugin;
 }
 
 /** A page without any request to another host, with ready-made operations on the provider's own example. */
-export async function createGraphiql(): Promise<Graphiql> {
-  // Nine megabytes of script: loaded only where the page is shown.
-  const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
+export function createGraphiql(): Graphiql {
   // The same for everybody, so it is rendered and hashed once.
-  let page: { readonly html: string; readonly policy: string } | null = null;
+  let page: Promise<Page> | null = null;
 
   return {
     graphiql: {
@@ -23,20 +21,26 @@ export async function createGraphiql(): Promise<Graphiql> {
       // Without variables: the page does not show those of a tab that it has not opened yet.
       defaultTabs: READY_OPERATIONS.map((query) => ({ query })),
     },
-    renderGraphiQL: (options) => {
-      if (!page) {
-        const html = renderGraphiQL(options);
-        page = { html, policy: policyFor(html) };
-      }
-      return page.html;
-    },
+    renderGraphiQL: async (options) => (await (page ??= render(options))).html,
     plugin: {
-      onResponse: ({ response }) => {
+      onResponse: async ({ response }) => {
         const isPage = response.headers.get('content-type')?.startsWith('text/html') === true;
-        if (isPage && page) response.headers.set('content-security-policy', page.policy);
+        if (isPage && page) response.headers.set('content-security-policy', (await page).policy);
       },
     },
   };
+}
+
+interface Page {
+  readonly html: string;
+  readonly policy: string;
+}
+
+async function render(options: GraphiQLOptions): Promise<Page> {
+  // Nine megabytes of script: loaded when somebody looks at the page, which few gateways ever show.
+  const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
+  const html = renderGraphiQL(options);
+  return { html, policy: policyFor(html) };
 }
 
 /** Only the scripts that are in the page may run, and they may talk to nobody but us. */

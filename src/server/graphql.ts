@@ -50,12 +50,10 @@ export interface Connection {
 /** The GraphQL engine behind both doors: HTTP with Server-Sent Events, and WebSocket through its `getEnveloped`. */
 export type Graphql<Context extends object> = YogaServerInstance<Arrival, Context>;
 
-export async function createGraphql<Context extends object>(
-  options: GraphqlOptions<Context>,
-): Promise<Graphql<Context>> {
+export function createGraphql<Context extends object>(options: GraphqlOptions<Context>): Graphql<Context> {
   const { context, graphiql, introspection, limits, maskError, mayCall, perAddress, perOwner, schema } =
     options;
-  const page = graphiql ? await createGraphiql() : null;
+  const page = graphiql ? createGraphiql() : null;
   return createYoga<Arrival, Context>({
     schema,
     context: ({ admission }) => context(callerOf(admission)),

@@ -5,6 +5,7 @@ import { closeWithoutWaiting } from './close-without-waiting.ts';
 import type { Forwarded } from './forwarded.ts';
 import type { HostPolicy } from './host-policy.ts';
 import { createRefuseBroken } from './refuse-broken.ts';
+import { withoutSchemas } from './without-schemas.ts';
 
 /** What is sent is what it says it is, in nobody's frame, and its address is nobody else's business. */
 const SECURITY_HEADERS = {
@@ -48,6 +49,7 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     // Addresses that cannot be read; they reach no other handler.
     frameworkErrors: refuseError,
     clientErrorHandler: createRefuseBroken(requestTimeoutMs),
+    schemaController: withoutSchemas,
   });
 
   closeWithoutWaiting(app);

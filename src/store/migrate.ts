@@ -3,6 +3,7 @@ import type { Dialect } from './connections.ts';
 import { tasksMigration } from './migrations/0001-tasks.ts';
 import { creationsMigration } from './migrations/0002-creations.ts';
 import { attemptsMigration } from './migrations/0003-attempts.ts';
+import { StoreFormError } from './store-form-error.ts';
 
 /** Each runs once on every store, in the order of its name; one that was released is never edited. */
 const migrations = (dialect: Dialect) => ({
@@ -10,11 +11,6 @@ const migrations = (dialect: Dialect) => ({
   '0002-creations': creationsMigration,
   '0003-attempts': attemptsMigration,
 });
-
-/** The store is not of the form that this program works with; the message says the way out. */
-export class StoreFormError extends Error {
-  override readonly name = 'StoreFormError';
-}
 
 /**
  * Brings a store to the form that this program works with; several processes may do so at once. Returns the names of the

@@ -2,7 +2,7 @@ import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Connections, Lock } from './connections.ts';
 import type { Database } from './database.ts';
-import { StoreFormError } from './migrate.ts';
+import { StoreFormError } from './store-form-error.ts';
 import { nameOf } from './name-of.ts';
 import { listenForCommits, notifyOfCommit } from './postgres-listener.ts';
 import { isOutage } from './postgres-outage.ts';

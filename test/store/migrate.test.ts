@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { runCopy } from '../../src/cli/copy.ts';
 import { runMigrate } from '../../src/cli/migrate.ts';
 import { migrateStore, pendingIn } from '../../src/store/migrate-store.ts';
-import { StoreFormError } from '../../src/store/migrate.ts';
+import { StoreFormError } from '../../src/store/store-form-error.ts';
 import { openConnections, type StoreLocation } from '../../src/store/open-connections.ts';
 import { temporaryDir } from '../support/gateway.ts';
 import { openTaskStore } from '../support/open-store.ts';
