@@ -1,7 +1,7 @@
-import type { Kysely } from 'kysely';
+import type { Kysely, Selectable } from 'kysely';
 import type { TaskStore } from '../tasks/store.ts';
 import { available } from './available.ts';
-import type { Database } from './database.ts';
+import type { Database, TaskTable } from './database.ts';
 import { toAnnounced } from './record.ts';
 
 type OwnerReads = Pick<TaskStore, 'find' | 'page' | 'changesAfter' | 'newestRevision'>;
@@ -9,14 +9,12 @@ type OwnerReads = Pick<TaskStore, 'find' | 'page' | 'changesAfter' | 'newestRevi
 /** What callers read: announced tasks of one owner. */
 export function createOwnerReads(db: Kysely<Database>): OwnerReads {
   const visible = db.selectFrom('tasks').selectAll().where('revision', 'is not', null);
+  const one = createReadOne(db);
 
   return {
     find: (owner, id) =>
       available(async () => {
-        const mine = visible.where('owner', '=', owner);
-        const row =
-          (await mine.where('id', '=', id).executeTakeFirst()) ??
-          (await mine.where('provider_task_id', '=', id).executeTakeFirst());
+        const row = (await one('id', owner, id)) ?? (await one('provider_task_id', owner, id));
         return row ? toAnnounced(row) : null;
       }),
 
@@ -40,6 +38,30 @@ export function createOwnerReads(db: Kysely<Database>): OwnerReads {
       }),
 
     newestRevision: () => available(() => readNewestRevision(db)),
+  };
+}
+
+/** What is read most: building and compiling its query takes longer than running it, so that is done once. */
+function createReadOne(db: Kysely<Database>) {
+  const by = (column: 'id' | 'provider_task_id') =>
+    db
+      .selectFrom('tasks')
+      .selectAll()
+      .where('revision', 'is not', null)
+      .where('owner', '=', '')
+      .where(column, '=', '')
+      .compile();
+  const queries = { id: by('id'), provider_task_id: by('provider_task_id') };
+  return async (
+    column: keyof typeof queries,
+    owner: string,
+    id: string,
+  ): Promise<Selectable<TaskTable> | undefined> => {
+    const { rows } = await db.executeQuery<Selectable<TaskTable>>({
+      ...queries[column],
+      parameters: [owner, id],
+    });
+    return rows[0];
   };
 }
 
