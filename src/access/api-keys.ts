@@ -1,4 +1,4 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import type { Caller } from './caller.ts';
 
 export interface ApiKey {
@@ -18,5 +18,5 @@ export function createApiKeys(keys: readonly ApiKey[]): (key: string) => Caller 
 }
 
 function digestOf(key: string): Buffer {
-  return createHash('sha256').update(key).digest();
+  return hash('sha256', key, 'buffer');
 }

@@ -60,7 +60,7 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
   const admit = createAdmit(authenticate, requestsPerOwner, (error) => {
     log.error({ err: error }, 'who sent a request could not be checked');
   });
-  await graphqlRoute(http, engine, { admit, forwarded });
+  await graphqlRoute(http, engine, { admit, forwarded, mayCall });
   await http.register((scope, _options, done) => {
     kieWebhook(scope, { tasks, hmacKeys: () => upstream.hmacKeys, now });
     done();

@@ -18,7 +18,7 @@ export function createForwarded(trustedProxies: readonly string[]): Forwarded {
       const forwarded = headers['x-forwarded-host'];
       if (forwarded === undefined || !isTrusted(socket.remoteAddress ?? '', 0))
         // RFC 9112, 3.2.2: an address that is written out whole counts more than the header.
-        return URL.canParse(url) ? new URL(url).host : headers.host;
+        return url.startsWith('/') || !URL.canParse(url) ? headers.host : new URL(url).host;
       // Each proxy adds what it saw; only the last one is known to tell the truth.
       return String(forwarded).split(',').at(-1)?.trim();
     },

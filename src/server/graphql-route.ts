@@ -3,6 +3,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Admit } from './admission.ts';
 import type { Forwarded } from './forwarded.ts';
 import { GRAPHQL_PATH, type Connection, type Graphql } from './graphql.ts';
+import type { OriginPolicy } from './origin-policy.ts';
+import { createPlainRoad } from './plain-road.ts';
+import { plainRequest } from './plain-request.ts';
 
 /**
  * `/graphql` over HTTP. Event streams are cut when their caller's token expires and when the server closes: their clients
@@ -11,8 +14,10 @@ import { GRAPHQL_PATH, type Connection, type Graphql } from './graphql.ts';
 export async function graphqlRoute<Context extends object>(
   app: FastifyInstance,
   graphql: Graphql<Context>,
-  { admit, forwarded }: { readonly admit: Admit; readonly forwarded: Forwarded },
+  options: { readonly admit: Admit; readonly forwarded: Forwarded; readonly mayCall: OriginPolicy },
 ): Promise<void> {
+  const { admit, forwarded, mayCall } = options;
+  const answerPlain = createPlainRoad(graphql, mayCall);
   const streams = new Set<ServerResponse>();
   /** Those that have to end and have not begun. */
   const doomed = new WeakSet<ServerResponse>();
@@ -52,7 +57,10 @@ export async function graphqlRoute<Context extends object>(
         };
         response.once('pipe', onPipe);
         reply.hijack();
-        await graphql.handle(withBody(request), response, { admission, connection });
+        const arrival = { admission, connection };
+        const plain = 'caller' in admission ? plainRequest(request) : null;
+        if (plain) await answerPlain({ request: withBody(request), response, arrival, plain });
+        else await graphql.handle(withBody(request), response, arrival);
       },
     });
     done();

@@ -6,6 +6,7 @@ import type { Tally } from '../live/tally.ts';
 import { callerOf, type Admission } from './admission.ts';
 import { endExpiredStreams } from './end-expired-streams.ts';
 import { createGraphiql } from './graphiql.ts';
+import { answerKnownOutcome, type KnownOutcome } from './known-outcome.ts';
 import { limitStreams } from './limit-streams.ts';
 import { operationLimits, type OperationLimits } from './operation-limits.ts';
 import type { OriginPolicy } from './origin-policy.ts';
@@ -48,13 +49,13 @@ export interface Connection {
 }
 
 /** The GraphQL engine behind both doors: HTTP with Server-Sent Events, and WebSocket through its `getEnveloped`. */
-export type Graphql<Context extends object> = YogaServerInstance<Arrival, Context>;
+export type Graphql<Context extends object> = YogaServerInstance<Arrival & KnownOutcome, Context>;
 
 export function createGraphql<Context extends object>(options: GraphqlOptions<Context>): Graphql<Context> {
   const { context, graphiql, introspection, limits, maskError, mayCall, perAddress, perOwner, schema } =
     options;
   const page = graphiql ? createGraphiql() : null;
-  return createYoga<Arrival, Context>({
+  return createYoga<Arrival & KnownOutcome, Context>({
     schema,
     context: ({ admission }) => context(callerOf(admission)),
     graphqlEndpoint: GRAPHQL_PATH,
@@ -68,6 +69,7 @@ export function createGraphql<Context extends object>(options: GraphqlOptions<Co
       endAbandoned,
       varyByOrigin,
       refuseUnadmitted,
+      answerKnownOutcome,
       limitStreams(perOwner, perAddress),
       endExpiredStreams,
       ...(page ? [page.plugin] : []),
