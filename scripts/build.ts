@@ -17,8 +17,8 @@ await build({
   target: 'node20.19',
   // Native code; and nine megabytes that are no code to us.
   external: ['better-sqlite3', '@graphql-yoga/render-graphiql'],
-  // Two packages may use one name, and errors are told apart by theirs.
-  keepNames: true,
+  // Its CommonJS twin would be asked through a getter for each of its functions, each time.
+  alias: { graphql: 'graphql/index.mjs' },
   sourcemap: true,
   sourcesContent: false,
   // CommonJS packages load Node's modules by it.
