@@ -5,19 +5,22 @@ import { _createLRUCache } from 'graphql-yoga';
 const MAX_LENGTH = 16_384;
 
 /**
- * Keeps what became of operations that were parsed. Long ones are parsed anew each time: a thousand of the size of a
- * whole body, each sent once, would fill the memory.
+ * Keeps operations that were parsed. Long ones are parsed anew each time: a thousand of the size of a whole body, each
+ * sent once, would fill the memory. So are those with a syntax error: the engine adds to the error what its door tells of
+ * it, and kept, one that came over a socket would be answered over HTTP with 200.
  */
 export function parsedOnce() {
-  return { documentCache: keepShort<DocumentNode>(), errorCache: keepShort<unknown>() };
-}
-
-function keepShort<Value>() {
-  const kept = _createLRUCache<{ readonly value: Value }>();
+  const kept = _createLRUCache<{ readonly document: DocumentNode }>();
   return {
-    get: (source: string): Value | undefined => kept.get(source)?.value,
-    set: (source: string, value: Value): void => {
-      if (source.length <= MAX_LENGTH) kept.set(source, { value });
+    documentCache: {
+      get: (source: string): DocumentNode | undefined => kept.get(source)?.document,
+      set: (source: string, document: DocumentNode): void => {
+        if (source.length <= MAX_LENGTH) kept.set(source, { document });
+      },
+    },
+    errorCache: {
+      get: (): undefined => undefined,
+      set: (): void => undefined,
     },
   };
 }
