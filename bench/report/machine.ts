@@ -27,8 +27,9 @@ export interface Machine {
 
 export async function describeMachine(): Promise<Machine> {
   const [first] = cpus();
+  const [kernel = ''] = /^\d+\.\d+/.exec(release()) ?? [];
   return {
-    hardware: `${cpus().length} cores (${first?.model ?? 'unknown'}), ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}`,
+    hardware: `${cpus().length} cores (${first?.model ?? 'unknown'}), ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${kernel}`,
     node: process.version,
     loadBefore: loadavg()[0] ?? 0,
     versions: await Promise.all(PACKAGES.map(versionOf)),
