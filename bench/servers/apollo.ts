@@ -9,9 +9,9 @@ import { createServer } from 'node:http';
 import { WebSocketServer } from 'ws';
 import { contract } from './shared/contract.ts';
 import { listen } from './shared/listen.ts';
-import { DateTime, SafeInt } from './shared/scalars.ts';
+import { resolversOf } from './shared/resolvers.ts';
 import { startOptions } from './shared/start-options.ts';
-import type { Task, TaskInput } from './shared/task.ts';
+import type { Task } from './shared/task.ts';
 import { createTasks, type CallbackBody } from './shared/tasks.ts';
 
 const { tasks: count, input } = startOptions();
@@ -30,14 +30,7 @@ const subscribeTo = (topic: (args: Id) => string) => ({
 const schema = makeExecutableSchema({
   typeDefs: contract,
   resolvers: {
-    DateTime,
-    SafeInt,
-    Query: { task: (_root: unknown, { id }: Id) => tasks.get(id) ?? null },
-    Mutation: {
-      createImageToVideo: (_root: unknown, args: { readonly input: TaskInput }) => ({
-        task: tasks.create(args.input),
-      }),
-    },
+    ...resolversOf(tasks),
     CreateImageToVideoResult: { __resolveType: () => 'CreateImageToVideoSuccess' },
     UserError: { __resolveType: () => 'ValidationError' },
     Subscription: {

@@ -4,9 +4,9 @@ import mercurius, { type PubSub } from 'mercurius';
 import type { AddressInfo } from 'node:net';
 import { contract } from './shared/contract.ts';
 import { tellPort } from './shared/listen.ts';
-import { DateTime, SafeInt } from './shared/scalars.ts';
+import { resolversOf } from './shared/resolvers.ts';
 import { startOptions } from './shared/start-options.ts';
-import type { Task, TaskInput } from './shared/task.ts';
+import type { Task } from './shared/task.ts';
 import { createTasks, type CallbackBody } from './shared/tasks.ts';
 
 const { tasks: count, input } = startOptions();
@@ -28,14 +28,7 @@ await app.register(mercurius, {
   jit: 1,
   subscription: true,
   resolvers: {
-    DateTime,
-    SafeInt,
-    Query: { task: (_root: unknown, { id }: Id) => tasks.get(id) ?? null },
-    Mutation: {
-      createImageToVideo: (_root: unknown, args: { readonly input: TaskInput }) => ({
-        task: tasks.create(args.input),
-      }),
-    },
+    ...resolversOf(tasks),
     CreateImageToVideoResult: { resolveType: () => 'CreateImageToVideoSuccess' },
     UserError: { resolveType: () => 'ValidationError' },
     Subscription: {

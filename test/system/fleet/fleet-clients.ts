@@ -105,6 +105,9 @@ export function followOne(client: Client, id: string, { experience }: Place): Pr
   });
 }
 
+/** As a frontend would pause: at once, it would do nothing but ask a replica that has no database. */
+const RESUBSCRIBE_MS = 200;
+
 interface Reader<TData> {
   readonly take: (data: TData) => void;
   /** Asked when an operation was completed: whether it may be. */
@@ -128,12 +131,12 @@ function repeat<TData>(
       },
       error(error) {
         noteError(Array.isArray(error) ? codeOf(error[0]) : String(error));
-        setTimeout(subscribe, 200);
+        setTimeout(subscribe, RESUBSCRIBE_MS);
       },
       complete() {
         if (experience.isOver || hasEnded()) return;
         if (!sawError) experience.troubles.push(`an operation was completed before its end`);
-        setTimeout(subscribe, 200);
+        setTimeout(subscribe, RESUBSCRIBE_MS);
       },
     });
 
