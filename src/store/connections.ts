@@ -8,7 +8,7 @@ export type Lock = 'turns' | 'checks' | 'caps';
 
 /** An open database, with what each kind of database does in its own way. */
 export interface Connections {
-  /** Reads never wait for a transaction that is being written. */
+  /** Sees what is committed; may be the same as the writer. */
   readonly reader: Kysely<Database>;
   readonly writer: Kysely<Database>;
   /** No other process writes to the same data as long as this one lives. */

@@ -1,4 +1,5 @@
 import type { Compilable, CompiledQuery, DialectAdapter, Kysely, QueryResult } from 'kysely';
+import { answersAtOnce } from './at-once.ts';
 import type { Database } from './database.ts';
 
 /** Where a value is put each time the query is run. */
@@ -23,14 +24,20 @@ export function prepared<Values extends object, Row>(
 ): Prepared<Values, Row> {
   const kept = new WeakMap<DialectAdapter, CompiledQuery<Row>>();
 
-  return (db, values) => {
+  return async (db, values) => {
     const { adapter } = db.getExecutor();
-    const compiled = kept.get(adapter) ?? build(db, placeholdersFor(values)).compile();
-    kept.set(adapter, compiled);
+    let compiled = kept.get(adapter);
+    if (!compiled) {
+      compiled = build(db, placeholdersFor(values)).compile();
+      kept.set(adapter, compiled);
+    }
     const parameters = compiled.parameters.map((parameter) =>
       parameter instanceof Placeholder ? values[parameter.name as keyof Values] : parameter,
     );
-    return db.executeQuery({ ...compiled, parameters });
+    const answer = answersAtOnce(adapter)
+      ? adapter.answerAtOnce(compiled.sql, parameters, db.isTransaction)
+      : null;
+    return (answer as QueryResult<Row> | null) ?? db.executeQuery({ ...compiled, parameters });
   };
 }
 

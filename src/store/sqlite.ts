@@ -1,6 +1,14 @@
 import BetterSqlite3 from 'better-sqlite3';
-import { Kysely, SqliteDialect, type SqliteDatabase, type SqliteStatement } from 'kysely';
+import {
+  Kysely,
+  SqliteAdapter,
+  SqliteDialect,
+  type QueryResult,
+  type SqliteDatabase,
+  type SqliteStatement,
+} from 'kysely';
 import { join } from 'node:path';
+import type { AnswersAtOnce } from './at-once.ts';
 import type { Connections } from './connections.ts';
 import { lockDataDir } from './data-dir-lock.ts';
 import type { Database } from './database.ts';
@@ -8,7 +16,7 @@ import type { Database } from './database.ts';
 /** The name of the database in its directory. */
 export const STORE_FILE = 'kineograph.db';
 
-/** For reads, and while opening: waiting for a lock blocks the whole process. */
+/** While opening: waiting for a lock blocks the whole process. */
 const BUSY_TIMEOUT_MS = 250;
 
 /** How long another process's lock on the database is waited for: a backup, or somebody who looks at it. */
@@ -24,37 +32,31 @@ export async function openSqlite(
   prepare: (writer: Kysely<Database>) => Promise<unknown>,
 ): Promise<Connections> {
   const unlock = lockDataDir(dataDir);
-  const databases: BetterSqlite3.Database[] = [];
-
-  function connect(): Kysely<Database> {
-    const database = openDatabase(join(dataDir, STORE_FILE));
-    databases.push(database);
-    return new Kysely<Database>({ dialect: new SqliteDialect({ database: withPreparedOnce(database) }) });
-  }
+  let database: BetterSqlite3.Database | null = null;
 
   function closeAll(): void {
     // Kysely closes only what it has used.
-    for (const database of databases) database.close();
+    database?.close();
     unlock();
   }
 
   try {
-    const writer = connect();
-    await prepare(writer);
+    database = openDatabase(join(dataDir, STORE_FILE));
+    const db = new Kysely<Database>({ dialect: new AtOnceDialect(database) });
+    await prepare(db);
     // From now on it is the writer queue that waits for locks.
-    for (const database of databases) database.pragma('busy_timeout = 0');
-    const reader = connect();
+    database.pragma('busy_timeout = 0');
     return {
-      reader,
-      writer,
+      // One connection for both: what it writes it has in its memory, while any other one has to read it from the disk.
+      reader: db,
+      writer: db,
       isExclusive: true,
       lock: () => Promise.resolve(),
       notify: () => Promise.resolve(),
       listen: () => undefined,
       patience: PATIENCE,
       async close() {
-        await reader.destroy();
-        await writer.destroy();
+        await db.destroy();
         closeAll();
       },
     };
@@ -84,20 +86,65 @@ const NOTHING: SqliteStatement = {
   iterate: () => [].values(),
 };
 
+/** Kysely's dialect, with prepared statements that are kept and a way past the queue for its one connection. */
+class AtOnceDialect extends SqliteDialect {
+  readonly #database: KeptStatements;
+
+  constructor(database: BetterSqlite3.Database) {
+    const kept = new KeptStatements(database);
+    super({ database: kept });
+    this.#database = kept;
+  }
+
+  override createAdapter(): SqliteAdapter {
+    return new AtOnceAdapter(this.#database);
+  }
+}
+
+class AtOnceAdapter extends SqliteAdapter implements AnswersAtOnce {
+  readonly #database: KeptStatements;
+
+  constructor(database: KeptStatements) {
+    super();
+    this.#database = database;
+  }
+
+  answerAtOnce(
+    sql: string,
+    parameters: readonly unknown[],
+    isInTransaction: boolean,
+  ): QueryResult<unknown> | null {
+    if (this.#database.inTransaction && !isInTransaction) return null;
+    const statement = this.#database.prepare(sql);
+    if (statement.reader) return { rows: statement.all(parameters) };
+    const { changes } = statement.run(parameters);
+    return { rows: [], numAffectedRows: BigInt(changes) };
+  }
+}
+
 /** Kysely prepares each query anew; the text of ours is always one of a few dozen. */
-function withPreparedOnce(database: BetterSqlite3.Database): SqliteDatabase {
-  const prepared = new Map<string, BetterSqlite3.Statement>();
-  return {
-    close: () => {
-      prepared.clear();
-      database.close();
-    },
-    prepare(sql) {
-      // SQLite itself rolls back what a full or broken disk has stopped; doing it twice would hide why.
-      if (sql === 'rollback' && !database.inTransaction) return NOTHING;
-      const statement = prepared.get(sql) ?? database.prepare(sql);
-      prepared.set(sql, statement);
-      return statement;
-    },
-  };
+class KeptStatements implements SqliteDatabase {
+  readonly #database: BetterSqlite3.Database;
+  readonly #kept = new Map<string, BetterSqlite3.Statement>();
+
+  constructor(database: BetterSqlite3.Database) {
+    this.#database = database;
+  }
+
+  get inTransaction(): boolean {
+    return this.#database.inTransaction;
+  }
+
+  prepare(sql: string): SqliteStatement {
+    // SQLite itself rolls back what a full or broken disk has stopped; doing it twice would hide why.
+    if (sql === 'rollback' && !this.#database.inTransaction) return NOTHING;
+    const statement = this.#kept.get(sql) ?? this.#database.prepare(sql);
+    this.#kept.set(sql, statement);
+    return statement;
+  }
+
+  close(): void {
+    this.#kept.clear();
+    this.#database.close();
+  }
 }
