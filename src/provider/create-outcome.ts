@@ -1,7 +1,7 @@
-import { z } from 'zod';
 import type { CreateOutcome } from '../tasks/provider.ts';
-import { parseEnvelope, parseJson, text, type Envelope } from './envelope.ts';
+import { parseEnvelope, parseJson, type Envelope } from './envelope.ts';
 import { failureOf } from './error-code.ts';
+import { fieldsOf, textOf } from './fields.ts';
 
 /** The answer to a create call as it came over the wire. */
 export interface RawAnswer {
@@ -10,8 +10,6 @@ export interface RawAnswer {
   /** The header, null when there is none. */
   readonly retryAfter: string | null;
 }
-
-const createdSchema = z.object({ taskId: text, task_id: text });
 
 /**
  * Tells the four outcomes of a create call apart. An envelope wins over the HTTP status; where neither says for certain
@@ -27,8 +25,8 @@ export function readCreateOutcome(answer: RawAnswer, now: number): CreateOutcome
 function readEnvelope(envelope: Envelope, answer: RawAnswer, now: number): CreateOutcome {
   const { code, message } = envelope;
   if (code === 200) {
-    const created = createdSchema.safeParse(envelope.data);
-    const providerTaskId = created.success ? (created.data.taskId ?? created.data.task_id) : null;
+    const created = fieldsOf(envelope.data);
+    const providerTaskId = textOf(created?.['taskId']) ?? textOf(created?.['task_id']);
     return providerTaskId === null
       ? unknown(answer, 'code 200 without a task id')
       : { kind: 'accepted', providerTaskId };

@@ -4,7 +4,8 @@ import type { CreateOutcome, Provider, QueryAnswer } from '../tasks/provider.ts'
 import { MODEL, type TaskInput } from '../tasks/task.ts';
 import { createBreaker } from './breaker.ts';
 import { readCreateOutcome } from './create-outcome.ts';
-import { amount, parseEnvelope, parseJson } from './envelope.ts';
+import { parseEnvelope, parseJson } from './envelope.ts';
+import { amountOf } from './fields.ts';
 import { createHttp } from './http.ts';
 import { namedIds, readAnswer, recordOf } from './query-answer.ts';
 
@@ -53,7 +54,7 @@ export function createKie(options: KieOptions): Provider {
 
     async credits() {
       const envelope = parseEnvelope(parseJson((await get('/api/v1/chat/credit')) ?? ''));
-      return envelope?.code === 200 ? amount.parse(envelope.data) : null;
+      return envelope?.code === 200 ? amountOf(envelope.data) : null;
     },
 
     close: () => http.close(),

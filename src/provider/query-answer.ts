@@ -1,36 +1,29 @@
-import { z } from 'zod';
 import type { TaskFailure } from '../tasks/failure.ts';
 import { parseUrl } from '../tasks/parse-url.ts';
 import type { QueryAnswer } from '../tasks/provider.ts';
-import { amount, parseJson, text, words, type Envelope } from './envelope.ts';
+import { parseJson, type Envelope } from './envelope.ts';
 import { errorCodeOf } from './error-code.ts';
-
-const recordSchema = z.object({
-  taskId: text,
-  task_id: text,
-  state: text,
-  param: text,
-  resultJson: z.unknown().optional(),
-  failCode: words,
-  failMsg: words,
-  creditsConsumed: amount,
-  consumeCredits: amount,
-});
+import { amountOf, fieldsOf, textOf, wordsOf, type Fields } from './fields.ts';
 
 /** What an answer says of a task. */
-export type ProviderRecord = z.infer<typeof recordSchema>;
-
-const resultSchema = z.object({ resultUrls: z.array(z.unknown()) });
-const paramSchema = z.object({ callBackUrl: z.string() });
-
-const EMPTY_RECORD: ProviderRecord = recordSchema.parse({});
+export interface ProviderRecord {
+  /** The provider's task id, in two spellings. */
+  readonly ids: readonly (string | null)[];
+  readonly state: string | null;
+  /** An echo of the create call, as JSON in a string. */
+  readonly param: string | null;
+  readonly resultJson: unknown;
+  readonly failCode: string | null;
+  readonly failMsg: string | null;
+  readonly creditsConsumed: number | null;
+}
 
 /** Kie's "waiting", "queuing" and "generating", in its recordInfo page's order. */
 const RUNNING_STATES = { waiting: 'WAITING', queuing: 'QUEUING', generating: 'GENERATING' } as const;
 
 /** The provider's task ids that a body names: at two levels, in two spellings, without doubles. */
-export function namedIds(envelope: Envelope, { task_id, taskId }: ProviderRecord): readonly string[] {
-  const ids = [taskId, task_id, ...envelope.ids];
+export function namedIds(envelope: Envelope, record: ProviderRecord): readonly string[] {
+  const ids = [...record.ids, ...envelope.ids];
   return [...new Set(ids.filter((id) => id !== null))];
 }
 
@@ -45,7 +38,7 @@ export function readAnswer(
   isFate: (code: number) => boolean,
 ): QueryAnswer {
   const { code } = envelope;
-  const creditsConsumed = record.creditsConsumed ?? record.consumeCredits;
+  const { creditsConsumed } = record;
   const callbackUrl = callbackUrlOf(record);
   const base = { providerTaskId, creditsConsumed };
 
@@ -69,7 +62,17 @@ export function readAnswer(
 
 /** The record in an envelope; one that says nothing when there is none. */
 export function recordOf({ data }: Envelope): ProviderRecord {
-  return recordSchema.safeParse(data).data ?? EMPTY_RECORD;
+  const fields: Fields = fieldsOf(data) ?? {};
+  return {
+    ids: [textOf(fields['taskId']), textOf(fields['task_id'])],
+    state: textOf(fields['state']),
+    param: textOf(fields['param']),
+    resultJson: fields['resultJson'],
+    failCode: wordsOf(fields['failCode']),
+    failMsg: wordsOf(fields['failMsg']),
+    // Newer pages have the first name, older ones the second.
+    creditsConsumed: amountOf(fields['creditsConsumed']) ?? amountOf(fields['consumeCredits']),
+  };
 }
 
 function isRunning(state: string): state is keyof typeof RUNNING_STATES {
@@ -90,8 +93,8 @@ function failureIn({ code, message }: Envelope, { failCode, failMsg }: ProviderR
 /** `resultJson` is JSON in a string, with the videos' addresses in `resultUrls`. */
 function videoUrlsIn(resultJson: unknown): readonly string[] {
   const result = typeof resultJson === 'string' ? parseJson(resultJson) : resultJson;
-  const parsed = resultSchema.safeParse(result);
-  return (parsed.data?.resultUrls ?? []).filter(isHttpUrl);
+  const urls = fieldsOf(result)?.['resultUrls'];
+  return Array.isArray(urls) ? urls.filter(isHttpUrl) : [];
 }
 
 function isHttpUrl(value: unknown): value is string {
@@ -100,5 +103,6 @@ function isHttpUrl(value: unknown): value is string {
 
 /** `param` echoes the create call, also as JSON in a string; the rest of it is nobody's business. */
 function callbackUrlOf({ param }: ProviderRecord): string | null {
-  return param === null ? null : (paramSchema.safeParse(parseJson(param)).data?.callBackUrl ?? null);
+  const url = param === null ? null : fieldsOf(parseJson(param))?.['callBackUrl'];
+  return typeof url === 'string' ? url : null;
 }
