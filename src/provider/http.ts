@@ -1,5 +1,6 @@
-import { Client, Pool, buildConnector } from 'undici';
+import { Pool } from 'undici';
 import type { RawAnswer } from './create-outcome.ts';
+import { postOnce, type BrokenCall } from './post-once.ts';
 
 export interface HttpOptions {
   readonly apiUrl: string;
@@ -7,13 +8,6 @@ export interface HttpOptions {
   readonly userAgent: string;
   readonly createTimeoutMs: number;
   readonly queryTimeoutMs: number;
-}
-
-/** A call that brought no whole answer. */
-export interface BrokenCall {
-  readonly error: Error;
-  /** false: the connection never stood, so that nothing can have been received. */
-  readonly hadConnected: boolean;
 }
 
 export interface Http {
@@ -38,31 +32,15 @@ export function createHttp(options: HttpOptions): Http {
   });
 
   return {
-    async postOnce(path, json) {
-      let hadConnected = false;
-      const client = createLoneClient(options.apiUrl, () => (hadConnected = true));
-      try {
-        const answer = await client.request({
-          method: 'POST',
-          path,
-          headers: { ...headers, 'content-type': 'application/json' },
-          body: json,
-          signal: AbortSignal.timeout(options.createTimeoutMs),
-        });
-        const retryAfter = answer.headers['retry-after'];
-        const body = answer.body.text();
-        return {
-          status: answer.statusCode,
-          // A 429 says all there is to say in its status: nothing was created, however its body ends.
-          body: answer.statusCode === 429 ? await body.catch(() => '') : await body,
-          retryAfter: typeof retryAfter === 'string' ? retryAfter : null,
-        };
-      } catch (error) {
-        return { error: error instanceof Error ? error : new Error(String(error)), hadConnected };
-      } finally {
-        await client.destroy();
-      }
-    },
+    postOnce: (path, json) =>
+      postOnce({
+        url: new URL(options.apiUrl + path),
+        headers,
+        json,
+        timeoutMs: options.createTimeoutMs,
+        connectTimeoutMs: CONNECT_TIMEOUT_MS,
+        maxAnswerBytes: MAX_ANSWER_BYTES,
+      }),
 
     async get(path) {
       const signal = AbortSignal.timeout(options.queryTimeoutMs);
@@ -72,24 +50,4 @@ export function createHttp(options: HttpOptions): Http {
 
     close: () => pool.destroy(),
   };
-}
-
-/**
- * A kept-alive connection may be closed by the other side just as we write to it, which looks like a lost answer; a
- * fresh one also tells whether there was any connection at all.
- */
-function createLoneClient(origin: string, onConnected: () => void): Client {
-  const connect = buildConnector({ timeout: CONNECT_TIMEOUT_MS });
-  return new Client(origin, {
-    maxResponseSize: MAX_ANSWER_BYTES,
-    // The call's own signal is the only time-out once the connection stands.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-    connect: (target, callback) => {
-      connect(target, (...result) => {
-        if (result[0] === null) onConnected();
-        callback(...result);
-      });
-    },
-  });
 }

@@ -1,0 +1,97 @@
+import {
+  Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingMessage,
+  type RequestOptions,
+} from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { RawAnswer } from './create-outcome.ts';
+
+/** A call that brought no whole answer. */
+export interface BrokenCall {
+  readonly error: Error;
+  /** false: the connection never stood, so that nothing can have been received. */
+  readonly hadConnected: boolean;
+}
+
+export interface PostOptions {
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly json: string;
+  /** How long the whole call may take, and how long until the connection stands. */
+  readonly timeoutMs: number;
+  readonly connectTimeoutMs: number;
+  readonly maxAnswerBytes: number;
+}
+
+const HTTP = { request: httpRequest, agent: new HttpAgent({ keepAlive: false }), stands: 'connect' };
+const HTTPS = { request: httpsRequest, agent: new HttpsAgent({ keepAlive: false }), stands: 'secureConnect' };
+
+/**
+ * Posts JSON on a connection of its own, never a kept one: no repetition, no redirect. Never rejects.
+ * A kept-alive connection may be closed by the other side just as we write to it, which looks like a lost answer; a fresh
+ * one also tells whether there was any connection at all.
+ */
+export function postOnce({ headers, json, url, ...limits }: PostOptions): Promise<RawAnswer | BrokenCall> {
+  const { agent, request, stands } = url.protocol === 'https:' ? HTTPS : HTTP;
+  const options: RequestOptions = {
+    method: 'POST',
+    agent,
+    headers: { ...headers, 'content-type': 'application/json', 'content-length': Buffer.byteLength(json) },
+  };
+  return new Promise((resolve) => {
+    let hadConnected = false;
+    const call = request(url, options);
+    const giveUp = (what: string, ms: number): NodeJS.Timeout =>
+      setTimeout(() => call.destroy(new Error(`${what} within ${ms} ms`)), ms);
+    const connecting = giveUp('no connection', limits.connectTimeoutMs);
+    const whole = giveUp('no whole answer', limits.timeoutMs);
+    call.once('socket', (socket) =>
+      socket.once(stands, () => {
+        hadConnected = true;
+        clearTimeout(connecting);
+      }),
+    );
+    const end = (result: RawAnswer | BrokenCall): void => {
+      clearTimeout(connecting);
+      clearTimeout(whole);
+      call.destroy();
+      resolve(result);
+    };
+    const fail = (error: Error): void => {
+      end({ error, hadConnected });
+    };
+    call.on('error', fail);
+    call.once('response', (answer) => {
+      readAnswer(answer, limits.maxAnswerBytes).then(end, fail);
+    });
+    call.end(json);
+  });
+}
+
+async function readAnswer(answer: IncomingMessage, maxBytes: number): Promise<RawAnswer> {
+  const status = answer.statusCode ?? 0;
+  const body = textIn(answer, maxBytes);
+  return {
+    status,
+    // A 429 says all there is to say in its status: nothing was created, however its body ends.
+    body: status === 429 ? await body.catch(() => '') : await body,
+    retryAfter: answer.headers['retry-after'] ?? null,
+  };
+}
+
+function textIn(answer: IncomingMessage, maxBytes: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    answer.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+      chunks.push(chunk);
+      if (length > maxBytes) answer.destroy(new Error(`an answer of more than ${maxBytes} bytes`));
+    });
+    answer.once('end', () => {
+      resolve(Buffer.concat(chunks).toString());
+    });
+    answer.once('error', reject);
+  });
+}
