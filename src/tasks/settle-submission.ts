@@ -14,7 +14,7 @@ export async function settleSubmission(
 ): Promise<void> {
   switch (outcome.kind) {
     case 'accepted':
-      return accept(ports, record.id, outcome.providerTaskId);
+      return accept(ports, record, outcome.providerTaskId);
     case 'refused':
       return refuse(ports, record.id, outcome.failure);
     case 'not-now':
@@ -24,12 +24,16 @@ export async function settleSubmission(
   }
 }
 
-async function accept(ports: TaskPorts, id: string, providerTaskId: string): Promise<void> {
+async function accept(ports: TaskPorts, sent: TaskRecord, providerTaskId: string): Promise<void> {
   const { clock, store, timings } = ports;
+  const { id } = sent;
   const now = clock.now();
   const update = { state: 'WAITING', providerTaskId, creditsConsumed: null } as const;
-  const changed = await changeTask(store, id, (record) =>
-    updated(record, update, now, now + checkInterval(record, now, timings)),
+  const changed = await changeTask(
+    store,
+    id,
+    (record) => updated(record, update, now, now + checkInterval(record, now, timings)),
+    sent,
   );
   // Already concluded to be lost: the provider's word decides how it truly ended.
   if (!changed)
