@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
+import { v7 as newTaskId } from 'uuid';
 import { createKie } from '../provider/kie.ts';
 import type { Connections } from '../store/connections.ts';
 import { createTaskStore } from '../store/task-store.ts';
@@ -69,6 +70,17 @@ export async function openTaskPorts(
   });
 
   const processId = randomUUID();
-  const ports = { store, provider, feed, outcomes, callbackAddress, clock, log, processId, timings };
+  const ports = {
+    store,
+    provider,
+    feed,
+    outcomes,
+    callbackAddress,
+    clock,
+    log,
+    processId,
+    newTaskId,
+    timings,
+  };
   return overrides.wrap?.(ports) ?? ports;
 }

@@ -15,10 +15,16 @@ interface Values extends Pick<Query, 'attempt' | 'processId'> {
   readonly slotsSince: number;
 }
 
+/**
+ * In the text of the query, as in those of the indexes that it is to use: for a value that comes with each run SQLite plans
+ * the query anew each time.
+ */
+const SUBMITTING = sql.lit('SUBMITTING' as const);
+
 /** A task that was not sent yet, or whose mark was taken back. */
 export function waitsItsTurn(eb: ExpressionBuilder<Database, 'tasks'>) {
   return eb.and([
-    eb('state', '=', 'SUBMITTING'),
+    eb('state', '=', SUBMITTING),
     eb('marked_at', 'is', null),
     eb('unknown_since', 'is', null),
     eb('refusal', 'is', null),
@@ -28,7 +34,7 @@ export function waitsItsTurn(eb: ExpressionBuilder<Database, 'tasks'>) {
 /** A task whose mark is set, and of whose create call nothing is written. */
 export function awaitsOutcome(eb: ExpressionBuilder<Database, 'tasks'>) {
   return eb.and([
-    eb('state', '=', 'SUBMITTING'),
+    eb('state', '=', SUBMITTING),
     eb('marked_at', 'is not', null),
     eb('unknown_since', 'is', null),
     eb('refusal', 'is', null),
@@ -50,7 +56,7 @@ const takeBackOldMarks = prepared((db, { attempt, slotsSince }: Values) =>
       version: eb('version', '+', 1),
     }))
     .where('marked_by', '=', attempt)
-    .where('state', '=', 'SUBMITTING')
+    .where('state', '=', SUBMITTING)
     .where('marked_at', 'is not', null)
     .where('refusal', 'is', null)
     .where((eb) => eb.or([eb('marked_at', '<=', slotsSince), eb('unknown_since', 'is not', null)])),

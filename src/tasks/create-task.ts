@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { changeTask } from './change-task.ts';
 import type { TaskFailure } from './failure.ts';
 import { isSettled } from './outcomes.ts';
@@ -105,7 +105,7 @@ function newRecord(ports: TaskPorts, owner: string, input: ValidInput, inputHash
   const now = ports.clock.now();
   return {
     ...input,
-    id: randomUUID(),
+    id: ports.newTaskId(),
     owner,
     inputHash,
     state: 'SUBMITTING',

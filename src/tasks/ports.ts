@@ -19,4 +19,6 @@ export interface TaskPorts {
   readonly timings: Timings;
   /** Names this process among all that share the store. */
   readonly processId: string;
+  /** An id that no task has, on any process. Those that are made one after the other should lie together in the store. */
+  readonly newTaskId: () => string;
 }

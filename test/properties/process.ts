@@ -85,6 +85,7 @@ export async function startProcess(options: ProcessOptions): Promise<Process> {
     provider: mortal(options.provider, () => isDead, ignore),
     timings: TIMINGS,
     processId: randomUUID(),
+    newTaskId: randomUUID,
     log: {
       debug: ignore,
       info: ignore,

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { openSqliteStore } from '../support/open-store.ts';
 import { createKie } from '../../src/provider/kie.ts';
 import { createCallbackAddress } from '../../src/tasks/callback-address.ts';
@@ -78,6 +79,7 @@ export async function openLives(provider: FakeProvider): Promise<Lives> {
       outcomes: createOutcomes(clock),
       timings: { ...DEFAULT_TIMINGS, ...timings },
       processId: `process-${processes}`,
+      newTaskId: randomUUID,
     });
   }
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { openSqliteStore } from './open-store.ts';
 import { createCallbackAddress } from '../../src/tasks/callback-address.ts';
 import type { Clock } from '../../src/tasks/clock.ts';
@@ -68,6 +69,7 @@ export async function startSimulatedProcess(options: SimulatedProcessOptions): P
     log: errorsTo(onError),
     timings: DEFAULT_TIMINGS,
     processId: `process-${clock.now()}`,
+    newTaskId: randomUUID,
   });
   tasks.start();
   return {
