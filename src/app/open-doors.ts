@@ -52,7 +52,7 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
   const requestsPerOwner = await createRateLimit(config.maxRequestsPerMinute, MINUTE_MS);
   const perOwner = createTally(config.maxSocketsPerOwner);
   const perAddress = createTally(config.maxSocketsPerAddress);
-  const { engine, hub } = openGraphql(config, { log, tasks, mayCall, isOpen, perOwner, perAddress });
+  const { graphql, hub } = openGraphql(config, { log, tasks, mayCall, isOpen, perOwner, perAddress });
 
   const { maxBodyBytes, requestTimeoutMs } = config;
   const http = createHttpServer({ log, maxBodyBytes, requestTimeoutMs, forwarded, isOurHost });
@@ -60,7 +60,7 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
   const admit = createAdmit(authenticate, requestsPerOwner, (error) => {
     log.error({ err: error }, 'who sent a request could not be checked');
   });
-  await graphqlRoute(http, engine, { admit, forwarded, mayCall });
+  await graphqlRoute(http, graphql, { admit, forwarded, mayCall });
   await http.register((scope, _options, done) => {
     kieWebhook(scope, { tasks, hmacKeys: () => upstream.hmacKeys, now });
     done();
@@ -75,7 +75,7 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
     http: http.server,
     path: GRAPHQL_PATH,
     protocol: createProtocol({
-      begin: (caller) => engine.getEnveloped({ admission: { caller }, connection: null }),
+      begin: (caller) => graphql.engine.getEnveloped({ admission: { caller }, connection: null }),
       hub,
       welcome: createWelcome({ authenticate, perOwner, log }),
       admit: createAdmitOperation({ maxSubscriptions: config.maxSubscriptionsPerSocket, requestsPerOwner }),

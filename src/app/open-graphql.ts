@@ -11,7 +11,7 @@ import type { TaskQueries } from '../tasks/tasks.ts';
 
 /** What executes operations. */
 export interface Executors {
-  readonly engine: Graphql<Context>;
+  readonly graphql: Graphql<Context>;
   /** For subscriptions over sockets. */
   readonly hub: Hub;
 }
@@ -35,7 +35,7 @@ export function openGraphql(
   const maskError = createMaskError((error) => {
     log.error({ err: error }, 'a GraphQL operation failed unexpectedly');
   });
-  const engine = createGraphql<Context>({
+  const graphql = createGraphql<Context>({
     schema,
     context: ({ owner }) => ({ caller: { owner, maySeeCredits }, tasks }),
     maskError,
@@ -47,5 +47,5 @@ export function openGraphql(
     perAddress,
   });
   const rightsOf = (context: unknown): string => JSON.stringify((context as Context).caller);
-  return { engine, hub: createHub({ maskError, rightsOf }) };
+  return { graphql, hub: createHub({ maskError, rightsOf }) };
 }

@@ -58,9 +58,10 @@ export async function graphqlRoute<Context extends object>(
         response.once('pipe', onPipe);
         reply.hijack();
         const arrival = { admission, connection };
-        const plain = 'caller' in admission ? plainRequest(request) : null;
-        if (plain) await answerPlain({ request: withBody(request), response, arrival, plain });
-        else await graphql.handle(withBody(request), response, arrival);
+        const caller = 'caller' in admission ? admission.caller : null;
+        const plain = caller && plainRequest(request);
+        if (plain) await answerPlain({ request: withBody(request), response, caller, arrival, plain });
+        else await graphql.engine.handle(withBody(request), response, arrival);
       },
     });
     done();

@@ -1,4 +1,4 @@
-import { NoSchemaIntrospectionCustomRule, type GraphQLError, type GraphQLSchema } from 'graphql';
+import { NoSchemaIntrospectionCustomRule, execute, type GraphQLError, type GraphQLSchema } from 'graphql';
 import { createYoga, isAsyncIterable, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { ServerResponse } from 'node:http';
 import type { Caller } from '../access/caller.ts';
@@ -12,6 +12,7 @@ import { operationLimits, type OperationLimits } from './operation-limits.ts';
 import type { OriginPolicy } from './origin-policy.ts';
 import { parsedOnce } from './parsed-once.ts';
 import { refuseUnadmitted } from './refuse-unadmitted.ts';
+import { createRunOperation, type RunOperation } from './run-operation.ts';
 import { withoutSuggestions } from './without-suggestions.ts';
 
 export const GRAPHQL_PATH = '/graphql';
@@ -48,14 +49,20 @@ export interface Connection {
   readonly endStream: () => void;
 }
 
-/** The GraphQL engine behind both doors: HTTP with Server-Sent Events, and WebSocket through its `getEnveloped`. */
-export type Graphql<Context extends object> = YogaServerInstance<Arrival & KnownOutcome, Context>;
+/** What executes GraphQL behind both doors. */
+export interface Graphql<Context extends object> {
+  /** HTTP with Server-Sent Events, and WebSocket through its `getEnveloped`. */
+  readonly engine: YogaServerInstance<Arrival & KnownOutcome, Context>;
+  /** The same for a query or mutation about which there is nothing to be said but its data. */
+  readonly run: RunOperation;
+}
 
 export function createGraphql<Context extends object>(options: GraphqlOptions<Context>): Graphql<Context> {
   const { context, graphiql, introspection, limits, maskError, mayCall, perAddress, perOwner, schema } =
     options;
   const page = graphiql ? createGraphiql() : null;
-  return createYoga<Arrival & KnownOutcome, Context>({
+  const parsed = parsedOnce();
+  const engine = createYoga<Arrival & KnownOutcome, Context>({
     schema,
     context: ({ admission }) => context(callerOf(admission)),
     graphqlEndpoint: GRAPHQL_PATH,
@@ -64,8 +71,9 @@ export function createGraphql<Context extends object>(options: GraphqlOptions<Co
     multipart: false,
     maskedErrors: { maskError },
     maxRequestBodySize: false,
-    parserAndValidationCache: parsedOnce(),
+    parserAndValidationCache: parsed,
     plugins: [
+      executedByGraphqlJs,
       endAbandoned,
       varyByOrigin,
       refuseUnadmitted,
@@ -85,7 +93,16 @@ export function createGraphql<Context extends object>(options: GraphqlOptions<Co
     // What is unexpected is reported by maskError.
     logging: false,
   });
+  const run = createRunOperation({ schema, context, maskError, documents: parsed.documentCache });
+  return { engine, run };
 }
+
+/** The engine brings an executor of its own, which now and then comes to something else; here all doors have the same. */
+const executedByGraphqlJs: Plugin = {
+  onExecute: ({ setExecuteFn }) => {
+    setExecuteFn(execute);
+  },
+};
 
 /** A stream whose client left before it began is read by nobody, so nobody else would ever end it. */
 const endAbandoned: Plugin<object, { readonly res?: ServerResponse }> = {

@@ -1,40 +1,42 @@
-import { OperationTypeNode, getOperationAST, type ExecutionResult } from 'graphql';
+import type { ExecutionResult } from 'graphql';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Operation } from '../live/begin-operation.ts';
+import type { Caller } from '../access/caller.ts';
 import type { Arrival, Connection, Graphql } from './graphql.ts';
 import type { OriginPolicy } from './origin-policy.ts';
-import type { PlainParams, PlainRequest } from './plain-request.ts';
+import type { PlainRequest } from './plain-request.ts';
+import type { Check } from './run-operation.ts';
 
 /** One request, and all that is known of it. */
 export interface PlainCall {
   /** With its body, for the engine. */
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+  readonly caller: Caller;
   readonly arrival: Arrival & { readonly connection: Connection };
   readonly plain: PlainRequest;
 }
 
 /**
- * The short road to the engine and back. Its request layer costs several times what parsing, validating and executing
- * does, all from caches: so a plain request takes the same steps, with the same plugins, without it. Only a result of
- * nothing but data is sent from here, with what the engine would send; every other outcome is handed to the engine to be
- * told in its own way.
+ * The short road to an answer and back. The engine's layers cost many times what parsing, validating and executing do, all
+ * from caches: so a plain request does without them. Only a result of nothing but data is sent from here, with what the
+ * engine would send; every other outcome is handed to the engine to be told in its own way.
  */
 export function createPlainRoad<Context extends object>(
-  graphql: Graphql<Context>,
+  { engine, run }: Graphql<Context>,
   mayCall: OriginPolicy,
 ): (call: PlainCall) => Promise<void> {
   // Each look at the engine's members makes a function.
-  const { getEnveloped } = graphql;
+  const { getEnveloped } = engine;
 
-  return async ({ arrival, plain, request, response }) => {
+  return async ({ arrival, caller, plain, request, response }) => {
     const { mediaType, params } = plain;
     // In its plugins the engine tells by these two that an operation came over HTTP.
-    const seen = { ...arrival, request: { method: 'POST' }, params };
-    const running = run(() => getEnveloped(seen), params);
+    const check = (): Check => getEnveloped({ ...arrival, request: { method: 'POST' }, params });
+    const running = run(params, caller, check);
     const result = await running.catch(() => FAILED);
-    if (result === NOT_RUN) await graphql.handle(request, response, arrival);
-    else if (!isDataAlone(result)) await graphql.handle(request, response, { ...arrival, outcome: running });
+    if (!result) await engine.handle(request, response, arrival);
+    else if (!isDataAlone(result))
+      await engine.handle(request, response, { ...arrival, outcome: running as Promise<ExecutionResult> });
     else if (!response.closed && !response.destroyed) {
       const { origin } = request.headers;
       const isReadable = origin !== undefined && mayCall(origin, arrival.connection.host);
@@ -47,22 +49,6 @@ export function createPlainRoad<Context extends object>(
 }
 
 const FAILED: ExecutionResult = { errors: [] };
-const NOT_RUN: ExecutionResult = {};
-
-/** NOT_RUN, before anything has happened, for a subscription. */
-async function run(
-  begin: () => Operation,
-  { operationName, query, variables }: PlainParams,
-): Promise<ExecutionResult> {
-  const { contextFactory, execute, parse, schema, validate } = begin();
-  const document = parse(query);
-  const errors = validate(schema, document);
-  if (errors.length > 0) return { errors };
-  if (getOperationAST(document, operationName)?.operation === OperationTypeNode.SUBSCRIPTION) return NOT_RUN;
-  const contextValue = await contextFactory();
-  const args = { schema, document, contextValue, variableValues: variables, operationName };
-  return execute(args) as ExecutionResult;
-}
 
 /** What has nothing in it that says anything of its status or headers. */
 function isDataAlone(result: ExecutionResult): boolean {
