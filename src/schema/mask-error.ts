@@ -37,7 +37,7 @@ function asTold(error: GraphQLError): GraphQLError {
   // Only that variables do not fit is found without a code and before any field is resolved.
   if (error.path === undefined && error.extensions['code'] === undefined) {
     error.extensions['code'] = 'BAD_USER_INPUT';
-    error.extensions['http'] = { status: 400 };
+    error.extensions.http = { status: 400 };
   }
   return error;
 }

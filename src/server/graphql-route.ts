@@ -86,8 +86,8 @@ function connectionOf(
   forwarded: Forwarded,
 ): Omit<Connection, 'endStream'> {
   return {
-    address: forwarded.addressOf(request),
-    host: forwarded.hostOf(request),
+    address: () => forwarded.addressOf(request),
+    host: () => forwarded.hostOf(request),
     onClosed: (run) => {
       if (response.closed) run();
       else response.once('close', run);

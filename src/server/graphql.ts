@@ -40,9 +40,9 @@ export interface Arrival {
 
 export interface Connection {
   /** Where it comes from. */
-  readonly address: string;
+  readonly address: () => string;
   /** The host that its client asked for; undefined when it named none. */
-  readonly host: string | undefined;
+  readonly host: () => string | undefined;
   /** Calls `run` when the answer is out, or can no longer go out. */
   readonly onClosed: (run: () => void) => void;
   /** Cuts the stream that is its answer, or will be. */
@@ -88,7 +88,7 @@ export function createGraphql<Context extends object>(options: GraphqlOptions<Co
       const origin = headers.get('origin');
       const { connection } = arrival as Arrival;
       // Without cookies there is nothing that credentials could mean.
-      return origin !== null && mayCall(origin, connection?.host) ? { origin, credentials: false } : false;
+      return origin !== null && mayCall(origin, connection?.host()) ? { origin, credentials: false } : false;
     },
     // What is unexpected is reported by maskError.
     logging: false,

@@ -43,6 +43,8 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   const app = Fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
+    // Making one for each request takes longer than writing its line; what is logged of it names it by `reqId`.
+    childLoggerFactory: (logger) => logger,
     bodyLimit: maxBodyBytes,
     requestTimeout: requestTimeoutMs,
     http: { headersTimeout: requestTimeoutMs, connectionsCheckingInterval: Math.ceil(requestTimeoutMs / 4) },
@@ -100,7 +102,7 @@ type Refuse = (error: FastifyError, request: FastifyRequest, reply: FastifyReply
 function createRefuse(hints: Readonly<Record<string, string>>): Refuse {
   return (error, request, reply) => {
     const status = error.statusCode ?? 500;
-    if (status >= 500) request.log.error({ err: error }, 'a request failed unexpectedly');
+    if (status >= 500) request.log.error({ reqId: request.id, err: error }, 'a request failed unexpectedly');
     const detail = status >= 500 ? 'Something unexpected went wrong here.' : error.message;
     const hint = hints[error.code];
     void reply

@@ -15,7 +15,7 @@ export function limitStreams(perOwner: Tally, perAddress: Tally): Plugin<Arrival
       // A socket was counted when it was opened, for all that comes over it.
       if (!connection) return;
       const { owner } = callerOf(admission);
-      const { address } = connection;
+      const address = connection.address();
       if (!perOwner.add(owner)) {
         setResultAndStopExecution({ errors: [tooMany('owner')] });
         return;

@@ -39,7 +39,7 @@ export function createPlainRoad<Context extends object>(
       await engine.handle(request, response, { ...arrival, outcome: running as Promise<ExecutionResult> });
     else if (!response.closed && !response.destroyed) {
       const { origin } = request.headers;
-      const isReadable = origin !== undefined && mayCall(origin, arrival.connection.host);
+      const isReadable = origin !== undefined && mayCall(origin, arrival.connection.host());
       send(response, JSON.stringify(result), {
         'content-type': `${mediaType}; charset=utf-8`,
         ...(isReadable && { 'access-control-allow-origin': origin }),

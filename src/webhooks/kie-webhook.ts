@@ -29,7 +29,8 @@ export function kieWebhook(app: FastifyInstance, options: KieWebhookOptions): vo
     // What is left of a body that was not read to its end would be taken for the next request.
     if (!request.raw.complete) reply.header('connection', 'close');
     if (!refusal) return reply.send({ code: 200, msg: 'success' });
-    request.log.warn({ status: refusal.status, detail: refusal.detail }, 'a callback was not taken');
+    const { detail, status } = refusal;
+    request.log.warn({ reqId: request.id, status, detail }, 'a callback was not taken');
     return refuse(reply, refusal);
   };
   // Answered in a hook: Fastify refuses bodies that no handler could read before it calls one, and the ladder asks for
