@@ -19,6 +19,9 @@ export const STORE_FILE = 'kineograph.db';
 /** While opening: waiting for a lock blocks the whole process. */
 const BUSY_TIMEOUT_MS = 250;
 
+/** Of the database in memory, at most; SQLite's own 2 MiB hold some thousand tasks, and what they lack is read anew each time. */
+const CACHE_KIB = 32 * 1024;
+
 /** How long another process's lock on the database is waited for: a backup, or somebody who looks at it. */
 const PATIENCE = { totalMs: 250, pauseMs: 10, isOutage: isLocked };
 
@@ -71,6 +74,7 @@ function openDatabase(path: string): BetterSqlite3.Database {
   database.pragma('journal_mode = WAL');
   // FULL: a commit is on disk before it is acknowledged; WAL's own default loses the last ones when power fails.
   database.pragma('synchronous = FULL');
+  database.pragma(`cache_size = ${-CACHE_KIB}`);
   return database;
 }
 
