@@ -49,6 +49,7 @@ export async function openTaskPorts(
 
   const store = createTaskStore(options.connections, {
     audience: feed,
+    keepsRecords: true,
     onWritten: (changes) => {
       changes.forEach(outcomes.tell);
     },

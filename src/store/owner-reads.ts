@@ -2,7 +2,9 @@ import type { Kysely } from 'kysely';
 import type { TaskStore } from '../tasks/store.ts';
 import { available } from './available.ts';
 import type { Database } from './database.ts';
+import type { KeptRecords } from './kept-records.ts';
 import { prepared } from './prepared.ts';
+import { isAnnounced } from '../tasks/task.ts';
 import { toAnnounced } from './record.ts';
 
 type OwnerReads = Pick<TaskStore, 'find' | 'page' | 'changesAfter' | 'newestRevision'>;
@@ -28,13 +30,18 @@ const newer = prepared((db, { limit, owner, revision }: NewerThan) =>
 const newest = prepared((db) => db.selectFrom('counters').select('value').where('name', '=', 'revision'));
 
 /** What callers read: announced tasks of one owner. */
-export function createOwnerReads(db: Kysely<Database>): OwnerReads {
+export function createOwnerReads(db: Kysely<Database>, kept: KeptRecords): OwnerReads {
   return {
     find: (owner, id) =>
       available(async () => {
-        const row =
-          (await byId(db, { owner, id })).rows[0] ?? (await byProviderId(db, { owner, id })).rows[0];
-        return row ? toAnnounced(row) : null;
+        const record = await kept.read(id, async () => {
+          const { rows } = await byId(db, { owner, id });
+          return rows[0] ? toAnnounced(rows[0]) : null;
+        });
+        // One that was kept may be anybody's, and hidden.
+        if (record?.owner === owner && isAnnounced(record)) return record;
+        const { rows } = await byProviderId(db, { owner, id });
+        return rows[0] ? toAnnounced(rows[0]) : null;
       }),
 
     page: (owner, { below, limit, states }) =>

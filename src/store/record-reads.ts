@@ -3,6 +3,7 @@ import type { TaskStore } from '../tasks/store.ts';
 import type { AnnouncedRecord } from '../tasks/task.ts';
 import { available } from './available.ts';
 import type { Database } from './database.ts';
+import type { KeptRecords } from './kept-records.ts';
 import { prepared } from './prepared.ts';
 import { toAnnounced, toRecord } from './record.ts';
 import { waitsItsTurn } from './turns.ts';
@@ -20,15 +21,17 @@ const waiting = prepared((db) =>
 );
 
 /** What the task's life reads: hidden tasks too. */
-export function createRecordReads(db: Kysely<Database>): RecordReads {
+export function createRecordReads(db: Kysely<Database>, kept: KeptRecords): RecordReads {
   const tasks = db.selectFrom('tasks');
 
   return {
     get: (id) =>
-      available(async () => {
-        const { rows } = await byId(db, { id });
-        return rows[0] ? toRecord(rows[0]) : null;
-      }),
+      available(() =>
+        kept.read(id, async () => {
+          const { rows } = await byId(db, { id });
+          return rows[0] ? toRecord(rows[0]) : null;
+        }),
+      ),
 
     getByKey: (owner, idempotencyKey) =>
       available(async () => {

@@ -2,15 +2,35 @@ import type { Kysely } from 'kysely';
 import type { TaskStore } from '../tasks/store.ts';
 import type { Database } from './database.ts';
 import { awaitsOutcome, waitsItsTurn } from './turns.ts';
-import type { WriterQueue } from './writer-queue.ts';
+import type { WriteContext, WriterQueue } from './writer-queue.ts';
 
 type Sweeps = Pick<TaskStore, 'takeOver' | 'sweepOrphans' | 'sweep'>;
 
 export function createSweeps(queue: WriterQueue): Sweeps {
   return {
-    takeOver: (now) => queue.write({}, ({ trx }) => takeOver(trx, now)),
-    sweepOrphans: (now) => queue.write({}, ({ trx }) => sweepOrphans(trx, now)),
-    sweep: (before) => queue.write({}, ({ trx }) => sweep(trx, before)),
+    takeOver: (now) =>
+      queue.write(
+        {},
+        unseen((trx) => takeOver(trx, now)),
+      ),
+    sweepOrphans: (now) =>
+      queue.write(
+        {},
+        unseen((trx) => sweepOrphans(trx, now)),
+      ),
+    sweep: (before) =>
+      queue.write(
+        {},
+        unseen((trx) => sweep(trx, before)),
+      ),
+  };
+}
+
+/** They are rare, so nobody looks at which records they write. */
+function unseen<T>(run: (trx: Kysely<Database>) => Promise<T>) {
+  return ({ trx, wroteUnseen }: WriteContext): Promise<T> => {
+    wroteUnseen();
+    return run(trx);
   };
 }
 

@@ -2,6 +2,7 @@ import type { TaskStore } from '../tasks/store.ts';
 import type { AnnouncedRecord } from '../tasks/task.ts';
 import { claimDue } from './checks.ts';
 import type { Connections } from './connections.ts';
+import { NOTHING_KEPT, createKeptRecords } from './kept-records.ts';
 import { ChangeFollower, type Audience, type Follower } from './follow-changes.ts';
 import { createOwnerReads } from './owner-reads.ts';
 import { createRecordReads, readChanges } from './record-reads.ts';
@@ -15,21 +16,24 @@ export interface TaskStoreOptions {
   readonly audience: Audience;
   /** Gets the changes of this process as soon as they are committed, before their promises are fulfilled. */
   readonly onWritten?: (changes: readonly AnnouncedRecord[]) => void;
+  /** Whether tasks that were written or read are kept in memory, where no other process writes. */
+  readonly keepsRecords?: boolean;
   /** Told when the changes of other processes cannot be read now; that is tried again. */
   readonly onError: (error: unknown) => void;
 }
 
 /** A task store on open connections, which it closes when it is closed. */
 export function createTaskStore(connections: Connections, options: TaskStoreOptions): TaskStore {
-  const { audience, onError, onWritten } = options;
+  const { audience, keepsRecords = false, onError, onWritten } = options;
   const { reader } = connections;
-  const ownerReads = createOwnerReads(reader);
+  const kept = keepsRecords && connections.isExclusive ? createKeptRecords() : NOTHING_KEPT;
+  const ownerReads = createOwnerReads(reader, kept);
   const { newestRevision } = ownerReads;
   const follower = connections.isExclusive
     ? tellAtOnce(audience)
     : new ChangeFollower({ audience, newestRevision, changesAfter: readChanges(reader), onError });
   connections.listen(follower.wake);
-  const queue = createWriterQueue(connections, {
+  const queue = createWriterQueue(connections, kept, {
     committed(commit) {
       follower.committed(commit);
       onWritten?.(commit.changes);
@@ -38,11 +42,11 @@ export function createTaskStore(connections: Connections, options: TaskStoreOpti
   });
 
   return {
-    ...createRecordReads(reader),
+    ...createRecordReads(reader, kept),
     ...ownerReads,
     ...createWrites(queue),
     ...createSweeps(queue),
-    takeTurns: (turns) => queue.write({ lock: 'turns' }, ({ trx }) => takeTurns(trx, turns)),
+    takeTurns: (turns) => queue.write({ lock: 'turns' }, (context) => takeTurns(context, turns)),
     claimDue: (checks) => queue.write({ lock: 'checks' }, ({ trx }) => claimDue(trx, checks)),
     follow: follower.follow,
     async close() {

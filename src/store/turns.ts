@@ -4,6 +4,7 @@ import type { Database } from './database.ts';
 import { prepared } from './prepared.ts';
 import { toRecord } from './record.ts';
 import { countSlots, takeSlot } from './slots.ts';
+import type { WriteContext } from './writer-queue.ts';
 
 type Query = Parameters<TaskStore['takeTurns']>[0];
 
@@ -59,7 +60,8 @@ const takeBackOldMarks = prepared((db, { attempt, slotsSince }: Values) =>
     .where('state', '=', SUBMITTING)
     .where('marked_at', 'is not', null)
     .where('refusal', 'is', null)
-    .where((eb) => eb.or([eb('marked_at', '<=', slotsSince), eb('unknown_since', 'is not', null)])),
+    .where((eb) => eb.or([eb('marked_at', '<=', slotsSince), eb('unknown_since', 'is not', null)]))
+    .returningAll(),
 );
 
 /** By an earlier call of the same attempt, so lately that their slots still count. */
@@ -121,13 +123,14 @@ function sendable(db: Kysely<Database>, { processId }: Values) {
     .where((eb) => eb.or([eb('revision', 'is not', null), eb('submit_lease_by', '=', processId)]));
 }
 
-/** Marks as many waiting tasks as there are free slots; to be run in one transaction. */
-export async function takeTurns(db: Kysely<Database>, query: Query): Promise<Claim> {
+/** Marks as many waiting tasks as there are free slots. */
+export async function takeTurns({ trx: db, wrote }: WriteContext, query: Query): Promise<Claim> {
   const { attempt, checkAfterMs, limit, processId, windowMs } = query;
   const now = query.now();
   const values = { attempt, processId, now, checkAt: now + checkAfterMs, slotsSince: now - windowMs };
 
-  await takeBackOldMarks(db, values);
+  const takenBack = await takeBackOldMarks(db, values);
+  takenBack.rows.map(toRecord).forEach(wrote);
   const { rows } = await markedBefore(db, values);
   const taken = await countSlots(db, 'create', values.slotsSince);
   const next =
@@ -138,7 +141,9 @@ export async function takeTurns(db: Kysely<Database>, query: Query): Promise<Cla
     const [marked] = (await mark(db, { ...values, id })).rows;
     if (!marked) continue;
     await takeSlot(db, 'create', owner, now);
-    records.push(toRecord(marked));
+    const record = toRecord(marked);
+    wrote(record);
+    records.push(record);
     newly += 1;
   }
   const isLimited = taken.count + newly >= limit;

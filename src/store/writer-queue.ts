@@ -1,8 +1,9 @@
 import type { Transaction } from 'kysely';
 import { StoreUnavailableError } from '../tasks/store.ts';
-import type { AnnouncedRecord } from '../tasks/task.ts';
+import type { AnnouncedRecord, TaskRecord } from '../tasks/task.ts';
 import type { Connections, Lock } from './connections.ts';
 import type { Database } from './database.ts';
+import type { KeptRecords } from './kept-records.ts';
 import { outlast } from './outlast.ts';
 import { prepared } from './prepared.ts';
 
@@ -30,8 +31,12 @@ export interface WriteContext {
   readonly trx: Transaction<Database>;
   /** The next revision; only for writes that said that they take one. */
   takeRevision(): number;
-  /** Remembers a change to be told once it is committed. */
+  /** Says what a record is once this is committed; every write of one has to, or to say that it cannot. */
+  wrote(record: TaskRecord): void;
+  /** The same, for a change that is to be told as well. */
   changed(record: AnnouncedRecord): void;
+  /** Says that records were written of which it is not known what they are. */
+  wroteUnseen(): void;
 }
 
 export interface WriterQueue {
@@ -63,6 +68,7 @@ export interface CommitListener {
 /** One batch is in flight at a time. */
 export function createWriterQueue(
   { lock, notify, patience, writer }: Connections,
+  kept: KeptRecords,
   { committed, inDoubt }: CommitListener,
 ): WriterQueue {
   let waiting: Write[] = [];
@@ -83,6 +89,8 @@ export function createWriterQueue(
     try {
       await outlast(patience, () => commit(batch), inDoubt);
     } catch (error) {
+      // It may have been committed all the same.
+      kept.forget();
       // One of them may be at fault: none of the others shall suffer for it. For an outage none is, and each would wait anew.
       if (batch.length === 1 || patience.isOutage(error)) for (const write of batch) write.fail(error);
       else for (const write of batch) await commitAll([write]);
@@ -90,20 +98,19 @@ export function createWriterQueue(
   }
 
   async function commit(batch: readonly Write[]): Promise<void> {
-    const changes: AnnouncedRecord[] = [];
+    const notes: Notes = { changes: [], written: [], isUnseen: false };
+    const { changes } = notes;
     const { answers, before, last } = await writer.transaction().execute(async (trx) => {
       await lock(trx, new Set(batch.flatMap(({ needs }) => needs.lock ?? [])));
       const revisions = await takeRevisions(trx, batch.filter(({ needs }) => needs.revision).length);
-      const context = {
-        trx,
-        takeRevision: revisions.next,
-        changed: (record: AnnouncedRecord) => changes.push(record),
-      };
+      const context = contextOf(trx, revisions, notes);
       const results: (() => void)[] = [];
       for (const write of batch) results.push(await write.run(context));
       if (changes.length > 0) await notify(trx);
       return { answers: results, ...revisions };
     });
+    if (notes.isUnseen) kept.forget();
+    else kept.committed(notes.written);
     if (changes.length > 0) committed({ changes, before, last });
     for (const answer of answers) answer();
   }
@@ -122,6 +129,30 @@ export function createWriterQueue(
       }),
     drain: async () => {
       await running;
+    },
+  };
+}
+
+/** What the writes of a batch say of themselves. */
+interface Notes {
+  readonly changes: AnnouncedRecord[];
+  readonly written: TaskRecord[];
+  isUnseen: boolean;
+}
+
+function contextOf(trx: Transaction<Database>, revisions: Revisions, notes: Notes): WriteContext {
+  return {
+    trx,
+    takeRevision: revisions.next,
+    wrote: (record) => {
+      notes.written.push(record);
+    },
+    changed: (record) => {
+      notes.written.push(record);
+      notes.changes.push(record);
+    },
+    wroteUnseen: () => {
+      notes.isUnseen = true;
     },
   };
 }

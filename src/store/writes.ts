@@ -25,7 +25,7 @@ export function createWrites(queue: WriterQueue): Writes {
   function insert(record: TaskRecord, caps: readonly CreateCap[] = []): Promise<TaskRecord | ReachedCap> {
     return queue.write(
       caps.length > 0 ? { lock: 'caps' } : {},
-      async ({ trx }) => (await reachedCap(trx, record, caps)) ?? insertOrFind(trx, record),
+      async (context) => (await reachedCap(context.trx, record, caps)) ?? insertOrFind(context, record),
     );
   }
 
@@ -43,7 +43,9 @@ export function createWrites(queue: WriterQueue): Writes {
     amend: (next) =>
       queue.write({}, async (context) => {
         const written = { ...next, version: next.version + 1 };
-        return (await compareAndSet(context, written)) ? written : null;
+        if (!(await compareAndSet(context, written))) return null;
+        context.wrote(written);
+        return written;
       }),
 
     secret: (name) => queue.write({}, ({ trx }) => secret(trx, name)),
@@ -88,9 +90,12 @@ function isThere({ id, idempotencyKey, owner }: TaskRecord) {
     or([eb('id', '=', id), and([eb('owner', '=', owner), eb('idempotency_key', '=', idempotencyKey)])]);
 }
 
-async function insertOrFind(trx: Kysely<Database>, record: TaskRecord): Promise<TaskRecord> {
+async function insertOrFind({ trx, wrote }: WriteContext, record: TaskRecord): Promise<TaskRecord> {
   const { numAffectedRows } = await add(trx, toRow(record));
-  if (numAffectedRows === 1n) return record;
+  if (numAffectedRows === 1n) {
+    wrote(record);
+    return record;
+  }
   const holder = await trx.selectFrom('tasks').selectAll().where(isThere(record)).executeTakeFirstOrThrow();
   return toRecord(holder);
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { StoreLocation } from '../../src/store/open-connections.ts';
+import type { TaskStoreOptions } from '../../src/store/task-store.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { AnnouncedRecord } from '../../src/tasks/task.ts';
 import { temporaryDir } from '../support/gateway.ts';
@@ -33,13 +34,10 @@ type CountCommits = () => Promise<number>;
 
 /** Every kind of store; what is promised of a store is promised of each. */
 export const STORES: readonly StoreKind[] = [
+  { name: 'SQLite', open: (onChanges) => openSqliteAt({ keepsRecords: false }, onChanges) },
   {
-    name: 'SQLite',
-    async open(onChanges) {
-      const dataDir = await temporaryDir();
-      const commits = (): Promise<number> => Promise.resolve(countWalCommits(join(dataDir, 'kineograph.db')));
-      return openAt({ kind: 'sqlite', dataDir }, commits, onChanges);
-    },
+    name: 'SQLite with records kept',
+    open: (onChanges) => openSqliteAt({ keepsRecords: true }, onChanges),
   },
   {
     name: 'PostgreSQL',
@@ -52,16 +50,24 @@ export const STORES: readonly StoreKind[] = [
   },
 ];
 
+async function openSqliteAt(options: Partial<TaskStoreOptions>, onChanges?: OnChanges): Promise<Opened> {
+  const dataDir = await temporaryDir();
+  const commits = (): Promise<number> => Promise.resolve(countWalCommits(join(dataDir, 'kineograph.db')));
+  return openAt({ kind: 'sqlite', dataDir }, commits, onChanges, options);
+}
+
 async function openAt(
   location: StoreLocation,
   commits: CountCommits,
   onChanges?: OnChanges,
+  options: Partial<TaskStoreOptions> = {},
 ): Promise<Opened> {
   const told: (readonly AnnouncedRecord[])[] = [];
-  const store = await openTaskStore(location, (changes) => {
+  const tell = (changes: readonly AnnouncedRecord[]): void => {
     told.push(changes);
     onChanges?.(changes);
-  });
+  };
+  const store = await openTaskStore(location, tell, options);
   await store.follow();
   onTestEnd(() => store.close());
   return {
@@ -69,7 +75,7 @@ async function openAt(
     told,
     async reopen() {
       await store.close();
-      return openAt(location, commits, onChanges);
+      return openAt(location, commits, onChanges, options);
     },
     close: () => store.close(),
     commits,
