@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http';
+import { STATUS_CODES, type ServerResponse } from 'node:http';
 
 /** The media type of a problem's JSON. */
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json';
@@ -29,6 +29,21 @@ export function problem(status: number, detail?: string, extras: ProblemExtras =
     status,
     ...(detail !== undefined && { detail }),
   };
+}
+
+/** Answers with a problem. */
+export function sendProblem(
+  response: ServerResponse,
+  refusal: Problem,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  const body = JSON.stringify(refusal);
+  const fields = {
+    ...headers,
+    'content-type': PROBLEM_MEDIA_TYPE,
+    'content-length': Buffer.byteLength(body),
+  };
+  response.writeHead(refusal.status, fields).end(body);
 }
 
 /** The same as a whole HTTP answer, after which the connection ends: for what never becomes a request. */

@@ -27,11 +27,15 @@ const TABLE: Readonly<Record<string, Rule | typeof EVERYTHING>> = {
   config: { npm: true },
   log: { npm: true },
   problem: {},
+  'read-body': {},
   version: {},
   tasks: {},
   provider: { values: ['tasks'], npm: true },
   store: { values: ['tasks'], npm: true },
-  webhooks: { values: ['tasks', 'problem', 'provider/envelope.ts', 'provider/callback.ts'], npm: true },
+  webhooks: {
+    values: ['tasks', 'problem', 'read-body', 'provider/envelope.ts', 'provider/callback.ts'],
+    npm: true,
+  },
   resolvers: { values: ['tasks'] },
   schema: {
     values: [
@@ -46,7 +50,7 @@ const TABLE: Readonly<Record<string, Rule | typeof EVERYTHING>> = {
   },
   access: { npm: true },
   live: { values: ['access', 'config', 'problem'], types: ['server'], npm: true },
-  server: { values: ['access', 'config', 'problem'], types: ['live'], npm: true },
+  server: { values: ['access', 'config', 'problem', 'read-body'], types: ['live'], npm: true },
   sandbox: { npm: true },
 };
 

@@ -17,7 +17,7 @@ import { createOriginPolicy } from '../server/origin-policy.ts';
 import { createRateLimit } from '../server/rate-limit.ts';
 import type { TaskPorts } from '../tasks/ports.ts';
 import type { Tasks } from '../tasks/tasks.ts';
-import { kieWebhook } from '../webhooks/kie-webhook.ts';
+import { WEBHOOKS_PATH, createKieWebhook } from '../webhooks/kie-webhook.ts';
 import { openAccess } from './open-access.ts';
 import { openGraphql } from './open-graphql.ts';
 import type { Upstream } from './upstream.ts';
@@ -55,15 +55,23 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
   const { graphql, hub } = openGraphql(config, { log, tasks, mayCall, isOpen, perOwner, perAddress });
 
   const { maxBodyBytes, requestTimeoutMs } = config;
-  const http = createHttpServer({ log, maxBodyBytes, requestTimeoutMs, forwarded, isOurHost });
+  const { app: http, direct } = createHttpServer({
+    log,
+    maxBodyBytes,
+    requestTimeoutMs,
+    forwarded,
+    isOurHost,
+  });
   health(http, { pingStore: () => ports.store.ping(), isDraining });
   const admit = createAdmit(authenticate, requestsPerOwner, (error) => {
     log.error({ err: error }, 'who sent a request could not be checked');
   });
-  await graphqlRoute(http, graphql, { admit, forwarded, mayCall });
-  await http.register((scope, _options, done) => {
-    kieWebhook(scope, { tasks, hmacKeys: () => upstream.hmacKeys, now });
-    done();
+  await graphqlRoute(http, graphql, { direct, admit, forwarded, isOurHost, mayCall, maxBodyBytes });
+  direct.add({
+    name: `${WEBHOOKS_PATH}*`,
+    // Tunnels call them under names that we do not know; they have their own tokens.
+    fits: ({ url = '' }) => url.startsWith(WEBHOOKS_PATH) && isWellEncoded(url),
+    handle: createKieWebhook({ tasks, hmacKeys: () => upstream.hmacKeys, now, log }),
   });
   if (upstream.kind === 'sandbox') {
     const { sandboxFiles } = await import('../sandbox/sandbox-files.ts');
@@ -92,4 +100,9 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
     log,
   });
   return { http, websockets };
+}
+
+/** Addresses that cannot be read are refused by the server, whatever they begin with. */
+function isWellEncoded(url: string): boolean {
+  return !/%(?![0-9a-f]{2})/i.test(url);
 }

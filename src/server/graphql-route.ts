@@ -1,8 +1,12 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Admit } from './admission.ts';
+import { readBody } from '../read-body.ts';
+import type { DirectRoutes } from './direct-routes.ts';
+import { createEventStreams } from './event-streams.ts';
 import type { Forwarded } from './forwarded.ts';
 import { GRAPHQL_PATH, type Connection, type Graphql } from './graphql.ts';
+import type { HostPolicy } from './host-policy.ts';
 import type { OriginPolicy } from './origin-policy.ts';
 import { createPlainRoad } from './plain-road.ts';
 import { plainRequest } from './plain-request.ts';
@@ -14,28 +18,44 @@ import { plainRequest } from './plain-request.ts';
 export async function graphqlRoute<Context extends object>(
   app: FastifyInstance,
   graphql: Graphql<Context>,
-  options: { readonly admit: Admit; readonly forwarded: Forwarded; readonly mayCall: OriginPolicy },
+  options: {
+    readonly direct: DirectRoutes;
+    readonly admit: Admit;
+    readonly forwarded: Forwarded;
+    readonly isOurHost: HostPolicy;
+    readonly mayCall: OriginPolicy;
+    readonly maxBodyBytes: number;
+  },
 ): Promise<void> {
-  const { admit, forwarded, mayCall } = options;
+  const { admit, direct, forwarded, isOurHost, maxBodyBytes, mayCall } = options;
   const answerPlain = createPlainRoad(graphql, mayCall);
-  const streams = new Set<ServerResponse>();
-  /** Those that have to end and have not begun. */
-  const doomed = new WeakSet<ServerResponse>();
-  let isClosing = false;
+  const streams = createEventStreams();
 
-  /** Streams are piped by the engine, all other answers are sent whole. */
-  function onPipe(this: ServerResponse): void {
-    // Not at once: a stream that was never read cannot be ended.
-    if (isClosing || doomed.has(this)) setImmediate(() => this.destroy());
-    streams.add(this);
-    this.once('close', () => streams.delete(this));
+  async function answer(request: IncomingMessage, response: ServerResponse, body: unknown): Promise<void> {
+    const admission = await admit(request.headers.authorization);
+    const connection = {
+      ...connectionOf(request, response, forwarded),
+      endStream: () => {
+        streams.end(response);
+      },
+    };
+    streams.watch(response);
+    const arrival = { admission, connection };
+    const caller = 'caller' in admission ? admission.caller : null;
+    const { headers, method, url } = request;
+    const plain = caller && plainRequest({ body, headers, method, url });
+    const read = withBody(request, body);
+    if (plain) await answerPlain({ request: read, response, caller, arrival, plain });
+    else await graphql.engine.handle(read, response, arrival);
   }
 
-  function endStream(response: ServerResponse): void {
-    if (streams.has(response)) response.destroy();
-    else doomed.add(response);
-  }
-
+  direct.add({
+    name: GRAPHQL_PATH,
+    fits: (request) => isUsual(request, maxBodyBytes) && isOurHost(forwarded.hostOf(request)),
+    handle: async (request, response) => {
+      await answer(request, response, await readBody(request, maxBodyBytes));
+    },
+  });
   await app.register((scope, _options, done) => {
     // Only JSON: what a web form can send, a foreign page could send in the name of its reader.
     scope.removeAllContentTypeParsers();
@@ -46,38 +66,38 @@ export async function graphqlRoute<Context extends object>(
       url: GRAPHQL_PATH,
       // The engine answers the methods that it does not take: with 405, where no route at all would mean 404.
       method: ['GET', 'POST', 'OPTIONS', 'PUT', 'PATCH', 'DELETE'],
-      handler: async (request, reply) => {
-        const response = reply.raw;
-        const admission = await admit(request.headers.authorization);
-        const connection = {
-          ...connectionOf(request.raw, response, forwarded),
-          endStream: () => {
-            endStream(response);
-          },
-        };
-        response.once('pipe', onPipe);
+      handler: async ({ body, raw }, reply) => {
         reply.hijack();
-        const arrival = { admission, connection };
-        const caller = 'caller' in admission ? admission.caller : null;
-        const plain = caller && plainRequest(request);
-        if (plain) await answerPlain({ request: withBody(request), response, caller, arrival, plain });
-        else await graphql.engine.handle(withBody(request), response, arrival);
+        await answer(raw, reply.raw, body);
       },
     });
     done();
   });
 
   app.addHook('preClose', (done) => {
-    isClosing = true;
-    for (const response of streams) response.destroy();
+    streams.endAll();
     done();
   });
 }
 
-/** The body was read by the server's own parser; the engine takes it from here, and knows its type in lower case only. */
-function withBody({ body, raw }: FastifyRequest): FastifyRequest['raw'] {
-  if (body !== undefined) raw.headers['content-type'] = 'application/json';
-  return Object.assign(raw, { body });
+/** A post whose body is JSON of a known length that is allowed: everything else is the server's own to weigh, or to refuse. */
+function isUsual({ headers, method, url }: IncomingMessage, maxBodyBytes: number): boolean {
+  return (
+    method === 'POST' &&
+    url === GRAPHQL_PATH &&
+    USUAL_TYPE.test(headers['content-type'] ?? '') &&
+    Number(headers['content-length'] ?? Infinity) <= maxBodyBytes &&
+    headers['content-encoding'] === undefined &&
+    headers.expect === undefined
+  );
+}
+
+const USUAL_TYPE = /^application\/json(?:; ?charset=utf-8)?$/i;
+
+/** The body was read already; the engine takes it from here, and knows its type in lower case only. */
+function withBody(request: IncomingMessage, body: unknown): IncomingMessage {
+  if (body !== undefined) request.headers['content-type'] = 'application/json';
+  return Object.assign(request, { body });
 }
 
 function connectionOf(

@@ -1,19 +1,17 @@
 import Fastify, { LogController } from 'fastify';
+import { createServer, type ServerOptions } from 'node:http';
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { PROBLEM_MEDIA_TYPE, problem } from '../problem.ts';
 import { closeWithoutWaiting } from './close-without-waiting.ts';
 import type { Forwarded } from './forwarded.ts';
 import type { HostPolicy } from './host-policy.ts';
+import { createDirectRoutes, type DirectRoutes } from './direct-routes.ts';
 import { createRefuseBroken } from './refuse-broken.ts';
+import { SECURITY_FIELDS, SECURITY_HEADERS } from './security-headers.ts';
 import { withoutSchemas } from './without-schemas.ts';
 
-/** What is sent is what it says it is, in nobody's frame, and its address is nobody else's business. */
-const SECURITY_HEADERS = {
-  'x-content-type-options': 'nosniff',
-  'x-frame-options': 'DENY',
-  'referrer-policy': 'no-referrer',
-};
-const SECURITY_FIELDS = Object.entries(SECURITY_HEADERS);
+/** Longer than the load balancers in front of us keep connections: they must not send on one that we are just closing. */
+const KEEP_ALIVE_MS = 72_000;
 
 const HOST_HINT =
   'Call it by a loopback name or by its PUBLIC_URL; or configure API keys or tokens, then any name will do.';
@@ -33,21 +31,34 @@ export interface HttpServerOptions {
   readonly isOurHost: HostPolicy;
 }
 
+export interface HttpServer {
+  readonly app: FastifyInstance;
+  /** Asked for each request before `app` is. */
+  readonly direct: DirectRoutes;
+}
+
 /** An HTTP server without routes: what is refused is refused with problem details, and each request logs one line. */
-export function createHttpServer(options: HttpServerOptions): FastifyInstance {
+export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { forwarded, isOurHost, log, maxBodyBytes, requestTimeoutMs } = options;
   const refuseError = createRefuse({
     ...HINTS,
     FST_ERR_CTP_BODY_TOO_LARGE: `Send at most ${inUnits(maxBodyBytes)}.`,
   });
+  // Looking for secrets by name costs more than the rest of a line, and each request writes one.
+  const requests = log.child({}, { redact: [] });
+  const nextId = createRequestIds();
+  const direct = createDirectRoutes({ log, requests, nextId });
   const app = Fastify({
     loggerInstance: log,
+    genReqId: nextId,
+    serverFactory: (handle) =>
+      createServer(timeouts(requestTimeoutMs), (request, response) => {
+        if (!direct.take(request, response)) handle(request, response);
+      }),
     logController: new LogController({ disableRequestLogging: true }),
     // Making one for each request takes longer than writing its line; what is logged of it names it by `reqId`.
     childLoggerFactory: (logger) => logger,
     bodyLimit: maxBodyBytes,
-    requestTimeout: requestTimeoutMs,
-    http: { headersTimeout: requestTimeoutMs, connectionsCheckingInterval: Math.ceil(requestTimeoutMs / 4) },
     forceCloseConnections: 'idle',
     // Addresses that cannot be read; they reach no other handler.
     frameworkErrors: refuseError,
@@ -55,15 +66,16 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
     schemaController: withoutSchemas,
   });
 
-  // Looking for secrets by name costs more than the rest of a line, and each request writes one.
-  const requests = log.child({}, { redact: [] });
   closeWithoutWaiting(app);
+  app.addHook('preClose', (done) => {
+    direct.close();
+    done();
+  });
 
   app.addHook('onRequest', (request, reply, done) => {
     // On the raw answer, so that those that other engines send carry them too.
     for (const [name, value] of SECURITY_FIELDS) reply.raw.setHeader(name, value);
-    // Tunnels call the webhooks under names that we do not know; those have their own tokens.
-    if (request.url.startsWith('/webhooks/') || isOurHost(forwarded.hostOf(request.raw))) {
+    if (isOurHost(forwarded.hostOf(request.raw))) {
       done();
       return;
     }
@@ -90,7 +102,22 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
 
   app.setErrorHandler<FastifyError>(refuseError);
 
-  return app;
+  return { app, direct };
+}
+
+function timeouts(requestTimeoutMs: number): ServerOptions {
+  return {
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    requestTimeout: requestTimeoutMs,
+    headersTimeout: requestTimeoutMs,
+    connectionsCheckingInterval: Math.ceil(requestTimeoutMs / 4),
+  };
+}
+
+/** Names for the requests of one process, for the log. */
+function createRequestIds(): () => string {
+  let count = 0;
+  return () => `req-${(count += 1).toString(36)}`;
 }
 
 function inUnits(bytes: number): string {

@@ -1,4 +1,4 @@
-import type { FastifyRequest } from 'fastify';
+import type { IncomingHttpHeaders } from 'node:http';
 import { GRAPHQL_PATH } from './graphql.ts';
 
 /** An operation as most clients send it: the whole of a JSON body, and nothing said beside it that needs weighing. */
@@ -28,8 +28,17 @@ const ANSWERED_WITH: ReadonlyMap<string | undefined, string> = new Map([
   [`${NEW},${OLD};q=0.9`, NEW],
 ]);
 
+/** What is looked at of a request. */
+export interface ReadRequest {
+  readonly method?: string | undefined;
+  readonly url?: string | undefined;
+  readonly headers: IncomingHttpHeaders;
+  /** Undefined when there is none. */
+  readonly body: unknown;
+}
+
 /** Null for whatever is unusual. */
-export function plainRequest({ body, headers, method, url }: FastifyRequest): PlainRequest | null {
+export function plainRequest({ body, headers, method, url }: ReadRequest): PlainRequest | null {
   if (method !== 'POST' || url !== GRAPHQL_PATH || !Buffer.isBuffer(body)) return null;
   // Only what asks beforehand should say these; the engine answers them.
   if ('access-control-request-method' in headers || 'access-control-request-headers' in headers) return null;

@@ -1,10 +1,11 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { PROBLEM_MEDIA_TYPE, problem } from '../problem.ts';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { problem, sendProblem } from '../problem.ts';
 import { parseCallback } from '../provider/callback.ts';
 import { parseJson } from '../provider/envelope.ts';
+import { readBody } from '../read-body.ts';
+import type { Log } from '../tasks/log.ts';
 import { StoreUnavailableError } from '../tasks/store.ts';
 import type { TaskCallbacks } from '../tasks/tasks.ts';
-import { readBody } from './read-body.ts';
 import { REFUSALS, type Refusal } from './refusals.ts';
 import { verifySignature } from './verify-signature.ts';
 
@@ -13,40 +14,52 @@ export interface KieWebhookOptions {
   /** Any of them may have signed a callback; without keys a callback is only a hint. Asked for at each callback. */
   readonly hmacKeys: () => readonly string[];
   readonly now: () => number;
+  readonly log: Log;
 }
 
 const MAX_BODY_BYTES = 256 * 1024;
 const PATH = /^\/webhooks\/kie\/([^/?]{1,100})\/([^/?]{1,200})(?:\?|$)/;
 
+/** Under which all of them come. */
+export const WEBHOOKS_PATH = '/webhooks/';
+
+/** Answers a call; `reqId` names it in the log. Rejects when its sender goes away, and for what is unexpected. */
+export type KieWebhook = (request: IncomingMessage, response: ServerResponse, reqId: string) => Promise<void>;
+
 /**
  * `POST /webhooks/kie/{taskId}/{token}`: what kie.ai calls when a task has ended. Each rung of the ladder answers early;
  * 200 is said only when the callback is durable, and 503 asks for the callback to be repeated.
  */
-export function kieWebhook(app: FastifyInstance, options: KieWebhookOptions): void {
-  const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const body = await readBody(request.raw, MAX_BODY_BYTES);
+export function createKieWebhook(options: KieWebhookOptions): KieWebhook {
+  return async (request, response, reqId) => {
+    const body = await readBody(request, MAX_BODY_BYTES);
     const refusal = await climb(options, request, body).catch(toUnavailable);
     // What is left of a body that was not read to its end would be taken for the next request.
-    if (!request.raw.complete) reply.header('connection', 'close');
-    if (!refusal) return reply.send({ code: 200, msg: 'success' });
+    if (!request.complete) response.setHeader('connection', 'close');
+    if (!refusal) {
+      response.writeHead(200, TAKEN_HEADERS).end(TAKEN);
+      return;
+    }
     const { detail, status } = refusal;
-    request.log.warn({ reqId: request.id, status, detail }, 'a callback was not taken');
-    return refuse(reply, refusal);
+    options.log.warn({ reqId, status, detail }, 'a callback was not taken');
+    refuse(response, refusal);
   };
-  // Answered in a hook: Fastify refuses bodies that no handler could read before it calls one, and the ladder asks for
-  // the token first.
-  app.all('/webhooks/*', { onRequest: answer }, () => {
-    throw new Error('the ladder answers every callback');
-  });
 }
+
+/** What kie.ai's pages show as the answer to a callback. */
+const TAKEN = JSON.stringify({ code: 200, msg: 'success' });
+const TAKEN_HEADERS = {
+  'content-type': 'application/json; charset=utf-8',
+  'content-length': Buffer.byteLength(TAKEN),
+};
 
 async function climb(
   { hmacKeys, now, tasks }: KieWebhookOptions,
-  request: FastifyRequest,
+  request: IncomingMessage,
   body: Buffer | null,
 ): Promise<Refusal | null> {
   if (request.method !== 'POST') return REFUSALS.method;
-  const [, taskId, token] = PATH.exec(request.url) ?? [];
+  const [, taskId, token] = PATH.exec(request.url ?? '') ?? [];
   if (taskId === undefined || token === undefined) return REFUSALS.path;
   if (!tasks.isToken(taskId, token)) return REFUSALS.token;
   if (!body) return REFUSALS.size;
@@ -78,7 +91,7 @@ function isJson(contentType: string | undefined): boolean {
   return /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(contentType ?? '');
 }
 
-function headerOf(request: FastifyRequest, name: string): string | undefined {
+function headerOf(request: IncomingMessage, name: string): string | undefined {
   const value = request.headers[name];
   return Array.isArray(value) ? value[0] : value;
 }
@@ -88,11 +101,10 @@ function toUnavailable(error: unknown): Refusal {
   throw error;
 }
 
-async function refuse(reply: FastifyReply, { detail, hint, status }: Refusal): Promise<FastifyReply> {
-  if (status === 405) reply.header('allow', 'POST');
-  if (status === 503) reply.header('retry-after', '5');
-  return reply
-    .code(status)
-    .type(PROBLEM_MEDIA_TYPE)
-    .send(problem(status, detail, { hint }));
+function refuse(response: ServerResponse, { detail, hint, status }: Refusal): void {
+  const headers = {
+    ...(status === 405 && { allow: 'POST' }),
+    ...(status === 503 && { 'retry-after': '5' }),
+  };
+  sendProblem(response, problem(status, detail, { hint }), headers);
 }
