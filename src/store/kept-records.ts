@@ -28,7 +28,10 @@ export function createKeptRecords(): KeptRecords {
   return {
     async read(id, read) {
       const known = records.get(id);
-      if (known) return known;
+      if (known) {
+        keep(known);
+        return known;
+      }
       const before = commits;
       const record = await read();
       if (record && commits === before) keep(record);
