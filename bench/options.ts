@@ -16,7 +16,8 @@ export interface Options {
 
 export const USAGE = `Usage: npm run bench -- [options]
   --quick          fewer sizes, one round, some minutes
-  --only a,b       scenarios: ${SCENARIOS.map(({ name }) => name).join(', ')}; "http" stands for all that begin so
+  --only a,b       scenarios: ${SCENARIOS.map(({ name }) => name).join(', ')}; "http" stands for all that begin so;
+                   may be given several times
   --rounds N       alternating rounds (3; 1 with --quick)
   --json FILE      write every single figure as JSON
   --report FILE    write the report there (a full run: docs/performance.md)
@@ -28,7 +29,7 @@ export function parseOptions(argv: readonly string[], directory: string): Option
     args: [...argv],
     options: {
       quick: { type: 'boolean', default: false },
-      only: { type: 'string' },
+      only: { type: 'string', multiple: true },
       rounds: { type: 'string' },
       json: { type: 'string' },
       report: { type: 'string' },
@@ -48,9 +49,9 @@ export function parseOptions(argv: readonly string[], directory: string): Option
   };
 }
 
-function chosen(only: string | undefined): readonly Scenario[] {
+function chosen(only: readonly string[] | undefined): readonly Scenario[] {
   if (only === undefined) return SCENARIOS;
-  const names = only.split(',');
+  const names = only.flatMap((list) => list.split(','));
   const fits = (name: string, scenario: Scenario): boolean =>
     scenario.name === name || scenario.name.startsWith(`${name}-`);
   const stranger = names.find((name) => !SCENARIOS.some((scenario) => fits(name, scenario)));

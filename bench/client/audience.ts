@@ -65,7 +65,7 @@ async function settle(
   for (const task of spare.slice(0, PROBES)) {
     const deliveries = audience.expect([task]);
     await callers.move([task], 'success');
-    await quiet(deliveries, size);
+    await Promise.race([deliveries.delivered(task.number), quiet(deliveries, size)]);
     if (deliveries.total === size) return;
   }
   throw new Error(`after ${PROBES} changes not all of ${size} subscribers were reached`);

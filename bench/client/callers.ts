@@ -4,9 +4,19 @@ import { openHttp, type Answer, type HttpConnection } from './http-connection.ts
 
 /** Kept-alive connections that send callbacks. */
 export interface Callers {
-  /** Sends each task's callback, `width` at a time; `until` holds a place back after the answer. */
+  /** Puts together and signs each task's callback, for whoever does not want that to happen while the clock runs. */
+  prepare(tasks: readonly TaskRef[], move: Move): readonly Call[];
+  /** Sends them, `width` at a time; `until` holds a place back after the answer. */
+  send(calls: readonly Call[], hooks?: Hooks): Promise<void>;
+  /** Both. */
   move(tasks: readonly TaskRef[], move: Move, hooks?: Hooks): Promise<void>;
   end(): void;
+}
+
+/** A callback that is ready to be sent. */
+export interface Call {
+  readonly task: TaskRef;
+  readonly request: Buffer;
 }
 
 export interface Hooks {
@@ -27,7 +37,7 @@ export async function openCallers(subject: Subject, width: number): Promise<Call
   const open = await Promise.all(Array.from({ length: width }, () => openHttp(port)));
   const idle: Idle[] = open.map((connection) => ({ connection, since: performance.now() }));
 
-  async function send(request: Buffer): Promise<Answer> {
+  async function answered(request: Buffer): Promise<Answer> {
     const { connection: last, since } = idle.pop() ?? { connection: null, since: 0 };
     const isFresh = performance.now() - since < FRESH_MS;
     if (!isFresh) last?.end();
@@ -37,15 +47,19 @@ export async function openCallers(subject: Subject, width: number): Promise<Call
     return answer;
   }
 
+  const prepare: Callers['prepare'] = (tasks, move) =>
+    tasks.map((task) => ({ task, request: subject.callback(task, move) }));
+
+  const send: Callers['send'] = (calls, { before, until } = {}) =>
+    inParallel(calls, width, async ({ request, task }) => {
+      before?.(task);
+      await Promise.all([answered(request).then(assertTaken), until?.(task)]);
+    });
+
   return {
-    async move(tasks, move, { before, until } = {}) {
-      // Signed and put together before the clock runs.
-      const calls = tasks.map((task) => ({ task, request: subject.callback(task, move) }));
-      await inParallel(calls, width, async ({ request, task }) => {
-        before?.(task);
-        await Promise.all([send(request).then(assertTaken), until?.(task)]);
-      });
-    },
+    prepare,
+    send,
+    move: (tasks, move, hooks) => send(prepare(tasks, move), hooks),
     end() {
       for (const { connection } of idle) connection.end();
     },

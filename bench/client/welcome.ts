@@ -15,14 +15,19 @@ export async function welcomeAll(
   tasks: readonly TaskRef[],
   callers: Callers,
 ): Promise<void> {
+  const everybody = Promise.all(tasks.map(({ number }) => deliveries.delivered(number)));
   for (let round = 0; round < ROUNDS; round += 1) {
-    for (let last = -1; deliveries.total !== last;) {
-      last = deliveries.total;
-      await delay(QUIET_MS);
-    }
+    await Promise.race([everybody, quiet(deliveries)]);
     const missing = tasks.filter(({ number }) => !deliveries.has(number));
     if (missing.length === 0) return;
     await callers.move(missing, 'waiting');
   }
   throw new Error(`not everybody is subscribed: ${deliveries.describe()}`);
+}
+
+async function quiet(deliveries: Deliveries): Promise<void> {
+  for (let last = -1; deliveries.total !== last;) {
+    last = deliveries.total;
+    await delay(QUIET_MS);
+  }
 }

@@ -1,11 +1,13 @@
 import { openAudience } from '../client/audience.ts';
 import { openCallers } from '../client/callers.ts';
+import { warmUp, WARMED_UP } from '../client/warm-up.ts';
 import type { Subject, TaskRef } from '../subjects/subject.ts';
 import { timed } from '../support/timed.ts';
 import { EVERYONE, usualNeeds, type Figures, type Scenario } from './scenario.ts';
 
 const SUBSCRIBERS = 1000;
 const BURST = 50;
+const WARM_UP = 2;
 const SPARE = 10;
 const LIMIT_MS = 60_000;
 
@@ -14,7 +16,7 @@ export const bursts: Scenario = {
   title: 'Callbacks in bursts',
   figure: 'deliveries/s',
   better: 'more',
-  notes: `${BURST} callbacks at once on as many connections, to 1,000 subscribers of \`tasksUpdated\`; the next burst follows when everybody has everything. The first burst warms up.`,
+  notes: `${BURST} callbacks at once on as many connections, to 1,000 subscribers of \`tasksUpdated\`; the next burst follows when everybody has everything. ${WARMED_UP}; then ${WARM_UP} bursts to all subscribers warm up.`,
   cases: (size) => [
     {
       label: `${BURST} at once`,
@@ -27,21 +29,23 @@ export const bursts: Scenario = {
 
 async function measure(subject: Subject, count: number): Promise<Figures> {
   const callers = await openCallers(subject, BURST);
+  await warmUp(subject, callers);
   const audience = await openAudience(subject, SUBSCRIBERS, callers, subject.tasks.slice(0, SPARE));
   const burst = async (tasks: readonly TaskRef[]) => {
     const deliveries = audience.expect(tasks);
+    const calls = callers.prepare(tasks, 'success');
     const result = await timed(subject, LIMIT_MS, deliveries.describe, async () => {
-      await callers.move(tasks, 'success');
+      await callers.send(calls);
       await Promise.all(tasks.map(({ number }) => deliveries.delivered(number)));
     });
     return { ...result, twice: deliveries.duplicates };
   };
   let seconds = 0;
   let twice = 0;
-  for (let number = 0; number <= count; number += 1) {
+  for (let number = 0; number < WARM_UP + count; number += 1) {
     const first = SPARE + number * BURST;
     const result = await burst(subject.tasks.slice(first, first + BURST));
-    if (number === 0) continue;
+    if (number < WARM_UP) continue;
     seconds += result.seconds;
     twice += result.twice;
   }

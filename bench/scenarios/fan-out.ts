@@ -1,7 +1,8 @@
 import { openAudience } from '../client/audience.ts';
 import { openCallers } from '../client/callers.ts';
-import { timed } from '../support/timed.ts';
+import { warmUp, WARMED_UP } from '../client/warm-up.ts';
 import type { Subject } from '../subjects/subject.ts';
+import { timed } from '../support/timed.ts';
 import { EVERYONE, usualNeeds, type Figures, type Scenario } from './scenario.ts';
 
 /** Changes under way at a time: the next callback leaves when one has reached everybody. */
@@ -15,7 +16,7 @@ export const fanOut: Scenario = {
   title: 'Fan-out: `tasksUpdated`, each subscriber with its own `after`',
   figure: 'deliveries/s',
   better: 'more',
-  notes: `Each callback moves another task, ${WIDTH} are under way at a time, and every subscriber gets every task: all deliveries are counted, none may be missing.`,
+  notes: `Each callback moves another task, ${WIDTH} are under way at a time, and every subscriber gets every task: all deliveries are counted, none may be missing. ${WARMED_UP}; then ${WARM_UP} callbacks to all subscribers warm up.`,
   cases: (size) =>
     (size.isQuick ? [1000, 5000] : [100, 1000, 5000, 10_000]).map((subscribers) => ({
       label: `${subscribers.toLocaleString('en')} subscribers`,
@@ -34,6 +35,7 @@ export async function measureFanOut(subject: Subject, size: number, count: numbe
   const warming = subject.tasks.slice(SPARE, SPARE + WARM_UP);
   const counted = subject.tasks.slice(SPARE + WARM_UP, SPARE + WARM_UP + count);
   const callers = await openCallers(subject, WIDTH);
+  await warmUp(subject, callers);
   const audience = await openAudience(subject, size, callers, spare);
   const move = async (tasks: typeof counted) => {
     const deliveries = audience.expect(tasks);

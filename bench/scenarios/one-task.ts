@@ -3,21 +3,22 @@ import { createDeliveries, type Deliveries } from '../client/deliveries.ts';
 import { TASK_UPDATED } from '../client/documents.ts';
 import { subscribe } from '../client/subscribers.ts';
 import { firstLetterOf } from '../client/task-message.ts';
+import { warmUp, WARMED_UP } from '../client/warm-up.ts';
 import { welcomeAll } from '../client/welcome.ts';
-import type { Move, Subject, TaskRef } from '../subjects/subject.ts';
+import { MOVES, type Move, type Subject, type TaskRef } from '../subjects/subject.ts';
 import { median } from '../support/statistics.ts';
 import { within } from '../support/within.ts';
 import { EVERYONE, usualNeeds, type Figures, type Scenario } from './scenario.ts';
 
-const MOVES: readonly Move[] = ['queuing', 'generating', 'success'];
+/** Connections: one change is under way at a time, but those that warm up are many. */
+const WIDTH = 4;
 
 export const oneTask: Scenario = {
   name: 'one-task',
   title: 'One task with many watchers: `taskUpdated`',
   figure: 'last hop ms',
   better: 'less',
-  notes:
-    'From the callback to the last watcher, one change after the other: three changes of each of several tasks, which every socket watches; the first task warms up.',
+  notes: `From the callback to the last watcher, one change after the other: three changes of each of several tasks, which every socket watches. ${WARMED_UP}; then the first task warms up.`,
   cases: (size) => {
     const watchers = size.isQuick ? 2000 : 5000;
     return [
@@ -42,7 +43,8 @@ async function measure(subject: Subject, watchers: number, tasks: readonly TaskR
     });
     return current;
   };
-  const callers = await openCallers(subject, 1);
+  const callers = await openCallers(subject, WIDTH);
+  await warmUp(subject, callers);
   const welcome = expect(tasks, 'waiting');
   const subscribers = await subscribe(
     subject,

@@ -14,7 +14,8 @@ export const postgres: Scenario = {
       {
         label: `${subscribers.toLocaleString('en')} subscribers`,
         subjects: ['K', 'K, PostgreSQL', 'K, PostgreSQL, 2 replicas'],
-        needs: { tasks: 150 },
+        // Changes are dearer there.
+        needs: { tasks: 150, strangers: isQuick ? 300 : 1500, revisions: subscribers },
         measure: (subject) => measureFanOut(subject, subscribers, isQuick ? 40 : 120),
       },
     ];

@@ -34,5 +34,5 @@ export const EVERYONE: readonly SubjectName[] = [...GRAPHQL_PEERS, 'D', 'K'];
 
 /** The same for most scenarios, so that the gateway's tasks are made once. */
 export function usualNeeds({ isQuick }: Size): Needs {
-  return { tasks: isQuick ? 1500 : 3000 };
+  return isQuick ? { tasks: 2100, strangers: 700 } : { tasks: 6000, strangers: 1500 };
 }

@@ -2,8 +2,9 @@ import { Client } from 'pg';
 import { startPostgres, type PostgresServer } from '../../test/support/postgres-server.ts';
 import { INPUT } from '../client/documents.ts';
 import type { FakeProvider } from './fake-provider.ts';
-import { BENCH_KEY, startGateway } from './gateway-process.ts';
-import { callbackRequest, makeTasks } from './kineograph-tasks.ts';
+import { startGateway } from './gateway-process.ts';
+import { gatewaySubject } from './gateway-subject.ts';
+import { makeTasks } from './kineograph-tasks.ts';
 import type { Needs, Subject } from './subject.ts';
 
 export interface PostgresKineographs {
@@ -16,7 +17,7 @@ export interface PostgresKineographs {
 export function createPostgresKineographs(
   directory: string,
   provider: FakeProvider,
-  { revisions }: { readonly revisions: number },
+  options: { readonly revisions: number },
 ): PostgresKineographs {
   let server: Promise<PostgresServer> | null = null;
   let count = 0;
@@ -34,27 +35,13 @@ export function createPostgresKineographs(
   }
 
   return {
-    async start(replicas, { tasks: wanted }) {
+    async start(replicas, { revisions = options.revisions, strangers = 0, tasks: count }) {
       const env = { DATABASE_URL: await newDatabase(), KIE_API_URL: provider.url };
       const first = await startGateway(directory, env);
-      const made = await makeTasks(first.port, provider, { count: wanted, revisions, input: INPUT });
-      const others = replicas === 2 ? [await startGateway(directory, env)] : [];
-      const all = [first, ...others];
-      const { from, paths, tasks, to } = made;
-      return {
-        name: replicas === 2 ? 'K, PostgreSQL, 2 replicas' : 'K, PostgreSQL',
-        startMs: first.startMs,
-        ports: all.map(({ port }) => port),
-        pids: all.map(({ child }) => child.pid),
-        init: { authorization: `Bearer ${BENCH_KEY}` },
-        headers: { authorization: `Bearer ${BENCH_KEY}` },
-        tasks,
-        callback: (task, move) => callbackRequest(paths.get(task.number) ?? '', task.number, move),
-        after: (subscriber) => from + (subscriber % (to - from + 1)),
-        stop: async () => {
-          await Promise.all(all.map(({ child }) => child.kill()));
-        },
-      };
+      const made = await makeTasks(first.port, provider, { count, strangers, revisions, input: INPUT });
+      if (replicas === 1) return gatewaySubject('K, PostgreSQL', [first], made);
+      const second = await startGateway(directory, env);
+      return gatewaySubject('K, PostgreSQL, 2 replicas', [first, second], made);
     },
     async end() {
       await (await server)?.remove();

@@ -2,15 +2,16 @@ import { cp, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { INPUT } from '../client/documents.ts';
 import type { FakeProvider } from './fake-provider.ts';
-import { BENCH_KEY, startGateway } from './gateway-process.ts';
-import { callbackRequest, makeTasks, type KineographTasks } from './kineograph-tasks.ts';
+import { startGateway } from './gateway-process.ts';
+import { gatewaySubject } from './gateway-subject.ts';
+import { makeTasks, type KineographTasks } from './kineograph-tasks.ts';
 import type { Needs, Subject } from './subject.ts';
 
 export interface Kineographs {
   start(needs: Needs): Promise<Subject>;
 }
 
-const NOTHING: KineographTasks = { tasks: [], paths: new Map(), from: 0, to: 0 };
+const NOTHING: KineographTasks = { tasks: [], strangers: [], paths: new Map(), from: 0, to: 0 };
 
 /**
  * Gateways on the embedded store. Tasks are made once through the mutation for each kind of need; each gateway starts on a
@@ -40,6 +41,7 @@ export function createKineographs(
     const input = { ...INPUT, ...(needs.prompt !== undefined && { prompt: needs.prompt }) };
     const made = await makeTasks(port, provider, {
       count: needs.tasks,
+      strangers: needs.strangers ?? 0,
       revisions: needs.revisions ?? revisions,
       input,
     });
@@ -62,21 +64,9 @@ export function createKineographs(
 
   return {
     async start(needs) {
-      const { from, paths, tasks, to } = needs.tasks > 0 ? await template(needs) : NOTHING;
+      const made = needs.tasks > 0 ? await template(needs) : NOTHING;
       const env = { DATA_DIR: await dataDir(needs), KIE_API_URL: provider.url };
-      const { child, port, startMs } = await startGateway(directory, env);
-      return {
-        name: 'K',
-        startMs,
-        ports: [port],
-        pids: [child.pid],
-        init: { authorization: `Bearer ${BENCH_KEY}` },
-        headers: { authorization: `Bearer ${BENCH_KEY}` },
-        tasks,
-        callback: (task, move) => callbackRequest(paths.get(task.number) ?? '', task.number, move),
-        after: (subscriber) => from + (subscriber % (to - from + 1)),
-        stop: () => child.kill(),
-      };
+      return gatewaySubject('K', [await startGateway(directory, env)], made);
     },
   };
 }

@@ -3,31 +3,32 @@ import { openHttp, postRequest } from '../client/http-connection.ts';
 import { taskId } from '../servers/shared/task-name.ts';
 import { portOf, startNode } from '../support/processes.ts';
 import { callbackBody } from './callback-body.ts';
-import type { Needs, Subject } from './subject.ts';
+import type { Needs, Owner, Subject } from './subject.ts';
 
 const SCRIPTS = { A: 'yoga', B: 'mercurius', C: 'apollo', D: 'raw' } as const;
 
 /** A peer with tasks that it made for itself when it started: they live in its memory alone. */
 export async function startPeer(name: keyof typeof SCRIPTS, needs: Needs): Promise<Subject> {
   const input = { ...INPUT, ...(needs.prompt !== undefined && { prompt: needs.prompt }) };
-  const options = JSON.stringify({ tasks: needs.tasks, input });
+  const count = needs.tasks + (needs.strangers ?? 0);
+  const options = JSON.stringify({ tasks: count, input });
   const spawned = performance.now();
   // The guides' own ways make Node warn of many listeners.
   const child = startNode(['--no-warnings', `bench/dist/${SCRIPTS[name]}.js`, options]);
   const port = await portOf(child, `server ${name}`);
   await answersOnce(port);
   const startMs = performance.now() - spawned;
-  const tasks = Array.from({ length: needs.tasks }, (_, number) => ({ number, id: taskId(number) }));
+  const tasks = Array.from({ length: count }, (_, number) => ({ number, id: taskId(number) }));
+  const anybody: Omit<Owner, 'tasks'> = { init: {}, headers: {}, after: (subscriber) => subscriber };
   return {
     name,
     startMs,
     ports: [port],
     pids: [child.pid],
-    init: {},
-    headers: {},
-    tasks,
+    ...anybody,
+    tasks: tasks.slice(0, needs.tasks),
+    stranger: { ...anybody, tasks: tasks.slice(needs.tasks) },
     callback: ({ number }, move) => postRequest('/webhook', callbackBody(number, move)),
-    after: (subscriber) => subscriber,
     stop: () => child.kill(),
   };
 }

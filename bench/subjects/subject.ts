@@ -7,23 +7,32 @@ export interface TaskRef {
 
 export type Move = 'waiting' | 'queuing' | 'generating' | 'success';
 
-/** What is measured: one server, or several that are one gateway. */
-export interface Subject {
+/** From WAITING to the end. */
+export const MOVES: readonly Move[] = ['queuing', 'generating', 'success'];
+
+/** Who calls, and what is his. Peers know no owners: to them all are one. */
+export interface Owner {
+  /** Payload of connection_init, and headers of requests: who calls. */
+  readonly init: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Tasks in state WAITING, in order of number. */
+  readonly tasks: readonly TaskRef[];
+  /** A revision that the subscriber with this number has seen, with nothing newer to catch up on. */
+  after(subscriber: number): number;
+}
+
+/** What is measured: one server, or several that are one gateway; as its usual caller sees it. */
+export interface Subject extends Owner {
   readonly name: SubjectName;
   /** From its start to the first answered query. */
   readonly startMs: number;
   /** Where its processes listen: subscribers take turns, requests go to the first. */
   readonly ports: readonly number[];
   readonly pids: readonly number[];
-  /** Payload of connection_init, and headers of requests: who calls. */
-  readonly init: Readonly<Record<string, string>>;
-  readonly headers: Readonly<Record<string, string>>;
-  /** Its tasks in state WAITING, in order of number. */
-  readonly tasks: readonly TaskRef[];
-  /** The whole request that moves a task. */
+  /** Somebody else, whose changes leave the usual caller nothing to catch up on. */
+  readonly stranger: Owner;
+  /** The whole request that moves a task, whoever has it. */
   callback(task: TaskRef, move: Move): Buffer;
-  /** A revision that the subscriber with this number has seen, with nothing newer to catch up on. */
-  after(subscriber: number): number;
   stop(): Promise<void>;
 }
 
@@ -43,6 +52,8 @@ export const TITLES: Readonly<Record<SubjectName, string>> = {
 export interface Needs {
   /** How many tasks in state WAITING. */
   readonly tasks: number;
+  /** How many more of a stranger's; none when not given. */
+  readonly strangers?: number;
   /** How many values of `after` subscribers can begin at; as many as for everybody when not given. */
   readonly revisions?: number;
   /** A prompt in place of the usual one. */

@@ -18,8 +18,7 @@ export async function createWorld({ revisions }: { readonly revisions: number })
   const directory = await mkdtemp(join(tmpdir(), 'kineograph-bench-'));
   const provider = await startFakeProvider();
   const kineographs = createKineographs(directory, provider, { revisions });
-  // Changes are dearer there, and nobody asks for more than a thousand subscribers.
-  const onPostgres = createPostgresKineographs(directory, provider, { revisions: 1000 });
+  const onPostgres = createPostgresKineographs(directory, provider, { revisions });
   return {
     start(name, needs) {
       switch (name) {
