@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Options } from './options.ts';
 import type { Case, Figures, Scenario } from './scenarios/scenario.ts';
 import type { SubjectName } from './subjects/subject.ts';
@@ -14,6 +15,9 @@ export interface Sample {
   readonly figures: Figures | null;
   readonly trouble: string | null;
 }
+
+/** How long it takes at most until an end is known. */
+const END_MS = 1000;
 
 /** Runs all scenarios in alternating rounds: A, B, C, D, K, A, B, … */
 export async function runAll(
@@ -50,6 +54,8 @@ async function measure(
     return { ...base, figures: await run(subject), trouble: null };
   } catch (error) {
     const what = error instanceof Error ? error.message : String(error);
+    // Its sockets break before it is known that a process has ended.
+    await delay(END_MS);
     const trouble = subject.pids.every(isAlive) ? what : `the server's process ended (${what})`;
     return { ...base, figures: null, trouble };
   } finally {

@@ -1,6 +1,7 @@
 import type { Sample } from '../run.ts';
 import { shown, table } from './format.ts';
-import { GOALS, type Bound } from './goals.ts';
+import { isReached, type Bound } from './goal.ts';
+import { GOALS } from './goals.ts';
 
 export function goalsSection(samples: readonly Sample[]): string {
   const rows = GOALS.map(({ goal, must, unit, value, what }) => {
@@ -16,6 +17,5 @@ function verdict(bound: Bound | null, value: number | null): string {
   const sign = bound.at === 'least' ? '≥' : '≤';
   const wanted = `${sign} ${shown(bound.value)}`;
   if (value === null) return wanted;
-  const isReached = bound.at === 'least' ? value >= bound.value : value <= bound.value;
-  return `${wanted}: ${isReached ? 'reached' : '**not reached**'}`;
+  return `${wanted}: ${isReached(bound, value) ? 'reached' : '**not reached**'}`;
 }
