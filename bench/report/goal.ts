@@ -1,14 +1,18 @@
+import type { Topic } from './topic.ts';
 import type { Value } from './values.ts';
 
 /** Something that was promised of a figure. */
 export interface Goal {
-  readonly what: string;
+  readonly what: Topic;
   readonly must: Bound | null;
   readonly goal: Bound | null;
   readonly value: Value;
   /** What the value counts. */
   readonly unit: string;
 }
+
+/** The same, once it was measured. */
+export type Measured = Omit<Goal, 'value'> & { readonly value: number | null };
 
 export interface Bound {
   readonly at: 'least' | 'most';

@@ -1,6 +1,7 @@
 import { least, most, type Goal } from './goal.ts';
 import { STALLED_GOALS } from './stalled-goals.ts';
 import type { Choice } from './summary.ts';
+import type { Topic } from './topic.ts';
 import { fall, ownFigure, toBestPeer, toPeer } from './values.ts';
 
 const deliveries = { scenario: 'fan-out', figure: 'deliveries/s' };
@@ -11,10 +12,9 @@ const mutation: Choice = { scenario: 'http-mutation', figure: 'requests/s' };
 const memory: Choice = { scenario: 'memory', figure: 'KB each' };
 const fresh: Choice = { scenario: 'start-up', label: 'fresh', figure: 'ms' };
 
-function fanOutTo(subscribers: string): Goal[] {
-  const label = `${subscribers} subscribers`;
-  const choice = { ...deliveries, label };
-  const what = `fan-out to ${label}`;
+function fanOutTo(subscribers: '1,000' | '5,000'): Goal[] {
+  const choice = { ...deliveries, label: `${subscribers} subscribers` };
+  const what: Topic = `fan-out to ${subscribers} subscribers`;
   return [
     { what, unit: '× A', must: least(5), goal: null, value: toPeer(choice, 'A') },
     { what, unit: '× D', must: least(0.9), goal: null, value: toPeer(choice, 'D') },

@@ -1,4 +1,5 @@
 import { least, most, type Bound, type Goal } from './goal.ts';
+import type { Topic } from './topic.ts';
 import { finished, ownFigure, type Value } from './values.ts';
 
 /**
@@ -8,7 +9,7 @@ import { finished, ownFigure, type Value } from './values.ts';
 const MEMORY_EACH = 64 * 1.024 + 100 * 5;
 
 /** A must with one of them, and the goal with a thousand. */
-function promise(what: string, unit: string, bound: Bound, valueOf: (label: string) => Value): Goal[] {
+function promise(what: Topic, unit: string, bound: Bound, valueOf: (label: string) => Value): Goal[] {
   return [
     { what, unit: `${unit}, 1 of them`, must: bound, goal: null, value: valueOf('1 stopped') },
     { what, unit: `${unit}, 1,000 of them`, must: null, goal: bound, value: valueOf('1,000 stopped') },
