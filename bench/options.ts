@@ -10,7 +10,9 @@ export interface Options {
   readonly scenarios: readonly Scenario[];
   /** Where the raw figures go. */
   readonly json: string | null;
-  /** Where the report goes: only for a full run, or when asked for. */
+  /** Where the CPU profiles of gateways go. */
+  readonly profiles: string | null;
+  /** Where the report goes: only for a full run without profiles, or when asked for. */
   readonly report: string | null;
 }
 
@@ -19,6 +21,8 @@ export const USAGE = `Usage: npm run bench -- [options]
   --only a,b       scenarios: ${SCENARIOS.map(({ name }) => name).join(', ')}; "http" stands for all that begin so;
                    may be given several times
   --rounds N       alternating rounds (3; 1 with --quick)
+  --profile DIR    write a CPU profile of each Kineograph process that is measured, named after the measurement;
+                   profiling makes it slower, and SIGTERM ends it
   --json FILE      write every single figure as JSON
   --report FILE    write the report there (a full run: docs/performance.md)
 `;
@@ -31,20 +35,22 @@ export function parseOptions(argv: readonly string[], directory: string): Option
       quick: { type: 'boolean', default: false },
       only: { type: 'string', multiple: true },
       rounds: { type: 'string' },
+      profile: { type: 'string' },
       json: { type: 'string' },
       report: { type: 'string' },
     },
   });
-  const { json, only, quick: isQuick } = values;
+  const { json, only, profile, quick: isQuick } = values;
   const rounds = Number(values.rounds ?? (isQuick ? 1 : 3));
   if (!Number.isInteger(rounds) || rounds < 1 || rounds > 20) throw new Error('--rounds takes 1 to 20');
-  const isFull = only === undefined && !isQuick;
+  const isFull = only === undefined && profile === undefined && !isQuick;
   const page = isFull ? `${ROOT}docs/performance.md` : null;
   return {
     isQuick,
     rounds,
     scenarios: chosen(only),
     json: json === undefined ? null : resolve(directory, json),
+    profiles: profile === undefined ? null : resolve(directory, profile),
     report: values.report === undefined ? page : resolve(directory, values.report),
   };
 }

@@ -1,24 +1,33 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Options } from './options.ts';
-import type { Case, Figures, Scenario } from './scenarios/scenario.ts';
+import type { Case, Figures } from './scenarios/scenario.ts';
 import type { SubjectName } from './subjects/subject.ts';
 import type { World } from './subjects/world.ts';
 import { isAlive } from './support/processes.ts';
+import { profileOf } from './support/profile.ts';
 
-/** One measurement. */
-export interface Sample {
+/** What is measured, and when. */
+interface Measurement {
   readonly scenario: string;
   readonly label: string;
   readonly subject: SubjectName;
   readonly round: number;
+}
+
+/** What it gave. */
+export interface Sample extends Measurement {
   /** null when the server did not live through it, or could not do it; `trouble` says what happened. */
   readonly figures: Figures | null;
   readonly trouble: string | null;
 }
 
+/** How long it takes at most until an end is known. */
+const END_MS = 1000;
+
 /** Runs all scenarios in alternating rounds: A, B, C, D, K, A, B, … */
 export async function runAll(
   world: World,
-  { isQuick, rounds, scenarios }: Options,
+  { isQuick, profiles, rounds, scenarios }: Options,
   say: (line: string) => void,
 ): Promise<Sample[]> {
   const samples: Sample[] = [];
@@ -27,7 +36,8 @@ export async function runAll(
     for (const one of scenario.cases({ isQuick })) {
       for (let round = 1; round <= rounds; round += 1) {
         for (const subject of one.subjects) {
-          const sample = await measure(world, scenario, one, subject, round);
+          const what = { scenario: scenario.name, label: one.label, subject, round };
+          const sample = await measure(world, one, what, profiles);
           samples.push(sample);
           say(describe(sample));
         }
@@ -39,19 +49,21 @@ export async function runAll(
 
 async function measure(
   world: World,
-  { name: scenario }: Scenario,
-  { label, measure: run, needs }: Case,
-  name: SubjectName,
-  round: number,
+  { measure: run, needs }: Case,
+  what: Measurement,
+  profiles: string | null,
 ): Promise<Sample> {
-  const base = { scenario, label, subject: name, round };
-  const subject = await world.start(name, needs);
+  const { label, round, scenario, subject: name } = what;
+  const profile = profiles === null ? null : profileOf(profiles, [scenario, label, name, `round ${round}`]);
+  const subject = await world.start(name, needs, profile);
   try {
-    return { ...base, figures: await run(subject), trouble: null };
+    return { ...what, figures: await run(subject), trouble: null };
   } catch (error) {
-    const what = error instanceof Error ? error.message : String(error);
-    const trouble = subject.pids.every(isAlive) ? what : `the server's process ended (${what})`;
-    return { ...base, figures: null, trouble };
+    const message = error instanceof Error ? error.message : String(error);
+    // Its sockets break before it is known that a process has ended.
+    await delay(END_MS);
+    const trouble = subject.pids.every(isAlive) ? message : `the server's process ended (${message})`;
+    return { ...what, figures: null, trouble };
   } finally {
     await subject.stop();
   }

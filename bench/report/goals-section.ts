@@ -1,14 +1,18 @@
 import type { Sample } from '../run.ts';
 import { shown, table } from './format.ts';
-import { GOALS, type Bound } from './goals.ts';
+import { isReached, type Bound } from './goal.ts';
+import { GOALS } from './goals.ts';
+import { missesSection } from './misses-section.ts';
 
 export function goalsSection(samples: readonly Sample[]): string {
-  const rows = GOALS.map(({ goal, must, unit, value, what }) => {
-    const reached = value(samples);
-    const measured = reached === null ? 'not measured' : `${shown(reached)} ${unit}`;
-    return [what, measured, verdict(must, reached), verdict(goal, reached)];
-  });
-  return table(['', 'measured', 'must', 'goal'], rows);
+  const measured = GOALS.map((goal) => ({ ...goal, value: goal.value(samples) }));
+  const rows = measured.map(({ goal, must, unit, value, what }) => [
+    what,
+    value === null ? 'not measured' : `${shown(value)} ${unit}`,
+    verdict(must, value),
+    verdict(goal, value),
+  ]);
+  return [table(['', 'measured', 'must', 'goal'], rows), ...missesSection(measured)].join('\n\n');
 }
 
 function verdict(bound: Bound | null, value: number | null): string {
@@ -16,6 +20,5 @@ function verdict(bound: Bound | null, value: number | null): string {
   const sign = bound.at === 'least' ? '≥' : '≤';
   const wanted = `${sign} ${shown(bound.value)}`;
   if (value === null) return wanted;
-  const isReached = bound.at === 'least' ? value >= bound.value : value <= bound.value;
-  return `${wanted}: ${isReached ? 'reached' : '**not reached**'}`;
+  return `${wanted}: ${isReached(bound, value) ? 'reached' : '**not reached**'}`;
 }

@@ -8,7 +8,7 @@ import { MOVES, type Move, type Subject, type TaskRef } from '../subjects/subjec
 import { timed, type Timed } from '../support/timed.ts';
 import { EVERYONE, usualNeeds, type Figures, type Scenario } from './scenario.ts';
 
-const WIDTH = 16;
+const WIDTH = 50;
 /** The last one counts. */
 const SETS = 3;
 const LIMIT_MS = 60_000;

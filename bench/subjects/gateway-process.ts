@@ -2,14 +2,17 @@ import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { answersOnce } from './peer.ts';
 import { startNode, type Child } from '../support/processes.ts';
+import { profileArguments, type Profile } from '../support/profile.ts';
+import { answersOnce } from './peer.ts';
 
 export interface GatewayProcess {
   readonly child: Child;
   readonly port: number;
   /** From its start to the first answered query. */
   readonly startMs: number;
+  /** Ends it in whatever way is quickest. */
+  stop(): Promise<void>;
 }
 
 export const HMAC_KEY = 'hmac-key-of-the-benchmark';
@@ -28,16 +31,17 @@ export const SETTINGS = {
 
 let count = 0;
 
-/** `node dist/main.js` as users run it; its log goes into a file in `directory`. */
+/** `node dist/main.js` as users run it, but for the profile; its log goes into a file in `directory`. */
 export async function startGateway(
   directory: string,
   env: Readonly<Record<string, string>>,
+  profile: Profile | null = null,
 ): Promise<GatewayProcess> {
   count += 1;
   const logFile = join(directory, `gateway-${count}.log`);
   const output = openSync(logFile, 'w');
   const spawned = performance.now();
-  const child = startNode(['dist/main.js'], {
+  const child = startNode([...(profile ? profileArguments(profile) : []), 'dist/main.js'], {
     env: { PORT: '0', ...SETTINGS, ...env },
     output,
     speaks: false,
@@ -48,7 +52,13 @@ export async function startGateway(
     const port = /"url":"http:\/\/127\.0\.0\.1:(\d+)"/.exec(readFileSync(logFile, 'utf8'))?.[1];
     if (port !== undefined) {
       await answersOnce(Number(port), { authorization: `Bearer ${BENCH_KEY}` });
-      return { child, port: Number(port), startMs: performance.now() - spawned };
+      return {
+        child,
+        port: Number(port),
+        startMs: performance.now() - spawned,
+        // The profile is written on the way out.
+        stop: () => child.kill(profile ? 'SIGTERM' : 'SIGKILL'),
+      };
     }
     if ((await Promise.race([ended, delay(2)])) === 'ended') break;
   }

@@ -19,7 +19,7 @@ export function gatewaySubject(
     stranger: { ...whoCalls(OTHER_KEY), tasks: strangers, after: () => to },
     callback: ({ number }, move) => callbackRequest(paths.get(number) ?? '', number, move),
     stop: async () => {
-      await Promise.all(gateways.map(({ child }) => child.kill()));
+      await Promise.all(gateways.map((gateway) => gateway.stop()));
     },
   };
 }

@@ -1,6 +1,7 @@
 import { Client } from 'pg';
 import { startPostgres, type PostgresServer } from '../../test/support/postgres-server.ts';
 import { INPUT } from '../client/documents.ts';
+import type { Profile } from '../support/profile.ts';
 import type { FakeProvider } from './fake-provider.ts';
 import { startGateway } from './gateway-process.ts';
 import { gatewaySubject } from './gateway-subject.ts';
@@ -9,7 +10,7 @@ import type { Needs, Subject } from './subject.ts';
 
 export interface PostgresKineographs {
   /** So many replicas on a database of their own, with tasks made through the mutation of the first. */
-  start(replicas: 1 | 2, needs: Needs): Promise<Subject>;
+  start(replicas: 1 | 2, needs: Needs, profile: Profile | null): Promise<Subject>;
   end(): Promise<void>;
 }
 
@@ -35,12 +36,16 @@ export function createPostgresKineographs(
   }
 
   return {
-    async start(replicas, { revisions = options.revisions, strangers = 0, tasks: count }) {
+    async start(replicas, { revisions = options.revisions, strangers = 0, tasks: count }, profile) {
       const env = { DATABASE_URL: await newDatabase(), KIE_API_URL: provider.url };
-      const first = await startGateway(directory, env);
+      const first = await startGateway(directory, env, profile);
       const made = await makeTasks(first.port, provider, { count, strangers, revisions, input: INPUT });
       if (replicas === 1) return gatewaySubject('K, PostgreSQL', [first], made);
-      const second = await startGateway(directory, env);
+      const second = await startGateway(
+        directory,
+        env,
+        profile && { ...profile, name: `${profile.name}-second` },
+      );
       return gatewaySubject('K, PostgreSQL, 2 replicas', [first, second], made);
     },
     async end() {

@@ -1,6 +1,7 @@
 import { cp, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { INPUT } from '../client/documents.ts';
+import type { Profile } from '../support/profile.ts';
 import type { FakeProvider } from './fake-provider.ts';
 import { startGateway } from './gateway-process.ts';
 import { gatewaySubject } from './gateway-subject.ts';
@@ -8,7 +9,7 @@ import { makeTasks, type KineographTasks } from './kineograph-tasks.ts';
 import type { Needs, Subject } from './subject.ts';
 
 export interface Kineographs {
-  start(needs: Needs): Promise<Subject>;
+  start(needs: Needs, profile: Profile | null): Promise<Subject>;
 }
 
 const NOTHING: KineographTasks = { tasks: [], strangers: [], paths: new Map(), from: 0, to: 0 };
@@ -63,10 +64,10 @@ export function createKineographs(
   }
 
   return {
-    async start(needs) {
+    async start(needs, profile) {
       const made = needs.tasks > 0 ? await template(needs) : NOTHING;
       const env = { DATA_DIR: await dataDir(needs), KIE_API_URL: provider.url };
-      return gatewaySubject('K', [await startGateway(directory, env)], made);
+      return gatewaySubject('K', [await startGateway(directory, env, profile)], made);
     },
   };
 }

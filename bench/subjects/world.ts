@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Profile } from '../support/profile.ts';
 import { startFakeProvider } from './fake-provider.ts';
 import { createPostgresKineographs } from './kineograph-postgres.ts';
 import { createKineographs } from './kineograph.ts';
@@ -9,7 +10,8 @@ import type { Needs, Subject, SubjectName } from './subject.ts';
 
 /** Starts whatever is measured, and leaves nothing behind. */
 export interface World {
-  start(name: SubjectName, needs: Needs): Promise<Subject>;
+  /** Peers write no profiles. */
+  start(name: SubjectName, needs: Needs, profile: Profile | null): Promise<Subject>;
   end(): Promise<void>;
 }
 
@@ -20,7 +22,7 @@ export async function createWorld({ revisions }: { readonly revisions: number })
   const kineographs = createKineographs(directory, provider, { revisions });
   const onPostgres = createPostgresKineographs(directory, provider, { revisions });
   return {
-    start(name, needs) {
+    start(name, needs, profile) {
       switch (name) {
         case 'A':
         case 'B':
@@ -28,11 +30,11 @@ export async function createWorld({ revisions }: { readonly revisions: number })
         case 'D':
           return startPeer(name, needs);
         case 'K':
-          return kineographs.start(needs);
+          return kineographs.start(needs, profile);
         case 'K, PostgreSQL':
-          return onPostgres.start(1, needs);
+          return onPostgres.start(1, needs, profile);
         case 'K, PostgreSQL, 2 replicas':
-          return onPostgres.start(2, needs);
+          return onPostgres.start(2, needs, profile);
       }
     },
     async end() {
