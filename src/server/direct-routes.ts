@@ -52,6 +52,8 @@ export function createDirectRoutes(options: {
       );
     });
     handle(request, response, reqId).catch((error: unknown) => {
+      // Whoever sent half a request and left is told nothing, and nobody has to look into it.
+      if (request.destroyed && !request.complete) return;
       log.error({ reqId, err: error }, 'a request failed unexpectedly');
       if (response.headersSent) response.destroy();
       else sendProblem(response, problem(500, 'Something unexpected went wrong here.'));

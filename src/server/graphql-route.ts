@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Admit } from './admission.ts';
 import { readBody } from '../read-body.ts';
+import type { Admit } from './admission.ts';
 import type { DirectRoutes } from './direct-routes.ts';
 import { createEventStreams } from './event-streams.ts';
 import type { Forwarded } from './forwarded.ts';

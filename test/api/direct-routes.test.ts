@@ -1,0 +1,88 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
+import { expect, test } from 'vitest';
+import { createLog } from '../../src/log.ts';
+import { readBody } from '../../src/read-body.ts';
+import { createDirectRoutes, type DirectHandler, type DirectRoutes } from '../../src/server/direct-routes.ts';
+import { headOf } from '../attacks/raw-http.ts';
+import { onTestEnd } from '../support/leftovers.ts';
+import { createQueue } from '../support/queue.ts';
+
+type Line = Readonly<Record<string, unknown>>;
+
+/** A server with one direct route, `/direct`; all else is answered with 404. */
+async function serve(handle: DirectHandler) {
+  const lines = createQueue<Line>('a line of the log');
+  const log = createLog(
+    { level: 'info', pretty: false },
+    {
+      write: (line) => {
+        lines.push(JSON.parse(line) as Line);
+      },
+    },
+  );
+  const direct: DirectRoutes = createDirectRoutes({ log, requests: log, nextId: () => 'req-7' });
+  direct.add({ name: '/direct', fits: ({ url }) => url === '/direct', handle });
+  const server = createServer((request, response) => {
+    if (!direct.take(request, response)) response.writeHead(404).end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestEnd(async () => {
+    server.closeAllConnections();
+    server.close();
+    await once(server, 'close');
+  });
+  const { port } = server.address() as AddressInfo;
+  return { direct, lines, port, url: `http://127.0.0.1:${port}` };
+}
+
+const greet: DirectHandler = (_request, response) => {
+  response.end('hello');
+  return Promise.resolve();
+};
+
+test('a direct route answers with the usual headers, and one line in the log', async () => {
+  const { lines, url } = await serve(greet);
+  const answer = await fetch(`${url}/direct`);
+  expect(await answer.text()).toBe('hello');
+  expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
+  expect(answer.headers.get('x-frame-options')).toBe('DENY');
+  expect(answer.headers.get('referrer-policy')).toBe('no-referrer');
+  const told = { msg: 'request', reqId: 'req-7', method: 'GET', route: '/direct', status: 200 };
+  expect(await lines.take()).toMatchObject(told);
+});
+
+test('what fits no direct route is left to the server, and everything once they are closed', async () => {
+  const { direct, url } = await serve(greet);
+  expect((await fetch(`${url}/other`)).status).toBe(404);
+  direct.close();
+  expect((await fetch(`${url}/direct`)).status).toBe(404);
+});
+
+test('what fails unexpectedly is told in the log, and to the client only that it did', async () => {
+  const { lines, url } = await serve(() => Promise.reject(new Error('the reason')));
+  const answer = await fetch(`${url}/direct`);
+  expect(answer.status).toBe(500);
+  expect(answer.headers.get('content-type')).toBe('application/problem+json');
+  expect(await answer.text()).not.toContain('the reason');
+  expect(await lines.take()).toMatchObject({
+    level: 'error',
+    reqId: 'req-7',
+    err: { message: 'the reason' },
+  });
+});
+
+test('a sender that goes away in the middle of its request is no failure', async () => {
+  const { lines, port, url } = await serve(async (request, response) => {
+    await readBody(request, 100);
+    response.end();
+  });
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => undefined);
+  socket.write(`${headOf('POST /direct', 'Host: x', 'Content-Length: 10')}half`, () => socket.destroy());
+  expect(await lines.take()).toMatchObject({ msg: 'request', method: 'POST' });
+  await fetch(`${url}/direct`);
+  expect(await lines.take()).toMatchObject({ msg: 'request', method: 'GET' });
+});
