@@ -6,6 +6,7 @@ import { report } from './report/report.ts';
 import { writeReport } from './report/write-report.ts';
 import { runAll } from './run.ts';
 import { createWorld } from './subjects/world.ts';
+import { minutesSince } from './support/minutes-since.ts';
 import { assertEnoughFiles } from './support/open-files.ts';
 import { killAll } from './support/processes.ts';
 
@@ -18,12 +19,12 @@ if (process.argv.includes('--help')) {
 }
 // npm changes the directory.
 const options = parseOptions(process.argv.slice(2), process.env['INIT_CWD'] ?? process.cwd());
-await assertEnoughFiles(options.isQuick ? 6000 : 11_000);
+await assertEnoughFiles(options.isQuick ? 3000 : 11_000);
 const started = performance.now();
 const say = (line: string): void => {
   console.log(line);
 };
-const world = await createWorld({ revisions: options.isQuick ? 5000 : 10_000 });
+const world = await createWorld({ revisions: options.isQuick ? 2000 : 10_000 });
 try {
   const machine = await describeMachine();
   const samples = await runAll(world, options, say);
@@ -32,4 +33,4 @@ try {
 } finally {
   await world.end();
 }
-say(`\n${((performance.now() - started) / 60_000).toFixed(1)} minutes`);
+say(`\n${minutesSince(started)}`);

@@ -17,7 +17,7 @@ export interface Options {
 }
 
 export const USAGE = `Usage: npm run bench -- [options]
-  --quick          fewer sizes, one round, some minutes
+  --quick          fewer sizes and peers, one round, less than five minutes
   --only a,b       scenarios: ${SCENARIOS.map(({ name }) => name).join(', ')}; "http" stands for all that begin so;
                    may be given several times
   --rounds N       alternating rounds (3; 1 with --quick)

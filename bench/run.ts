@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Options } from './options.ts';
-import type { Case, Figures } from './scenarios/scenario.ts';
+import type { Case, Figures, Scenario } from './scenarios/scenario.ts';
 import type { SubjectName } from './subjects/subject.ts';
 import type { World } from './subjects/world.ts';
+import { minutesSince } from './support/minutes-since.ts';
 import { isAlive } from './support/processes.ts';
 import { profileOf } from './support/profile.ts';
 
@@ -24,27 +25,33 @@ export interface Sample extends Measurement {
 /** How long it takes at most until an end is known. */
 const END_MS = 1000;
 
-/** Runs all scenarios in alternating rounds: A, B, C, D, K, A, B, … */
-export async function runAll(
-  world: World,
-  { isQuick, profiles, rounds, scenarios }: Options,
-  say: (line: string) => void,
-): Promise<Sample[]> {
+/** Runs all scenarios, and says how long each took. */
+export async function runAll(world: World, options: Options, say: (line: string) => void): Promise<Sample[]> {
   const samples: Sample[] = [];
-  for (const scenario of scenarios) {
+  for (const scenario of options.scenarios) {
     say(`\n${scenario.name}`);
-    for (const one of scenario.cases({ isQuick })) {
-      for (let round = 1; round <= rounds; round += 1) {
-        for (const subject of one.subjects) {
-          const what = { scenario: scenario.name, label: one.label, subject, round };
-          const sample = await measure(world, one, what, profiles);
-          samples.push(sample);
-          say(describe(sample));
-        }
-      }
+    const started = performance.now();
+    for await (const sample of runScenario(world, scenario, options)) {
+      samples.push(sample);
+      say(describe(sample));
     }
+    say(`  ${minutesSince(started)}`);
   }
   return samples;
+}
+
+/** In alternating rounds: A, B, C, D, K, A, B, … */
+async function* runScenario(
+  world: World,
+  { cases, name }: Scenario,
+  { isQuick, profiles, rounds }: Options,
+): AsyncGenerator<Sample> {
+  for (const one of cases({ isQuick })) {
+    for (let round = 1; round <= rounds; round += 1) {
+      for (const subject of one.subjects)
+        yield await measure(world, one, { scenario: name, label: one.label, subject, round }, profiles);
+    }
+  }
 }
 
 async function measure(
@@ -70,7 +77,7 @@ async function measure(
 }
 
 function describe({ figures, label, round, subject, trouble }: Sample): string {
-  const head = `  ${label.padEnd(20)} round ${round}  ${subject.padEnd(8)}`;
+  const head = `  ${label.padEnd(29)} round ${round}  ${subject.padEnd(8)}`;
   if (!figures) return `${head} FAILED: ${trouble ?? ''}`;
   const shown = Object.entries(figures).map(([name, value]) => `${name} ${rounded(value)}`);
   return `${head} ${shown.join(' · ')}`;

@@ -3,9 +3,8 @@ import { openCallers } from '../client/callers.ts';
 import { warmUp, WARMED_UP } from '../client/warm-up.ts';
 import type { Subject, TaskRef } from '../subjects/subject.ts';
 import { timed } from '../support/timed.ts';
-import { EVERYONE, usualNeeds, type Figures, type Scenario } from './scenario.ts';
+import { everyone, usualNeeds, type Figures, type Scenario } from './scenario.ts';
 
-const SUBSCRIBERS = 1000;
 const BURST = 50;
 const WARM_UP = 2;
 const SPARE = 10;
@@ -16,21 +15,24 @@ export const bursts: Scenario = {
   title: 'Callbacks in bursts',
   figure: 'deliveries/s',
   better: 'more',
-  notes: `${BURST} callbacks at once on as many connections, to 1,000 subscribers of \`tasksUpdated\`; the next burst follows when everybody has everything. ${WARMED_UP}; then ${WARM_UP} bursts to all subscribers warm up.`,
-  cases: (size) => [
-    {
-      label: `${BURST} at once`,
-      subjects: EVERYONE,
-      needs: usualNeeds(size),
-      measure: (subject) => measure(subject, size.isQuick ? 1 : 3),
-    },
-  ],
+  notes: `${BURST} callbacks at once on as many connections, to all subscribers of \`tasksUpdated\`; the next burst follows when everybody has everything. ${WARMED_UP}; then ${WARM_UP} bursts to all subscribers warm up.`,
+  cases: (size) => {
+    const subscribers = size.isQuick ? 500 : 1000;
+    return [
+      {
+        label: `${BURST} at once, ${subscribers.toLocaleString('en')} subscribers`,
+        subjects: everyone(size),
+        needs: usualNeeds(size),
+        measure: (subject) => measure(subject, subscribers, size.isQuick ? 1 : 3),
+      },
+    ];
+  },
 };
 
-async function measure(subject: Subject, count: number): Promise<Figures> {
+async function measure(subject: Subject, size: number, count: number): Promise<Figures> {
   const callers = await openCallers(subject, BURST);
   await warmUp(subject, callers);
-  const audience = await openAudience(subject, SUBSCRIBERS, callers, subject.tasks.slice(0, SPARE));
+  const audience = await openAudience(subject, size, callers, subject.tasks.slice(0, SPARE));
   const burst = async (tasks: readonly TaskRef[]) => {
     const deliveries = audience.expect(tasks);
     const calls = callers.prepare(tasks, 'success');
@@ -51,5 +53,5 @@ async function measure(subject: Subject, count: number): Promise<Figures> {
   }
   callers.end();
   audience.end();
-  return { 'deliveries/s': (count * BURST * SUBSCRIBERS) / seconds, twice };
+  return { 'deliveries/s': (count * BURST * size) / seconds, twice };
 }

@@ -3,7 +3,7 @@ import { postRequest } from '../client/http-connection.ts';
 import { openHttpLoad, type LoadResult } from '../client/http-load.ts';
 import type { Subject } from '../subjects/subject.ts';
 import { timed } from '../support/timed.ts';
-import { GRAPHQL_PEERS, usualNeeds, type Figures, type Scenario } from './scenario.ts';
+import { graphqlPeers, usualNeeds, type Figures, type Scenario } from './scenario.ts';
 
 const CONNECTIONS = 50;
 
@@ -16,7 +16,7 @@ export const httpMutation: Scenario = {
   cases: (size) => [
     {
       label: '',
-      subjects: [...GRAPHQL_PEERS, 'K'],
+      subjects: [...graphqlPeers(size), 'K'],
       needs: usualNeeds(size),
       measure: (subject) => measure(subject, size.isQuick ? 1000 : 3000),
     },

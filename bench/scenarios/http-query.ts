@@ -3,7 +3,7 @@ import { postRequest } from '../client/http-connection.ts';
 import { openHttpLoad, type LoadResult } from '../client/http-load.ts';
 import type { Subject } from '../subjects/subject.ts';
 import { timed } from '../support/timed.ts';
-import { EVERYONE, usualNeeds, type Figures, type Scenario } from './scenario.ts';
+import { everyone, usualNeeds, type Figures, type Scenario } from './scenario.ts';
 
 const CONNECTIONS = 50;
 
@@ -16,7 +16,7 @@ export const httpQuery: Scenario = {
   cases: (size) => [
     {
       label: '',
-      subjects: EVERYONE,
+      subjects: everyone(size),
       needs: usualNeeds(size),
       measure: (subject) => measure(subject, size.isQuick ? 1500 : 5000),
     },

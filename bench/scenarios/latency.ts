@@ -5,7 +5,7 @@ import { warmUp, WARMED_UP } from '../client/warm-up.ts';
 import { percentile } from '../support/statistics.ts';
 import type { Subject, TaskRef } from '../subjects/subject.ts';
 import { timed } from '../support/timed.ts';
-import { EVERYONE, usualNeeds, type Figures, type Scenario } from './scenario.ts';
+import { everyone, usualNeeds, type Figures, type Scenario } from './scenario.ts';
 
 const SUBSCRIBERS = 1000;
 const EVERY_MS = 100;
@@ -21,7 +21,7 @@ export const latency: Scenario = {
   cases: (size) => [
     {
       label: '1,000 subscribers',
-      subjects: EVERYONE,
+      subjects: everyone(size),
       needs: usualNeeds(size),
       measure: (subject) => measure(subject, size.isQuick ? 20 : 100),
     },

@@ -2,7 +2,7 @@ import { openAudience } from '../client/audience.ts';
 import { openCallers } from '../client/callers.ts';
 import type { Subject } from '../subjects/subject.ts';
 import { settledMemory } from '../support/settled-memory.ts';
-import { EVERYONE, usualNeeds, type Figures, type Scenario } from './scenario.ts';
+import { everyone, usualNeeds, type Figures, type Scenario } from './scenario.ts';
 
 const WARM_UP = 500;
 const SPARE = 10;
@@ -19,7 +19,7 @@ export const memory: Scenario = {
     return [
       {
         label: `${subscribers.toLocaleString('en')} subscriptions`,
-        subjects: EVERYONE,
+        subjects: everyone(size),
         needs: usualNeeds(size),
         measure: (subject) => measure(subject, subscribers),
       },

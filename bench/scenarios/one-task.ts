@@ -8,7 +8,7 @@ import { welcomeAll } from '../client/welcome.ts';
 import { MOVES, type Move, type Subject, type TaskRef } from '../subjects/subject.ts';
 import { median } from '../support/statistics.ts';
 import { within } from '../support/within.ts';
-import { EVERYONE, usualNeeds, type Figures, type Scenario } from './scenario.ts';
+import { everyone, usualNeeds, type Figures, type Scenario } from './scenario.ts';
 
 /** Connections: one change is under way at a time, but those that warm up are many. */
 const WIDTH = 4;
@@ -20,11 +20,11 @@ export const oneTask: Scenario = {
   better: 'less',
   notes: `From the callback to the last watcher, one change after the other: three changes of each of several tasks, which every socket watches. ${WARMED_UP}; then the first task warms up.`,
   cases: (size) => {
-    const watchers = size.isQuick ? 2000 : 5000;
+    const watchers = size.isQuick ? 1000 : 5000;
     return [
       {
         label: `${watchers.toLocaleString('en')} watchers`,
-        subjects: EVERYONE,
+        subjects: everyone(size),
         needs: usualNeeds(size),
         measure: (subject) => measure(subject, watchers, subject.tasks.slice(0, size.isQuick ? 2 : 4)),
       },

@@ -6,7 +6,7 @@ import { firstLetterOf } from '../client/task-message.ts';
 import { welcomeAll } from '../client/welcome.ts';
 import { MOVES, type Move, type Subject, type TaskRef } from '../subjects/subject.ts';
 import { timed, type Timed } from '../support/timed.ts';
-import { EVERYONE, usualNeeds, type Figures, type Scenario } from './scenario.ts';
+import { everyone, usualNeeds, type Figures, type Scenario } from './scenario.ts';
 
 const WIDTH = 50;
 /** The last one counts. */
@@ -20,11 +20,11 @@ export const perTask: Scenario = {
   better: 'more',
   notes: `As many sockets as tasks, ${WIDTH} callbacks at a time. Each task is moved three times: a move begins when everybody got the one before, and the last one also completes the subscription where the contract is kept (K). ${SETS - 1} sets of as many other tasks and sockets go the same way before, and warm up.`,
   cases: (size) => {
-    const tasks = size.isQuick ? 700 : 2000;
+    const tasks = size.isQuick ? 500 : 2000;
     return [
       {
         label: `${tasks.toLocaleString('en')} tasks`,
-        subjects: EVERYONE,
+        subjects: everyone(size),
         needs: usualNeeds(size),
         measure: (subject) => measure(subject, tasks),
       },
