@@ -35,11 +35,9 @@ export async function createTask(
   for (;;) {
     if ((await isQueueFull(ports)) && !(await isKnown(ports, owner, checked.valid)))
       return { kind: 'refused', failure: QUEUE_FULL };
-    const stored = store.insert(newRecord(ports, owner, checked.valid, hash), timings.createCaps);
-    // Before it is stored: the turns that this takes share its commit.
-    wakeSubmitter();
-    const record = await stored;
+    const record = await store.insert(newRecord(ports, owner, checked.valid, hash), timings.createCaps);
     if ('cap' in record) throw tooManyCreates(record, clock.now());
+    wakeSubmitter();
     const settled = await waitForOutcome(ports, record, deadline);
     // Its first caller's process died before it was sent, so nobody was told of it: this caller becomes the first.
     if (!settled) continue;
