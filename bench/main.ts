@@ -24,7 +24,7 @@ const started = performance.now();
 const say = (line: string): void => {
   console.log(line);
 };
-const world = await createWorld({ revisions: options.isQuick ? 2000 : 10_000 });
+const world = await createWorld({ revisions: options.isQuick ? 1000 : 10_000 });
 try {
   const machine = await describeMachine();
   const samples = await runAll(world, options, say);

@@ -1,5 +1,8 @@
 import { measureFanOut } from './fan-out.ts';
+import type { SubjectName } from '../subjects/subject.ts';
 import type { Scenario } from './scenario.ts';
+
+const ON_POSTGRES: readonly SubjectName[] = ['K, PostgreSQL', 'K, PostgreSQL, 2 replicas'];
 
 export const postgres: Scenario = {
   name: 'postgres',
@@ -13,7 +16,7 @@ export const postgres: Scenario = {
     return [
       {
         label: `${subscribers.toLocaleString('en')} subscribers`,
-        subjects: ['K', 'K, PostgreSQL', 'K, PostgreSQL, 2 replicas'],
+        subjects: isQuick ? ON_POSTGRES : ['K', ...ON_POSTGRES],
         // Changes are dearer there.
         needs: { tasks: 150, strangers: isQuick ? 300 : 1500, revisions: subscribers },
         measure: (subject) => measureFanOut(subject, subscribers, isQuick ? 40 : 120),
