@@ -42,9 +42,10 @@ export function createGroup({ args, maskError, results }: GroupOptions): Group {
       const result = execute(change);
       const json = ENCODER.encode(JSON.stringify(resultOverSocket(result) ?? result));
       results.keep(group, revision, json);
-      // It may come out well the next time; those who are told of the change in this turn of the event loop share it.
+      // It may come out well the next time. Those who are told of the change in one go share it; setImmediate would be too
+      // late, after who catches up in the next turn of the event loop.
       if (result.errors)
-        setImmediate(() => {
+        queueMicrotask(() => {
           results.forget(group, revision);
         });
       return json;

@@ -5,6 +5,7 @@ import type { Change, ChangeSink } from '../../src/live/followable.ts';
 import { createHub, type SubscriptionArgs } from '../../src/live/hub.ts';
 import { Member } from '../../src/live/member.ts';
 import type { Room } from '../../src/live/outlet.ts';
+import { createTurns } from '../../src/tasks/turns.ts';
 
 /** A change that counts how often a result is made of it. */
 class Counted implements Change {
@@ -158,7 +159,7 @@ describe('subscriptions of a hub', () => {
     expect(late.sent).toEqual(early.sent);
   });
 
-  test('that come to a broken change share its error in one turn, and have it executed anew in a later one', async () => {
+  test('that come to a broken change share its error when they are told in one go, and have it executed anew later', async () => {
     const stage = createStage();
     await subscribe(stage);
     await subscribe(stage);
@@ -168,6 +169,26 @@ describe('subscriptions of a hub', () => {
     await nextTurn();
     stage.tell(change);
     expect(change.asked).toBe(2);
+  });
+
+  test('that catch up turn by turn are told the error of none before them', async () => {
+    const stage = createStage();
+    for (const id of ['1', '2', '3']) await subscribe(stage, { id });
+    const letIn = createTurns();
+    const change = broken(7);
+    const sinks = [...stage.sinks];
+    await new Promise<void>((resolve) => {
+      letIn(() => {
+        // As pages are given: taken when the step is over, and the next turn is asked for by then.
+        const sink = sinks.shift();
+        queueMicrotask(() => {
+          sink?.take(change);
+          if (sinks.length === 0) resolve();
+        });
+        return sinks.length > 0;
+      });
+    });
+    expect(change.asked).toBe(3);
   });
 
   test('leave nothing behind for those who come when the last of them has gone', async () => {
