@@ -1,17 +1,30 @@
 import { executeSync, type ExecutionArgs, type ExecutionResult, type GraphQLError } from 'graphql';
 import type { Change } from './followable.ts';
+import type { Results } from './results.ts';
 import { resultOverSocket } from './told-over-socket.ts';
 
 /** Subscriptions whose results can only come out the same: what one of them needs is made once for all. */
 export interface Group {
-  /** The result for a change, as JSON. */
-  render(change: Change): string;
+  /** The result for a change, as JSON in UTF-8. */
+  render(change: Change): Uint8Array;
 }
 
-export function createGroup(args: ExecutionArgs, maskError: (error: unknown) => GraphQLError): Group {
-  /** By revision, of which no two changes have the same. */
-  const rendered = new Map<number, string>();
+export interface GroupOptions {
+  /** What its members have in common. */
+  readonly args: ExecutionArgs;
+  readonly maskError: (error: unknown) => GraphQLError;
+  readonly results: Results;
+}
 
+// Unlike Buffer.from it takes memory of its own, which is freed with the result.
+const ENCODER = new TextEncoder();
+
+/**
+ * Results are kept for members that come to the same change later. So a result may depend on nothing but the change and
+ * what the members of a group have in common: a field of the schema that reads the clock, a setting that changes or the
+ * store would be told to latecomers as it was. And no two changes may have the same revision.
+ */
+export function createGroup({ args, maskError, results }: GroupOptions): Group {
   function execute(change: Change): ExecutionResult {
     try {
       const result = executeSync({ ...args, rootValue: change });
@@ -21,19 +34,22 @@ export function createGroup(args: ExecutionArgs, maskError: (error: unknown) => 
     }
   }
 
-  return {
+  const group: Group = {
     render(change) {
-      const known = rendered.get(change.revision);
-      if (known !== undefined) return known;
+      const { revision } = change;
+      const known = results.get(group, revision);
+      if (known) return known;
       const result = execute(change);
-      const text = JSON.stringify(resultOverSocket(result) ?? result);
-      // All members are told of a change in the same turn of the event loop.
-      if (rendered.size === 0)
-        setImmediate(() => {
-          rendered.clear();
+      const json = ENCODER.encode(JSON.stringify(resultOverSocket(result) ?? result));
+      results.keep(group, revision, json);
+      // It may come out well the next time. Those who are told of the change in one go share it; setImmediate would be too
+      // late, after who catches up in the next turn of the event loop.
+      if (result.errors)
+        queueMicrotask(() => {
+          results.forget(group, revision);
         });
-      rendered.set(change.revision, text);
-      return text;
+      return json;
     },
   };
+  return group;
 }

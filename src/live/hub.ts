@@ -9,7 +9,11 @@ import { isFollowable } from './followable.ts';
 import { createGroup, type Group } from './group.ts';
 import { Member } from './member.ts';
 import type { Room } from './outlet.ts';
+import { createResults } from './results.ts';
 import { sharedVariables } from './shared-variables.ts';
+
+/** How much memory kept results may take, in bytes: some ten thousand usual ones. */
+const MAX_KEPT = 8 * 1024 * 1024;
 
 export interface HubOptions {
   /** Everything of a caller that a result can depend on, as text. */
@@ -42,6 +46,7 @@ interface Shared {
 export function createHub({ maskError, rightsOf }: HubOptions): Hub {
   const groups = new WeakMap<DocumentNode, Map<string, Shared>>();
   const variables = new WeakMap<DocumentNode, readonly string[]>();
+  const results = createResults(MAX_KEPT);
 
   function keyOf({ contextValue, document, operationName, variableValues }: ExecutionArgs): string {
     const names = variables.get(document) ?? sharedVariables(document);
@@ -54,7 +59,7 @@ export function createHub({ maskError, rightsOf }: HubOptions): Hub {
     const ofDocument = groups.get(args.document) ?? new Map<string, Shared>();
     groups.set(args.document, ofDocument);
     const key = keyOf(args);
-    const shared = ofDocument.get(key) ?? { group: createGroup(args, maskError), members: 0 };
+    const shared = ofDocument.get(key) ?? { group: createGroup({ args, maskError, results }), members: 0 };
     ofDocument.set(key, shared);
     shared.members += 1;
     return {

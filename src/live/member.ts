@@ -1,6 +1,6 @@
-import { MessageType } from 'graphql-ws';
 import type { Change, ChangeSink, Followable } from './followable.ts';
 import type { Group } from './group.ts';
+import { headOf, nextMessage } from './next-message.ts';
 import type { Room } from './outlet.ts';
 
 type Done = IteratorResult<never, undefined>;
@@ -33,7 +33,7 @@ export class Member implements AsyncIterableIterator<never, undefined, undefined
 
   constructor(options: MemberOptions) {
     this.#options = options;
-    this.#head = `{"id":${JSON.stringify(options.id)},"type":"${MessageType.Next}","payload":`;
+    this.#head = headOf(options.id);
   }
 
   next(): Promise<Done> {
@@ -57,7 +57,7 @@ export class Member implements AsyncIterableIterator<never, undefined, undefined
   take(change: Change): void {
     const { group, outlet } = this.#options;
     outlet.hold();
-    outlet.send(`${this.#head}${group.render(change)}}`);
+    outlet.send(nextMessage(this.#head, group.render(change), outlet.isBehind));
   }
 
   flush(): void {

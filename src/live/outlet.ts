@@ -6,8 +6,11 @@ const FULL_AT = 64 * 1024;
 /** So few have to be left before it goes on. */
 const ROOM_AT = FULL_AT / 2;
 
+/** Messages are text, also those that are made as bytes. */
+const AS_TEXT = { binary: false };
+
 /** What a subscription needs of an outlet. */
-export type Room = Pick<Outlet, 'hold' | 'release' | 'isFull' | 'onRoom' | 'send'>;
+export type Room = Pick<Outlet, 'hold' | 'release' | 'isBehind' | 'isFull' | 'onRoom' | 'send'>;
 
 /** The way out to one client: knows how much waits for it, and says when there is room again. */
 export class Outlet {
@@ -17,6 +20,7 @@ export class Outlet {
   #whenRoom: (() => void)[] = [];
   #taken = 0;
   #isHeld = false;
+  #isBehind = false;
 
   constructor(socket: WebSocket, stream: Duplex) {
     this.#socket = socket;
@@ -28,11 +32,16 @@ export class Outlet {
     return this.#taken;
   }
 
+  /** Whether the client had not taken everything when this was held last. */
+  get isBehind(): boolean {
+    return this.#isBehind;
+  }
+
   /** `onTaken` is called when it has left; never when the client goes away before. */
-  send(message: string, onTaken?: () => void): void {
-    if (!onTaken) this.#socket.send(message, this.#sent);
+  send(message: string | Buffer, onTaken?: () => void): void {
+    if (!onTaken) this.#socket.send(message, AS_TEXT, this.#sent);
     else
-      this.#socket.send(message, (error) => {
+      this.#socket.send(message, AS_TEXT, (error) => {
         this.#sent(error);
         if (!error) onTaken();
       });
@@ -42,6 +51,7 @@ export class Outlet {
   hold(): void {
     if (this.#isHeld) return;
     this.#isHeld = true;
+    this.#isBehind = this.#socket.bufferedAmount > 0;
     this.#stream.cork();
   }
 

@@ -17,7 +17,7 @@ import type { AnnouncedRecord } from './task.ts';
 import { createThrottle } from './throttle.ts';
 import { hasInvalidCharacters, type CreateInput } from './validate-input.ts';
 import { noSuchTask, watchTask } from './watch-task.ts';
-import { watchTasks } from './watch-tasks.ts';
+import { createWatchTasks } from './watch-tasks.ts';
 import type { Watch } from './watch.ts';
 
 /** What callers can do; every method sees only the tasks of `owner`. */
@@ -73,7 +73,7 @@ export function createTasks(ports: TaskPorts): Tasks {
     list: (owner, query) => listTasks(store, owner, query),
     watchOne: (owner, id, after) =>
       hasInvalidCharacters(id) ? Promise.reject(noSuchTask(id)) : watchTask(ports, owner, id, after),
-    watchAll: (owner, after) => watchTasks(ports, owner, after),
+    watchAll: createWatchTasks(ports),
     credits: () => provider.credits(),
 
     isToken: (taskId, token) => callbackAddress.isToken(taskId, token),

@@ -38,7 +38,9 @@ describe('a subscriber over WebSocket that stops reading', () => {
     hold.release();
 
     const other = await openGraphqlWs(gateway.graphqlUrl);
-    const othersWatch = other.subscribe({ query: REVISIONS, variables: { after: tasks.at(-1)?.revision } });
+    const othersWatch = other.subscribe({ query: REVISIONS, variables: { after: TASKS - 1 } });
+    // By then it has caught up, and is told of everything.
+    expect((await othersWatch.data()).tasksUpdated.revision).toBe(TASKS);
     const changes = await changeAll(store, tasks, 10);
     const others: number[] = [];
     while (others.length < changes) others.push((await othersWatch.data()).tasksUpdated.revision);

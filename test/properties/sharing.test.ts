@@ -22,7 +22,7 @@ const SEED = Number(process.env['SEED'] ?? 20_261_122);
 
 const READERS = [
   { readers: 'that keep up, and some that do not', stories: story, runs: runsOf(25), least: 'refusals' },
-  { readers: 'of which one is flooded', stories: floodStory, runs: runsOf(2), least: 'skippers' },
+  { readers: 'of which one is flooded', stories: floodStory, runs: runsOf(3), least: 'skippers' },
 ] as const;
 
 /** What the documents of these stories need, and more than a story takes. */

@@ -3,7 +3,7 @@ import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import type { AnnouncedRecord } from '../../src/tasks/task.ts';
 import { watchTask } from '../../src/tasks/watch-task.ts';
-import { watchTasks } from '../../src/tasks/watch-tasks.ts';
+import { createWatchTasks } from '../../src/tasks/watch-tasks.ts';
 import { startHeldGateway } from '../live/held-gateway.ts';
 import { OWNER, addTask, change } from '../live/stored-tasks.ts';
 
@@ -18,7 +18,7 @@ const collectGarbage = runInNewContext('gc') as () => void;
 test('watches whose reader takes nothing do not grow while changes happen, and lose nothing', async () => {
   const { ports, store } = await startHeldGateway();
   const tasks = await Promise.all(Array.from({ length: 5 }, () => addTask(store)));
-  const all = await watchTasks(ports, OWNER, 0);
+  const all = await createWatchTasks(ports)(OWNER, 0);
   for (const task of tasks) expect((await all.next()).value?.id).toBe(task.id);
   const [first] = tasks as [AnnouncedRecord];
   const one = await watchTask(ports, OWNER, first.id, null);

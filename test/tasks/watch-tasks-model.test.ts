@@ -1,21 +1,25 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { AnnouncedRecord } from '../../src/tasks/task.ts';
-import { watchTasks } from '../../src/tasks/watch-tasks.ts';
+import { createWatchTasks } from '../../src/tasks/watch-tasks.ts';
+import type { Watch } from '../../src/tasks/watch.ts';
 import { startHeldGateway, type HeldGateway } from '../live/held-gateway.ts';
 import type { Hold } from '../live/held-store.ts';
 import { addTask, change } from '../live/stored-tasks.ts';
 
 type Command =
   | { readonly kind: 'add' | 'change'; readonly count: number }
-  | { readonly kind: 'read'; readonly count: number }
+  | { readonly kind: 'read'; readonly who: number; readonly count: number }
   | { readonly kind: 'hold'; readonly when: 'holdRead' | 'holdAnswer' }
   | { readonly kind: 'release' };
+
+/** Of the same owner: they share what is read for them. */
+const WATCHERS = 3;
 
 // Below, at and above what a watch holds.
 const count = fc.constantFrom(1, 2, 99, 100, 101, 130);
 const changes = fc.record({ kind: fc.constantFrom('add' as const, 'change' as const), count });
-const reads = fc.record({ kind: fc.constant('read' as const), count });
+const reads = fc.record({ kind: fc.constant('read' as const), who: fc.nat({ max: WATCHERS - 1 }), count });
 const holds = fc.record({
   kind: fc.constant('hold' as const),
   when: fc.constantFrom('holdRead' as const, 'holdAnswer' as const),
@@ -33,31 +37,31 @@ const commandLists: fc.Arbitrary<readonly Command[]> = fc
   )
   .map((groups) => groups.flat());
 
-test('however changes, reads and a slow store fall together, each task is shown last in its newest state, all in order', async () => {
+test('however changes, reads and a slow store fall together, everybody is shown each task last in its newest state, all in order', async () => {
   const kit = await startHeldGateway();
+  const watchTasks = createWatchTasks(kit.ports);
   let run = 0;
   await fc.assert(
     fc.asyncProperty(commandLists, async (commands) => {
-      run += 1;
-      const { newest, seen } = await play(kit, `owner ${run}`, commands);
-      const revisions = seen.map(({ revision }) => revision);
-      expect(revisions).toEqual([...new Set(revisions)].sort((a, b) => a - b));
-      expect(new Map(seen.map(({ id, revision }) => [id, revision]))).toEqual(newest);
+      const owner = `owner ${(run += 1)}`;
+      const watches = await Promise.all(Array.from({ length: WATCHERS }, () => watchTasks(owner, 0)));
+      const { newest, shown } = await play(kit, owner, watches.map(readOnDemand), commands);
+      for (const seen of shown) {
+        const revisions = seen.map(({ revision }) => revision);
+        expect(revisions).toEqual([...new Set(revisions)].sort((a, b) => a - b));
+        expect(new Map(seen.map(({ id, revision }) => [id, revision]))).toEqual(newest);
+      }
     }),
     { numRuns: 40 },
   );
 }, 60_000);
 
-/** Plays the commands to a watcher from the beginning, and lets it read until it has seen the very last change. */
-async function play({ held, ports, store }: HeldGateway, owner: string, commands: readonly Command[]) {
-  const tasks: AnnouncedRecord[] = [];
+/** One reader, which reads in the background as many states as it is told to. */
+function readOnDemand(watch: Watch) {
   const seen: AnnouncedRecord[] = [];
-  const holds: Hold[] = [];
-  const watch = await watchTasks(ports, owner, 0);
   let wanted = 0;
   let reading = Promise.resolve();
 
-  // One reader, which reads in the background as many states as it was told to.
   const readOn = async (): Promise<void> => {
     while (wanted > 0) {
       wanted -= 1;
@@ -66,10 +70,35 @@ async function play({ held, ports, store }: HeldGateway, owner: string, commands
       seen.push(value);
     }
   };
-  const read = (states: number): void => {
+  const read = (states: number): Promise<void> => {
     wanted += states;
     reading = reading.then(readOn);
+    return reading;
   };
+
+  return {
+    read,
+    /** Reads nothing more than what it may be waiting for. */
+    rest: () => (wanted = 0),
+    /** Has it read until it has seen the very last change. */
+    async readAll(last: number): Promise<readonly AnnouncedRecord[]> {
+      await reading;
+      while (seen.at(-1)?.revision !== last) await read(1);
+      await watch.return();
+      return seen;
+    },
+  };
+}
+
+/** Plays the commands to watchers from the beginning, and lets them read until they have seen the very last change. */
+async function play(
+  { held, store }: HeldGateway,
+  owner: string,
+  readers: readonly ReturnType<typeof readOnDemand>[],
+  commands: readonly Command[],
+) {
+  const tasks: AnnouncedRecord[] = [];
+  const holds: Hold[] = [];
   const add = async (amount: number): Promise<void> => {
     tasks.push(...(await Promise.all(Array.from({ length: amount }, () => addTask(store, { owner })))));
   };
@@ -80,20 +109,18 @@ async function play({ held, ports, store }: HeldGateway, owner: string, commands
       await Promise.all(
         tasks.slice(0, command.count).map(async (task, index) => (tasks[index] = await change(store, task))),
       );
-    else if (command.kind === 'read') read(command.count);
+    else if (command.kind === 'read') void readers[command.who]?.read(command.count);
     else if (command.kind === 'hold') holds.push(held[command.when]('changesAfter'));
     else holds.shift()?.release();
   }
 
   for (const { release } of holds) release();
-  wanted = 0;
-  // Also ends the one read that may still be waiting.
+  for (const { rest } of readers) rest();
+  // Also ends the reads that may still be waiting.
   await add(1);
-  await reading;
-  while (seen.at(-1)?.revision !== tasks.at(-1)?.revision) {
-    read(1);
-    await reading;
-  }
-  await watch.return();
-  return { seen, newest: new Map(tasks.map(({ id, revision }) => [id, revision])) };
+  const last = tasks.at(-1)?.revision ?? 0;
+  return {
+    shown: await Promise.all(readers.map((reader) => reader.readAll(last))),
+    newest: new Map(tasks.map(({ id, revision }) => [id, revision])),
+  };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { AnnouncedRecord } from '../../src/tasks/task.ts';
-import { watchTasks } from '../../src/tasks/watch-tasks.ts';
+import { createWatchTasks } from '../../src/tasks/watch-tasks.ts';
 import type { Watch } from '../../src/tasks/watch.ts';
 import { startHeldGateway } from '../live/held-gateway.ts';
 import { OWNER, addTask, change } from '../live/stored-tasks.ts';
@@ -11,7 +11,7 @@ describe('watching all tasks', () => {
   test('without `after` shows only what changes from now on', async () => {
     const { ports, store } = await startHeldGateway();
     const [first] = await addTasks(store, 3);
-    const watch = await watchTasks(ports, OWNER, null);
+    const watch = await createWatchTasks(ports)(OWNER, null);
     const next = watch.next();
     await staysPending(next);
     const changed = await change(store, first, { state: 'QUEUING' });
@@ -22,7 +22,7 @@ describe('watching all tasks', () => {
     const { held, ports, store } = await startHeldGateway();
     await addTasks(store, 3);
     const gap = held.holdAnswer('newestRevision');
-    const watching = watchTasks(ports, OWNER, null);
+    const watching = createWatchTasks(ports)(OWNER, null);
     await gap.reached;
     const added = await addTask(store);
     gap.release();
@@ -34,7 +34,7 @@ describe('watching all tasks', () => {
     async (hold) => {
       const { held, ports, store } = await startHeldGateway();
       const tasks = await addTasks(store, 3);
-      const watch = await watchTasks(ports, OWNER, 0);
+      const watch = await createWatchTasks(ports)(OWNER, 0);
       const gap = held[hold]('changesAfter');
       const first = watch.next();
       await gap.reached;
@@ -54,7 +54,7 @@ describe('watching all tasks', () => {
     async (count) => {
       const { ports, store } = await startHeldGateway();
       const tasks = await addTasks(store, count);
-      const watch = await watchTasks(ports, OWNER, 0);
+      const watch = await createWatchTasks(ports)(OWNER, 0);
       const seen = await take(watch, count);
       expect(seen.map(({ revision }) => revision)).toEqual(tasks.map(({ revision }) => revision));
       const live = await addTask(store);
@@ -67,7 +67,7 @@ describe('watching all tasks', () => {
     const [first, second, third] = await addTasks(store, 3);
     const queuing = await change(store, first, { state: 'QUEUING' });
     const generating = await change(store, queuing, { state: 'GENERATING' });
-    const seen = await take(await watchTasks(ports, OWNER, 0), 3);
+    const seen = await take(await createWatchTasks(ports)(OWNER, 0), 3);
     expect(seen.map(({ id }) => id)).toEqual([second.id, third.id, first.id]);
     expect(seen.at(-1)?.revision).toBe(generating.revision);
   });
@@ -77,7 +77,7 @@ describe('watching all tasks', () => {
     async (hold) => {
       const { held, ports, store } = await startHeldGateway();
       await addTasks(store, 5);
-      const watch = await watchTasks(ports, OWNER, 0);
+      const watch = await createWatchTasks(ports)(OWNER, 0);
       const gap = held[hold]('changesAfter');
       const first = watch.next();
       await gap.reached;
@@ -94,10 +94,40 @@ describe('watching all tasks', () => {
     },
   );
 
+  test('of many who catch up with the same at the same time reads each page once', async () => {
+    const { held, ports, store } = await startHeldGateway();
+    const tasks = await addTasks(store, 250);
+    const watchTasks = createWatchTasks(ports);
+    const seen = await Promise.all(
+      Array.from({ length: 30 }, async (_, after) => {
+        const { revisions } = followAll(await watchTasks(OWNER, after), tasks.at(-1)?.revision);
+        return [after, await revisions] as const;
+      }),
+    );
+    const all = tasks.map(({ revision }) => revision);
+    for (const [after, revisions] of seen) expect(revisions).toEqual(all.slice(after));
+    expect(held.reads('changesAfter')).toBe(3);
+  });
+
+  test('of many who catch up brings no more than one page in a turn of the event loop', async () => {
+    const { ports, store } = await startHeldGateway();
+    const last = (await addTasks(store, 250)).at(-1)?.revision;
+    const watchTasks = createWatchTasks(ports);
+    const watches = await Promise.all(Array.from({ length: 10 }, () => watchTasks(OWNER, 0)));
+    const followed = watches.map((watch) => followAll(watch, last));
+    const pages = (): number => followed.reduce((sum, { flushes }) => sum + flushes(), 0);
+    for (let brought = 0; brought < 30;) {
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(pages() - brought).toBeLessThan(2);
+      brought = pages();
+    }
+    await Promise.all(followed.map(({ revisions }) => revisions));
+  });
+
   test('shows nothing of other owners', async () => {
     const { ports, store } = await startHeldGateway();
     await addTask(store, { owner: 'somebody else' });
-    const watch = await watchTasks(ports, OWNER, 0);
+    const watch = await createWatchTasks(ports)(OWNER, 0);
     const next = watch.next();
     await addTask(store, { owner: 'somebody else' });
     const mine = await addTask(store);
@@ -107,7 +137,7 @@ describe('watching all tasks', () => {
   test('detaches at once when it is ended while a page is read', async () => {
     const { held, ports, store } = await startHeldGateway();
     await addTask(store);
-    const watch = await watchTasks(ports, OWNER, 0);
+    const watch = await createWatchTasks(ports)(OWNER, 0);
     const gap = held.holdAnswer('changesAfter');
     const next = watch.next();
     await gap.reached;
@@ -120,7 +150,7 @@ describe('watching all tasks', () => {
   test('a store that fails while it catches up ends it with that error and detaches it', async () => {
     const { held, ports, store } = await startHeldGateway();
     await addTasks(store, 150);
-    const watch = await watchTasks(ports, OWNER, 0);
+    const watch = await createWatchTasks(ports)(OWNER, 0);
     const failure = new Error('the disk is gone');
     held.pass('changesAfter');
     held.fail('changesAfter', failure);
@@ -132,7 +162,7 @@ describe('watching all tasks', () => {
   test.each([-1, 4])('refuses an `after` that was never given: %i', async (after) => {
     const { ports, store } = await startHeldGateway();
     await addTasks(store, 3);
-    await expect(watchTasks(ports, OWNER, after)).rejects.toMatchObject({ code: 'BAD_USER_INPUT' });
+    await expect(createWatchTasks(ports)(OWNER, after)).rejects.toMatchObject({ code: 'BAD_USER_INPUT' });
     expect(ports.feed.size()).toBe(0);
   });
 });
@@ -143,6 +173,27 @@ type AtLeastThree = [AnnouncedRecord, AnnouncedRecord, AnnouncedRecord, ...Annou
 async function addTasks(store: TaskStore, count: number): Promise<AtLeastThree> {
   const added = await Promise.all(Array.from({ length: count }, () => addTask(store)));
   return added.sort((a, b) => a.revision - b.revision) as AtLeastThree;
+}
+
+/** Has a watch bring everything up to a revision to a sink that is never full. */
+function followAll(watch: Watch, last: number | undefined) {
+  let flushes = 0;
+  const revisions = new Promise<readonly number[]>((resolve, reject) => {
+    const seen: number[] = [];
+    const following = watch.follow({
+      take: ({ revision }) => seen.push(revision),
+      flush: () => {
+        flushes += 1;
+        if (seen.at(-1) !== last) return;
+        following.stop();
+        resolve(seen);
+      },
+      isFull: () => false,
+      end: () => undefined,
+      fail: reject,
+    });
+  });
+  return { revisions, flushes: () => flushes };
 }
 
 async function take(watch: Watch, count: number): Promise<readonly AnnouncedRecord[]> {

@@ -1,0 +1,99 @@
+import { describe, expect, test } from 'vitest';
+import type { Page } from '../../src/tasks/change-source.ts';
+import { createSharedPages } from '../../src/tasks/shared-pages.ts';
+import { createTurns } from '../../src/tasks/turns.ts';
+import { staysPending } from '../support/absence.ts';
+import { scriptedSource } from './scripted-source.ts';
+
+/** Pages that the test answers the reads for. */
+function share() {
+  const { nextRead, source } = scriptedSource();
+  const read = createSharedPages((after) => source.read(after), createTurns());
+  return {
+    nextRead,
+    read: async (after: number): Promise<readonly number[]> => revisionsOf(await read(after)),
+  };
+}
+
+function revisionsOf({ changes }: Page): readonly number[] {
+  return changes.map(({ revision }) => revision);
+}
+
+describe('readers of the same changes', () => {
+  test('who ask before it is read get one page, each from its own place on', async () => {
+    const { nextRead, read } = share();
+    const pages = Promise.all([read(0), read(2), read(0), read(3), read(1)]);
+    (await nextRead()).answer([1, 2, 4, 5], { hasMore: true });
+    expect(await pages).toEqual([
+      [1, 2, 4, 5],
+      [4, 5],
+      [1, 2, 4, 5],
+      [4, 5],
+      [2, 4, 5],
+    ]);
+    await staysPending(nextRead());
+  });
+
+  test('who ask while it is read get a page of their own: theirs may have changed since', async () => {
+    const { nextRead, read } = share();
+    const early = read(0);
+    const first = await nextRead();
+    const late = read(0);
+    first.answer([1]);
+    expect(await early).toEqual([1]);
+    (await nextRead()).answer([1, 2]);
+    expect(await late).toEqual([1, 2]);
+  });
+
+  test('whose place a page does not cover are read for in their turn', async () => {
+    const { nextRead, read } = share();
+    const pages = Promise.all([read(5), read(9), read(2), read(7)]);
+    const first = await nextRead();
+    expect(first.after).toBe(5);
+    first.answer([6, 7], { hasMore: true });
+    const second = await nextRead();
+    expect(second.after).toBe(9);
+    second.answer([]);
+    const third = await nextRead();
+    expect(third.after).toBe(2);
+    third.answer([4, 6, 7, 8]);
+    expect(await pages).toEqual([[6, 7], [], [4, 6, 7, 8], [8]]);
+  });
+
+  test('who have it all get the empty end of a page that has no more', async () => {
+    const { nextRead, read } = share();
+    const pages = Promise.all([read(0), read(2)]);
+    (await nextRead()).answer([1, 2]);
+    expect(await pages).toEqual([[1, 2], []]);
+  });
+
+  test('who had asked by then are all told of a read that fails, and who asks later is read for', async () => {
+    const { nextRead, read } = share();
+    const told = Promise.allSettled([read(0), read(9)]);
+    const failing = await nextRead();
+    const late = read(0);
+    failing.fail(new Error('away'));
+    expect((await told).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    (await nextRead()).answer([1]);
+    expect(await late).toEqual([1]);
+  });
+
+  test('are given it in different turns of the event loop', async () => {
+    const { nextRead, read } = share();
+    let turn = 0;
+    const given: number[] = [];
+    const pages = Promise.all(
+      Array.from({ length: 20 }, async () => {
+        await read(0);
+        given.push(turn);
+      }),
+    );
+    (await nextRead()).answer([1]);
+    while (given.length < 20) {
+      await new Promise((resolve) => setImmediate(resolve));
+      turn += 1;
+    }
+    await pages;
+    expect(new Set(given).size).toBe(20);
+  });
+});

@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest';
+import { createTurns } from '../../src/tasks/turns.ts';
+
+/** Lets steps in that note their names; each worker has as many as it is given. Returns the names, turn by turn. */
+async function turnsOf(workers: Readonly<Record<string, number>>): Promise<readonly string[]> {
+  const letIn = createTurns();
+  const turns: string[] = [];
+  let left = 0;
+  for (const [name, steps] of Object.entries(workers)) {
+    let remaining = steps;
+    left += steps;
+    letIn(() => {
+      turns.push(`${turns.pop() ?? ''}${name}`);
+      left -= 1;
+      return (remaining -= 1) > 0;
+    });
+  }
+  while (left > 0) {
+    turns.push('');
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return turns;
+}
+
+test('work of many is done one step in each turn of the event loop, by turns', async () => {
+  expect(await turnsOf({ a: 3, b: 1, c: 2 })).toEqual(['a', 'b', 'c', 'a', 'c', 'a']);
+});
+
+test('work that comes again is done again', async () => {
+  const letIn = createTurns();
+  for (let time = 0; time < 3; time += 1)
+    await new Promise<void>((resolve) => {
+      letIn(() => {
+        resolve();
+        return false;
+      });
+    });
+});
