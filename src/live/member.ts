@@ -1,6 +1,6 @@
 import type { Change, ChangeSink, Followable } from './followable.ts';
 import type { Group } from './group.ts';
-import { headOf, nextMessage } from './next-message.ts';
+import { headOf, nextFrame } from './next-frame.ts';
 import type { Room } from './outlet.ts';
 
 type Done = IteratorResult<never, undefined>;
@@ -26,7 +26,7 @@ export interface MemberOptions {
 export class Member implements AsyncIterableIterator<never, undefined, undefined>, ChangeSink {
   readonly #options: MemberOptions;
   /** What stands before each result. */
-  readonly #head: string;
+  readonly #head: Buffer;
   #following: ReturnType<Followable['follow']> | null = null;
   #reader: { readonly resolve: (done: Done) => void; readonly reject: (error: Error) => void } | null = null;
   #isOver = false;
@@ -57,7 +57,7 @@ export class Member implements AsyncIterableIterator<never, undefined, undefined
   take(change: Change): void {
     const { group, outlet } = this.#options;
     outlet.hold();
-    outlet.send(nextMessage(this.#head, group.render(change), outlet.isBehind));
+    outlet.sendFrame(nextFrame(this.#head, group.render(change), outlet.isBehind));
   }
 
   flush(): void {

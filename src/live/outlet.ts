@@ -6,11 +6,8 @@ const FULL_AT = 64 * 1024;
 /** So few have to be left before it goes on. */
 const ROOM_AT = FULL_AT / 2;
 
-/** Messages are text, also those that are made as bytes. */
-const AS_TEXT = { binary: false };
-
 /** What a subscription needs of an outlet. */
-export type Room = Pick<Outlet, 'hold' | 'release' | 'isBehind' | 'isFull' | 'onRoom' | 'send'>;
+export type Room = Pick<Outlet, 'hold' | 'release' | 'isBehind' | 'isFull' | 'onRoom' | 'sendFrame'>;
 
 /** The way out to one client: knows how much waits for it, and says when there is room again. */
 export class Outlet {
@@ -38,13 +35,19 @@ export class Outlet {
   }
 
   /** `onTaken` is called when it has left; never when the client goes away before. */
-  send(message: string | Buffer, onTaken?: () => void): void {
-    if (!onTaken) this.#socket.send(message, AS_TEXT, this.#sent);
-    else
-      this.#socket.send(message, AS_TEXT, (error) => {
-        this.#sent(error);
-        if (!error) onTaken();
-      });
+  send(message: string, onTaken?: () => void): void {
+    this.#socket.send(message, (error) => {
+      this.#sent(error);
+      if (!error) onTaken?.();
+    });
+  }
+
+  /**
+   * Sends a WebSocket frame that is ready, past what ws does for each message. Its order among other messages is kept,
+   * because ws itself holds none back as long as nothing is compressed.
+   */
+  sendFrame(frame: Buffer): void {
+    if (this.#isOpen()) this.#stream.write(frame, this.#sent);
   }
 
   /** Has all that is sent until `release` leave in one go. */
@@ -62,13 +65,15 @@ export class Outlet {
   }
 
   isFull(): boolean {
+    // Nothing more is sent to a client from which we have taken leave.
+    if (!this.#isOpen()) return true;
     if (this.#socket.bufferedAmount < FULL_AT) return false;
     // What is held back was not offered to the client yet.
     this.release();
     return this.#socket.bufferedAmount >= FULL_AT;
   }
 
-  /** Calls `run` once there is room; never when the client goes away before. */
+  /** Calls `run` once there is room; never when the client goes away before, or is sent away. */
   onRoom(run: () => void): void {
     this.#whenRoom.push(run);
   }
@@ -78,9 +83,13 @@ export class Outlet {
     // A closing socket: its `close` ends what would have gone on.
     if (error) return;
     this.#taken += 1;
-    if (this.#whenRoom.length === 0 || this.#socket.bufferedAmount > ROOM_AT) return;
+    if (this.#whenRoom.length === 0 || !this.#isOpen() || this.#socket.bufferedAmount > ROOM_AT) return;
     const waiting = this.#whenRoom;
     this.#whenRoom = [];
     for (const run of waiting) run();
   };
+
+  #isOpen(): boolean {
+    return this.#socket.readyState === this.#socket.OPEN;
+  }
 }

@@ -91,10 +91,15 @@ function createRoom(send: (message: string) => void = () => undefined): Room {
     isBehind: false,
     isFull: () => false,
     onRoom: () => undefined,
-    send: (message) => {
-      send(message.toString());
+    sendFrame: (frame) => {
+      send(textIn(frame));
     },
   };
+}
+
+/** The payload of a short WebSocket frame. */
+function textIn(frame: Buffer): string {
+  return frame.toString('utf8', (frame[1] ?? 0) <= 125 ? 2 : 4);
 }
 
 /** Begins a subscription as the protocol does; returns what it sends. */

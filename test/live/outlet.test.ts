@@ -1,11 +1,8 @@
 import { once } from 'node:events';
-import type { IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
-import { WebSocket, WebSocketServer } from 'ws';
-import { Outlet } from '../../src/live/outlet.ts';
-import { onTestEnd } from '../support/leftovers.ts';
+import { headOf, nextFrame } from '../../src/live/next-frame.ts';
 import { eventually } from './eventually.ts';
+import { startPair } from './pair.ts';
 
 test('an outlet whose client has not taken everything says so, until it has', async () => {
   const { client, outlet, served } = await startPair();
@@ -25,32 +22,31 @@ test('an outlet whose client has not taken everything says so, until it has', as
   expect(isBehind()).toBe(false);
 });
 
-test('what an outlet sends is text, also when it is given as bytes', async () => {
+test('messages and frames that are ready arrive in the order in which they were sent', async () => {
   const { client, outlet } = await startPair();
-  outlet.send('a');
-  outlet.send(Buffer.from('雪'));
-  const messages: unknown[] = [];
-  client.on('message', (data: Buffer, isBinary) => messages.push([data.toString(), isBinary]));
-  await eventually('both have come', () => messages.length === 2);
-  expect(messages).toEqual([
-    ['a', false],
-    ['雪', false],
-  ]);
+  const messages: string[] = [];
+  client.on('message', (data: Buffer) => messages.push(data.toString()));
+  const frame = (word: string): Buffer => nextFrame(headOf('1'), Buffer.from(`"${word}"`), false);
+  outlet.send('one');
+  outlet.sendFrame(frame('two'));
+  outlet.hold();
+  outlet.send('three');
+  outlet.sendFrame(frame('four'));
+  outlet.send('five');
+  outlet.release();
+  await eventually('all have come', () => messages.length === 5);
+  const next = (word: string): string => JSON.stringify({ id: '1', type: 'next', payload: word });
+  expect(messages).toEqual(['one', next('two'), 'three', next('four'), 'five']);
+  expect(outlet.taken).toBe(5);
 });
 
-/** An outlet and its client, over a real connection. */
-async function startPair() {
-  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
-  await once(server, 'listening');
-  const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
-  const [[served, request]] = (await Promise.all([once(server, 'connection'), once(client, 'open')])) as [
-    [WebSocket, IncomingMessage],
-    [],
-  ];
-  onTestEnd(() => {
-    client.terminate();
-    served.terminate();
-    server.close();
-  });
-  return { client, outlet: new Outlet(served, request.socket), served };
-}
+test('after the end of a connection was announced no frame is sent', async () => {
+  const { client, outlet, served } = await startPair();
+  const messages: unknown[] = [];
+  client.on('message', (data) => messages.push(data));
+  const closed = once(client, 'close');
+  served.close(1001, 'bye');
+  outlet.sendFrame(nextFrame(headOf('1'), Buffer.from('1'), false));
+  expect((await closed)[0]).toBe(1001);
+  expect(messages).toEqual([]);
+});
