@@ -75,9 +75,9 @@ export function createWriterQueue(
   let running: Promise<void> | null = null;
 
   async function runAll(): Promise<void> {
-    // Everything that arrives in this turn of the event loop shares the first commit.
-    await new Promise((resolve) => setImmediate(resolve));
     while (waiting.length > 0) {
+      // Everything that arrives in one turn of the event loop shares a commit, what those who were answered write next as well.
+      await new Promise((resolve) => setImmediate(resolve));
       const batch = waiting.slice(0, MAX_BATCH);
       waiting = waiting.slice(MAX_BATCH);
       await commitAll(batch);
