@@ -1,6 +1,6 @@
 import type { TaskUpdate } from './apply-update.ts';
 import { amendTask, changeTask, updated } from './change-task.ts';
-import { checkInterval } from './check-interval.ts';
+import { nextCheckTime } from './next-check-time.ts';
 import type { TaskPorts } from './ports.ts';
 import type { QueryAnswer } from './provider.ts';
 import { settleSubmission, submissionUnknown } from './settle-submission.ts';
@@ -68,7 +68,7 @@ async function ask(ports: TaskPorts, record: TaskRecord, providerTaskId: string)
       ? answer.update
       : { state: 'WAITING' as const, providerTaskId, creditsConsumed: null };
   const changed = await changeTask(store, record.id, (current) =>
-    updated(current, update, now, now + checkInterval(current, now, timings)),
+    updated(current, update, now, nextCheckTime(current, now, timings)),
   );
   if (!changed || !isTerminal(changed.state)) await endOrAskLater(ports, record);
 
@@ -109,7 +109,7 @@ async function endOrAskLater(
     if (hasEnded(record)) return null;
     const isKnown = record.providerTaskId !== null || record.candidateProviderTaskId !== null;
     const giveUpAt = record.createdAt + timings.taskDeadline;
-    if (isKnown && now < giveUpAt) return Math.min(now + checkInterval(record, now, timings), giveUpAt);
+    if (isKnown && now < giveUpAt) return Math.min(nextCheckTime(record, now, timings), giveUpAt);
     return record.unknownSince === null
       ? whenOutcomeIsDue(ports, record)
       : record.unknownSince + timings.submissionGrace;

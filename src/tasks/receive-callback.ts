@@ -1,5 +1,5 @@
 import { amendTask, changeTask, updated } from './change-task.ts';
-import { checkInterval } from './check-interval.ts';
+import { nextCheckTime } from './next-check-time.ts';
 import type { TaskPorts } from './ports.ts';
 import type { QueryAnswer } from './provider.ts';
 import { hasEnded, type TaskRecord } from './task.ts';
@@ -43,7 +43,7 @@ export async function takeSignedReport(
   const changed = await changeTask(
     store,
     taskId,
-    (record) => updated(record, update, now, now + checkInterval(record, now, timings)),
+    (record) => updated(record, update, now, nextCheckTime(record, now, timings)),
     known,
   );
   if (answer.kind !== 'update') {

@@ -1,5 +1,5 @@
 import { amendTask, changeTask, updated } from './change-task.ts';
-import { checkInterval } from './check-interval.ts';
+import { nextCheckTime } from './next-check-time.ts';
 import type { ProviderErrorCode, TaskFailure } from './failure.ts';
 import type { TaskPorts } from './ports.ts';
 import type { CreateOutcome } from './provider.ts';
@@ -32,7 +32,7 @@ async function accept(ports: TaskPorts, sent: TaskRecord, providerTaskId: string
   const changed = await changeTask(
     store,
     id,
-    (record) => updated(record, update, now, now + checkInterval(record, now, timings)),
+    (record) => updated(record, update, now, nextCheckTime(record, now, timings)),
     sent,
   );
   // Already concluded to be lost: the provider's word decides how it truly ended.

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkInterval } from '../../src/tasks/check-interval.ts';
+import { nextCheckTime } from '../../src/tasks/next-check-time.ts';
 import { DEFAULT_TIMINGS } from '../../src/tasks/timings.ts';
 
 const THEN = 1_763_798_400_000;
@@ -10,7 +10,7 @@ const MINUTE = 60 * SECOND;
 /** The interval of a task of this age; drawn many times, since chance has a part in it. */
 function draws(age: number): number[] {
   const task = { createdAt: THEN };
-  return Array.from({ length: 500 }, () => checkInterval(task, THEN + age, DEFAULT_TIMINGS));
+  return Array.from({ length: 500 }, () => nextCheckTime(task, THEN + age, DEFAULT_TIMINGS) - (THEN + age));
 }
 
 describe('the time until a task is checked again', () => {
@@ -21,25 +21,38 @@ describe('the time until a task is checked again', () => {
     ['5 min for one of 15 min', 15 * MINUTE, 5 * MINUTE],
     ['5 min for one of a day', 24 * 60 * MINUTE, 5 * MINUTE],
     ['5 s when the clock was set back', -60 * MINUTE, 5 * SECOND],
-  ])('is %s, give or take a fifth (at an age of %i ms)', (_, age, middle) => {
+  ])('is %s, give or take a fifth and half a second (at an age of %i ms)', (_, age, middle) => {
     const intervals = draws(age);
-    expect(Math.min(...intervals)).toBeGreaterThanOrEqual(0.8 * middle);
-    expect(Math.max(...intervals)).toBeLessThanOrEqual(1.2 * middle);
+    expect(Math.min(...intervals)).toBeGreaterThanOrEqual(0.8 * middle - 0.5 * SECOND);
+    expect(Math.max(...intervals)).toBeLessThanOrEqual(1.2 * middle + 0.5 * SECOND);
   });
 
   it('differs from task to task, so that those created together are not checked together', () => {
     const intervals = draws(10 * MINUTE);
-    expect(new Set(intervals).size).toBeGreaterThan(300);
+    expect(new Set(intervals).size).toBeGreaterThan(60);
     expect(Math.max(...intervals) - Math.min(...intervals)).toBeGreaterThan(0.3 * 200 * SECOND);
   });
 
-  it('is whole milliseconds between 4 s and 6 min at any age', () => {
+  it('ends at a whole second, which many share, and after 3.5 s to 6 min and a half second at any age', () => {
     fc.assert(
       fc.property(fc.integer({ min: -1e12, max: 1e12 }), (age) => {
-        const interval = checkInterval({ createdAt: THEN }, THEN + age, DEFAULT_TIMINGS);
-        expect(Number.isInteger(interval)).toBe(true);
-        expect(interval).toBeGreaterThanOrEqual(4 * SECOND);
-        expect(interval).toBeLessThanOrEqual(6 * MINUTE);
+        const at = nextCheckTime({ createdAt: THEN }, THEN + age, DEFAULT_TIMINGS);
+        expect(Math.abs(at % SECOND)).toBe(0);
+        expect(at - (THEN + age)).toBeGreaterThanOrEqual(3.5 * SECOND);
+        expect(at - (THEN + age)).toBeLessThanOrEqual(6 * MINUTE + 0.5 * SECOND);
+      }),
+    );
+  });
+
+  it('is in whole milliseconds and in the future, however short the intervals are', () => {
+    const bound = fc.integer({ min: 1, max: 1000 });
+    fc.assert(
+      fc.property(bound, bound, (one, other) => {
+        const checkIntervalMin = Math.min(one, other);
+        const checkIntervalMax = Math.max(one, other);
+        const at = nextCheckTime({ createdAt: THEN }, THEN, { checkIntervalMin, checkIntervalMax });
+        expect(Number.isInteger(at)).toBe(true);
+        expect(at).toBeGreaterThanOrEqual(THEN);
       }),
     );
   });
