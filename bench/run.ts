@@ -44,11 +44,11 @@ export async function runAll(world: World, options: Options, say: (line: string)
 async function* runScenario(
   world: World,
   { cases, name }: Scenario,
-  { isQuick, profiles, rounds }: Options,
+  { isQuick, profiles, rounds, subjects }: Options,
 ): AsyncGenerator<Sample> {
   for (const one of cases({ isQuick })) {
     for (let round = 1; round <= rounds; round += 1) {
-      for (const subject of one.subjects)
+      for (const subject of one.subjects.filter((name) => subjects?.includes(name) ?? true))
         yield await measure(world, one, { scenario: name, label: one.label, subject, round }, profiles);
     }
   }
