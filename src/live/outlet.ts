@@ -12,7 +12,7 @@ export type Room = Pick<Outlet, 'hold' | 'release' | 'isBehind' | 'isFull' | 'on
 /** The way out to one client: knows how much waits for it, and says when there is room again. */
 export class Outlet {
   readonly #socket: WebSocket;
-  /** The connection below the socket. */
+  /** The connection below the socket, which holds all that waits: ws itself holds nothing back. */
   readonly #stream: Duplex;
   #whenRoom: (() => void)[] = [];
   #taken = 0;
@@ -54,7 +54,7 @@ export class Outlet {
   hold(): void {
     if (this.#isHeld) return;
     this.#isHeld = true;
-    this.#isBehind = this.#socket.bufferedAmount > 0;
+    this.#isBehind = this.#stream.writableLength > 0;
     this.#stream.cork();
   }
 
@@ -67,10 +67,10 @@ export class Outlet {
   isFull(): boolean {
     // Nothing more is sent to a client from which we have taken leave.
     if (!this.#isOpen()) return true;
-    if (this.#socket.bufferedAmount < FULL_AT) return false;
+    if (this.#stream.writableLength < FULL_AT) return false;
     // What is held back was not offered to the client yet.
     this.release();
-    return this.#socket.bufferedAmount >= FULL_AT;
+    return this.#stream.writableLength >= FULL_AT;
   }
 
   /** Calls `run` once there is room; never when the client goes away before, or is sent away. */
@@ -83,7 +83,7 @@ export class Outlet {
     // A closing socket: its `close` ends what would have gone on.
     if (error) return;
     this.#taken += 1;
-    if (this.#whenRoom.length === 0 || !this.#isOpen() || this.#socket.bufferedAmount > ROOM_AT) return;
+    if (this.#whenRoom.length === 0 || !this.#isOpen() || this.#stream.writableLength > ROOM_AT) return;
     const waiting = this.#whenRoom;
     this.#whenRoom = [];
     for (const run of waiting) run();
