@@ -75,26 +75,31 @@ const nextInTurn = prepared((db, values: Values & { readonly count: number }) =>
     .selectFrom(
       sendable(db, values)
         .where('submit_at', '<=', values.now)
-        .select(({ selectFrom }) => [
+        .select((eb) => [
           'id',
           'owner',
-          'created_at',
           sql<number>`row_number() over (partition by owner order by created_at, id)`.as('turn'),
-          selectFrom('slots')
-            .where('kind', '=', 'create')
-            .whereRef('slots.owner', '=', 'tasks.owner')
-            .select(({ fn }) => fn.coalesce(fn.max('slots.id'), sql<number>`0`).as('served'))
-            .as('served'),
+          sql<number>`min(created_at) over (partition by owner)`.as('since'),
+          lastServed(eb).as('served'),
         ])
         .as('waiting'),
     )
     .select(['id', 'owner'])
     .orderBy('turn')
     .orderBy('served')
-    .orderBy('created_at')
-    .orderBy('id')
+    // Of the owner and not of the task: so it is the same order whether turns are taken one by one or many at a time.
+    .orderBy('since')
+    .orderBy('owner')
     .limit(values.count),
 );
+
+/** When the owner of a task had a turn last: the id of a slot. */
+export function lastServed({ selectFrom }: ExpressionBuilder<Database, 'tasks'>) {
+  return selectFrom('slots')
+    .where('kind', '=', 'create')
+    .whereRef('slots.owner', '=', 'tasks.owner')
+    .select(({ fn }) => fn.coalesce(fn.max('slots.id'), sql<number>`0`).as('served'));
+}
 
 /** Nothing when somebody else set the mark first: then it is theirs to send. */
 const mark = prepared((db, { attempt, checkAt, id, now }: Values & { readonly id: string }) =>
