@@ -8,6 +8,7 @@ import { createCallbackAddress } from '../tasks/callback-address.ts';
 import { systemClock, type Clock } from '../tasks/clock.ts';
 import { createFeed } from '../tasks/feed.ts';
 import { createOutcomes } from '../tasks/outcomes.ts';
+import { createPace } from '../tasks/pace.ts';
 import type { TaskPorts } from '../tasks/ports.ts';
 import type { Timings } from '../tasks/timings.ts';
 import { VERSION } from '../version.ts';
@@ -82,6 +83,7 @@ export async function openTaskPorts(
     processId,
     newTaskId,
     timings,
+    pace: createPace({ clock, store, timings }),
   };
   return overrides.wrap?.(ports) ?? ports;
 }

@@ -22,6 +22,7 @@ export const ProviderErrorCodeEnum = builder.enumType('ProviderErrorCode', {
       'The answer to the create call was lost and no callback came: it may have been charged. Look at the ' +
       "provider's log before you try again.",
     EXPIRED: 'No final state came within the deadline. The video may still come, and may have been charged.',
+    CANCELLED: 'Cancelled by `cancelTask` before it was sent: nothing was charged.',
     UNKNOWN: 'Anything else; `providerCode` and `message` carry what the provider said.',
   }),
 });

@@ -23,6 +23,8 @@ export interface TaskTable {
   readonly created_at: Integer;
   readonly updated_at: Integer;
   readonly completed_at: NullableInteger;
+  readonly expected_at: NullableInteger;
+  readonly timeline: string;
   readonly idempotency_key: string | null;
   readonly input_hash: string;
   readonly submit_lease_by: string | null;

@@ -3,6 +3,7 @@ import type { Dialect } from './connections.ts';
 import { tasksMigration } from './migrations/0001-tasks.ts';
 import { creationsMigration } from './migrations/0002-creations.ts';
 import { attemptsMigration } from './migrations/0003-attempts.ts';
+import { courseMigration } from './migrations/0004-course.ts';
 import { StoreFormError } from './store-form-error.ts';
 
 /** Each runs once on every store, in the order of its name; one that was released is never edited. */
@@ -10,6 +11,7 @@ const migrations = (dialect: Dialect) => ({
   '0001-tasks': tasksMigration(dialect),
   '0002-creations': creationsMigration,
   '0003-attempts': attemptsMigration,
+  '0004-course': courseMigration,
 });
 
 /**

@@ -1,14 +1,19 @@
-import { sql, type Kysely } from 'kysely';
+import { sql, type Kysely, type Selectable } from 'kysely';
 import type { TaskStore } from '../tasks/store.ts';
 import type { AnnouncedRecord } from '../tasks/task.ts';
+import type { TimelineEntry } from '../tasks/timeline.ts';
 import { available } from './available.ts';
-import type { Database } from './database.ts';
+import type { Database, TaskTable } from './database.ts';
 import type { KeptRecords } from './kept-records.ts';
 import { prepared } from './prepared.ts';
 import { toAnnounced, toRecord } from './record.ts';
+import { readQueue } from './queue.ts';
 import { waitsItsTurn } from './turns.ts';
 
-type RecordReads = Pick<TaskStore, 'get' | 'getByKey' | 'countWaiting' | 'ping'>;
+type RecordReads = Pick<
+  TaskStore,
+  'get' | 'getByKey' | 'countWaiting' | 'newestDurations' | 'queue' | 'ping'
+>;
 
 const byId = prepared((db, { id }: { readonly id: string }) =>
   db.selectFrom('tasks').selectAll().where('id', '=', id),
@@ -19,6 +24,9 @@ const waiting = prepared((db) =>
     .where(waitsItsTurn)
     .select(({ fn }) => fn.countAll<number | string>().as('count')),
 );
+
+/** In the text of the query, as in that of its index. */
+const DONE = sql.lit('SUCCESS' as const);
 
 /** What the task's life reads: hidden tasks too. */
 export function createRecordReads(db: Kysely<Database>, kept: KeptRecords): RecordReads {
@@ -46,11 +54,31 @@ export function createRecordReads(db: Kysely<Database>, kept: KeptRecords): Reco
         return Number(rows[0]?.count);
       }),
 
+    newestDurations: (limit) =>
+      available(async () => {
+        const rows = await tasks
+          .select(['timeline', 'created_at', 'completed_at'])
+          .where('state', '=', DONE)
+          .orderBy('completed_at', 'desc')
+          .limit(limit)
+          .execute();
+        return rows.map(durationOf);
+      }),
+
+    queue: (now) => available(() => readQueue(db, now)),
+
     ping: () =>
       available(async () => {
         await sql`select 1`.execute(db);
       }),
   };
+}
+
+/** From when the provider took it, where that is known. */
+function durationOf(row: Pick<Selectable<TaskTable>, 'timeline' | 'created_at' | 'completed_at'>): number {
+  const timeline = JSON.parse(row.timeline) as readonly TimelineEntry[];
+  const taken = timeline.find(({ state }) => state !== 'SUBMITTING');
+  return Number(row.completed_at) - (taken?.at ?? Number(row.created_at));
 }
 
 /** Visible tasks of all owners that changed after a revision, each in its newest state, in order of revision. */

@@ -1,6 +1,7 @@
 import type { Insertable, Selectable, Updateable } from 'kysely';
 import type { TaskFailure } from '../tasks/failure.ts';
 import { isAnnounced, type AnnouncedRecord, type TaskRecord, type Video } from '../tasks/task.ts';
+import type { TimelineEntry } from '../tasks/timeline.ts';
 import type { TaskTable } from './database.ts';
 
 type TaskRow = Selectable<TaskTable>;
@@ -33,6 +34,8 @@ export function mutableColumns(record: TaskRecord) {
     credits_consumed: record.creditsConsumed,
     updated_at: record.updatedAt,
     completed_at: record.completedAt,
+    expected_at: record.expectedAt,
+    timeline: JSON.stringify(record.timeline),
     idempotency_key: record.idempotencyKey,
     submit_lease_by: record.submitLeaseBy,
     submit_lease_until: record.submitLeaseUntil,
@@ -67,6 +70,8 @@ export function toRecord(row: TaskRow): TaskRecord {
     createdAt: Number(row.created_at),
     updatedAt: Number(row.updated_at),
     completedAt: toNumber(row.completed_at),
+    expectedAt: toNumber(row.expected_at),
+    timeline: JSON.parse(row.timeline) as readonly TimelineEntry[],
     idempotencyKey: row.idempotency_key,
     inputHash: row.input_hash,
     submitLeaseBy: row.submit_lease_by,

@@ -1,5 +1,6 @@
 import { isPresumed, type TaskFailure } from './failure.ts';
 import { isTerminal, rankOf, type Task } from './task.ts';
+import type { UpdateSource } from './timeline.ts';
 
 /** kie.ai promises a result for 24 hours at the least (its recordInfo page); other pages say 14 days. */
 const VIDEO_LIFETIME_MS = 24 * 60 * 60 * 1000;
@@ -22,19 +23,32 @@ export type TaskUpdate = UpdateBase &
 /** The part of a task that an update decides on. */
 export type Updatable = Pick<
   Task,
-  'state' | 'failure' | 'videos' | 'providerTaskId' | 'creditsConsumed' | 'updatedAt' | 'completedAt'
+  | 'state'
+  | 'failure'
+  | 'videos'
+  | 'providerTaskId'
+  | 'creditsConsumed'
+  | 'updatedAt'
+  | 'completedAt'
+  | 'timeline'
 >;
+
+/** When news came, in ms since the epoch, and from whom. */
+export interface Heard {
+  readonly at: number;
+  readonly source: UpdateSource;
+}
 
 /**
  * The one rule book for what may happen to a task. Returns the task after the update, or null when the update
  * says nothing new: it is a duplicate, late, or about another task of the provider's.
  * A task only moves up; SUCCESS and FAIL absorb, except that a FAIL concluded from silence gives way to a true ending.
- * `heardAt` is when the news came, in ms since the epoch; the times of a task never go back.
+ * The times of a task never go back.
  */
-export function applyUpdate<T extends Updatable>(task: T, update: TaskUpdate, heardAt: number): T | null {
+export function applyUpdate<T extends Updatable>(task: T, update: TaskUpdate, heard: Heard): T | null {
   if (isAboutAnother(task, update) || !isNews(task, update)) return null;
   // News may wait for the store, and another process's clock may be ahead of ours.
-  const now = Math.max(heardAt, task.updatedAt);
+  const now = Math.max(heard.at, task.updatedAt);
   const ended = isTerminal(update.state);
   return {
     ...task,
@@ -45,6 +59,7 @@ export function applyUpdate<T extends Updatable>(task: T, update: TaskUpdate, he
     failure: update.state === 'FAIL' ? update.failure : null,
     updatedAt: now,
     completedAt: ended ? now : null,
+    timeline: [...task.timeline, { state: update.state, at: now, source: heard.source }],
   };
 }
 

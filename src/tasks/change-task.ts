@@ -1,4 +1,5 @@
-import { applyUpdate, type TaskUpdate } from './apply-update.ts';
+import { applyUpdate, type Heard, type TaskUpdate } from './apply-update.ts';
+import type { Schedule } from './schedule.ts';
 import type { TaskStore } from './store.ts';
 import type { AnnouncedRecord, TaskRecord } from './task.ts';
 
@@ -42,21 +43,31 @@ async function compareAndSet<T>(
   }
 }
 
-/** What an update makes of a record, bookkeeping included; null when it says nothing new or the task was refused. */
+/**
+ * What an update makes of a record, bookkeeping included; null when it says nothing new or the task was refused. An update
+ * that ends it needs no plan.
+ */
 export function updated(
   record: TaskRecord,
   update: TaskUpdate,
-  now: number,
-  nextCheckAt: number,
+  heard: Heard,
+  plan: ((record: TaskRecord) => Schedule) | null,
 ): TaskRecord | null {
   if (record.refusal) return null;
-  const next = applyUpdate(record, update, now);
+  const next = applyUpdate(record, update, heard);
   if (!next) return null;
-  const ended = next.completedAt !== null;
+  const schedule = next.completedAt === null ? plan?.(record) : null;
   return {
     ...next,
     unknownSince: null,
     candidateProviderTaskId: null,
-    nextCheckAt: ended ? null : nextCheckAt,
+    expectedAt: schedule ? expectedAt(next, schedule) : null,
+    nextCheckAt: schedule?.nextCheckAt ?? null,
   };
+}
+
+/** When the video may be there: so long after the provider took the task as others took. */
+function expectedAt({ expectedAt: before, timeline }: TaskRecord, { duration }: Schedule): number | null {
+  const taken = timeline.find(({ state }) => state !== 'SUBMITTING');
+  return duration === null || !taken ? before : taken.at + duration;
 }

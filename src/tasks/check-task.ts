@@ -3,6 +3,7 @@ import { amendTask, changeTask, updated } from './change-task.ts';
 import { nextCheckTime } from './next-check-time.ts';
 import type { TaskPorts } from './ports.ts';
 import type { QueryAnswer } from './provider.ts';
+import { planner } from './schedule.ts';
 import { settleSubmission, submissionUnknown } from './settle-submission.ts';
 import { hasEnded, isTerminal, type TaskRecord } from './task.ts';
 import { startWorker, type Worker } from './worker.ts';
@@ -46,7 +47,7 @@ function whenOutcomeIsDue({ timings }: TaskPorts, record: TaskRecord): number | 
 }
 
 async function ask(ports: TaskPorts, record: TaskRecord, providerTaskId: string): Promise<void> {
-  const { callbackAddress, clock, log, provider, store, timings } = ports;
+  const { callbackAddress, clock, log, provider, store } = ports;
   const answer = await provider.queryTask(providerTaskId);
   const now = clock.now();
   if (isOfAnother(answer)) {
@@ -67,8 +68,9 @@ async function ask(ports: TaskPorts, record: TaskRecord, providerTaskId: string)
     answer.kind === 'update'
       ? answer.update
       : { state: 'WAITING' as const, providerTaskId, creditsConsumed: null };
+  const plan = await planner(ports);
   const changed = await changeTask(store, record.id, (current) =>
-    updated(current, update, now, nextCheckTime(current, now, timings)),
+    updated(current, update, { at: now, source: 'QUERY' }, plan),
   );
   if (!changed || !isTerminal(changed.state)) await endOrAskLater(ports, record);
 
@@ -92,7 +94,7 @@ async function endOrAskLater(
   const now = clock.now();
   const ended = await changeTask(store, checked.id, (record) => {
     const end = endByClock(ports, record, now);
-    return end && updated(record, end, now, now);
+    return end && updated(record, end, { at: now, source: 'GATEWAY' }, null);
   });
   if (ended) return;
   await amendTask(store, checked.id, (record) => {

@@ -116,6 +116,8 @@ function newRecord(ports: TaskPorts, owner: string, input: ValidInput, inputHash
     createdAt: now,
     updatedAt: now,
     completedAt: null,
+    expectedAt: null,
+    timeline: [{ state: 'SUBMITTING', at: now, source: 'GATEWAY' }],
     submitLeaseBy: ports.processId,
     submitLeaseUntil: now + ports.timings.createWait + ports.timings.submitLease,
     submitAt: now,

@@ -1,6 +1,6 @@
 /**
  * Everything that a submission or a generation can fail with: one vocabulary for callers.
- * The first thirteen stand for the provider's own codes, the last three for what only a gateway can know.
+ * The first thirteen stand for the provider's own codes, the others for what only a gateway can know.
  */
 export const PROVIDER_ERROR_CODES = [
   'UNAUTHORIZED',
@@ -18,6 +18,7 @@ export const PROVIDER_ERROR_CODES = [
   'UNKNOWN',
   'SUBMISSION_UNKNOWN',
   'EXPIRED',
+  'CANCELLED',
 ] as const;
 
 export type ProviderErrorCode = (typeof PROVIDER_ERROR_CODES)[number];
@@ -37,7 +38,8 @@ export function isRetryable(code: ProviderErrorCode): boolean {
     code === 'RATE_LIMITED' ||
     code === 'MAINTENANCE' ||
     code === 'UNREACHABLE' ||
-    code === 'GENERATION_FAILED'
+    code === 'GENERATION_FAILED' ||
+    code === 'CANCELLED'
   );
 }
 

@@ -3,6 +3,7 @@ import type { Clock } from './clock.ts';
 import type { Feed } from './feed.ts';
 import type { Log } from './log.ts';
 import type { Outcomes } from './outcomes.ts';
+import type { Pace } from './pace.ts';
 import type { Provider } from './provider.ts';
 import type { TaskStore } from './store.ts';
 import type { Timings } from './timings.ts';
@@ -17,6 +18,7 @@ export interface TaskPorts {
   readonly clock: Clock;
   readonly log: Log;
   readonly timings: Timings;
+  readonly pace: Pace;
   /** Names this process among all that share the store. */
   readonly processId: string;
   /** An id that no task has, on any process. Those that are made one after the other should lie together in the store. */

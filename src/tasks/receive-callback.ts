@@ -1,7 +1,7 @@
 import { amendTask, changeTask, updated } from './change-task.ts';
-import { nextCheckTime } from './next-check-time.ts';
 import type { TaskPorts } from './ports.ts';
 import type { QueryAnswer } from './provider.ts';
+import { planner } from './schedule.ts';
 import { hasEnded, type TaskRecord } from './task.ts';
 
 /** What a callback claims about a task. */
@@ -29,8 +29,8 @@ export async function takeSignedReport(
   report: CallbackReport,
   recognised?: Recognised,
 ): Promise<CallbackReceipt> {
-  const { clock, log, store, timings } = ports;
-  const now = clock.now();
+  const { clock, log, store } = ports;
+  const heard = { at: clock.now(), source: 'CALLBACK' } as const;
   const known = recognised ?? (await recognise(ports, report));
   if (typeof known === 'string') return known;
   const { answer, providerTaskId, taskId } = report;
@@ -40,12 +40,8 @@ export async function takeSignedReport(
     answer.kind === 'update'
       ? answer.update
       : { state: 'WAITING' as const, providerTaskId, creditsConsumed: null };
-  const changed = await changeTask(
-    store,
-    taskId,
-    (record) => updated(record, update, now, nextCheckTime(record, now, timings)),
-    known,
-  );
+  const plan = await planner(ports);
+  const changed = await changeTask(store, taskId, (record) => updated(record, update, heard, plan), known);
   if (answer.kind !== 'update') {
     log.warn(
       { task: taskId, reason: answer.reason },

@@ -1,10 +1,11 @@
 import { amendTask, changeTask, updated } from './change-task.ts';
-import { nextCheckTime } from './next-check-time.ts';
 import type { ProviderErrorCode, TaskFailure } from './failure.ts';
 import type { TaskPorts } from './ports.ts';
 import type { CreateOutcome } from './provider.ts';
 import { resendDelay } from './resend-delay.ts';
+import { planner } from './schedule.ts';
 import { isAnnounced, type TaskRecord } from './task.ts';
+import type { UpdateSource } from './timeline.ts';
 
 /** Writes down how the create call of a marked task ended, and tells whoever waits for it. */
 export async function settleSubmission(
@@ -25,16 +26,13 @@ export async function settleSubmission(
 }
 
 async function accept(ports: TaskPorts, sent: TaskRecord, providerTaskId: string): Promise<void> {
-  const { clock, store, timings } = ports;
+  const { clock, store } = ports;
   const { id } = sent;
   const now = clock.now();
+  const heard = { at: now, source: 'CREATE_ANSWER' } as const;
   const update = { state: 'WAITING', providerTaskId, creditsConsumed: null } as const;
-  const changed = await changeTask(
-    store,
-    id,
-    (record) => updated(record, update, now, nextCheckTime(record, now, timings)),
-    sent,
-  );
+  const plan = await planner(ports);
+  const changed = await changeTask(store, id, (record) => updated(record, update, heard, plan), sent);
   // Already concluded to be lost: the provider's word decides how it truly ended.
   if (!changed)
     await amendTask(store, id, (record) =>
@@ -57,7 +55,7 @@ async function refuse(ports: TaskPorts, id: string, failure: TaskFailure): Promi
     return;
   }
   const isInDoubt = (record: TaskRecord): boolean => isSubmitting(record) || isGivenUp(record);
-  await failSubmission(ports, id, failure, { from: isInDoubt, freesKey: true });
+  await failSubmission(ports, id, failure, { from: isInDoubt, freesKey: true, source: 'CREATE_ANSWER' });
 }
 
 async function sendAgain(
@@ -87,7 +85,12 @@ async function sendAgain(
       : null,
   );
   // Given up meanwhile: it is not sent again, but now it is certain that nothing was created.
-  if (!waiting) await failSubmission(ports, sent.id, failure, { from: isGivenUp, freesKey: true });
+  if (!waiting)
+    await failSubmission(ports, sent.id, failure, {
+      from: isGivenUp,
+      freesKey: true,
+      source: 'CREATE_ANSWER',
+    });
 }
 
 /** Never sent again. A callback can still adopt the task, unless the provider was given no address for one. */
@@ -100,7 +103,7 @@ async function leaveUnknown(ports: TaskPorts, sent: TaskRecord, reason: string):
   log.warn({ task: id, reason }, 'nobody knows whether the provider took this task; it is not sent again');
   if (callbackAddress.urlFor(id) === null) {
     const failure = submissionUnknown('and without PUBLIC_URL no callback can tell');
-    return failSubmission(ports, id, failure, { from: isLost, freesKey: false });
+    return failSubmission(ports, id, failure, { from: isLost, freesKey: false, source: 'GATEWAY' });
   }
   const now = clock.now();
   const toUnknown = (record: TaskRecord): TaskRecord | null =>
@@ -132,13 +135,18 @@ async function failSubmission(
   { clock, store }: TaskPorts,
   id: string,
   failure: TaskFailure,
-  { freesKey, from }: { readonly from: (record: TaskRecord) => boolean; readonly freesKey: boolean },
+  how: {
+    readonly from: (record: TaskRecord) => boolean;
+    readonly freesKey: boolean;
+    readonly source: UpdateSource;
+  },
 ): Promise<void> {
+  const { freesKey, from, source } = how;
   const now = clock.now();
   await changeTask(store, id, (record) => {
     if (!from(record)) return null;
     const update = { state: 'FAIL', failure, providerTaskId: null, creditsConsumed: null } as const;
-    const failed = updated(record, update, now, now);
+    const failed = updated(record, update, { at: now, source }, null);
     return failed && freesKey ? { ...failed, idempotencyKey: null } : failed;
   });
 }

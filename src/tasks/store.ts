@@ -93,6 +93,10 @@ export interface TaskStore {
   }): Promise<Claim>;
   /** How many tasks wait their turn to be sent. */
   countWaiting(): Promise<number>;
+  /** The ids of these tasks, hidden ones included, in the order in which they would be sent at `now`. */
+  queue(now: number): Promise<readonly string[]>;
+  /** How long the newest successes took from when the provider took them, in ms; newest first. */
+  newestDurations(limit: number): Promise<readonly number[]>;
   /**
    * Claims tasks whose next check is due, most overdue first, at most `limitPerSecond` in any second over all
    * processes, and keeps others away from them for `leaseMs`.

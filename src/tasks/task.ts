@@ -1,4 +1,5 @@
 import { isPresumed, type TaskFailure } from './failure.ts';
+import type { TimelineEntry } from './timeline.ts';
 
 /** The only model that this gateway submits to, in the provider's spelling. */
 export const MODEL = 'hailuo/02-image-to-video-pro';
@@ -63,6 +64,10 @@ export interface Task extends TaskInput {
   readonly updatedAt: number;
   /** Set exactly when state is terminal. */
   readonly completedAt: number | null;
+  /** When the video may be there, while the provider works on it; null when nobody can tell. */
+  readonly expectedAt: number | null;
+  /** The states that it came to, in order; a state that is left never comes back, so there are a dozen at most. */
+  readonly timeline: readonly TimelineEntry[];
 }
 
 /** A task as the store keeps it: what its owner sees, and what is needed to bring it to its end. */

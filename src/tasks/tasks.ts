@@ -1,9 +1,11 @@
 import { once } from 'node:events';
+import { cancelTask, type CancelResult } from './cancel-task.ts';
 import { startReconciler } from './check-task.ts';
 import { createTask, type CreateResult } from './create-task.ts';
 import { startHousekeeping } from './housekeeping.ts';
 import { listTasks, type ListQuery, type TaskPage } from './list-tasks.ts';
 import type { TaskPorts } from './ports.ts';
+import { createQueuePositions, type QueuePosition } from './queue-positions.ts';
 import {
   recognise,
   takeSignedReport,
@@ -23,6 +25,10 @@ import type { Watch } from './watch.ts';
 /** What callers can do; every method sees only the tasks of `owner`. */
 export interface TaskQueries {
   create(owner: string, input: CreateInput): Promise<CreateResult>;
+  /** Ends a task that waits its turn; by our id or the provider's. Rejects with NOT_FOUND. */
+  cancel(owner: string, id: string): Promise<CancelResult>;
+  /** The place of a task that this owner may see. */
+  readonly queuePosition: QueuePosition;
   /** By our id or the provider's; null when there is none that the owner may see. */
   find(owner: string, id: string): Promise<AnnouncedRecord | null>;
   list(owner: string, query: ListQuery): Promise<TaskPage>;
@@ -69,6 +75,9 @@ export function createTasks(ports: TaskPorts): Tasks {
 
   return {
     create: (owner, input) => createTask(ports, () => workers?.submitter.wake(), owner, input),
+    cancel: (owner, id) =>
+      hasInvalidCharacters(id) ? Promise.reject(noSuchTask(id)) : cancelTask(ports, owner, id),
+    queuePosition: createQueuePositions(ports),
     find: (owner, id) => (hasInvalidCharacters(id) ? Promise.resolve(null) : store.find(owner, id)),
     list: (owner, query) => listTasks(store, owner, query),
     watchOne: (owner, id, after) =>

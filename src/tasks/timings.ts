@@ -36,6 +36,8 @@ export interface Timings {
   readonly resendMax: number;
   /** The longest time between two looks for work that nobody announced. */
   readonly idleLook: number;
+  /** How often it is looked how long videos took of late. */
+  readonly paceLook: number;
   readonly refusalsKept: number;
   readonly slotsKept: number;
 }
@@ -66,6 +68,7 @@ export const DEFAULT_TIMINGS: Timings = {
   resendFirstMax: 3 * SECOND,
   resendMax: 60 * SECOND,
   idleLook: 5 * SECOND,
+  paceLook: 10 * SECOND,
   refusalsKept: 24 * HOUR,
   slotsKept: 10 * MINUTE,
 };

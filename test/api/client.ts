@@ -1,5 +1,5 @@
-import type { ApiCreateResult, ApiTask, ApiTaskConnection } from '../support/api-types.ts';
-import { CREATE, TASK, TASKS, input } from '../support/documents.ts';
+import type { ApiCancelResult, ApiCreateResult, ApiTask, ApiTaskConnection } from '../support/api-types.ts';
+import { CANCEL, CREATE, TASK, TASKS, input } from '../support/documents.ts';
 import type { Gateway } from '../support/gateway.ts';
 import { graphql } from '../support/graphql-http-client.ts';
 import { dataOf, type GraphqlErrorBody } from '../support/graphql-result.ts';
@@ -23,6 +23,12 @@ export async function createTask(gateway: Gateway, fields: Fields = {}): Promise
 export function taskOf(result: ApiCreateResult): ApiTask {
   if (result.__typename !== 'CreateImageToVideoSuccess') throw new Error(JSON.stringify(result));
   return result.task;
+}
+
+/** `cancelTask(id)`. */
+export async function cancelTask(gateway: Gateway, id: string): Promise<ApiCancelResult> {
+  const { body } = await graphql(gateway.graphqlUrl, CANCEL, { id });
+  return dataOf(body).cancelTask;
 }
 
 /** `task(id)`. */

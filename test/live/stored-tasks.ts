@@ -27,6 +27,8 @@ export function waitingRecord(fields: Partial<TaskRecord> = {}): TaskRecord {
     createdAt: Date.now(),
     updatedAt: Date.now(),
     completedAt: null,
+    expectedAt: null,
+    timeline: [{ state: 'WAITING', at: Date.now(), source: 'CREATE_ANSWER' }],
     submitLeaseBy: null,
     submitLeaseUntil: null,
     submitAt: 0,

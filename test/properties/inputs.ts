@@ -1,6 +1,7 @@
 import type { TaskUpdate } from '../../src/tasks/apply-update.ts';
 import type { TaskFailure } from '../../src/tasks/failure.ts';
 import type { CreateOutcome, QueryAnswer } from '../../src/tasks/provider.ts';
+import { RequestError } from '../../src/tasks/request-error.ts';
 import type { KnownTask } from './known-tasks.ts';
 import type { Mutations } from './mutations.ts';
 import type { Process } from './process.ts';
@@ -114,6 +115,24 @@ export function createInputs({ mutations, now, process, provider, taskOf, tasks 
     };
   }
 
+  function cancel({ task: which }: Input & { do: 'cancel' }): Begun | null {
+    const task = choose(tasks, which);
+    if (!task) return null;
+    // One that nobody was told of cannot be cancelled.
+    const answered = process()
+      .tasks.cancel(task.owner, task.id)
+      .catch((error: unknown) => {
+        if (!(error instanceof RequestError)) throw error;
+      });
+    return {
+      line: `${task.owner} cancels ${task.name}`,
+      task,
+      what: { kind: 'cancelled', at: now() },
+      isAcknowledged: acknowledgementOf(answered),
+      hint: null,
+    };
+  }
+
   function addressOf(task: KnownTask): string {
     return process().addressOf(task.id);
   }
@@ -131,6 +150,8 @@ export function createInputs({ mutations, now, process, provider, taskOf, tasks 
           return hint(input);
         case 'answer a query':
           return answerQuery(input);
+        case 'cancel':
+          return cancel(input);
       }
     },
   };

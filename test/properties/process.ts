@@ -5,6 +5,7 @@ import { createCallbackAddress } from '../../src/tasks/callback-address.ts';
 import type { Clock } from '../../src/tasks/clock.ts';
 import { createFeed } from '../../src/tasks/feed.ts';
 import { createOutcomes } from '../../src/tasks/outcomes.ts';
+import { createPace } from '../../src/tasks/pace.ts';
 import type { Provider } from '../../src/tasks/provider.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { AnnouncedRecord, TaskRecord } from '../../src/tasks/task.ts';
@@ -84,6 +85,7 @@ export async function startProcess(options: ProcessOptions): Promise<Process> {
     clock,
     provider: mortal(options.provider, () => isDead, ignore),
     timings: TIMINGS,
+    pace: createPace({ clock, store, timings: TIMINGS }),
     processId: randomUUID(),
     newTaskId: randomUUID,
     log: {

@@ -60,7 +60,7 @@ export type Happening = { readonly at: number } & (
   | { readonly kind: 'refused' | 'not now'; readonly code: string }
   | { readonly kind: 'unknown' }
   | { readonly kind: 'called back'; readonly providerTaskId: string; readonly says: Says }
-  | { readonly kind: 'hinted' }
+  | { readonly kind: 'hinted' | 'cancelled' }
   | {
       readonly kind: 'shown';
       readonly providerTaskId: string;
@@ -109,6 +109,8 @@ export function after(task: Standing, what: Happening): readonly Standing[] {
       return [move(task, newsOf(what.says, what.providerTaskId))];
     case 'hinted':
       return [task.providerTaskId === null ? { ...task, isHinted: true } : task];
+    case 'cancelled':
+      return [cancel(task)];
     case 'shown':
       return show(task, what);
     case 'killed':
@@ -183,6 +185,12 @@ function refuse(task: Standing, code: string): Standing {
   if (!isWaiting && task.failure !== 'SUBMISSION_UNKNOWN') return task;
   if (!task.isVisible) return { ...task, refusal: code, holdsKey: false };
   return { ...move(task, { state: 'FAIL', failure: code, providerTaskId: null }), holdsKey: false };
+}
+
+/** Only what was told to somebody and waits its turn. */
+function cancel(task: Standing): Standing {
+  if (!task.isVisible || task.state !== 'SUBMITTING' || task.submission !== 'waiting') return task;
+  return { ...move(task, { state: 'FAIL', failure: 'CANCELLED', providerTaskId: null }), holdsKey: false };
 }
 
 function sendLater(task: Standing, { at, code }: { readonly at: number; readonly code: string }): Standing {

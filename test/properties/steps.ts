@@ -13,6 +13,7 @@ export type Input =
       readonly id: 'a' | 'b';
     }
   | { readonly do: 'call back'; readonly task: number; readonly id: 'a' | 'b'; readonly says: Says }
+  | { readonly do: 'cancel'; readonly task: number }
   | { readonly do: 'hint'; readonly task: number; readonly id: 'a' | 'b' }
   | {
       readonly do: 'answer a query';
@@ -56,6 +57,7 @@ const input: fc.Arbitrary<Input> = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('call back' as const), task: which, id, says }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('hint' as const), task: which, id }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('cancel' as const), task: which }) },
   {
     weight: 3,
     arbitrary: fc.record({

@@ -33,6 +33,8 @@ export function hiddenTask(fields: Partial<TaskRecord> = {}): TaskRecord {
     createdAt: NOW,
     updatedAt: NOW,
     completedAt: null,
+    expectedAt: null,
+    timeline: [{ state: 'SUBMITTING', at: NOW, source: 'GATEWAY' }],
     idempotencyKey: null,
     inputHash: 'hash',
     submitLeaseBy: PROCESS,

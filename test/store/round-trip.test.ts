@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PROVIDER_ERROR_CODES } from '../../src/tasks/failure.ts';
+import { TASK_STATES } from '../../src/tasks/task.ts';
 import { validateInput } from '../../src/tasks/validate-input.ts';
 import { anyText, anyUrl } from '../tasks/any-text.ts';
 import { amended, hiddenTask, insertHidden, saved } from './records.ts';
@@ -22,6 +23,17 @@ const failure = fc.record({
 });
 
 const time = fc.integer({ min: 0, max: 8_640_000_000_000_000 });
+
+const step = fc.record({
+  state: fc.constantFrom(...TASK_STATES),
+  at: time,
+  source: fc.constantFrom(
+    'GATEWAY' as const,
+    'CREATE_ANSWER' as const,
+    'CALLBACK' as const,
+    'QUERY' as const,
+  ),
+});
 
 /** Many stores or many tasks, each commit of which is synced to a disk that others use too. */
 const SLOW = { timeout: 60_000 };
@@ -61,6 +73,8 @@ describe.each(STORES)('$name', ({ open }) => {
           ),
           updatedAt: time,
           completedAt: fc.option(time),
+          expectedAt: fc.option(time),
+          timeline: fc.array(step, { maxLength: 12 }),
           submitAt: time,
           notNowCount: fc.integer({ min: 0, max: 1_000_000 }),
           notNowSince: fc.option(time),

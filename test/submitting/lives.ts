@@ -5,6 +5,7 @@ import { createCallbackAddress } from '../../src/tasks/callback-address.ts';
 import { systemClock, type Clock } from '../../src/tasks/clock.ts';
 import { createFeed } from '../../src/tasks/feed.ts';
 import { createOutcomes } from '../../src/tasks/outcomes.ts';
+import { createPace } from '../../src/tasks/pace.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { TaskRecord } from '../../src/tasks/task.ts';
 import { createTasks, type Tasks } from '../../src/tasks/tasks.ts';
@@ -67,6 +68,7 @@ export async function openLives(provider: FakeProvider): Promise<Lives> {
     });
     onTestEnd(() => kie.close());
     processes += 1;
+    const allTimings = { ...DEFAULT_TIMINGS, ...timings };
     return createTasks({
       store,
       callbackAddress,
@@ -77,7 +79,8 @@ export async function openLives(provider: FakeProvider): Promise<Lives> {
         recordFailure(String(error));
       }),
       outcomes: createOutcomes(clock),
-      timings: { ...DEFAULT_TIMINGS, ...timings },
+      timings: allTimings,
+      pace: createPace({ clock, store, timings: allTimings }),
       processId: `process-${processes}`,
       newTaskId: randomUUID,
     });

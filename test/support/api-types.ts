@@ -52,3 +52,13 @@ export type ApiCreateResult =
     }
   | ({ readonly __typename: 'ProviderError' } & ApiTaskFailure)
   | { readonly __typename: 'IdempotencyConflictError'; readonly message: string; readonly task: ApiTask };
+
+/** The members of cancelTask's union, told apart by `__typename`. */
+export type ApiCancelResult =
+  | { readonly __typename: 'CancelTaskSuccess'; readonly task: ApiTask }
+  | {
+      readonly __typename: 'CannotCancelError';
+      readonly message: string;
+      readonly reason: string;
+      readonly task: ApiTask;
+    };

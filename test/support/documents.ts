@@ -1,4 +1,4 @@
-import type { ApiCreateResult, ApiTask, ApiTaskConnection } from './api-types.ts';
+import type { ApiCancelResult, ApiCreateResult, ApiTask, ApiTaskConnection } from './api-types.ts';
 import type { Document } from './graphql-result.ts';
 
 const TASK_FIELDS = /* GraphQL */ `
@@ -55,6 +55,28 @@ export const CREATE: Document<{ readonly createImageToVideo: ApiCreateResult }> 
       }
       ... on IdempotencyConflictError {
         message
+        task {
+          ...TaskFields
+        }
+      }
+    }
+  }
+  ${TASK_FIELDS}
+`;
+
+/** Variables: `id`. */
+export const CANCEL: Document<{ readonly cancelTask: ApiCancelResult }> = /* GraphQL */ `
+  mutation Cancel($id: ID!) {
+    cancelTask(id: $id) {
+      __typename
+      ... on CancelTaskSuccess {
+        task {
+          ...TaskFields
+        }
+      }
+      ... on CannotCancelError {
+        message
+        reason
         task {
           ...TaskFields
         }

@@ -5,6 +5,7 @@ import type { Clock } from '../../src/tasks/clock.ts';
 import { createFeed } from '../../src/tasks/feed.ts';
 import type { Log } from '../../src/tasks/log.ts';
 import { createOutcomes } from '../../src/tasks/outcomes.ts';
+import { createPace } from '../../src/tasks/pace.ts';
 import type { Provider } from '../../src/tasks/provider.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import { createTasks, type Tasks } from '../../src/tasks/tasks.ts';
@@ -68,6 +69,7 @@ export async function startSimulatedProcess(options: SimulatedProcessOptions): P
     clock,
     log: errorsTo(onError),
     timings: DEFAULT_TIMINGS,
+    pace: createPace({ clock, store, timings: DEFAULT_TIMINGS }),
     processId: `process-${clock.now()}`,
     newTaskId: randomUUID,
   });

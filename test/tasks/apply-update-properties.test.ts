@@ -12,6 +12,7 @@ const SUBMITTING: Updatable = {
   creditsConsumed: null,
   updatedAt: 0,
   completedAt: null,
+  timeline: [],
 };
 
 const base = {
@@ -52,7 +53,7 @@ function follow(
   judge: (before: Updatable, after: Updatable, by: TaskUpdate) => void = () => undefined,
 ): Updatable {
   return news.reduce((task, one, n) => {
-    const next = applyUpdate(task, one, (n + 1) * 1000);
+    const next = applyUpdate(task, one, { at: (n + 1) * 1000, source: 'QUERY' });
     if (next) judge(task, next, one);
     return next ?? task;
   }, SUBMITTING);
@@ -96,11 +97,23 @@ describe('whatever is said of a task, in whatever order', () => {
     );
   });
 
+  it('the timeline gains each state that it comes to, once, with its time and who told of it', () => {
+    fc.assert(
+      fc.property(updates, (news) => {
+        const task = follow(news, (before, after) => {
+          const { state, updatedAt: at } = after;
+          expect(after.timeline).toEqual([...before.timeline, { state, at, source: 'QUERY' }]);
+        });
+        expect(task.timeline.length).toBeLessThan(12);
+      }),
+    );
+  });
+
   it('the same said twice is as good as said once', () => {
     fc.assert(
       fc.property(updates, update, (news, twice) => {
-        const after = applyUpdate(follow(news), twice, 100_000);
-        if (after) expect(applyUpdate(after, twice, 200_000)).toBeNull();
+        const after = applyUpdate(follow(news), twice, { at: 100_000, source: 'QUERY' });
+        if (after) expect(applyUpdate(after, twice, { at: 200_000, source: 'QUERY' })).toBeNull();
       }),
     );
   });
@@ -109,7 +122,8 @@ describe('whatever is said of a task, in whatever order', () => {
     fc.assert(
       fc.property(updates, (news) => {
         const task = follow(news);
-        for (const again of news) expect(applyUpdate(task, again, 100_000)).toBeNull();
+        for (const again of news)
+          expect(applyUpdate(task, again, { at: 100_000, source: 'QUERY' })).toBeNull();
       }),
     );
   });
@@ -141,7 +155,7 @@ describe('whatever is said of a task, in whatever order', () => {
       fc.property(updates, update, (news, last) => {
         const before = freeze(structuredClone(follow(news)));
         const copy = structuredClone(before);
-        const after = applyUpdate(before, freeze(structuredClone(last)), 100_000);
+        const after = applyUpdate(before, freeze(structuredClone(last)), { at: 100_000, source: 'QUERY' });
         expect(before).toEqual(copy);
         expect(after).not.toBe(before);
       }),

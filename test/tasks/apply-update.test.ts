@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { applyUpdate, type TaskUpdate, type Updatable } from '../../src/tasks/apply-update.ts';
+import { applyUpdate, type Heard, type TaskUpdate, type Updatable } from '../../src/tasks/apply-update.ts';
 import { PROVIDER_ERROR_CODES, type ProviderErrorCode, type TaskFailure } from '../../src/tasks/failure.ts';
 import { TASK_STATES, type TaskState } from '../../src/tasks/task.ts';
 
@@ -27,6 +27,7 @@ function task(state: TaskState, code: ProviderErrorCode = 'SERVER_ERROR'): Updat
     failure: state === 'FAIL' ? failureOf(code) : null,
     updatedAt: THEN,
     completedAt: ended ? THEN : null,
+    timeline: [{ state, at: THEN, source: 'GATEWAY' }],
   };
 }
 
@@ -49,6 +50,11 @@ function update(
   }
 }
 
+/** In a callback. */
+function heard(at: number): Heard {
+  return { at, source: 'CALLBACK' };
+}
+
 /** All pairs of a state and a state that an update can bring, with how far each is along the way. */
 const RANKS = { SUBMITTING: 0, WAITING: 1, QUEUING: 2, GENERATING: 3, SUCCESS: 4, FAIL: 4 };
 const PAIRS = TASK_STATES.flatMap((from) =>
@@ -59,31 +65,32 @@ const NOT_UPWARD = PAIRS.filter(({ from, to }) => RANKS[to] <= RANKS[from]);
 
 describe('a task', () => {
   it('never goes back in time, whenever the news was heard', () => {
-    expect(applyUpdate(task('WAITING'), update('GENERATING'), THEN - 1)?.updatedAt).toBe(THEN);
-    expect(applyUpdate(task('WAITING'), update('FAIL'), THEN - 1)).toMatchObject({
+    expect(applyUpdate(task('WAITING'), update('GENERATING'), heard(THEN - 1))?.updatedAt).toBe(THEN);
+    expect(applyUpdate(task('WAITING'), update('FAIL'), heard(THEN - 1))).toMatchObject({
       updatedAt: THEN,
       completedAt: THEN,
     });
   });
 
   it.each(UPWARD)('moves up from $from to $to', ({ from, to }) => {
-    expect(applyUpdate(task(from), update(to), NOW)).toMatchObject({ state: to, updatedAt: NOW });
+    expect(applyUpdate(task(from), update(to), heard(NOW))).toMatchObject({ state: to, updatedAt: NOW });
   });
 
   it.each(NOT_UPWARD)('learns nothing new in $from from $to', ({ from, to }) => {
-    expect(applyUpdate(task(from), update(to), NOW)).toBeNull();
+    expect(applyUpdate(task(from), update(to), heard(NOW))).toBeNull();
   });
 
   it('learns nothing new from an equal state, whatever else the update says', () => {
     const news = update('WAITING', { creditsConsumed: 57 });
-    expect(applyUpdate(task('WAITING'), news, NOW)).toBeNull();
+    expect(applyUpdate(task('WAITING'), news, heard(NOW))).toBeNull();
   });
 
   it('keeps every other field as it is', () => {
     const before = { ...task('WAITING'), id: 'task-1', prompt: 'snow', revision: 7, createdAt: THEN };
-    expect(applyUpdate(before, update('QUEUING'), NOW)).toEqual({
+    expect(applyUpdate(before, update('QUEUING'), heard(NOW))).toEqual({
       ...before,
       state: 'QUEUING',
+      timeline: [...before.timeline, { state: 'QUEUING', at: NOW, source: 'CALLBACK' }],
       updatedAt: NOW,
     });
   });
@@ -92,12 +99,12 @@ describe('a task', () => {
 describe('a task that ended', () => {
   it.each(TRUE_CODES)('as FAIL with %s stays as it is, whatever is said later', (code) => {
     for (const state of [...ALONG_THE_WAY, 'SUCCESS', 'FAIL'] as const)
-      expect(applyUpdate(task('FAIL', code), update(state), NOW)).toBeNull();
+      expect(applyUpdate(task('FAIL', code), update(state), heard(NOW))).toBeNull();
   });
 
   it('as SUCCESS stays as it is, also when told of another video or a failure', () => {
-    expect(applyUpdate(task('SUCCESS'), update('SUCCESS'), NOW)).toBeNull();
-    expect(applyUpdate(task('SUCCESS'), update('FAIL'), NOW)).toBeNull();
+    expect(applyUpdate(task('SUCCESS'), update('SUCCESS'), heard(NOW))).toBeNull();
+    expect(applyUpdate(task('SUCCESS'), update('FAIL'), heard(NOW))).toBeNull();
   });
 });
 
@@ -105,9 +112,10 @@ describe.each(PRESUMED)('a FAIL that was concluded from silence (%s)', (code) =>
   const presumed = { ...task('FAIL', code), providerTaskId: null };
 
   it('gives way to a success: failure is gone, the video is there, completedAt is the new time', () => {
-    expect(applyUpdate(presumed, update('SUCCESS'), NOW)).toEqual({
+    expect(applyUpdate(presumed, update('SUCCESS'), heard(NOW))).toEqual({
       ...presumed,
       state: 'SUCCESS',
+      timeline: [...presumed.timeline, { state: 'SUCCESS', at: NOW, source: 'CALLBACK' }],
       providerTaskId: 'kie-1',
       failure: null,
       videos: [{ url: 'https://files.example/new.mp4', expiresAt: NOW + DAY }],
@@ -117,52 +125,55 @@ describe.each(PRESUMED)('a FAIL that was concluded from silence (%s)', (code) =>
   });
 
   it.each(TRUE_CODES)('gives way to a true failure (%s)', (trueCode) => {
-    const failed = applyUpdate(presumed, update('FAIL', {}, trueCode), NOW);
+    const failed = applyUpdate(presumed, update('FAIL', {}, trueCode), heard(NOW));
     expect(failed).toMatchObject({ state: 'FAIL', failure: failureOf(trueCode), completedAt: NOW });
   });
 
   it.each(PRESUMED)('does not give way to another conclusion from silence (%s)', (other) => {
-    expect(applyUpdate(presumed, update('FAIL', {}, other), NOW)).toBeNull();
+    expect(applyUpdate(presumed, update('FAIL', {}, other), heard(NOW))).toBeNull();
   });
 
   it.each(ALONG_THE_WAY)('does not give way to %s: only a true ending overturns it', (state) => {
-    expect(applyUpdate(presumed, update(state), NOW)).toBeNull();
+    expect(applyUpdate(presumed, update(state), heard(NOW))).toBeNull();
   });
 
   it('does not give way to the ending of another task of the provider’s', () => {
     const known = { ...presumed, providerTaskId: 'kie-1' };
-    expect(applyUpdate(known, update('SUCCESS', { providerTaskId: 'kie-2' }), NOW)).toBeNull();
+    expect(applyUpdate(known, update('SUCCESS', { providerTaskId: 'kie-2' }), heard(NOW))).toBeNull();
   });
 
   it('gives way once: what it gave way to absorbs', () => {
-    const ended = applyUpdate(presumed, update('SUCCESS'), NOW);
-    expect(ended && applyUpdate(ended, update('FAIL'), NOW + 1)).toBeNull();
+    const ended = applyUpdate(presumed, update('SUCCESS'), heard(NOW));
+    expect(ended && applyUpdate(ended, update('FAIL'), heard(NOW + 1))).toBeNull();
   });
 });
 
 describe('the provider’s id of a task', () => {
   it('is taken from the first update that names it', () => {
-    expect(applyUpdate(task('SUBMITTING'), update('WAITING'), NOW)?.providerTaskId).toBe('kie-1');
+    expect(applyUpdate(task('SUBMITTING'), update('WAITING'), heard(NOW))?.providerTaskId).toBe('kie-1');
   });
 
   it('stays when an update names none', () => {
     const news = update('QUEUING', { providerTaskId: null });
-    expect(applyUpdate(task('WAITING'), news, NOW)?.providerTaskId).toBe('kie-1');
+    expect(applyUpdate(task('WAITING'), news, heard(NOW))?.providerTaskId).toBe('kie-1');
   });
 
   it('stays unknown when nobody names it', () => {
     const news = update('FAIL', { providerTaskId: null });
-    expect(applyUpdate(task('SUBMITTING'), news, NOW)).toMatchObject({ state: 'FAIL', providerTaskId: null });
+    expect(applyUpdate(task('SUBMITTING'), news, heard(NOW))).toMatchObject({
+      state: 'FAIL',
+      providerTaskId: null,
+    });
   });
 
   it.each(['GENERATING', 'SUCCESS', 'FAIL'] as const)('tells whose update it is: %s of another', (state) => {
-    expect(applyUpdate(task('WAITING'), update(state, { providerTaskId: 'kie-2' }), NOW)).toBeNull();
+    expect(applyUpdate(task('WAITING'), update(state, { providerTaskId: 'kie-2' }), heard(NOW))).toBeNull();
   });
 });
 
 describe('the fields of a task after an update', () => {
   it.each(ALONG_THE_WAY)('on the way (%s) know no end: no videos, no failure, no completedAt', (state) => {
-    expect(applyUpdate(task('SUBMITTING'), update(state), NOW)).toMatchObject({
+    expect(applyUpdate(task('SUBMITTING'), update(state), heard(NOW))).toMatchObject({
       videos: [],
       failure: null,
       completedAt: null,
@@ -172,7 +183,7 @@ describe('the fields of a task after an update', () => {
   it('after SUCCESS are the videos in their order, each kept for 24 hours from now on, and no failure', () => {
     const urls = ['https://files.example/1.mp4', 'https://files.example/2.mp4'];
     const news = { ...update('SUCCESS'), state: 'SUCCESS', videoUrls: urls } as const;
-    expect(applyUpdate(task('GENERATING'), news, NOW)).toMatchObject({
+    expect(applyUpdate(task('GENERATING'), news, heard(NOW))).toMatchObject({
       videos: urls.map((url) => ({ url, expiresAt: NOW + DAY })),
       failure: null,
       completedAt: NOW,
@@ -180,7 +191,7 @@ describe('the fields of a task after an update', () => {
   });
 
   it('after FAIL are the failure as it came, and no videos', () => {
-    expect(applyUpdate(task('GENERATING'), update('FAIL'), NOW)).toMatchObject({
+    expect(applyUpdate(task('GENERATING'), update('FAIL'), heard(NOW))).toMatchObject({
       videos: [],
       failure: failureOf('GENERATION_FAILED'),
       completedAt: NOW,
@@ -190,7 +201,7 @@ describe('the fields of a task after an update', () => {
   it('have the credits that the update names, 0 included, and keep the earlier ones when it names none', () => {
     const charged = { ...task('WAITING'), creditsConsumed: 57 };
     const creditsAfter = (creditsConsumed: number | null) =>
-      applyUpdate(charged, update('SUCCESS', { creditsConsumed }), NOW)?.creditsConsumed;
+      applyUpdate(charged, update('SUCCESS', { creditsConsumed }), heard(NOW))?.creditsConsumed;
     expect(creditsAfter(60.5)).toBe(60.5);
     expect(creditsAfter(0)).toBe(0);
     expect(creditsAfter(null)).toBe(57);

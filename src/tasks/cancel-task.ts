@@ -1,0 +1,49 @@
+import { changeTask, updated } from './change-task.ts';
+import type { TaskFailure } from './failure.ts';
+import type { TaskPorts } from './ports.ts';
+import { isTerminal, type AnnouncedRecord, type TaskRecord } from './task.ts';
+import { noSuchTask } from './watch-task.ts';
+
+/** How cancelTask ends, as data: the task is cancelled, or it cannot be any more. */
+export type CancelResult =
+  | { readonly kind: 'cancelled'; readonly task: AnnouncedRecord }
+  | {
+      readonly kind: 'too-late';
+      readonly reason: 'ALREADY_SENT' | 'ALREADY_ENDED';
+      readonly task: AnnouncedRecord;
+    };
+
+/**
+ * Ends a task of this owner that waits its turn here: FAIL with CANCELLED, its idempotencyKey free again. Nothing was sent,
+ * and nothing will be: the mark that a create call needs and this write exclude each other. Cancelled again, it is still
+ * cancelled. Rejects with NOT_FOUND.
+ */
+export async function cancelTask(
+  { clock, store }: Pick<TaskPorts, 'clock' | 'store'>,
+  owner: string,
+  id: string,
+): Promise<CancelResult> {
+  const found = await store.find(owner, id);
+  if (!found) throw noSuchTask(id);
+  const now = clock.now();
+  const cancelled = await changeTask(store, found.id, (record) => endUnsent(record, now), found);
+  if (cancelled) return { kind: 'cancelled', task: cancelled };
+  const task = await store.find(owner, found.id);
+  if (!task) throw noSuchTask(id);
+  if (task.failure?.code === CANCELLED.code) return { kind: 'cancelled', task };
+  return { kind: 'too-late', reason: isTerminal(task.state) ? 'ALREADY_ENDED' : 'ALREADY_SENT', task };
+}
+
+const CANCELLED: TaskFailure = {
+  code: 'CANCELLED',
+  providerCode: null,
+  message: 'The task was cancelled before it was sent to the provider: nothing was charged.',
+};
+
+function endUnsent(record: TaskRecord, now: number): TaskRecord | null {
+  const { markedAt, state, unknownSince } = record;
+  if (state !== 'SUBMITTING' || markedAt !== null || unknownSince !== null) return null;
+  const update = { state: 'FAIL', failure: CANCELLED, providerTaskId: null, creditsConsumed: null } as const;
+  const ended = updated(record, update, { at: now, source: 'GATEWAY' }, null);
+  return ended && { ...ended, idempotencyKey: null };
+}

@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest';
+import { createPace } from '../../src/tasks/pace.ts';
+import { StoreUnavailableError } from '../../src/tasks/store.ts';
+import { createStandingClock } from '../webhooks/standing-clock.ts';
+
+const LOOK = 10_000;
+
+/** A pace over durations that a test changes; counts how often they are read. */
+function createScene(durations: readonly number[]) {
+  const scene = { durations, reads: 0, isAway: false };
+  const clock = createStandingClock();
+  const pace = createPace({
+    clock,
+    store: {
+      newestDurations: (limit) => {
+        scene.reads += 1;
+        if (scene.isAway) return Promise.reject(new StoreUnavailableError('away'));
+        return Promise.resolve(scene.durations.slice(0, limit));
+      },
+    },
+    timings: { paceLook: LOOK },
+  });
+  return { clock, pace, scene };
+}
+
+describe('the pace of the provider', () => {
+  it.each([
+    ['nobody can tell of fewer than five', [1, 2, 3, 4], null],
+    ['five', [50, 10, 40, 20, 30], 30],
+    ['an outlier changes nothing', [10, 20, 30, 40, 1_000_000], 30],
+    ['a hundred count', [...Array<number>(100).fill(7), ...Array<number>(200).fill(1000)], 7],
+  ])('is the median of the newest: %s', async (_, durations, expected) => {
+    expect(await createScene(durations).pace.median()).toBe(expected);
+  });
+
+  it('is looked at once in a while, and by all who ask meanwhile together', async () => {
+    const { clock, pace, scene } = createScene([1, 1, 1, 1, 1]);
+    expect(await Promise.all([pace.median(), pace.median()])).toEqual([1, 1]);
+    scene.durations = [2, 2, 2, 2, 2];
+    clock.advance(LOOK - 1);
+    expect(await pace.median()).toBe(1);
+    expect(scene.reads).toBe(1);
+    clock.advance(1);
+    expect(await pace.median()).toBe(2);
+  });
+
+  it('is looked at again after the clock was set back', async () => {
+    const { clock, pace, scene } = createScene([1, 1, 1, 1, 1]);
+    await pace.median();
+    clock.advance(-3_600_000);
+    await pace.median();
+    expect(scene.reads).toBe(2);
+  });
+
+  it('stays what it was while the store is away', async () => {
+    const { clock, pace, scene } = createScene([1, 1, 1, 1, 1]);
+    await pace.median();
+    scene.isAway = true;
+    clock.advance(LOOK);
+    expect(await pace.median()).toBe(1);
+  });
+});
