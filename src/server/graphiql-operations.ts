@@ -46,6 +46,9 @@ query Task {
     creditsConsumed
     createdAt
     completedAt
+    expectedAt
+    queuePosition
+    timeline { state at source }
     videos { url expiresAt }
     failure { code providerCode message retryable }
   }
@@ -69,5 +72,20 @@ subscription WatchAll {
 }
 `;
 
-/** Ready to be run: create, watch, query, list and watch all, each without variables. */
-export const READY_OPERATIONS: readonly string[] = [CREATE, WATCH, QUERY, LIST, WATCH_ALL];
+const CANCEL = `# A task that still waits its turn here: it is never sent, and costs nothing.
+mutation Cancel {
+  cancelTask(id: "paste the id here") {
+    __typename
+    ... on CancelTaskSuccess {
+      task { id state revision }
+    }
+    ... on CannotCancelError {
+      message
+      reason
+    }
+  }
+}
+`;
+
+/** Ready to be run: create, watch, query, list, watch all and cancel, each without variables. */
+export const READY_OPERATIONS: readonly string[] = [CREATE, WATCH, QUERY, LIST, WATCH_ALL, CANCEL];

@@ -109,6 +109,7 @@ describe('GraphiQL', () => {
         'taskUpdated',
         'tasksUpdated',
         'account',
+        'cancelTask',
       ]),
     );
   });
