@@ -1,7 +1,7 @@
 import { sql, type Kysely, type Selectable } from 'kysely';
 import type { TaskStore } from '../tasks/store.ts';
 import type { AnnouncedRecord } from '../tasks/task.ts';
-import type { TimelineEntry } from '../tasks/timeline.ts';
+import { takenAt, type TimelineEntry } from '../tasks/timeline.ts';
 import { available } from './available.ts';
 import type { Database, TaskTable } from './database.ts';
 import type { KeptRecords } from './kept-records.ts';
@@ -77,8 +77,7 @@ export function createRecordReads(db: Kysely<Database>, kept: KeptRecords): Reco
 /** From when the provider took it, where that is known. */
 function durationOf(row: Pick<Selectable<TaskTable>, 'timeline' | 'created_at' | 'completed_at'>): number {
   const timeline = JSON.parse(row.timeline) as readonly TimelineEntry[];
-  const taken = timeline.find(({ state }) => state !== 'SUBMITTING');
-  return Number(row.completed_at) - (taken?.at ?? Number(row.created_at));
+  return Number(row.completed_at) - (takenAt(timeline) ?? Number(row.created_at));
 }
 
 /** Visible tasks of all owners that changed after a revision, each in its newest state, in order of revision. */

@@ -2,6 +2,7 @@ import { applyUpdate, type Heard, type TaskUpdate } from './apply-update.ts';
 import type { Schedule } from './schedule.ts';
 import type { TaskStore } from './store.ts';
 import type { AnnouncedRecord, TaskRecord } from './task.ts';
+import { takenAt } from './timeline.ts';
 
 /**
  * Reads a task, lets `decide` make its next record, and writes that with a new revision; begins anew when somebody
@@ -68,6 +69,6 @@ export function updated(
 
 /** When the video may be there: so long after the provider took the task as others took. */
 function expectedAt({ expectedAt: before, timeline }: TaskRecord, { duration }: Schedule): number | null {
-  const taken = timeline.find(({ state }) => state !== 'SUBMITTING');
-  return duration === null || !taken ? before : taken.at + duration;
+  const since = takenAt(timeline);
+  return duration === null || since === null ? before : since + duration;
 }

@@ -13,3 +13,8 @@ export interface TimelineEntry {
   readonly at: number;
   readonly source: UpdateSource;
 }
+
+/** When the task left SUBMITTING, as a rule because the provider took it; null before, and where nobody wrote it down. */
+export function takenAt(timeline: readonly TimelineEntry[]): number | null {
+  return timeline.find(({ state }) => state !== 'SUBMITTING')?.at ?? null;
+}
