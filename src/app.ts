@@ -4,6 +4,7 @@ import { createCleanup } from './app/cleanup.ts';
 import { SANDBOX_FILES_PATH, openDoors } from './app/open-doors.ts';
 import { openStore } from './app/open-store.ts';
 import { openTaskPorts, type TaskOverrides } from './app/open-tasks.ts';
+import { openUploads } from './app/open-uploads.ts';
 import { openUpstream, type Upstream } from './app/upstream.ts';
 import { ownUrl } from './cli/own-url.ts';
 import type { Config } from './config.ts';
@@ -50,13 +51,21 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       sandbox,
       filesUrl: () => (publicUrl() ?? url) + SANDBOX_FILES_PATH,
     });
-    const ports = await openTaskPorts(config, { log, cleanup, connections, upstream, publicUrl, overrides });
+    const { ports, uploads } = await openTaskPorts(config, {
+      log,
+      cleanup,
+      connections,
+      upstream,
+      publicUrl,
+      overrides,
+    });
     const tasks = createTasks(ports);
     const doors = await openDoors(config, {
       log,
       tasks,
       ports,
       upstream,
+      upload: openUploads({ log, cleanup, uploads, upstream, now: () => ports.clock.now() }),
       publicUrl,
       isDraining: () => isDraining,
     });

@@ -15,6 +15,8 @@ import { createHostPolicy } from '../server/host-policy.ts';
 import { createHttpServer } from '../server/http-server.ts';
 import { createOriginPolicy } from '../server/origin-policy.ts';
 import { createRateLimit } from '../server/rate-limit.ts';
+import { uploadsRoute } from '../server/uploads-route.ts';
+import type { UploadPicture } from '../pictures/upload-picture.ts';
 import type { TaskPorts } from '../tasks/ports.ts';
 import type { Tasks } from '../tasks/tasks.ts';
 import { WEBHOOKS_PATH, createKieWebhook } from '../webhooks/kie-webhook.ts';
@@ -36,13 +38,14 @@ export interface DoorsOptions {
   readonly tasks: Tasks;
   readonly ports: TaskPorts;
   readonly upstream: Upstream;
+  readonly upload: UploadPicture;
   readonly publicUrl: () => string | null;
   readonly isDraining: () => boolean;
 }
 
 /** Everything that answers from outside, not listening yet. */
 export async function openDoors(config: Config, options: DoorsOptions): Promise<Doors> {
-  const { isDraining, log, ports, publicUrl, tasks, upstream } = options;
+  const { isDraining, log, ports, publicUrl, tasks, upload, upstream } = options;
   const { host } = config;
   const now = (): number => ports.clock.now();
   const { authenticate, isOpen } = await openAccess(config, now, log);
@@ -73,9 +76,11 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
     fits: ({ url = '' }) => url.startsWith(WEBHOOKS_PATH) && isWellEncoded(url),
     handle: createKieWebhook({ tasks, hmacKeys: () => upstream.hmacKeys, now, log }),
   });
-  if (upstream.kind === 'sandbox') {
+  const { maxUploads } = config;
+  await uploadsRoute(http, { admit, forwarded, maxUploads, mayCall, upload });
+  if (upstream.uploadsDir !== null) {
     const { sandboxFiles } = await import('../sandbox/sandbox-files.ts');
-    await http.register(sandboxFiles, { prefix: SANDBOX_FILES_PATH });
+    await http.register(sandboxFiles, { prefix: SANDBOX_FILES_PATH, uploadsDir: upstream.uploadsDir });
   }
   await http.ready();
 

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { v7 as newTaskId } from 'uuid';
+import { createInspectImage } from '../pictures/inspect-image.ts';
+import type { UploadStore } from '../pictures/uploads.ts';
 import { createKie } from '../provider/kie.ts';
 import type { Connections } from '../store/connections.ts';
 import { createTaskStore } from '../store/task-store.ts';
@@ -11,7 +13,7 @@ import { createOutcomes } from '../tasks/outcomes.ts';
 import { createPace } from '../tasks/pace.ts';
 import type { TaskPorts } from '../tasks/ports.ts';
 import type { Timings } from '../tasks/timings.ts';
-import { VERSION } from '../version.ts';
+import { USER_AGENT } from './user-agent.ts';
 import type { Cleanup } from './cleanup.ts';
 import type { Upstream } from './upstream.ts';
 import { timingsOf } from './timings.ts';
@@ -27,6 +29,12 @@ export interface TaskOverrides {
   readonly wrap?: (ports: TaskPorts) => TaskPorts;
 }
 
+export interface Opened {
+  readonly ports: TaskPorts;
+  /** On the same store. */
+  readonly uploads: UploadStore;
+}
+
 /** Opens the store and everything else that a task's life works with. */
 export async function openTaskPorts(
   config: Config,
@@ -39,7 +47,7 @@ export async function openTaskPorts(
     readonly publicUrl: () => string | null;
     readonly overrides: TaskOverrides;
   },
-): Promise<TaskPorts> {
+): Promise<Opened> {
   const { cleanup, log, overrides, publicUrl, upstream } = options;
   const timings = { ...timingsOf(config), ...overrides.timings };
   const clock = overrides.clock ?? systemClock;
@@ -65,7 +73,7 @@ export async function openTaskPorts(
   const provider = createKie({
     apiUrl: upstream.url,
     apiKey: upstream.apiKey,
-    userAgent: `kineograph/${VERSION}`,
+    userAgent: USER_AGENT,
     createTimeoutMs: timings.createTimeout,
     queryTimeoutMs: QUERY_TIMEOUT_MS,
     log,
@@ -84,6 +92,9 @@ export async function openTaskPorts(
     newTaskId,
     timings,
     pace: createPace({ clock, store, timings }),
+    inspectImage: config.checkImages
+      ? createInspectImage({ uploads: store, userAgent: USER_AGENT, now: clock.now })
+      : null,
   };
-  return overrides.wrap?.(ports) ?? ports;
+  return { ports: overrides.wrap?.(ports) ?? ports, uploads: store };
 }

@@ -3,16 +3,23 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Cleanup } from './cleanup.ts';
 import type { Config } from '../config.ts';
+import { DEFAULT_KIE_API_URL } from '../config/environment.ts';
 import type { SandboxOptions } from '../sandbox/sandbox.ts';
 
 /** Whom the gateway talks to: kie.ai, or the sandbox that was started in its place. */
 export interface Upstream {
   readonly kind: 'kie.ai' | 'sandbox';
   readonly url: string;
+  /** Origin of the service that pictures are uploaded to. */
+  readonly uploadUrl: string;
   readonly apiKey: string;
   /** The keys that sign its callbacks. */
   readonly hmacKeys: readonly string[];
+  /** Where the sandbox keeps what was uploaded to it; null for kie.ai. */
+  readonly uploadsDir: string | null;
 }
+
+const KIE_UPLOAD_URL = 'https://kieai.redpandaai.co';
 
 /** Without a key the sandbox stands in; the gateway itself is not told of the difference. */
 export async function openUpstream(
@@ -27,7 +34,14 @@ export async function openUpstream(
 ): Promise<Upstream> {
   const { kieApiKey, kieApiUrl, kieWebhookHmacKeys } = config;
   if (kieApiKey !== null)
-    return { kind: 'kie.ai', url: kieApiUrl, apiKey: kieApiKey, hmacKeys: kieWebhookHmacKeys };
+    return {
+      kind: 'kie.ai',
+      url: kieApiUrl,
+      uploadUrl: uploadUrlOf(config),
+      apiKey: kieApiKey,
+      hmacKeys: kieWebhookHmacKeys,
+      uploadsDir: null,
+    };
 
   const { cleanup, filesUrl, log } = options;
   const [hmacKey = randomBytes(32).toString('base64')] = kieWebhookHmacKeys;
@@ -38,11 +52,18 @@ export async function openUpstream(
     hmacKey,
     filesUrl,
     stateFile: join(config.dataDir, 'sandbox.json'),
+    uploadsDir: join(config.dataDir, 'sandbox-uploads'),
     log: (message, details) => {
       log.info({ ...details, from: 'sandbox' }, message);
     },
     ...options.sandbox,
   });
   cleanup.add(() => sandbox.close());
-  return { kind: 'sandbox', url: sandbox.url, apiKey, hmacKeys: [hmacKey] };
+  const { uploadsDir, url } = sandbox;
+  return { kind: 'sandbox', url, uploadUrl: url, apiKey, hmacKeys: [hmacKey], uploadsDir };
+}
+
+/** A stand-in for the API is believed to be one for the uploads too: a picture must not go where nobody expects it. */
+function uploadUrlOf({ kieApiUrl, kieUploadUrl }: Config): string {
+  return kieUploadUrl ?? (kieApiUrl === DEFAULT_KIE_API_URL ? KIE_UPLOAD_URL : kieApiUrl);
 }

@@ -4,6 +4,8 @@ import { access } from './access-variables.ts';
 import { boolean, choice, databaseUrl, directory, host, integer, list, origin, secret } from './kinds.ts';
 import { limits } from './limit-variables.ts';
 
+export const DEFAULT_KIE_API_URL = 'https://api.kie.ai';
+
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
@@ -48,10 +50,22 @@ const provider = {
     example: 'your-key',
     secret: true,
   }),
-  KIE_API_URL: origin().default('https://api.kie.ai').register(facts, {
+  KIE_API_URL: origin().default(DEFAULT_KIE_API_URL).register(facts, {
     group: 'kie.ai',
     description: 'The origin of the API. Needs KIE_API_KEY.',
     example: 'http://127.0.0.1:4001',
+  }),
+  KIE_UPLOAD_URL: origin().nullable().default(null).register(facts, {
+    group: 'kie.ai',
+    description:
+      'The origin of the service that pictures are uploaded to. When unset it is https://kieai.redpandaai.co, or KIE_API_URL where that was set to something else than kie.ai. Needs KIE_API_KEY.',
+    example: 'https://kieai.redpandaai.co',
+  }),
+  CHECK_IMAGES: boolean().default(false).register(facts, {
+    group: 'kie.ai',
+    description:
+      'Look at pictures that were not uploaded here before a task is paid for: that they can be fetched from a public address, their type, size and dimensions.',
+    example: 'true',
   }),
   KIE_WEBHOOK_HMAC_KEYS: list(secret()).register(facts, {
     group: 'kie.ai',

@@ -3,9 +3,14 @@ import { isLoopback } from './loopback.ts';
 
 /** One mistake for each set of values that are fine alone and wrong together. */
 export function brokenRules(set: Readonly<Record<string, string>>): string[] {
-  return [openToStrangers(set), urlWithoutKey(set), sharedKey(set), ...tokenRules(set)].filter(
-    (mistake) => mistake !== null,
-  );
+  const mistakes = [
+    openToStrangers(set),
+    urlWithoutKey(set, 'KIE_API_URL'),
+    urlWithoutKey(set, 'KIE_UPLOAD_URL'),
+    sharedKey(set),
+    ...tokenRules(set),
+  ];
+  return mistakes.filter((mistake) => mistake !== null);
 }
 
 function openToStrangers(set: Readonly<Record<string, string>>): string | null {
@@ -58,10 +63,13 @@ function tokenRules(set: Readonly<Record<string, string>>): (string | null)[] {
   ];
 }
 
-function urlWithoutKey(set: Readonly<Record<string, string>>): string | null {
-  if (set['KIE_API_URL'] === undefined || set['KIE_API_KEY'] !== undefined) return null;
+function urlWithoutKey(
+  set: Readonly<Record<string, string>>,
+  name: 'KIE_API_URL' | 'KIE_UPLOAD_URL',
+): string | null {
+  if (set[name] === undefined || set['KIE_API_KEY'] !== undefined) return null;
   return (
-    'KIE_API_URL is set without KIE_API_KEY: without a key the sandbox would answer instead of that address. ' +
-    'Either set KIE_API_KEY (example: KIE_API_KEY=your-key) or unset KIE_API_URL'
+    `${name} is set without KIE_API_KEY: without a key the sandbox would answer instead of that address. ` +
+    `Either set KIE_API_KEY (example: KIE_API_KEY=your-key) or unset ${name}`
   );
 }

@@ -2,6 +2,7 @@ import type { CreateOutcome } from '../tasks/provider.ts';
 import { parseEnvelope, parseJson, type Envelope } from './envelope.ts';
 import { failureOf } from './error-code.ts';
 import { fieldsOf, textOf } from './fields.ts';
+import { readRetryAfter } from './retry-after.ts';
 
 /** The answer to a create call as it came over the wire. */
 export interface RawAnswer {
@@ -51,11 +52,4 @@ function notNow(code: number, message: string | null, { retryAfter }: RawAnswer,
 
 function unknown({ status }: RawAnswer, what: string): CreateOutcome {
   return { kind: 'unknown', reason: `HTTP ${status}, ${what}` };
-}
-
-/** RFC 9110, 10.2.3: seconds, or an HTTP date. */
-function readRetryAfter(header: string | null, now: number): number | null {
-  if (header === null) return null;
-  const at = /^\d+$/.test(header.trim()) ? now + Number(header) * 1000 : Date.parse(header);
-  return Number.isNaN(at) ? null : Math.max(0, at - now);
 }

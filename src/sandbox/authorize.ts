@@ -1,14 +1,13 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { refusal } from './envelope.ts';
 
 /**
  * A hook that asks for `Authorization: Bearer <key>`: this `apiKey`, or any non-empty one when undefined.
- * Refused requests get envelope code 401 under HTTP 200 (kie.ai docs: "Getting Started").
+ * Refused requests get their envelope under HTTP 200 (kie.ai docs: "Getting Started").
  */
-export function authorize(apiKey: string | undefined) {
+export function authorize(apiKey: string | undefined, refused: object) {
   return function checkBearer(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
     const [, key] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '') ?? [];
-    if (key === undefined || (apiKey !== undefined && key !== apiKey)) reply.send(refusal(401));
+    if (key === undefined || (apiKey !== undefined && key !== apiKey)) reply.send(refused);
     else done();
   };
 }

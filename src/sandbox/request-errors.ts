@@ -12,7 +12,8 @@ const HINTS: Readonly<Record<string, string>> = {
 /** Answers a path or method that does not exist with an envelope that lists those that do. */
 export function notFound(request: FastifyRequest, reply: FastifyReply): Envelope {
   reply.code(404);
-  const known = 'POST /api/v1/jobs/createTask, GET /api/v1/jobs/recordInfo?taskId=, GET /api/v1/chat/credit';
+  const known =
+    'POST /api/v1/jobs/createTask, GET /api/v1/jobs/recordInfo?taskId=, GET /api/v1/chat/credit, POST /api/file-stream-upload';
   return refusal(
     404,
     `Not found: ${request.method} ${request.url}. There are ${known} and GET /files/{taskId}.mp4.`,

@@ -12,6 +12,8 @@ export interface SandboxOptions {
   readonly hmacKey: string;
   /** Where the balance and the recent tasks are kept; in memory when absent. */
   readonly stateFile?: string;
+  /** Where uploaded pictures are kept for a day; a directory of its own, gone with the sandbox, when absent. */
+  readonly uploadsDir?: string;
   /** The base address of result files, asked each time a result is shown; the sandbox's own when absent. */
   readonly filesUrl?: () => string;
   /** The balance of a new account. */

@@ -1,13 +1,15 @@
+import multipart from '@fastify/multipart';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { authorize } from './authorize.ts';
 import { createTaskHandler } from './create-task.ts';
-import { success } from './envelope.ts';
+import { refusal, success } from './envelope.ts';
 import type { Ledger } from './ledger.ts';
 import { createRateWindow } from './rate-window.ts';
 import { recordInfoHandler } from './record-info.ts';
 import { notFound, requestErrors } from './request-errors.ts';
 import { sandboxFiles } from './sandbox-files.ts';
 import type { SandboxSettings } from './sandbox-options.ts';
+import { refuseUpload, streamUploadHandler } from './stream-upload.ts';
 import type { TaskRunner } from './task-runner.ts';
 
 /** What the routes work with beside the settings. */
@@ -15,6 +17,7 @@ export interface ServerParts {
   readonly ledger: Ledger;
   readonly runner: TaskRunner;
   readonly filesUrl: () => string;
+  readonly uploadsDir: string;
 }
 
 function refillHint({ stateFile, credits }: SandboxSettings): string {
@@ -44,7 +47,7 @@ export function createSandboxServer(settings: SandboxSettings, parts: ServerPart
 
   app.register(
     (api, _options, done) => {
-      api.addHook('onRequest', authorize(settings.apiKey));
+      api.addHook('onRequest', authorize(settings.apiKey, refusal(401)));
       api.post('/jobs/createTask', createTask);
       api.get('/jobs/recordInfo', recordInfo);
       api.get('/chat/credit', () => success(parts.ledger.credits()));
@@ -52,6 +55,17 @@ export function createSandboxServer(settings: SandboxSettings, parts: ServerPart
     },
     { prefix: '/api/v1' },
   );
-  app.register(sandboxFiles, { prefix: '/files' });
+  // With kie.ai it is another host.
+  app.register(
+    (uploads, _options, done) => {
+      const refused = refuseUpload(401, 'Authentication failed: Invalid API Key');
+      uploads.addHook('onRequest', authorize(settings.apiKey, refused));
+      uploads.register(multipart);
+      uploads.post('/file-stream-upload', streamUploadHandler(parts));
+      done();
+    },
+    { prefix: '/api' },
+  );
+  app.register(sandboxFiles, { prefix: '/files', uploadsDir: parts.uploadsDir });
   return app;
 }

@@ -1,5 +1,8 @@
 import { setMaxListeners } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { createCallbackSender } from './callbacks.ts';
 import { createLedger, type Ledger } from './ledger.ts';
@@ -14,6 +17,8 @@ export type { SandboxOptions } from './sandbox-options.ts';
 export interface Sandbox {
   /** Its origin, to be used where `https://api.kie.ai` would be. */
   readonly url: string;
+  /** Where it keeps what is uploaded to it. */
+  readonly uploadsDir: string;
   /** Cuts every connection, ends every wait and writes the state. Callbacks not delivered wait for the next start. */
   close(): Promise<void>;
 }
@@ -53,18 +58,21 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const ledger = await openLedger(settings);
   const callbacks = createCallbackSender({ hmacKey, timeoutMs, retryDelaysMs, closing: closing.signal, log });
   const runner = createTaskRunner({ ledger, callbacks, filesUrl, closing: closing.signal, log });
-  const app = createSandboxServer(settings, { ledger, runner, filesUrl });
+  const uploadsDir = settings.uploadsDir ?? (await mkdtemp(join(tmpdir(), 'kineograph-sandbox-')));
+  const app = createSandboxServer(settings, { ledger, runner, filesUrl, uploadsDir });
   await app.listen({ host: settings.host, port: settings.port });
   url = originOf(app);
   for (const entry of ledger.pending()) runner.follow(entry);
 
   return {
     url,
+    uploadsDir,
     async close() {
       closing.abort();
       await Promise.all([app.close(), callbacks.close()]);
       await runner.idle();
       await ledger.flush();
+      if (settings.uploadsDir === undefined) await rm(uploadsDir, { recursive: true, force: true });
     },
   };
 }

@@ -13,6 +13,14 @@ const ValidationIssueCodeEnum = builder.enumType('ValidationIssueCode', {
     URL_SCHEME: 'It is a URL that begins with neither http:// nor https://.',
     URL_CREDENTIALS: 'It is a URL with a user name or password in it.',
     INVALID_CHARACTERS: 'It holds NUL, or half of a surrogate pair.',
+    IMAGE_UNREACHABLE: 'The picture cannot be fetched from a public address.',
+    IMAGE_TYPE: 'The picture is neither JPEG, PNG nor WebP by its first bytes.',
+    IMAGE_BROKEN: 'The picture is empty, damaged or ends too early.',
+    IMAGE_ANIMATED: 'The picture is animated.',
+    IMAGE_TOO_LARGE: 'The picture is larger than 10 MB.',
+    IMAGE_TOO_SMALL: 'A side of the picture is not longer than 300 pixels.',
+    IMAGE_TOO_MANY_PIXELS: 'The picture has more than 100 megapixels.',
+    IMAGE_ASPECT_RATIO: 'The aspect ratio of the picture is not between 2:5 and 5:2.',
   }),
 });
 

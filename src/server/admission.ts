@@ -18,6 +18,19 @@ export function callerOf(admission: Admission): Caller {
   throw new Error('an operation of somebody who was not let in came this far');
 }
 
+/** The headers that go with a refusal over HTTP. */
+export function refusalHeaders({ retryAfterS, status }: Refusal): Record<string, string> {
+  return {
+    ...(status === 401 && { 'www-authenticate': 'Bearer' }),
+    ...(retryAfterS !== null && { 'retry-after': String(retryAfterS) }),
+  };
+}
+
+/** When to come back, in words; null when that would not help. */
+export function refusalHint({ retryAfterS }: Refusal): string | null {
+  return retryAfterS === null ? null : `Try again in ${retryAfterS} s.`;
+}
+
 /** Who may send a request now. Never rejects. */
 export type Admit = (authorization: string | undefined) => Promise<Admission>;
 

@@ -1,5 +1,5 @@
 import type { Plugin } from 'graphql-yoga';
-import type { Refusal } from './admission.ts';
+import { refusalHeaders, refusalHint, type Refusal } from './admission.ts';
 import type { Arrival } from './graphql.ts';
 
 /** Answers whoever was not let in, before anything of the request is read; GraphiQL's page is for everybody. */
@@ -11,7 +11,7 @@ export const refuseUnadmitted: Plugin<object, Arrival> = {
     const extensions = {
       code: refusal.code,
       ...(refusal.retryAfterS !== null && {
-        hint: `Try again in ${refusal.retryAfterS} s.`,
+        hint: refusalHint(refusal),
         retryAfter: refusal.retryAfterS,
       }),
     };
@@ -20,12 +20,8 @@ export const refuseUnadmitted: Plugin<object, Arrival> = {
   },
 };
 
-function headersOf({ retryAfterS, status }: Refusal): Record<string, string> {
-  return {
-    'content-type': 'application/json; charset=utf-8',
-    ...(status === 401 && { 'www-authenticate': 'Bearer' }),
-    ...(retryAfterS !== null && { 'retry-after': String(retryAfterS) }),
-  };
+function headersOf(refusal: Refusal): Record<string, string> {
+  return { 'content-type': 'application/json; charset=utf-8', ...refusalHeaders(refusal) };
 }
 
 function asksForPage(request: Request): boolean {

@@ -24,6 +24,7 @@ export async function copyStore(from: Connections, to: Connections): Promise<Cop
     await copyTasks(from.reader, trx);
     await copySlots(from.reader, trx);
     await copySecrets(from.reader, trx);
+    await copyUploads(from.reader, trx);
     const newestRevision = await copyCounter(from.reader, trx);
     const [source, target] = [await fingerprint(from.reader), await fingerprint(trx)];
     if (source.tasks !== target.tasks || source.digest !== target.digest)
@@ -73,6 +74,27 @@ async function readSecrets(db: Kysely<Database>) {
   return db.selectFrom('secrets').select(['name', 'value']).orderBy('name').execute();
 }
 
+async function copyUploads(from: Kysely<Database>, to: Kysely<Database>): Promise<void> {
+  const rows = await readUploads(from);
+  for (let at = 0; at < rows.length; at += PAGE)
+    await to
+      .insertInto('uploads')
+      .values(rows.slice(at, at + PAGE))
+      .execute();
+}
+
+async function readUploads(db: Kysely<Database>) {
+  const rows = await db.selectFrom('uploads').selectAll().execute();
+  return rows
+    .map((row) => ({ ...row, expires_at: Number(row.expires_at) }))
+    .sort((one, other) => (nameOf(one) < nameOf(other) ? -1 : 1));
+}
+
+/** Compared here, since databases order text in ways of their own. */
+function nameOf({ hash, owner }: { readonly hash: string; readonly owner: string }): string {
+  return JSON.stringify([owner, hash]);
+}
+
 async function copyCounter(from: Kysely<Database>, to: Kysely<Database>): Promise<number> {
   const value = await readNewestRevision(from);
   await to.updateTable('counters').set({ value }).where('name', '=', 'revision').execute();
@@ -89,7 +111,8 @@ async function fingerprint(
     // As records: what a driver gives as number and what as text differs.
     for (const row of rows) hash.update(JSON.stringify([toRecord(row), row.marked_by]));
   }
-  hash.update(JSON.stringify([await readSlots(db), await readSecrets(db), await readNewestRevision(db)]));
+  hash.update(JSON.stringify([await readSlots(db), await readSecrets(db), await readUploads(db)]));
+  hash.update(String(await readNewestRevision(db)));
   return { tasks, digest: hash.digest('hex') };
 }
 

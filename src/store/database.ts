@@ -1,4 +1,5 @@
 import type { ColumnType, Generated } from 'kysely';
+import type { Picture } from '../pictures/picture.ts';
 import type { TaskState } from '../tasks/task.ts';
 
 /** 64 bits; some drivers give it as a string. */
@@ -62,9 +63,22 @@ export interface SecretTable {
   readonly value: string;
 }
 
+/** One row for each owner and each picture that it uploaded. */
+export interface UploadTable {
+  readonly owner: string;
+  readonly hash: string;
+  readonly url: string;
+  readonly content_type: Picture['contentType'];
+  readonly width: number;
+  readonly height: number;
+  readonly bytes: number;
+  readonly expires_at: Integer;
+}
+
 export interface Database {
   readonly tasks: TaskTable;
   readonly slots: SlotTable;
   readonly counters: CounterTable;
   readonly secrets: SecretTable;
+  readonly uploads: UploadTable;
 }

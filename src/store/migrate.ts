@@ -4,6 +4,7 @@ import { tasksMigration } from './migrations/0001-tasks.ts';
 import { creationsMigration } from './migrations/0002-creations.ts';
 import { attemptsMigration } from './migrations/0003-attempts.ts';
 import { courseMigration } from './migrations/0004-course.ts';
+import { uploadsMigration } from './migrations/0005-uploads.ts';
 import { StoreFormError } from './store-form-error.ts';
 
 /** Each runs once on every store, in the order of its name; one that was released is never edited. */
@@ -12,6 +13,7 @@ const migrations = (dialect: Dialect) => ({
   '0002-creations': creationsMigration,
   '0003-attempts': attemptsMigration,
   '0004-course': courseMigration,
+  '0005-uploads': uploadsMigration,
 });
 
 /**

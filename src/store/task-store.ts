@@ -1,3 +1,4 @@
+import type { UploadStore } from '../pictures/uploads.ts';
 import type { TaskStore } from '../tasks/store.ts';
 import type { AnnouncedRecord } from '../tasks/task.ts';
 import { claimDue } from './checks.ts';
@@ -8,6 +9,7 @@ import { createOwnerReads } from './owner-reads.ts';
 import { createRecordReads, readChanges } from './record-reads.ts';
 import { createSweeps } from './sweeps.ts';
 import { takeTurns } from './turns.ts';
+import { createUploads } from './uploads.ts';
 import { createWriterQueue } from './writer-queue.ts';
 import { createWrites } from './writes.ts';
 
@@ -22,8 +24,11 @@ export interface TaskStoreOptions {
   readonly onError: (error: unknown) => void;
 }
 
-/** A task store on open connections, which it closes when it is closed. */
-export function createTaskStore(connections: Connections, options: TaskStoreOptions): TaskStore {
+/** Tasks, and the pictures that lie with the provider, on open connections, which are closed with it. */
+export function createTaskStore(
+  connections: Connections,
+  options: TaskStoreOptions,
+): TaskStore & UploadStore {
   const { audience, keepsRecords = false, onError, onWritten } = options;
   const { reader } = connections;
   const kept = keepsRecords && connections.isExclusive ? createKeptRecords() : NOTHING_KEPT;
@@ -46,6 +51,7 @@ export function createTaskStore(connections: Connections, options: TaskStoreOpti
     ...ownerReads,
     ...createWrites(queue),
     ...createSweeps(queue),
+    ...createUploads(reader, queue),
     takeTurns: (turns) => queue.write({ lock: 'turns' }, (context) => takeTurns(context, turns)),
     claimDue: (checks) => queue.write({ lock: 'checks' }, ({ trx }) => claimDue(trx, checks)),
     follow: follower.follow,

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { changeTask } from './change-task.ts';
+import { inspectImages } from './inspect-images.ts';
 import type { TaskFailure } from './failure.ts';
 import { isSettled } from './outcomes.ts';
 import type { TaskPorts } from './ports.ts';
@@ -28,7 +29,12 @@ export async function createTask(
 ): Promise<CreateResult> {
   const checked = validateInput(input);
   if ('issues' in checked) return { kind: 'invalid', issues: checked.issues };
-  const { clock, store, timings } = ports;
+  const { clock, inspectImage, store, timings } = ports;
+  // Whatever became of a picture since, a task that is there is answered.
+  if (inspectImage && !(await isKnown(ports, owner, checked.valid))) {
+    const issues = await inspectImages(inspectImage, checked.valid);
+    if (issues.length > 0) return { kind: 'invalid', issues };
+  }
 
   const deadline = clock.now() + timings.createWait;
   const hash = hashOf(checked.valid);

@@ -1,6 +1,7 @@
 import type { CallbackAddress } from './callback-address.ts';
 import type { Clock } from './clock.ts';
 import type { Feed } from './feed.ts';
+import type { InspectImage } from './image-issue.ts';
 import type { Log } from './log.ts';
 import type { Outcomes } from './outcomes.ts';
 import type { Pace } from './pace.ts';
@@ -19,6 +20,8 @@ export interface TaskPorts {
   readonly log: Log;
   readonly timings: Timings;
   readonly pace: Pace;
+  /** Looks at pictures before they are paid for; null when that is left to the provider. */
+  readonly inspectImage: InspectImage | null;
   /** Names this process among all that share the store. */
   readonly processId: string;
   /** An id that no task has, on any process. Those that are made one after the other should lie together in the store. */

@@ -1,3 +1,4 @@
+import { IMAGE_ISSUE_CODES } from './image-issue.ts';
 import { parseUrl } from './parse-url.ts';
 import type { TaskInput } from './task.ts';
 
@@ -8,6 +9,7 @@ export const VALIDATION_ISSUE_CODES = [
   'URL_SCHEME',
   'URL_CREDENTIALS',
   'INVALID_CHARACTERS',
+  ...IMAGE_ISSUE_CODES,
 ] as const;
 
 export type ValidationIssueCode = (typeof VALIDATION_ISSUE_CODES)[number];

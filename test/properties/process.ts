@@ -86,6 +86,7 @@ export async function startProcess(options: ProcessOptions): Promise<Process> {
     provider: mortal(options.provider, () => isDead, ignore),
     timings: TIMINGS,
     pace: createPace({ clock, store, timings: TIMINGS }),
+    inspectImage: null,
     processId: randomUUID(),
     newTaskId: randomUUID,
     log: {

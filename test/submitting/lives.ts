@@ -81,6 +81,7 @@ export async function openLives(provider: FakeProvider): Promise<Lives> {
       outcomes: createOutcomes(clock),
       timings: allTimings,
       pace: createPace({ clock, store, timings: allTimings }),
+      inspectImage: null,
       processId: `process-${processes}`,
       newTaskId: randomUUID,
     });

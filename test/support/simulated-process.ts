@@ -70,6 +70,7 @@ export async function startSimulatedProcess(options: SimulatedProcessOptions): P
     log: errorsTo(onError),
     timings: DEFAULT_TIMINGS,
     pace: createPace({ clock, store, timings: DEFAULT_TIMINGS }),
+    inspectImage: null,
     processId: `process-${clock.now()}`,
     newTaskId: randomUUID,
   });

@@ -1,0 +1,22 @@
+import type { Logger } from 'pino';
+import { createUploadPicture, type UploadPicture } from '../pictures/upload-picture.ts';
+import type { UploadStore } from '../pictures/uploads.ts';
+import { createKieUpload } from '../provider/kie-upload.ts';
+import type { Cleanup } from './cleanup.ts';
+import type { Upstream } from './upstream.ts';
+import { USER_AGENT } from './user-agent.ts';
+
+/** What takes pictures in and passes them on. */
+export function openUploads(options: {
+  readonly log: Logger;
+  readonly cleanup: Cleanup;
+  readonly uploads: UploadStore;
+  readonly upstream: Upstream;
+  readonly now: () => number;
+}): UploadPicture {
+  const { cleanup, log, now, uploads, upstream } = options;
+  const { apiKey, uploadUrl } = upstream;
+  const host = createKieUpload({ uploadUrl, apiKey, userAgent: USER_AGENT, log });
+  cleanup.add(() => host.close());
+  return createUploadPicture({ store: uploads, host, now, log });
+}

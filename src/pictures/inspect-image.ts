@@ -1,0 +1,92 @@
+import { request, type Dispatcher } from 'undici';
+import type { ImageIssue, InspectImage } from '../tasks/image-issue.ts';
+import { createInspector } from './inspector.ts';
+import { createOutwardAgent, type OutwardOptions } from './outward-agent.ts';
+import { MAX_PICTURE_BYTES, PictureError, tooLarge } from './picture.ts';
+import type { UploadStore } from './uploads.ts';
+
+export interface InspectImageOptions extends Pick<OutwardOptions, 'lookup' | 'isAllowed'> {
+  readonly uploads: Pick<UploadStore, 'isUploaded'>;
+  readonly userAgent: string;
+  readonly now: () => number;
+  /** How long one look may take. */
+  readonly timeoutMs?: number;
+}
+
+const TIMEOUT_MS = 10_000;
+const CONNECT_TIMEOUT_MS = 5_000;
+const MAX_REDIRECTIONS = 3;
+
+/**
+ * Looks at the picture behind a URL as the provider will, from the outside: that it can be fetched, its type, size and
+ * dimensions. Reads no further than it has to, and says nothing of a picture that was uploaded here. Whoever asks
+ * learns nothing of addresses that are not public, not even whether there is something.
+ */
+export function createInspectImage(options: InspectImageOptions): InspectImage {
+  const { now, timeoutMs = TIMEOUT_MS, uploads, userAgent } = options;
+
+  return async (url) => {
+    if (await uploads.isUploaded(url, now())) return null;
+    const agent = createOutwardAgent({
+      ...options,
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      maxRedirections: MAX_REDIRECTIONS,
+    });
+    const signal = AbortSignal.timeout(timeoutMs);
+    try {
+      await look(url, { dispatcher: agent, signal, userAgent });
+      return null;
+    } catch (error) {
+      if (error instanceof PictureError) return error;
+      return signal.aborted ? TOO_SLOW : UNREACHABLE;
+    } finally {
+      await agent.destroy();
+    }
+  };
+}
+
+interface Look {
+  readonly dispatcher: Dispatcher;
+  readonly signal: AbortSignal;
+  readonly userAgent: string;
+}
+
+/** Throws PictureError for what is wrong with the picture, and anything else when there is none to be had. */
+async function look(url: string, { userAgent, ...how }: Look): Promise<void> {
+  const headers = { accept: 'image/*', 'accept-encoding': 'identity', 'user-agent': userAgent };
+  const answer = await request(url, { ...how, headers });
+  if (answer.statusCode !== 200) throw notServed(answer.statusCode);
+  const { 'content-length': length } = answer.headers;
+  if (Number(length) > MAX_PICTURE_BYTES) throw tooLarge();
+  const inspector = createInspector();
+  try {
+    for await (const chunk of answer.body) {
+      inspector.push(chunk as Buffer);
+      // Its size was said beforehand, and everything else is known by now.
+      if (inspector.picture && length !== undefined) return;
+    }
+  } catch (error) {
+    // Too slow to see how long it is, but nothing that was seen speaks against it.
+    if (inspector.picture && !(error instanceof PictureError)) return;
+    throw error;
+  }
+  inspector.end();
+}
+
+function notServed(status: number): PictureError {
+  return new PictureError(
+    'IMAGE_UNREACHABLE',
+    `The picture cannot be fetched: its server answers with status ${status}. The provider needs an address that works without signing in.`,
+  );
+}
+
+const UNREACHABLE: ImageIssue = {
+  code: 'IMAGE_UNREACHABLE',
+  message:
+    'The picture cannot be fetched: its host is unknown, not public, or does not answer. Give an address that works from everywhere, or upload the picture.',
+};
+
+const TOO_SLOW: ImageIssue = {
+  code: 'IMAGE_UNREACHABLE',
+  message: 'The picture cannot be fetched: it took too long to arrive. Try again, or upload the picture.',
+};

@@ -1,0 +1,91 @@
+import { createHash } from 'node:crypto';
+import type { ImageIssue } from '../tasks/image-issue.ts';
+import type { Log } from '../tasks/log.ts';
+import { StoreUnavailableError } from '../tasks/store.ts';
+import { createInspector } from './inspector.ts';
+import { PictureError, type Picture } from './picture.ts';
+import { openSpool, type Spool } from './spool.ts';
+import type { HostAnswer, PictureHost, Upload, UploadStore } from './uploads.ts';
+
+/** How an upload ends, as data. */
+export type UploadOutcome =
+  | { readonly kind: 'uploaded'; readonly upload: Upload; readonly isNew: boolean }
+  | { readonly kind: 'unfit'; readonly issue: ImageIssue }
+  | Exclude<HostAnswer, { kind: 'stored' }>;
+
+/**
+ * Takes a picture of an owner: checks it while it comes in, and passes it on once it is whole, unless the owner has
+ * uploaded the same bytes before. Rejects with whatever `source` throws; nothing is left behind then.
+ */
+export type UploadPicture = (owner: string, source: AsyncIterable<Buffer>) => Promise<UploadOutcome>;
+
+const HOUR = 3_600_000;
+/** The provider's pages say a day in one place and three in another. */
+const KEPT_MS = 24 * HOUR;
+/** What would be gone before its task is sent helps nobody: then it is uploaded anew. */
+const MIN_LEFT_MS = HOUR;
+
+export function createUploadPicture(options: {
+  readonly store: UploadStore;
+  readonly host: PictureHost;
+  readonly now: () => number;
+  readonly log: Log;
+}): UploadPicture {
+  const { host, log, now, store } = options;
+  const underWay = new Map<string, Promise<UploadOutcome>>();
+
+  /** Equal pictures that come at the same time are sent once. */
+  async function passOn(owner: string, received: Received, spool: Spool): Promise<UploadOutcome> {
+    const key = JSON.stringify([owner, received.hash]);
+    const first = underWay.get(key);
+    if (first) return asKnown(await first);
+    const sending = findOrSend(owner, received, spool).finally(() => underWay.delete(key));
+    underWay.set(key, sending);
+    return sending;
+  }
+
+  async function findOrSend(owner: string, received: Received, spool: Spool): Promise<UploadOutcome> {
+    const known = await store.findUpload(owner, received.hash, now() + MIN_LEFT_MS);
+    if (known) return { kind: 'uploaded', upload: known, isNew: false };
+    const sentAt = now();
+    const { bytes, contentType } = received;
+    const answer = await host.store({ bytes, contentType, read: () => spool.read() });
+    if (answer.kind !== 'stored') return answer;
+    const upload = { ...received, url: answer.url, expiresAt: sentAt + KEPT_MS };
+    await store.saveUpload(owner, upload, now());
+    return { kind: 'uploaded', upload, isNew: true };
+  }
+
+  return async (owner, source) => {
+    const spool = await openSpool();
+    try {
+      return await passOn(owner, await receive(source, spool), spool);
+    } catch (error) {
+      if (error instanceof PictureError) return { kind: 'unfit', issue: error };
+      if (!(error instanceof StoreUnavailableError)) throw error;
+      log.error({ err: error }, 'an upload could not be looked up or kept in the store');
+      return { kind: 'unavailable', retryAfterMs: null };
+    } finally {
+      await spool.close();
+    }
+  };
+}
+
+type Received = Picture & Pick<Upload, 'bytes' | 'hash'>;
+
+async function receive(source: AsyncIterable<Buffer>, spool: Spool): Promise<Received> {
+  const inspector = createInspector();
+  const hash = createHash('sha256');
+  let bytes = 0;
+  for await (const chunk of source) {
+    inspector.push(chunk);
+    hash.update(chunk);
+    bytes += chunk.length;
+    await spool.append(chunk);
+  }
+  return { ...inspector.end(), bytes, hash: hash.digest('base64url') };
+}
+
+function asKnown(outcome: UploadOutcome): UploadOutcome {
+  return outcome.kind === 'uploaded' ? { ...outcome, isNew: false } : outcome;
+}

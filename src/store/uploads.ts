@@ -1,0 +1,56 @@
+import type { Kysely, Selectable } from 'kysely';
+import type { Upload, UploadStore } from '../pictures/uploads.ts';
+import { available } from './available.ts';
+import type { Database, UploadTable } from './database.ts';
+import type { WriterQueue } from './writer-queue.ts';
+
+export function createUploads(db: Kysely<Database>, queue: WriterQueue): UploadStore {
+  return {
+    findUpload: (owner, hash, until) =>
+      available(async () => {
+        const row = await db
+          .selectFrom('uploads')
+          .selectAll()
+          .where('owner', '=', owner)
+          .where('hash', '=', hash)
+          .where('expires_at', '>', until)
+          .executeTakeFirst();
+        return row ? toUpload(row) : null;
+      }),
+
+    isUploaded: (url, until) =>
+      available(async () => {
+        const row = await db
+          .selectFrom('uploads')
+          .select('url')
+          .where('url', '=', url)
+          .where('expires_at', '>', until)
+          .limit(1)
+          .executeTakeFirst();
+        return row !== undefined;
+      }),
+
+    saveUpload: (owner, { contentType, expiresAt, ...upload }, now) =>
+      queue.write({}, async ({ trx }) => {
+        await trx.deleteFrom('uploads').where('expires_at', '<=', now).execute();
+        const columns = { ...upload, content_type: contentType, expires_at: expiresAt };
+        await trx
+          .insertInto('uploads')
+          .values({ owner, ...columns })
+          .onConflict((conflict) => conflict.columns(['owner', 'hash']).doUpdateSet(columns))
+          .execute();
+      }),
+  };
+}
+
+function toUpload({
+  bytes,
+  content_type,
+  expires_at,
+  hash,
+  height,
+  url,
+  width,
+}: Selectable<UploadTable>): Upload {
+  return { bytes, hash, height, url, width, contentType: content_type, expiresAt: Number(expires_at) };
+}
