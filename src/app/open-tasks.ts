@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { v7 as newTaskId } from 'uuid';
-import { createInspectImage } from '../pictures/inspect-image.ts';
 import type { UploadStore } from '../pictures/uploads.ts';
 import { createKie } from '../provider/kie.ts';
 import type { Connections } from '../store/connections.ts';
@@ -9,6 +8,7 @@ import { createTaskStore } from '../store/task-store.ts';
 import { createCallbackAddress } from '../tasks/callback-address.ts';
 import { systemClock, type Clock } from '../tasks/clock.ts';
 import { createFeed } from '../tasks/feed.ts';
+import type { InspectImage } from '../tasks/image-issue.ts';
 import { createOutcomes } from '../tasks/outcomes.ts';
 import { createPace } from '../tasks/pace.ts';
 import type { TaskPorts } from '../tasks/ports.ts';
@@ -92,9 +92,13 @@ export async function openTaskPorts(
     newTaskId,
     timings,
     pace: createPace({ clock, store, timings }),
-    inspectImage: config.checkImages
-      ? createInspectImage({ uploads: store, userAgent: USER_AGENT, now: clock.now })
-      : null,
+    inspectImage: config.checkImages ? await openInspectImage(store, clock) : null,
   };
   return { ports: overrides.wrap?.(ports) ?? ports, uploads: store };
+}
+
+/** Loaded only where pictures are looked at. */
+async function openInspectImage(uploads: UploadStore, { now }: Clock): Promise<InspectImage> {
+  const { createInspectImage } = await import('../pictures/inspect-image.ts');
+  return createInspectImage({ uploads, userAgent: USER_AGENT, now });
 }

@@ -10,43 +10,38 @@ const HEADER_LENGTH = 13;
  */
 export function* readPng(bytes: Bytes, found: (picture: Picture) => void): Parser<void> {
   if ((yield* bytes.take(5)).toString('latin1') !== 'G\r\n\x1a\n') throw broken('its signature is damaged');
-  const header = yield* readChunk(bytes, HEADER_LENGTH);
-  if (header.type !== 'IHDR' || header.length !== HEADER_LENGTH)
-    throw broken('it does not begin with a header');
-  const picture = pictureOf(header.start);
-  for (let hasPixels = false; ;) {
-    const { start, type } = yield* readChunk(bytes, 4);
-    if (type === 'acTL' && start.length === 4 && start.readUInt32BE() > 1) throw animated();
-    if (type === 'IDAT' && !hasPixels) {
+  let picture: Picture | null = null;
+  let hasPixels = false;
+  for (;;) {
+    const length = (yield* bytes.take(4)).readUInt32BE();
+    const type = yield* bytes.take(4);
+    const name = type.toString('latin1');
+    if (picture === null && (name !== 'IHDR' || length !== HEADER_LENGTH))
+      throw broken('it does not begin with a header');
+    if (name === 'IDAT' && !hasPixels && picture) {
       hasPixels = true;
       found(picture);
     }
-    if (type !== 'IEND') continue;
-    if (hasPixels) return;
-    throw broken('it has no pixels');
+    const start = yield* readContent(bytes, type, length);
+    picture ??= pictureOf(start);
+    if (name === 'acTL' && framesOf(start) > 1) throw animated();
+    if (name === 'IEND') break;
   }
+  if (!hasPixels) throw broken('it has no pixels');
 }
 
-interface Chunk {
-  readonly type: string;
-  readonly length: number;
-  /** Its first bytes, as many as were asked for and are there. */
-  readonly start: Buffer;
-}
-
-function* readChunk(bytes: Bytes, startLength: number): Parser<Chunk> {
-  const length = (yield* bytes.take(4)).readUInt32BE();
-  const type = yield* bytes.take(4);
+/** Passes over what a chunk holds, checks it, and returns its first bytes. */
+function* readContent(bytes: Bytes, type: Buffer, length: number): Parser<Buffer> {
   let checksum = crc32(type);
   const see = (part: Buffer): void => {
     checksum = crc32(part, checksum);
   };
-  const start = yield* bytes.take(Math.min(startLength, length));
+  const start = yield* bytes.take(Math.min(HEADER_LENGTH, length));
   see(start);
   yield* bytes.skip(length - start.length, see);
-  const name = type.toString('latin1');
-  if ((yield* bytes.take(4)).readUInt32BE() !== checksum) throw broken(`its part ${nameOf(name)} is damaged`);
-  return { type: name, length, start };
+  if ((yield* bytes.take(4)).readUInt32BE() !== checksum)
+    throw broken(`its part ${nameOf(type.toString('latin1'))} is damaged`);
+  return start;
 }
 
 /** What stands there may be anything. */
@@ -58,4 +53,8 @@ function pictureOf(header: Buffer): Picture {
   const [width, height] = [header.readUInt32BE(0), header.readUInt32BE(4)];
   if (width === 0 || height === 0) throw broken('it has no size');
   return { contentType: 'image/png', width, height };
+}
+
+function framesOf(animationControl: Buffer): number {
+  return animationControl.length < 4 ? 0 : animationControl.readUInt32BE();
 }

@@ -61,7 +61,7 @@ describe('result files', () => {
     const app = Fastify();
     onTestFinished(() => app.close());
     await app.register(fastifyStatic, { root: import.meta.dirname, prefix: '/own/' });
-    await app.register(sandboxFiles, { prefix: '/sandbox/files' });
+    await app.register(sandboxFiles, { prefix: '/sandbox/files', uploadsDir: import.meta.dirname });
     const served = await app.inject(`/sandbox/files/${name}`);
     expect(served.headers['content-type']).toBe('video/mp4');
     expect((await app.inject('/own/files.test.ts')).statusCode).toBe(200);

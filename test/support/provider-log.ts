@@ -16,6 +16,7 @@ export function createProviderLog(): ProviderLog {
     createTask: createQueue<ProviderRequest>('a createTask request'),
     recordInfo: createQueue<ProviderRequest>('a recordInfo request'),
     credit: createQueue<ProviderRequest>('a credit request'),
+    upload: createQueue<ProviderRequest>('an upload'),
   };
 
   return {

@@ -1,11 +1,12 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 
-export type Route = 'createTask' | 'recordInfo' | 'credit';
+export type Route = 'createTask' | 'recordInfo' | 'credit' | 'upload';
 
 const ROUTES: Readonly<Record<string, Route>> = {
   'POST /api/v1/jobs/createTask': 'createTask',
   'GET /api/v1/jobs/recordInfo': 'recordInfo',
   'GET /api/v1/chat/credit': 'credit',
+  'POST /api/file-stream-upload': 'upload',
 };
 
 /** One request as the fake provider received it, whole. */
@@ -19,6 +20,8 @@ export interface ProviderRequest {
   /** The body as JSON; `undefined` when it is none. */
   readonly body: unknown;
   readonly rawBody: string;
+  /** The body as it came. */
+  readonly bytes: Buffer;
   /** 1 for the first request of this provider, 2 for the second one, over all routes. */
   readonly order: number;
   /** Two requests with the same port came over the same connection. */
@@ -35,7 +38,8 @@ export async function readProviderRequest(
   const { method = '', headers } = message;
   const remotePort = message.socket.remotePort ?? 0;
   const { pathname: path, searchParams } = new URL(message.url ?? '/', 'http://provider');
-  const rawBody = await readText(message);
+  const bytes = await readAll(message);
+  const rawBody = bytes.toString();
   return {
     route: ROUTES[`${method} ${path}`],
     method,
@@ -44,16 +48,17 @@ export async function readProviderRequest(
     headers,
     body: parseJson(rawBody),
     rawBody,
+    bytes,
     order: context.nextOrder(),
     remotePort,
     closed: context.closed,
   };
 }
 
-async function readText(message: IncomingMessage): Promise<string> {
+async function readAll(message: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of message) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString();
+  return Buffer.concat(chunks);
 }
 
 function parseJson(text: string): unknown {

@@ -1,0 +1,128 @@
+import type { RequestListener } from 'node:http';
+import { describe, expect, it, test } from 'vitest';
+import { createInspectImage } from '../../src/pictures/inspect-image.ts';
+import { deferred } from '../support/deferred.ts';
+import { animation, flat, picture, pngOf } from '../support/pictures.ts';
+import { named } from '../support/waits.ts';
+import { startPictureServer, type PictureServer } from './picture-server.ts';
+
+const MB = 1024 * 1024;
+
+const look = createInspectImage({
+  uploads: { isUploaded: (url) => Promise.resolve(url.includes('uploaded')) },
+  userAgent: 'kineograph/test',
+  now: Date.now,
+  // There is no internet to try it on.
+  isAllowed: (address) => address === '127.0.0.1',
+  timeoutMs: 500,
+});
+
+/** What is said of the picture that a server gives, and the server. */
+async function lookAt(
+  answer: RequestListener,
+): Promise<{ readonly code: string | null; readonly message: string; readonly server: PictureServer }> {
+  const server = await startPictureServer(answer);
+  const issue = await look(`http://127.0.0.1:${server.port}/picture`);
+  return { code: issue?.code ?? null, message: issue?.message ?? '', server };
+}
+
+describe('a picture behind a URL', () => {
+  it.each(['jpeg', 'png', 'webp'] as const)(
+    'is fine when it is a %s that the model takes',
+    async (format) => {
+      const bytes = await picture(format);
+      const { code, server } = await lookAt((_request, response) => response.end(bytes));
+      expect(code).toBe(null);
+      expect(server.asked).toMatchObject([{ accept: 'image/*', 'user-agent': 'kineograph/test' }]);
+    },
+  );
+
+  it.each<[string, () => Buffer | Promise<Buffer>]>([
+    ['IMAGE_TYPE', () => flat('gif')],
+    ['IMAGE_TYPE', () => Buffer.from('<html>Sign in</html>')],
+    ['IMAGE_BROKEN', () => Buffer.alloc(0)],
+    ['IMAGE_BROKEN', async () => (await picture()).subarray(0, 30)],
+    ['IMAGE_ANIMATED', () => animation('webp')],
+    ['IMAGE_TOO_SMALL', () => picture('png', { width: 300, height: 300 })],
+    ['IMAGE_ASPECT_RATIO', () => picture('png', { width: 310, height: 900 })],
+    ['IMAGE_TOO_LARGE', () => pngOf(10 * MB + 1)],
+  ])('is %s where an uploaded one would be', async (code, make) => {
+    const bytes = await make();
+    for (const headers of [{ 'content-length': bytes.length }, {}]) {
+      const found = await lookAt((_request, response) => response.writeHead(200, headers).end(bytes));
+      expect(found.code).toBe(code);
+    }
+  });
+
+  it.each([204, 206, 304, 401, 403, 404, 500])('is unreachable behind status %i', async (status) => {
+    const { code, message } = await lookAt((_request, response) => response.writeHead(status).end());
+    expect(code).toBe('IMAGE_UNREACHABLE');
+    expect(message).toContain(String(status));
+  });
+
+  it.each<[string, RequestListener]>([
+    ['does not answer', () => undefined],
+    [
+      'sends nothing after its headers',
+      (_request, response) => {
+        response.flushHeaders();
+      },
+    ],
+    [
+      'stops within the header of the picture',
+      (_request, response) => response.write(Buffer.from('\x89PNG', 'latin1')),
+    ],
+  ])('is unreachable when its server %s', async (_, answer) => {
+    const { code, message } = await lookAt(answer);
+    expect(code).toBe('IMAGE_UNREACHABLE');
+    expect(message).toContain('too long');
+  });
+
+  it('is unreachable when its server cuts the connection, or nobody listens', async () => {
+    const { code, server } = await lookAt((request) => request.socket.resetAndDestroy());
+    expect(code).toBe('IMAGE_UNREACHABLE');
+    expect(server.connections()).toBe(1);
+    expect(await look('http://127.0.0.1:1/')).toMatchObject({ code: 'IMAGE_UNREACHABLE' });
+  });
+
+  it('is not held to be wrong for what could not be seen in time', async () => {
+    const bytes = await picture();
+    const { code } = await lookAt((_request, response) => response.write(bytes.subarray(0, 20_000)));
+    expect(code).toBe(null);
+  });
+});
+
+test('no more of a picture is fetched than it takes to judge it', async () => {
+  const bytes = await pngOf(9 * MB);
+  // Its header and the beginning of its pixels, and no end.
+  const start = Buffer.concat([bytes.subarray(0, 33), (await picture()).subarray(33, 20_000)]);
+  const closed = deferred();
+  const { code } = await lookAt((_request, response) => {
+    response.once('close', closed.resolve);
+    response.writeHead(200, { 'content-length': bytes.length }).write(start);
+  });
+  expect(code).toBe(null);
+  await named('the end of the connection', closed.promise);
+});
+
+test('an endless body is left after 10 MB', async () => {
+  const jpeg = await picture('jpeg');
+  const closed = deferred();
+  const { code } = await lookAt((_request, response) => {
+    response.once('close', closed.resolve);
+    response.write(jpeg.subarray(0, -2));
+    const more = (): void => {
+      if (response.destroyed) return;
+      response.write(Buffer.alloc(256 * 1024, 1), more);
+    };
+    more();
+  });
+  expect(code).toBe('IMAGE_TOO_LARGE');
+  await named('the end of the connection', closed.promise);
+});
+
+test('what was uploaded here is not fetched', async () => {
+  const server = await startPictureServer((_request, response) => response.end());
+  expect(await look(`http://127.0.0.1:${server.port}/uploaded.png`)).toBe(null);
+  expect(server.connections()).toBe(0);
+});

@@ -1,0 +1,67 @@
+import { randomBytes } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import sharp, { type OutputOptions, type PngOptions, type Sharp } from 'sharp';
+
+export type Format = 'jpeg' | 'png' | 'webp';
+
+export interface PictureSize {
+  readonly width?: number;
+  readonly height?: number;
+}
+
+/** A real picture that the model takes, of noise, so that none is like another. */
+export async function picture(format: Format = 'png', size: PictureSize = {}): Promise<Buffer> {
+  return noise(size).toFormat(format).toBuffer();
+}
+
+/** The same, for those who encode it in their own way. */
+export function noise({ height = 320, width = 400 }: PictureSize = {}): Sharp {
+  // Its own generator of noise begins alike in each process.
+  return sharp(randomBytes(width * height * 3), { raw: { width, height, channels: 3 } });
+}
+
+/** A picture of one colour: small in bytes, whatever its size. */
+export function flat(
+  format: Format | 'gif',
+  { height = 320, width = 400 }: PictureSize = {},
+  options: OutputOptions | PngOptions = {},
+): Promise<Buffer> {
+  const create = { width, height, channels: 3 as const, background: 'navy' };
+  return sharp({ create, limitInputPixels: false }).toFormat(format, options).toBuffer();
+}
+
+/** Several frames. */
+export function animation(format: 'webp' | 'gif'): Promise<Buffer> {
+  const [width, height, frames] = [400, 320, 3];
+  const raw = { width, height: height * frames, channels: 3 as const, pageHeight: height };
+  return sharp(randomBytes(width * height * frames * 3), { raw })
+    .toFormat(format)
+    .toBuffer();
+}
+
+/** A PNG of exactly so many bytes, the rest of them random, in a part of its own that no decoder looks at. */
+export async function pngOf(bytes: number): Promise<Buffer> {
+  const small = await picture('png', { width: 310, height: 310 });
+  return withChunk(small, 'kiNo', randomBytes(bytes - small.length - CHUNK_FRAME));
+}
+
+const CHUNK_FRAME = 12;
+const HEADER_END = 33;
+
+/** Puts a part behind the header of a PNG. */
+export function withChunk(png: Buffer, type: string, data: Buffer): Buffer {
+  const body = Buffer.concat([Buffer.from(type), data]);
+  const [length, checksum] = [Buffer.alloc(4), Buffer.alloc(4)];
+  length.writeUInt32BE(data.length);
+  checksum.writeUInt32BE(crc32(body));
+  return Buffer.concat([png.subarray(0, HEADER_END), length, body, checksum, png.subarray(HEADER_END)]);
+}
+
+/** The same PNG, claiming another size. */
+export function claiming(png: Buffer, width: number, height: number): Buffer {
+  const header = Buffer.from(png.subarray(0, HEADER_END));
+  header.writeUInt32BE(width, 16);
+  header.writeUInt32BE(height, 20);
+  header.writeUInt32BE(crc32(header.subarray(12, 29)), 29);
+  return Buffer.concat([header, png.subarray(HEADER_END)]);
+}
