@@ -11,6 +11,7 @@ import { temporaryDir } from '../support/gateway.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { openTaskStore } from '../support/open-store.ts';
 import { emptyDatabase, queryDatabase } from '../support/postgres-database.ts';
+import { upload } from './upload-records.ts';
 import { FAILURE, NOW, PROCESS, amended, insertHidden, insertVisible } from './records.ts';
 
 const UNICODE = 'Grüße, 雪 🎬 e\u0301 \u202eright to left\u202c "quotes" \'and\' \\ %_ \t\r\n\u{10ffff}';
@@ -45,12 +46,14 @@ async function fill(dataDir: string, more?: (store: TaskStore) => Promise<unknow
     await insertHidden(store, fields);
   await store.secret('callback');
   await store.secret('another');
+  for (const owner of ['b', 'B', 'ä', UNICODE])
+    await store.saveUpload(owner, upload({ url: `https://files.example/${owner}` }), NOW);
   await more?.(store);
   await store.close();
   return contentOf({ kind: 'sqlite', dataDir });
 }
 
-const TABLES = ['tasks', 'slots', 'counters', 'secrets'] as const;
+const TABLES = ['tasks', 'slots', 'counters', 'secrets', 'uploads'] as const;
 
 /** All that a store holds, as texts: what is a number to one database is a text to the other. */
 async function contentOf(location: StoreLocation): Promise<Record<string, readonly string[]>> {

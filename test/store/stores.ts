@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { StoreLocation } from '../../src/store/open-connections.ts';
 import type { TaskStoreOptions } from '../../src/store/task-store.ts';
+import type { UploadStore } from '../../src/pictures/uploads.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { AnnouncedRecord } from '../../src/tasks/task.ts';
 import { temporaryDir } from '../support/gateway.ts';
@@ -12,7 +13,7 @@ import { countWalCommits } from './wal-commits.ts';
 
 /** A real store that is open; closed at the end of the test. */
 export interface Opened {
-  readonly store: TaskStore;
+  readonly store: TaskStore & UploadStore;
   /** Every list of changes that it told, in order. */
   readonly told: readonly (readonly AnnouncedRecord[])[];
   /** Closes it and opens another one on the same data, as the next process would. */

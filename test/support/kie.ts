@@ -86,6 +86,19 @@ export function notVisibleYet(): Answer {
   return refused(422, 'recordInfo is null');
 }
 
+/** upload: taken, to be found there. */
+export function uploaded(downloadUrl: string): Answer {
+  const [fileName = ''] = downloadUrl.split('/').slice(-1);
+  const data = {
+    fileName,
+    filePath: `kineograph/${fileName}`,
+    downloadUrl,
+    fileSize: 1,
+    mimeType: 'image/png',
+  };
+  return { body: { success: true, code: 200, msg: 'File uploaded successfully', data } };
+}
+
 /** credit: the balance. */
 export function credit(amount: number): Answer {
   return envelope(200, 'success', amount);

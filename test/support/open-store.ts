@@ -1,5 +1,6 @@
 import { openConnections, type StoreLocation } from '../../src/store/open-connections.ts';
 import { createTaskStore, type TaskStoreOptions } from '../../src/store/task-store.ts';
+import type { UploadStore } from '../../src/pictures/uploads.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { AnnouncedRecord } from '../../src/tasks/task.ts';
 import { recordFailure } from './leftovers.ts';
@@ -9,7 +10,7 @@ export async function openTaskStore(
   location: StoreLocation,
   publish: (changes: readonly AnnouncedRecord[]) => void = () => undefined,
   options: Partial<TaskStoreOptions> = {},
-): Promise<TaskStore> {
+): Promise<TaskStore & UploadStore> {
   const { onError = report } = options;
   const connections = await openConnections(location, { mayMigrate: true, onError });
   return createTaskStore(connections, { audience: { publish, size: () => 1 }, ...options, onError });
@@ -19,7 +20,7 @@ export async function openTaskStore(
 export function openSqliteStore(
   dataDir: string,
   publish?: (changes: readonly AnnouncedRecord[]) => void,
-): Promise<TaskStore> {
+): Promise<TaskStore & UploadStore> {
   return openTaskStore({ kind: 'sqlite', dataDir }, publish);
 }
 

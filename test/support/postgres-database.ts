@@ -31,7 +31,7 @@ const EMPTY = `
     where datname = current_database() and pid <> pg_backend_pid();
   do $$ begin
     if to_regclass('tasks') is not null then
-      truncate tasks, slots, secrets restart identity;
+      truncate tasks, slots, secrets, uploads restart identity;
       update counters set value = 0;
     end if;
   end $$;`;

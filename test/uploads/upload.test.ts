@@ -1,0 +1,136 @@
+import { request } from 'node:http';
+import { readlink, readdir } from 'node:fs/promises';
+import { describe, expect, it, test } from 'vitest';
+import { createMovableClock } from '../access/passing-time.ts';
+import { ADA, API_KEYS, BEN } from '../access/owners.ts';
+import { deferred } from '../support/deferred.ts';
+import { temporaryDatabase } from '../support/postgres-database.ts';
+import { uploaded } from '../support/kie.ts';
+import { picture, pngOf } from '../support/pictures.ts';
+import { named } from '../support/waits.ts';
+import { formOf, startUploading, type Uploading } from './uploading.ts';
+
+const HOUR = 3_600_000;
+const TEN_MB = 10 * 1024 * 1024;
+
+const STORES = [
+  ['SQLite', () => Promise.resolve({})],
+  ['PostgreSQL', async () => ({ DATABASE_URL: await temporaryDatabase() })],
+] as const;
+
+describe.each(STORES)('a picture, with %s', (_, environment) => {
+  it.each(['jpeg', 'png', 'webp'] as const)(
+    'is passed on as it is, under a fresh name, and answered with what is known of it: %s',
+    async (format) => {
+      const { provider, upload } = await startUploading({ env: await environment() });
+      const bytes = await picture(format);
+      const before = Date.now();
+      const { body, headers, status } = await upload(bytes, { 'content-type': 'application/octet-stream' });
+      const sent = await formOf(await provider.received('upload'));
+      expect(sent).toEqual({
+        uploadPath: 'kineograph',
+        fileName: expect.stringMatching(/^[\da-f-]{36}\.(?:jpg|png|webp)$/) as string,
+        fileType: `image/${format}`,
+        picture: bytes,
+      });
+      expect(status).toBe(201);
+      expect(headers.get('location')).toBe(`https://files.example/kineograph/${sent.fileName}`);
+      expect(body).toEqual({
+        url: `https://files.example/kineograph/${sent.fileName}`,
+        expiresAt: expect.any(String) as string,
+        contentType: `image/${format}`,
+        width: 400,
+        height: 320,
+        bytes: bytes.length,
+      });
+      const expiresAt = Date.parse(String(body['expiresAt']));
+      expect(expiresAt).toBeGreaterThanOrEqual(before + 24 * HOUR);
+      expect(expiresAt).toBeLessThanOrEqual(Date.now() + 24 * HOUR);
+    },
+  );
+
+  it('is not sent again while it is there, to its owner alone, and anew when little time is left', async () => {
+    const clock = createMovableClock();
+    const env = { API_KEYS, ...(await environment()) };
+    const { provider, upload } = await startUploading({ env, overrides: { clock } });
+    const [one, other] = await Promise.all([picture(), picture()]);
+
+    const first = await upload(one, ADA);
+    clock.forward(22 * HOUR);
+    const again = await upload(one, ADA);
+    expect([first.status, again.status]).toEqual([201, 200]);
+    expect(again.body).toEqual(first.body);
+    expect(provider.requests('upload')).toHaveLength(1);
+
+    expect((await upload(one, BEN)).status).toBe(201);
+    expect((await upload(other, ADA)).status).toBe(201);
+    clock.forward(1.5 * HOUR);
+    const anew = await upload(one, ADA);
+    expect(anew.status).toBe(201);
+    expect(anew.body['url']).not.toBe(first.body['url']);
+    expect(provider.requests('upload')).toHaveLength(4);
+  });
+
+  it('is sent once when it comes several times at once', async () => {
+    const { provider, upload } = await startUploading({ env: await environment() });
+    const gate = deferred();
+    provider.answer('upload', { ...uploaded('https://files.example/one.png'), gate: gate.promise });
+    const bytes = await picture();
+    const told = Promise.all(Array.from({ length: 5 }, () => upload(bytes)));
+    await provider.received('upload');
+    gate.resolve();
+    const answers = await told;
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 200, 200, 200, 201]);
+    expect(new Set(answers.map(({ body }) => body['url']))).toEqual(
+      new Set(['https://files.example/one.png']),
+    );
+    expect(provider.requests('upload')).toHaveLength(1);
+  });
+});
+
+test('a picture may have 10 MB, and is then passed on byte by byte', async () => {
+  const { provider, upload } = await startUploading();
+  const bytes = await pngOf(TEN_MB);
+  expect((await upload(bytes)).body).toMatchObject({ bytes: TEN_MB });
+  const sent = await formOf(await provider.received('upload'));
+  expect(sent.picture.equals(bytes)).toBe(true);
+});
+
+describe('a connection that is dropped', () => {
+  /** Begins to send a picture and stops. */
+  async function begin({ gateway }: Uploading, bytes: Buffer): Promise<() => void> {
+    const headers = { 'content-type': 'image/png', 'content-length': bytes.length };
+    const outgoing = request(`${gateway.url}/uploads`, { method: 'POST', headers });
+    outgoing.on('error', () => undefined);
+    await new Promise<void>((resolve) => {
+      outgoing.write(bytes.subarray(0, -1000), () => {
+        resolve();
+      });
+    });
+    return () => outgoing.destroy();
+  }
+
+  it('leaves nothing with the provider, nothing on the disk, and no place taken', async () => {
+    const kit = await startUploading({ env: { MAX_UPLOADS: '1' } });
+    const bytes = await pngOf(500_000);
+    const drop = await begin(kit, bytes);
+    await named('the file of an upload', untilSpools(1));
+    expect((await kit.upload(bytes)).status).toBe(503);
+    drop();
+    await named('the end of that file', untilSpools(0));
+    expect((await kit.upload(bytes)).status).toBe(201);
+    expect(kit.provider.requests('upload')).toHaveLength(1);
+    expect(await spools()).toEqual([]);
+  });
+
+  /** The files that this process has open and that have no name any more. */
+  async function spools(): Promise<string[]> {
+    const open = await readdir('/proc/self/fd');
+    const targets = await Promise.all(open.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')));
+    return targets.filter((target) => /\/kineograph-[\da-f-]{36} \(deleted\)$/.test(target));
+  }
+
+  async function untilSpools(count: number): Promise<void> {
+    while ((await spools()).length !== count) await new Promise(setImmediate);
+  }
+});

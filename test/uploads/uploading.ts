@@ -1,0 +1,57 @@
+import type { ProviderRequest } from '../support/provider-request.ts';
+import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';
+import { startGateway, type Gateway, type GatewayOptions } from '../support/gateway.ts';
+import { uploaded } from '../support/kie.ts';
+
+/** An answer of `/uploads`. */
+export interface Told {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+export interface Uploading {
+  readonly gateway: Gateway;
+  readonly provider: FakeProvider;
+  upload(picture: Buffer, headers?: Readonly<Record<string, string>>): Promise<Told>;
+}
+
+/** A gateway whose provider takes every picture, each under an address of its own. */
+export async function startUploading(options: GatewayOptions = {}): Promise<Uploading> {
+  const provider = options.provider ?? (await startFakeProvider());
+  provider.always('upload', async (request) => {
+    const { fileName } = await formOf(request);
+    return uploaded(`https://files.example/kineograph/${fileName}`);
+  });
+  const gateway = await startGateway({ ...options, provider });
+  return {
+    gateway,
+    provider,
+    async upload(picture, headers = {}) {
+      const answer = await fetch(`${gateway.url}/uploads`, {
+        method: 'POST',
+        headers: { 'content-type': 'image/png', ...headers },
+        body: new Uint8Array(picture),
+      });
+      return {
+        status: answer.status,
+        headers: answer.headers,
+        body: (await answer.json()) as Told['body'],
+      };
+    },
+  };
+}
+
+/** What the provider's upload service was sent, read as it would. */
+export async function formOf({ bytes, headers }: ProviderRequest) {
+  const type = headers['content-type'] ?? '';
+  const form = await new Response(new Uint8Array(bytes), { headers: { 'content-type': type } }).formData();
+  const file = form.get('file');
+  if (!(file instanceof Blob)) throw new Error('the upload has no file');
+  return {
+    uploadPath: form.get('uploadPath'),
+    fileName: String(form.get('fileName')),
+    fileType: file.type,
+    picture: Buffer.from(await file.arrayBuffer()),
+  };
+}
