@@ -30,8 +30,9 @@ const TABLE: Readonly<Record<string, Rule | typeof EVERYTHING>> = {
   'read-body': {},
   version: {},
   tasks: {},
-  provider: { values: ['tasks'], npm: true },
-  store: { values: ['tasks'], npm: true },
+  pictures: { values: ['tasks'], npm: true },
+  provider: { values: ['tasks'], types: ['pictures'], npm: true },
+  store: { values: ['tasks'], types: ['pictures'], npm: true },
   webhooks: {
     values: ['tasks', 'problem', 'read-body', 'provider/envelope.ts', 'provider/callback.ts'],
     npm: true,
@@ -50,7 +51,7 @@ const TABLE: Readonly<Record<string, Rule | typeof EVERYTHING>> = {
   },
   access: { npm: true },
   live: { values: ['access', 'config', 'problem'], types: ['server'], npm: true },
-  server: { values: ['access', 'config', 'problem', 'read-body'], types: ['live'], npm: true },
+  server: { values: ['access', 'config', 'problem', 'read-body'], types: ['live', 'pictures'], npm: true },
   sandbox: { npm: true },
 };
 
@@ -246,6 +247,8 @@ describe('the rules above', () => {
     ],
     ['schema/a.ts', `import * as a from '../tasks/list-tasks.ts';`, '../tasks/list-tasks.ts'],
     ['live/a.ts', `import { b } from '../server/b.ts';`, 'b of ../server/b.ts'],
+    ['store/a.ts', `import { b } from '../pictures/b.ts';`, 'b of ../pictures/b.ts'],
+    ['tasks/a.ts', `import type { B } from '../pictures/b.ts';`, 'type B of ../pictures/b.ts'],
     ['live/a.ts', `import type { Task } from '../tasks/task.ts';`, 'type Task of ../tasks/task.ts'],
     ['webhooks/a.ts', `import { createKie } from '../provider/kie.ts';`, 'createKie of ../provider/kie.ts'],
     ['sandbox/a.ts', `import type { Config } from '../config.ts';`, 'type Config of ../config.ts'],

@@ -27,6 +27,8 @@ describe('an environment without mistakes', () => {
       publicUrl: null,
       kieApiKey: null,
       kieApiUrl: 'https://api.kie.ai',
+      kieUploadUrl: null,
+      checkImages: false,
       kieWebhookHmacKeys: [],
       databaseUrl: null,
       databaseConnections: 10,
@@ -45,7 +47,8 @@ describe('an environment without mistakes', () => {
       graphiql: true,
       logLevel: 'info',
       maxBodyBytes: 262_144,
-      requestTimeoutMs: 30_000,
+      requestTimeoutMs: 120_000,
+      maxUploads: 100,
       maxDepth: 10,
       maxAliases: 15,
       maxDirectives: 5,
@@ -217,9 +220,14 @@ describe('values that are wrong together', () => {
     );
   });
 
-  it('KIE_API_URL needs KIE_API_KEY, since the sandbox would answer instead', () => {
-    expect(reportOf({ KIE_API_URL: 'http://127.0.0.1:9000' })).toContain('the sandbox would answer instead');
-  });
+  it.each(['KIE_API_URL', 'KIE_UPLOAD_URL'])(
+    '%s needs KIE_API_KEY, since the sandbox would answer instead',
+    (name) => {
+      const report = reportOf({ [name]: 'http://127.0.0.1:9000' });
+      expect(report).toContain(`${name} is set without KIE_API_KEY`);
+      expect(report).toContain('the sandbox would answer instead');
+    },
+  );
 });
 
 describe('variables that are not ours', () => {

@@ -30,8 +30,9 @@ export function closeWithoutWaiting(app: FastifyInstance): void {
     for (const response of underWay) if (!response.headersSent) response.shouldKeepAlive = false;
     // Browsers connect ahead of need; to Node such a connection is not idle but about to send its first request.
     for (const socket of connections) if (socket.bytesRead === 0) socket.destroy();
+    // Also those that were answered early and whose request is still coming.
     setTimeout(() => {
-      for (const response of underWay) response.destroy();
+      app.server.closeAllConnections();
     }, PATIENCE_MS).unref();
     done();
   });

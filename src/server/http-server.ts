@@ -13,6 +13,9 @@ import { withoutSchemas } from './without-schemas.ts';
 /** Longer than the load balancers in front of us keep connections: they must not send on one that we are just closing. */
 const KEEP_ALIVE_MS = 72_000;
 
+/** Pictures may take long to arrive, headers may not. */
+const MAX_HEADERS_MS = 30_000;
+
 const HOST_HINT =
   'Call it by a loopback name or by its PUBLIC_URL; or configure API keys or tokens, then any name will do.';
 
@@ -109,8 +112,8 @@ function timeouts(requestTimeoutMs: number): ServerOptions {
   return {
     keepAliveTimeout: KEEP_ALIVE_MS,
     requestTimeout: requestTimeoutMs,
-    headersTimeout: requestTimeoutMs,
-    connectionsCheckingInterval: Math.ceil(requestTimeoutMs / 4),
+    headersTimeout: Math.min(requestTimeoutMs, MAX_HEADERS_MS),
+    connectionsCheckingInterval: Math.ceil(Math.min(requestTimeoutMs, MAX_HEADERS_MS) / 4),
   };
 }
 

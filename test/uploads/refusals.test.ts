@@ -7,6 +7,7 @@ import { startGateway } from '../support/gateway.ts';
 import { uploaded } from '../support/kie.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { animation, flat, picture, pngOf } from '../support/pictures.ts';
+import { named } from '../support/waits.ts';
 import { startUploading } from './uploading.ts';
 
 const TEN_MB = 10 * 1024 * 1024;
@@ -49,6 +50,8 @@ describe('a picture that the model would not take', () => {
     );
     socket.write('GIF89a and so on');
     expect(await told.promise).toMatch(/^HTTP\/1\.1 415 /);
+    // A stop does not wait for the rest of it.
+    await named('the end of the gateway', gateway.close());
   });
 });
 

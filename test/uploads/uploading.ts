@@ -49,9 +49,15 @@ export async function formOf({ bytes, headers }: ProviderRequest) {
   const file = form.get('file');
   if (!(file instanceof Blob)) throw new Error('the upload has no file');
   return {
-    uploadPath: form.get('uploadPath'),
-    fileName: String(form.get('fileName')),
+    uploadPath: textOf(form, 'uploadPath'),
+    fileName: textOf(form, 'fileName'),
     fileType: file.type,
     picture: Buffer.from(await file.arrayBuffer()),
   };
+}
+
+function textOf(form: FormData, name: string): string {
+  const value = form.get(name);
+  if (typeof value !== 'string') throw new Error(`the upload has no ${name}`);
+  return value;
 }

@@ -1,0 +1,134 @@
+import { readdir, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { temporaryDir } from '../support/gateway.ts';
+import { picture } from '../support/pictures.ts';
+import { startClient, type Client } from './client.ts';
+
+interface Uploaded {
+  readonly fileName: string;
+  readonly filePath: string;
+  readonly downloadUrl: string;
+  readonly fileSize: number;
+  readonly mimeType: string;
+  readonly uploadedAt: string;
+}
+
+interface UploadAnswer {
+  readonly http: number;
+  readonly success: boolean;
+  readonly code: number;
+  readonly msg: string;
+  readonly data?: Uploaded;
+}
+
+type Fields = Readonly<Record<string, string | Blob>>;
+
+async function send({ url }: Client, fields: Fields, key = 'a-key'): Promise<UploadAnswer> {
+  const body = new FormData();
+  for (const [name, value] of Object.entries(fields)) {
+    if (typeof value === 'string') body.append(name, value);
+    else body.append(name, value, 'mine.png');
+  }
+  const headers = { authorization: `Bearer ${key}` };
+  const answer = await fetch(`${url}/api/file-stream-upload`, { method: 'POST', body, headers });
+  return { http: answer.status, ...((await answer.json()) as Omit<UploadAnswer, 'http'>) };
+}
+
+async function pictureFile(): Promise<Blob> {
+  return new Blob([new Uint8Array(await picture())], { type: 'image/png' });
+}
+
+describe('an uploaded file', () => {
+  it.each([
+    ['before the file', (file: Blob): Fields => ({ uploadPath: 'a/b', fileName: 'c.png', file })],
+    ['behind the file', (file: Blob): Fields => ({ file, fileName: 'c.png', uploadPath: 'a/b' })],
+  ])('is served as it is, under the names that stand %s', async (_, fields) => {
+    const sandbox = await startClient();
+    const file = await pictureFile();
+    const { data, ...answer } = await send(sandbox, fields(file));
+    expect(answer).toEqual({ http: 200, success: true, code: 200, msg: 'File uploaded successfully' });
+    expect(data).toEqual({
+      fileName: 'c.png',
+      filePath: 'a/b/c.png',
+      downloadUrl: `${sandbox.url}/files/uploads/a/b/c.png`,
+      fileSize: file.size,
+      mimeType: 'image/png',
+      uploadedAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT/) as string,
+    });
+    const served = await fetch(data?.downloadUrl ?? '');
+    expect(served.headers.get('content-type')).toBe('image/png');
+    expect(Buffer.from(await served.arrayBuffer()).equals(Buffer.from(await file.arrayBuffer()))).toBe(true);
+  });
+
+  it('gets a name when it has none, and takes the place of another of its name', async () => {
+    const sandbox = await startClient();
+    const [first, second] = [await pictureFile(), await pictureFile()];
+    const { data } = await send(sandbox, { uploadPath: 'a', file: first });
+    expect(data?.fileName).toMatch(/^[\da-f-]{36}\.png$/);
+    await send(sandbox, { uploadPath: 'a', fileName: data?.fileName ?? '', file: second });
+    const served = await fetch(data?.downloadUrl ?? '');
+    expect((await served.arrayBuffer()).byteLength).toBe(second.size);
+  });
+
+  it('outlives a restart, and is gone after a day', async () => {
+    const uploadsDir = await temporaryDir();
+    const first = await startClient({ uploadsDir });
+    const { data } = await send(first, { uploadPath: 'a', fileName: 'c.png', file: await pictureFile() });
+    await first.close();
+    const second = await startClient({ uploadsDir });
+    const url = second.url + new URL(data?.downloadUrl ?? '').pathname;
+    const served = await fetch(url);
+    expect(served.status).toBe(200);
+    await served.body?.cancel();
+
+    const yesterday = Date.now() / 1000 - 24 * 3600;
+    await utimes(join(uploadsDir, 'a/c.png'), yesterday, yesterday);
+    expect((await fetch(url)).status).toBe(404);
+    await send(second, { uploadPath: 'b', fileName: 'd.png', file: await pictureFile() });
+    expect(await readdir(join(uploadsDir, 'a'))).toEqual([]);
+  });
+});
+
+describe('what is no upload is refused in the words of the service:', () => {
+  it.each<[string, (file: Blob) => Fields]>([
+    ['Missing required parameter: uploadPath', (file) => ({ file })],
+    ['Missing required parameter: file', () => ({ uploadPath: 'a' })],
+    ['Missing required parameter: file', (picture_) => ({ uploadPath: 'a', picture: picture_ })],
+    ['uploadPath and fileName must be plain names', (file) => ({ uploadPath: '/a', file })],
+    ['uploadPath and fileName must be plain names', (file) => ({ uploadPath: 'a/', file })],
+    ['uploadPath and fileName must be plain names', (file) => ({ uploadPath: '..', file })],
+    ['uploadPath and fileName must be plain names', (file) => ({ uploadPath: 'a/../..', file })],
+    ['uploadPath and fileName must be plain names', (file) => ({ uploadPath: 'a', fileName: '../b', file })],
+  ])('%s', async (msg, fields) => {
+    const sandbox = await startClient();
+    expect(await send(sandbox, fields(await pictureFile()))).toEqual({
+      http: 400,
+      success: false,
+      code: 400,
+      msg,
+    });
+    expect(await readdir(sandbox.uploadsDir)).toEqual([]);
+  });
+
+  it('no key', async () => {
+    const sandbox = await startClient({ apiKey: 'the-key' });
+    const answer = await send(sandbox, { uploadPath: 'a', file: await pictureFile() });
+    expect(answer).toMatchObject({ http: 200, success: false, code: 401 });
+  });
+
+  it('no form', async () => {
+    const sandbox = await startClient();
+    const headers = { authorization: 'Bearer a-key', 'content-type': 'application/json' };
+    const answer = await sandbox.call('/api/file-stream-upload', { method: 'POST', headers, body: '{}' });
+    expect(answer).toMatchObject({ http: 400, success: false, code: 400 });
+  });
+});
+
+it.each(['a/../../package.json', '%2e%2e/%2e%2e/package.json', '..%2f..%2fpackage.json', '.hidden', ''])(
+  'there is no upload named "%s"',
+  async (name) => {
+    const sandbox = await startClient();
+    expect(await sandbox.call(`/files/uploads/${name}`)).toMatchObject({ http: 404, code: 404 });
+  },
+);
