@@ -50,12 +50,11 @@ async function copyTasks(from: Kysely<Database>, to: Kysely<Database>): Promise<
 }
 
 async function copySlots(from: Kysely<Database>, to: Kysely<Database>): Promise<void> {
-  const rows = await readSlots(from);
-  for (let at = 0; at < rows.length; at += PAGE)
-    await to
-      .insertInto('slots')
-      .values(rows.slice(at, at + PAGE))
-      .execute();
+  for (const page of inPages(await readSlots(from))) await to.insertInto('slots').values(page).execute();
+}
+
+function* inPages<Row>(rows: readonly Row[]): Generator<readonly Row[]> {
+  for (let at = 0; at < rows.length; at += PAGE) yield rows.slice(at, at + PAGE);
 }
 
 async function readSlots(db: Kysely<Database>) {
@@ -75,12 +74,7 @@ async function readSecrets(db: Kysely<Database>) {
 }
 
 async function copyUploads(from: Kysely<Database>, to: Kysely<Database>): Promise<void> {
-  const rows = await readUploads(from);
-  for (let at = 0; at < rows.length; at += PAGE)
-    await to
-      .insertInto('uploads')
-      .values(rows.slice(at, at + PAGE))
-      .execute();
+  for (const page of inPages(await readUploads(from))) await to.insertInto('uploads').values(page).execute();
 }
 
 async function readUploads(db: Kysely<Database>) {

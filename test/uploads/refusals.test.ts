@@ -1,9 +1,10 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, it, test } from 'vitest';
 import { ADA, API_KEYS, BEN } from '../access/owners.ts';
 import { deferred } from '../support/deferred.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway } from '../support/gateway.ts';
+import { startGateway, type Gateway } from '../support/gateway.ts';
 import { uploaded } from '../support/kie.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { animation, flat, picture, pngOf } from '../support/pictures.ts';
@@ -11,6 +12,15 @@ import { named } from '../support/waits.ts';
 import { startUploading } from './uploading.ts';
 
 const TEN_MB = 10 * 1024 * 1024;
+
+/** Sends the beginning of an upload, from behind its first line on, and returns the beginning of the answer. */
+async function answerTo({ app }: Gateway, beginning: string): Promise<string> {
+  const socket = connect(app.port, '127.0.0.1');
+  onTestEnd(() => void socket.destroy());
+  socket.write(`POST /uploads HTTP/1.1\r\n${beginning}`);
+  const [answer] = (await named('an answer', once(socket.setEncoding('utf8'), 'data'))) as [string];
+  return answer;
+}
 
 describe('a picture that the model would not take', () => {
   it.each<[number, string, string, () => Buffer | Promise<Buffer>]>([
@@ -41,15 +51,8 @@ describe('a picture that the model would not take', () => {
 
   it('is refused before all of it has come', async () => {
     const { gateway } = await startUploading();
-    const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');
-    onTestEnd(() => void socket.destroy());
-    const told = deferred<string>('the answer to half an upload');
-    socket.setEncoding('utf8').once('data', told.resolve);
-    socket.write(
-      'POST /uploads HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: 9000000\r\n\r\n',
-    );
-    socket.write('GIF89a and so on');
-    expect(await told.promise).toMatch(/^HTTP\/1\.1 415 /);
+    const lines = 'Host: localhost\r\nContent-Type: image/png\r\nContent-Length: 9000000';
+    expect(await answerTo(gateway, `${lines}\r\n\r\nGIF89a and so on`)).toMatch(/^HTTP\/1\.1 415 /);
     // A stop does not wait for the rest of it.
     await named('the end of the gateway', gateway.close());
   });
@@ -165,14 +168,8 @@ test.each(['GET', 'PUT', 'PATCH', 'DELETE'])('%s is answered with what is allowe
 
 test('another host than ours is no reason to take a picture', async () => {
   const { gateway } = await startUploading();
-  const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1');
-  onTestEnd(() => void socket.destroy());
-  const told = deferred<string>('the answer');
-  socket.setEncoding('utf8').once('data', told.resolve);
-  socket.write(
-    'POST /uploads HTTP/1.1\r\nHost: evil.example\r\nContent-Type: image/png\r\nContent-Length: 0\r\n\r\n',
-  );
-  expect(await told.promise).toMatch(/^HTTP\/1\.1 421 /);
+  const lines = 'Host: evil.example\r\nContent-Type: image/png\r\nContent-Length: 0';
+  expect(await answerTo(gateway, `${lines}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 421 /);
 });
 
 describe('a provider', () => {
