@@ -1,11 +1,15 @@
 import { build } from 'esbuild';
-import { rm } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { buildDashboard } from './build-dashboard.ts';
 
 // Makes dist/ of src/ and the packages that it uses: as the 1,700 files that they are, finding and opening them takes more
 // than half of a start. Types are checked elsewhere.
 const outdir = 'dist';
 
-await rm(outdir, { recursive: true, force: true });
+await mkdir(outdir, { recursive: true });
+for (const name of await readdir(outdir))
+  if (name !== 'dashboard') await rm(join(outdir, name), { recursive: true, force: true });
 await build({
   entryPoints: ['src/main.ts'],
   outdir,
@@ -27,3 +31,4 @@ await build({
   },
   logLevel: 'warning',
 });
+await buildDashboard();

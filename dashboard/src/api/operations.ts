@@ -1,0 +1,154 @@
+import type { FragmentOf, ResultOf, VariablesOf } from 'gql.tada';
+import { graphql } from './graphql.ts';
+
+/** All that the page shows of a task. */
+export const TaskFields = graphql(`
+  fragment TaskFields on Task {
+    id
+    state
+    model
+    prompt
+    imageUrl
+    endImageUrl
+    promptOptimizer
+    videos {
+      url
+      expiresAt
+    }
+    failure {
+      code
+      providerCode
+      message
+      retryable
+    }
+    providerTaskId
+    creditsConsumed
+    revision
+    createdAt
+    updatedAt
+    completedAt
+    expectedAt
+    timeline {
+      state
+      at
+      source
+    }
+  }
+`);
+
+export type Task = FragmentOf<typeof TaskFields>;
+export type TaskState = Task['state'];
+export type FailureCode = NonNullable<Task['failure']>['code'];
+
+export const TasksQuery = graphql(
+  `
+    query Tasks($first: Int!, $after: String, $states: [TaskState!]) {
+      tasks(first: $first, after: $after, states: $states) {
+        revision
+        edges {
+          node {
+            ...TaskFields
+          }
+        }
+        pageInfo {
+          hasNextPage
+          endCursor
+        }
+      }
+    }
+  `,
+  [TaskFields],
+);
+
+export const TaskQuery = graphql(
+  `
+    query Task($id: ID!) {
+      task(id: $id) {
+        ...TaskFields
+        queuePosition
+      }
+    }
+  `,
+  [TaskFields],
+);
+
+export const AccountQuery = graphql(`
+  query Account {
+    account {
+      creditsRemaining
+    }
+  }
+`);
+
+export const TasksUpdated = graphql(
+  `
+    subscription TasksUpdated($after: SafeInt) {
+      tasksUpdated(after: $after) {
+        ...TaskFields
+      }
+    }
+  `,
+  [TaskFields],
+);
+
+export const CreateTask = graphql(
+  `
+    mutation CreateTask($input: CreateImageToVideoInput!) {
+      createImageToVideo(input: $input) {
+        __typename
+        ... on CreateImageToVideoSuccess {
+          task {
+            ...TaskFields
+          }
+        }
+        ... on ValidationError {
+          issues {
+            path
+            code
+            message
+          }
+        }
+        ... on ProviderError {
+          code
+          providerCode
+          message
+          retryable
+        }
+        ... on IdempotencyConflictError {
+          message
+          task {
+            ...TaskFields
+          }
+        }
+      }
+    }
+  `,
+  [TaskFields],
+);
+
+export type CreateInput = VariablesOf<typeof CreateTask>['input'];
+export type CreateResult = ResultOf<typeof CreateTask>['createImageToVideo'];
+export type Issue = Extract<CreateResult, { __typename: 'ValidationError' }>['issues'][number];
+
+export const CancelTask = graphql(
+  `
+    mutation CancelTask($id: ID!) {
+      cancelTask(id: $id) {
+        __typename
+        ... on CancelTaskSuccess {
+          task {
+            ...TaskFields
+          }
+        }
+        ... on CannotCancelError {
+          message
+          reason
+          task {
+            ...TaskFields
+          }
+        }
+      }
+    }
+  `,
+  [TaskFields],
+);

@@ -1,0 +1,63 @@
+/* eslint-disable */
+/* prettier-ignore */
+
+export type introspection_types = {
+    'Account': { kind: 'OBJECT'; name: 'Account'; fields: { 'creditsRemaining': { name: 'creditsRemaining'; type: { kind: 'SCALAR'; name: 'Float'; ofType: null; } }; }; };
+    'Boolean': unknown;
+    'CancelTaskResult': { kind: 'UNION'; name: 'CancelTaskResult'; fields: {}; possibleTypes: 'CancelTaskSuccess' | 'CannotCancelError'; };
+    'CancelTaskSuccess': { kind: 'OBJECT'; name: 'CancelTaskSuccess'; fields: { 'task': { name: 'task'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'OBJECT'; name: 'Task'; ofType: null; }; } }; }; };
+    'CannotCancelError': { kind: 'OBJECT'; name: 'CannotCancelError'; fields: { 'message': { name: 'message'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'SCALAR'; name: 'String'; ofType: null; }; } }; 'reason': { name: 'reason'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'ENUM'; name: 'CannotCancelReason'; ofType: null; }; } }; 'task': { name: 'task'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'OBJECT'; name: 'Task'; ofType: null; }; } }; }; };
+    'CannotCancelReason': { name: 'CannotCancelReason'; enumValues: 'ALREADY_ENDED' | 'ALREADY_SENT'; };
+    'CreateImageToVideoInput': { kind: 'INPUT_OBJECT'; name: 'CreateImageToVideoInput'; isOneOf: false; inputFields: [{ name: 'endImageUrl'; type: { kind: 'SCALAR'; name: 'String'; ofType: null; }; defaultValue: null }, { name: 'idempotencyKey'; type: { kind: 'SCALAR'; name: 'String'; ofType: null; }; defaultValue: null }, { name: 'imageUrl'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'SCALAR'; name: 'String'; ofType: null; }; }; defaultValue: null }, { name: 'prompt'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'SCALAR'; name: 'String'; ofType: null; }; }; defaultValue: null }, { name: 'promptOptimizer'; type: { kind: 'SCALAR'; name: 'Boolean'; ofType: null; }; defaultValue: null }]; };
+    'CreateImageToVideoResult': { kind: 'UNION'; name: 'CreateImageToVideoResult'; fields: {}; possibleTypes: 'CreateImageToVideoSuccess' | 'IdempotencyConflictError' | 'ProviderError' | 'ValidationError'; };
+    'CreateImageToVideoSuccess': { kind: 'OBJECT'; name: 'CreateImageToVideoSuccess'; fields: { 'task': { name: 'task'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'OBJECT'; name: 'Task'; ofType: null; }; } }; }; };
+    'DateTime': unknown;
+    'Float': unknown;
+    'ID': unknown;
+    'IdempotencyConflictError': { kind: 'OBJECT'; name: 'IdempotencyConflictError'; fields: { 'message': { name: 'message'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'SCALAR'; name: 'String'; ofType: null; }; } }; 'task': { name: 'task'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'OBJECT'; name: 'Task'; ofType: null; }; } }; }; };
+    'Int': unknown;
+    'Mutation': { kind: 'OBJECT'; name: 'Mutation'; fields: { 'cancelTask': { name: 'cancelTask'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'UNION'; name: 'CancelTaskResult'; ofType: null; }; } }; 'createImageToVideo': { name: 'createImageToVideo'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'UNION'; name: 'CreateImageToVideoResult'; ofType: null; }; } }; }; };
+    'PageInfo': { kind: 'OBJECT'; name: 'PageInfo'; fields: { 'endCursor': { name: 'endCursor'; type: { kind: 'SCALAR'; name: 'String'; ofType: null; } }; 'hasNextPage': { name: 'hasNextPage'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'SCALAR'; name: 'Boolean'; ofType: null; }; } }; 'hasPreviousPage': { name: 'hasPreviousPage'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'SCALAR'; name: 'Boolean'; ofType: null; }; } }; 'startCursor': { name: 'startCursor'; type: { kind: 'SCALAR'; name: 'String'; ofType: null; } }; }; };
+    'ProviderError': { kind: 'OBJECT'; name: 'ProviderError'; fields: { 'code': { name: 'code'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'ENUM'; name: 'ProviderErrorCode'; ofType: null; }; } }; 'message': { name: 'message'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'SCALAR'; name: 'String'; ofType: null; }; } }; 'providerCode': { name: 'providerCode'; type: { kind: 'SCALAR'; name: 'String'; ofType: null; } }; 'retryable': { name: 'retryable'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'SCALAR'; name: 'Boolean'; ofType: null; }; } }; }; };
+    'ProviderErrorCode': { name: 'ProviderErrorCode'; enumValues: 'CANCELLED' | 'EXPIRED' | 'FEATURE_DISABLED' | 'GENERATION_FAILED' | 'INSUFFICIENT_CREDITS' | 'INVALID_INPUT' | 'MAINTENANCE' | 'NOT_FOUND' | 'PROVIDER_TIMEOUT' | 'QUOTA_EXCEEDED' | 'RATE_LIMITED' | 'SERVER_ERROR' | 'SUBMISSION_UNKNOWN' | 'UNAUTHORIZED' | 'UNKNOWN' | 'UNREACHABLE'; };
+    'Query': { kind: 'OBJECT'; name: 'Query'; fields: { 'account': { name: 'account'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'OBJECT'; name: 'Account'; ofType: null; }; } }; 'task': { name: 'task'; type: { kind: 'OBJECT'; name: 'Task'; ofType: null; } }; 'tasks': { name: 'tasks'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'OBJECT'; name: 'TaskConnection'; ofType: null; }; } }; }; };
+    'SafeInt': unknown;
+    'String': unknown;
+    'Subscription': { kind: 'OBJECT'; name: 'Subscription'; fields: { 'taskUpdated': { name: 'taskUpdated'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'OBJECT'; name: 'Task'; ofType: null; }; } }; 'tasksUpdated': { name: 'tasksUpdated'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'OBJECT'; name: 'Task'; ofType: null; }; } }; }; };
+    'Task': { kind: 'OBJECT'; name: 'Task'; fields: { 'completedAt': { name: 'completedAt'; type: { kind: 'SCALAR'; name: 'DateTime'; ofType: null; } }; 'createdAt': { name: 'createdAt'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'SCALAR'; name: 'DateTime'; ofType: null; }; } }; 'creditsConsumed': { name: 'creditsConsumed'; type: { kind: 'SCALAR'; name: 'Float'; ofType: null; } }; 'endImageUrl': { name: 'endImageUrl'; type: { kind: 'SCALAR'; name: 'String'; ofType: null; } }; 'expectedAt': { name: 'expectedAt'; type: { kind: 'SCALAR'; name: 'DateTime'; ofType: null; } }; 'failure': { name: 'failure'; type: { kind: 'OBJECT'; name: 'TaskFailure'; ofType: null; } }; 'id': { name: 'id'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'SCALAR'; name: 'ID'; ofType: null; }; } }; 'imageUrl': { name: 'imageUrl'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'SCALAR'; name: 'String'; ofType: null; }; } }; 'model': { name: 'model'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'SCALAR'; name: 'String'; ofType: null; }; } }; 'prompt': { name: 'prompt'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'SCALAR'; name: 'String'; ofType: null; }; } }; 'promptOptimizer': { name: 'promptOptimizer'; type: { kind: 'SCALAR'; name: 'Boolean'; ofType: null; } }; 'providerTaskId': { name: 'providerTaskId'; type: { kind: 'SCALAR'; name: 'String'; ofType: null; } }; 'queuePosition': { name: 'queuePosition'; type: { kind: 'SCALAR'; name: 'Int'; ofType: null; } }; 'revision': { name: 'revision'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'SCALAR'; name: 'SafeInt'; ofType: null; }; } }; 'state': { name: 'state'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'ENUM'; name: 'TaskState'; ofType: null; }; } }; 'timeline': { name: 'timeline'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'LIST'; name: never; ofType: { kind: 'NON_NULL'; name: never; ofType: { kind: 'OBJECT'; name: 'TimelineEntry'; ofType: null; }; }; }; } }; 'updatedAt': { name: 'updatedAt'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'SCALAR'; name: 'DateTime'; ofType: null; }; } }; 'videos': { name: 'videos'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'LIST'; name: never; ofType: { kind: 'NON_NULL'; name: never; ofType: { kind: 'OBJECT'; name: 'Video'; ofType: null; }; }; }; } }; }; };
+    'TaskConnection': { kind: 'OBJECT'; name: 'TaskConnection'; fields: { 'edges': { name: 'edges'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'LIST'; name: never; ofType: { kind: 'NON_NULL'; name: never; ofType: { kind: 'OBJECT'; name: 'TaskEdge'; ofType: null; }; }; }; } }; 'pageInfo': { name: 'pageInfo'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'OBJECT'; name: 'PageInfo'; ofType: null; }; } }; 'revision': { name: 'revision'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'SCALAR'; name: 'SafeInt'; ofType: null; }; } }; }; };
+    'TaskEdge': { kind: 'OBJECT'; name: 'TaskEdge'; fields: { 'cursor': { name: 'cursor'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'SCALAR'; name: 'String'; ofType: null; }; } }; 'node': { name: 'node'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'OBJECT'; name: 'Task'; ofType: null; }; } }; }; };
+    'TaskFailure': { kind: 'OBJECT'; name: 'TaskFailure'; fields: { 'code': { name: 'code'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'ENUM'; name: 'ProviderErrorCode'; ofType: null; }; } }; 'message': { name: 'message'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'SCALAR'; name: 'String'; ofType: null; }; } }; 'providerCode': { name: 'providerCode'; type: { kind: 'SCALAR'; name: 'String'; ofType: null; } }; 'retryable': { name: 'retryable'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'SCALAR'; name: 'Boolean'; ofType: null; }; } }; }; };
+    'TaskState': { name: 'TaskState'; enumValues: 'FAIL' | 'GENERATING' | 'QUEUING' | 'SUBMITTING' | 'SUCCESS' | 'WAITING'; };
+    'TimelineEntry': { kind: 'OBJECT'; name: 'TimelineEntry'; fields: { 'at': { name: 'at'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'SCALAR'; name: 'DateTime'; ofType: null; }; } }; 'source': { name: 'source'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'ENUM'; name: 'UpdateSource'; ofType: null; }; } }; 'state': { name: 'state'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'ENUM'; name: 'TaskState'; ofType: null; }; } }; }; };
+    'UpdateSource': { name: 'UpdateSource'; enumValues: 'CALLBACK' | 'CREATE_ANSWER' | 'GATEWAY' | 'QUERY'; };
+    'UserError': { kind: 'INTERFACE'; name: 'UserError'; fields: { 'message': { name: 'message'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'SCALAR'; name: 'String'; ofType: null; }; } }; }; possibleTypes: 'CannotCancelError' | 'IdempotencyConflictError' | 'ProviderError' | 'ValidationError'; };
+    'ValidationError': { kind: 'OBJECT'; name: 'ValidationError'; fields: { 'issues': { name: 'issues'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'LIST'; name: never; ofType: { kind: 'NON_NULL'; name: never; ofType: { kind: 'OBJECT'; name: 'ValidationIssue'; ofType: null; }; }; }; } }; 'message': { name: 'message'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'SCALAR'; name: 'String'; ofType: null; }; } }; }; };
+    'ValidationIssue': { kind: 'OBJECT'; name: 'ValidationIssue'; fields: { 'code': { name: 'code'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'ENUM'; name: 'ValidationIssueCode'; ofType: null; }; } }; 'message': { name: 'message'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'SCALAR'; name: 'String'; ofType: null; }; } }; 'path': { name: 'path'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'LIST'; name: never; ofType: { kind: 'NON_NULL'; name: never; ofType: { kind: 'SCALAR'; name: 'String'; ofType: null; }; }; }; } }; }; };
+    'ValidationIssueCode': { name: 'ValidationIssueCode'; enumValues: 'IMAGE_ANIMATED' | 'IMAGE_ASPECT_RATIO' | 'IMAGE_BROKEN' | 'IMAGE_TOO_LARGE' | 'IMAGE_TOO_MANY_PIXELS' | 'IMAGE_TOO_SMALL' | 'IMAGE_TYPE' | 'IMAGE_UNREACHABLE' | 'INVALID_CHARACTERS' | 'NOT_A_URL' | 'REQUIRED' | 'TOO_LONG' | 'URL_CREDENTIALS' | 'URL_SCHEME'; };
+    'Video': { kind: 'OBJECT'; name: 'Video'; fields: { 'expiresAt': { name: 'expiresAt'; type: { kind: 'SCALAR'; name: 'DateTime'; ofType: null; } }; 'url': { name: 'url'; type: { kind: 'NON_NULL'; name: never; ofType: { kind: 'SCALAR'; name: 'String'; ofType: null; }; } }; }; };
+};
+
+/** An IntrospectionQuery representation of your schema.
+ *
+ * @remarks
+ * This is an introspection of your schema saved as a file by GraphQLSP.
+ * It will automatically be used by `gql.tada` to infer the types of your GraphQL documents.
+ * If you need to reuse this data or update your `scalars`, update `tadaOutputLocation` to
+ * instead save to a .ts instead of a .d.ts file.
+ */
+export type introspection = {
+  name: never;
+  query: 'Query';
+  mutation: 'Mutation';
+  subscription: 'Subscription';
+  types: introspection_types;
+};
+
+import * as gqlTada from 'gql.tada';
+
+declare module 'gql.tada' {
+  interface setupSchema {
+    introspection: introspection;
+  }
+}
