@@ -1,7 +1,8 @@
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
 import { createCleanup } from './app/cleanup.ts';
-import { SANDBOX_FILES_PATH, openDoors } from './app/open-doors.ts';
+import { openDoors } from './app/open-doors.ts';
+import { SANDBOX_FILES_PATH } from './app/open-pages.ts';
 import { openStore } from './app/open-store.ts';
 import { openTaskPorts, type TaskOverrides } from './app/open-tasks.ts';
 import { openUploads } from './app/open-uploads.ts';

@@ -1,6 +1,4 @@
 import type { FastifyInstance } from 'fastify';
-import { dirname } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { createAdmitOperation } from '../live/admit-operation.ts';
@@ -9,7 +7,6 @@ import { createTally } from '../live/tally.ts';
 import { createWebsocketServer, type WebsocketServer } from '../live/websocket-server.ts';
 import { createWelcome } from '../live/welcome.ts';
 import { createAdmit } from '../server/admission.ts';
-import { dashboard } from '../server/dashboard.ts';
 import { createForwarded } from '../server/forwarded.ts';
 import { GRAPHQL_PATH } from '../server/graphql.ts';
 import { graphqlRoute } from '../server/graphql-route.ts';
@@ -23,16 +20,12 @@ import type { UploadPicture } from '../pictures/upload-picture.ts';
 import type { TaskPorts } from '../tasks/ports.ts';
 import type { Tasks } from '../tasks/tasks.ts';
 import { WEBHOOKS_PATH, createKieWebhook } from '../webhooks/kie-webhook.ts';
-import { VERSION } from '../version.ts';
 import { openAccess } from './open-access.ts';
 import { openGraphql } from './open-graphql.ts';
+import { openPages } from './open-pages.ts';
 import type { Upstream } from './upstream.ts';
 
-/** Where the sandbox's result files are served, so that their addresses work wherever the gateway's own does. */
-export const SANDBOX_FILES_PATH = '/sandbox/files';
 const MINUTE_MS = 60_000;
-// By the package's own name for it: the build moves this file.
-const DASHBOARD = dirname(fileURLToPath(import.meta.resolve('#dashboard/index.html')));
 
 export interface Doors {
   readonly http: FastifyInstance;
@@ -84,16 +77,7 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
   });
   const { maxUploads } = config;
   await uploadsRoute(http, { admit, forwarded, maxUploads, mayCall, upload });
-  if (upstream.uploadsDir !== null) {
-    const { sandboxFiles } = await import('../sandbox/sandbox-files.ts');
-    await http.register(sandboxFiles, { prefix: SANDBOX_FILES_PATH, uploadsDir: upstream.uploadsDir });
-  }
-  await dashboard(http, DASHBOARD, {
-    sandbox: upstream.kind === 'sandbox',
-    signIn: !isOpen,
-    graphiql: config.graphiql,
-    version: VERSION,
-  });
+  await openPages(http, config, { isOpen, upstream });
   await http.ready();
 
   const websockets = createWebsocketServer({

@@ -152,3 +152,17 @@ export const CancelTask = graphql(
   `,
   [TaskFields],
 );
+
+/** In the order in which a task moves through them. */
+export const TASK_STATES = [
+  'SUBMITTING',
+  'WAITING',
+  'QUEUING',
+  'GENERATING',
+  'SUCCESS',
+  'FAIL',
+] as const satisfies readonly TaskState[];
+
+export function isOver({ state }: Pick<Task, 'state'>): boolean {
+  return state === 'SUCCESS' || state === 'FAIL';
+}

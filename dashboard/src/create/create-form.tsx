@@ -1,0 +1,39 @@
+import { useText } from '../text/language.ts';
+import { CreateStatus } from './create-status.tsx';
+import { PictureField } from './picture-field.tsx';
+import { PromptField } from './prompt-field.tsx';
+import { useCreateForm } from './use-create-form.ts';
+
+/** A new video: one or two pictures and a prompt. */
+export function CreateForm() {
+  const t = useText();
+  const form = useCreateForm();
+  const { creating, isUploading } = form;
+  const isSending = creating.state === 'sending';
+  return (
+    <section aria-labelledby="create-title" className="card">
+      <h2 id="create-title">{t('create')}</h2>
+      <form onSubmit={form.submit} onChange={form.reset} noValidate>
+        <PromptField value={form.prompt} problem={form.promptProblem} onChange={form.setPrompt} />
+        <div className="pictures">
+          <PictureField label="firstPicture" picture={form.first} />
+          <PictureField label="lastPicture" picture={form.last} />
+        </div>
+        <label className="check">
+          <input
+            type="checkbox"
+            checked={form.optimizer}
+            onChange={({ target }) => {
+              form.setOptimizer(target.checked);
+            }}
+          />
+          {t('optimizer')}
+        </label>
+        <button type="submit" className="primary" disabled={isUploading || isSending}>
+          {isSending ? t('submitting') : t('submit')}
+        </button>
+        <CreateStatus creating={creating} isUploading={isUploading} />
+      </form>
+    </section>
+  );
+}

@@ -1,0 +1,44 @@
+import type { ReactNode } from 'react';
+import type { Task } from '../api/operations.ts';
+import { useText } from '../text/language.ts';
+import { CopyButton } from '../ui/copy-button.tsx';
+import { Time } from '../ui/time.tsx';
+
+export function Facts({ queuePosition, task }: { task: Task; queuePosition: number | null }) {
+  const t = useText();
+  const time = (at: string | null): ReactNode => (at === null ? null : <Time at={at} />);
+  const raw = (value: string | null, what: string): ReactNode =>
+    value === null ? null : (
+      <>
+        <code>{value}</code> <CopyButton label={t('copyOf', { what })} value={value} />
+      </>
+    );
+  const rows: readonly (readonly [string, ReactNode])[] = [
+    [t('id'), raw(task.id, t('id'))],
+    [t('providerId'), raw(task.providerTaskId, t('providerId'))],
+    [t('model'), task.model],
+    [t('firstPicture'), raw(task.imageUrl, t('firstPicture'))],
+    [t('lastPicture'), raw(task.endImageUrl, t('lastPicture'))],
+    [t('queuePosition'), task.state === 'SUBMITTING' ? queuePosition : null],
+    [t('createdAt'), time(task.createdAt)],
+    [t('updatedAt'), time(task.updatedAt)],
+    [t('completedAt'), time(task.completedAt)],
+    [t('creditsConsumed'), task.creditsConsumed],
+    [t('revision'), task.revision],
+  ];
+  return (
+    <section className="card" aria-labelledby="facts-title">
+      <h3 id="facts-title">{t('facts')}</h3>
+      <dl>
+        {rows
+          .filter(([, value]) => value !== null)
+          .map(([name, value]) => (
+            <div key={name}>
+              <dt>{name}</dt>
+              <dd>{value}</dd>
+            </div>
+          ))}
+      </dl>
+    </section>
+  );
+}

@@ -1,0 +1,61 @@
+import { useState } from 'react';
+import { useText } from '../text/language.ts';
+import type { Task } from '../api/operations.ts';
+import { useCreate } from '../create/use-create.ts';
+import { CreateStatus } from '../create/create-status.tsx';
+
+/** Failures after which another attempt may be charged although this one was as well. */
+const UNCERTAIN: readonly string[] = ['SUBMISSION_UNKNOWN', 'EXPIRED'];
+
+/** Creates the same video once more, where that may help. */
+export function Again({ task }: { task: Task }) {
+  const t = useText();
+  const { create, creating } = useCreate({ resumes: false });
+  const [isAsking, setIsAsking] = useState(false);
+  const { failure } = task;
+  const mayPayTwice = UNCERTAIN.includes(failure?.code ?? '');
+  if (!failure?.retryable && !mayPayTwice) return null;
+
+  const again = (): void => {
+    setIsAsking(false);
+    create({
+      prompt: task.prompt,
+      imageUrl: task.imageUrl,
+      ...(task.endImageUrl !== null && { endImageUrl: task.endImageUrl }),
+      ...(task.promptOptimizer !== null && { promptOptimizer: task.promptOptimizer }),
+    });
+  };
+  return (
+    <div>
+      {isAsking ? (
+        <div role="alertdialog" aria-label={t('again')}>
+          <p>{t('againWarning')}</p>
+          <button type="button" onClick={again}>
+            {t('againYes')}
+          </button>{' '}
+          <button
+            type="button"
+            className="quiet"
+            onClick={() => {
+              setIsAsking(false);
+            }}
+          >
+            {t('againNo')}
+          </button>
+        </div>
+      ) : (
+        <button
+          type="button"
+          disabled={creating.state === 'sending'}
+          onClick={() => {
+            if (mayPayTwice) setIsAsking(true);
+            else again();
+          }}
+        >
+          {t('again')}
+        </button>
+      )}
+      <CreateStatus creating={creating} isUploading={false} />
+    </div>
+  );
+}
