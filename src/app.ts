@@ -60,12 +60,19 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       overrides,
     });
     const tasks = createTasks(ports);
+    const { close: closeUploads, upload } = openUploads({
+      log,
+      cleanup,
+      uploads,
+      upstream,
+      now: () => ports.clock.now(),
+    });
     const doors = await openDoors(config, {
       log,
       tasks,
       ports,
       upstream,
-      upload: openUploads({ log, cleanup, uploads, upstream, now: () => ports.clock.now() }),
+      upload,
       publicUrl,
       isDraining: () => isDraining,
     });
@@ -79,7 +86,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     const close = async (): Promise<void> => {
       isDraining = true;
       const stopped = tasks.stop(config.shutdownMs);
-      await Promise.all([doors.websockets.close(), doors.http.close()]);
+      await Promise.all([doors.websockets.close(), doors.http.close(), closeUploads()]);
       await stopped;
       await cleanup.run();
     };

@@ -6,6 +6,12 @@ import type { Cleanup } from './cleanup.ts';
 import type { Upstream } from './upstream.ts';
 import { USER_AGENT } from './user-agent.ts';
 
+export interface Uploads {
+  readonly upload: UploadPicture;
+  /** Has those under way answered now: what they send is broken off. */
+  close(): Promise<void>;
+}
+
 /** What takes pictures in and passes them on. */
 export function openUploads(options: {
   readonly log: Logger;
@@ -13,10 +19,10 @@ export function openUploads(options: {
   readonly uploads: UploadStore;
   readonly upstream: Upstream;
   readonly now: () => number;
-}): UploadPicture {
+}): Uploads {
   const { cleanup, log, now, uploads, upstream } = options;
   const { apiKey, uploadUrl } = upstream;
   const host = createKieUpload({ uploadUrl, apiKey, userAgent: USER_AGENT, log });
   cleanup.add(() => host.close());
-  return createUploadPicture({ store: uploads, host, now, log });
+  return { upload: createUploadPicture({ store: uploads, host, now, log }), close: () => host.close() };
 }

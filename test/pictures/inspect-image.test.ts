@@ -22,7 +22,7 @@ async function lookAt(
   answer: RequestListener,
 ): Promise<{ readonly code: string | null; readonly message: string; readonly server: PictureServer }> {
   const server = await startPictureServer(answer);
-  const issue = await look(`http://127.0.0.1:${server.port}/picture`);
+  const issue = await look('ada', `http://127.0.0.1:${server.port}/picture`);
   return { code: issue?.code ?? null, message: issue?.message ?? '', server };
 }
 
@@ -82,7 +82,7 @@ describe('a picture behind a URL', () => {
     const { code, server } = await lookAt((request) => request.socket.resetAndDestroy());
     expect(code).toBe('IMAGE_UNREACHABLE');
     expect(server.connections()).toBe(1);
-    expect(await look('http://127.0.0.1:1/')).toMatchObject({ code: 'IMAGE_UNREACHABLE' });
+    expect(await look('ada', 'http://127.0.0.1:1/')).toMatchObject({ code: 'IMAGE_UNREACHABLE' });
   });
 
   it('is not held to be wrong for what could not be seen in time', async () => {
@@ -123,6 +123,6 @@ test('an endless body is left after 10 MB', async () => {
 
 test('what was uploaded here is not fetched', async () => {
   const server = await startPictureServer((_request, response) => response.end());
-  expect(await look(`http://127.0.0.1:${server.port}/uploaded.png`)).toBe(null);
+  expect(await look('ada', `http://127.0.0.1:${server.port}/uploaded.png`)).toBe(null);
   expect(server.connections()).toBe(0);
 });
