@@ -51,22 +51,11 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       sandbox,
       filesUrl: () => (publicUrl() ?? url) + SANDBOX_FILES_PATH,
     });
-    const { ports, uploads } = await openTaskPorts(config, {
-      log,
-      cleanup,
-      connections,
-      upstream,
-      publicUrl,
-      overrides,
-    });
+    const parts = { log, cleanup, connections, upstream, publicUrl, overrides };
+    const { ports, uploads } = await openTaskPorts(config, parts);
     const tasks = createTasks(ports);
-    const { close: closeUploads, upload } = openUploads({
-      log,
-      cleanup,
-      uploads,
-      upstream,
-      now: () => ports.clock.now(),
-    });
+    const { clock } = ports;
+    const { close: closeUploads, upload } = openUploads({ log, cleanup, uploads, upstream, clock });
     const doors = await openDoors(config, {
       log,
       tasks,

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { createUploadPicture, type UploadPicture } from '../pictures/upload-picture.ts';
 import type { UploadStore } from '../pictures/uploads.ts';
 import { createKieUpload } from '../provider/kie-upload.ts';
+import type { Clock } from '../tasks/clock.ts';
 import type { Cleanup } from './cleanup.ts';
 import type { Upstream } from './upstream.ts';
 import { USER_AGENT } from './user-agent.ts';
@@ -18,11 +19,14 @@ export function openUploads(options: {
   readonly cleanup: Cleanup;
   readonly uploads: UploadStore;
   readonly upstream: Upstream;
-  readonly now: () => number;
+  readonly clock: Clock;
 }): Uploads {
-  const { cleanup, log, now, uploads, upstream } = options;
+  const { cleanup, clock, log, uploads, upstream } = options;
   const { apiKey, uploadUrl } = upstream;
   const host = createKieUpload({ uploadUrl, apiKey, userAgent: USER_AGENT, log });
   cleanup.add(() => host.close());
-  return { upload: createUploadPicture({ store: uploads, host, now, log }), close: () => host.close() };
+  return {
+    upload: createUploadPicture({ store: uploads, host, now: clock.now, log }),
+    close: () => host.close(),
+  };
 }

@@ -51,7 +51,7 @@ export async function uploadsRoute(app: FastifyInstance, options: UploadsOptions
         method: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
         handler: async (request, reply) => {
           try {
-            return send(reply, isWelcome(request) ? await answer(request) : REFUSALS.origin);
+            return await send(reply, isWelcome(request) ? await answer(request) : REFUSALS.origin);
           } finally {
             discardRest(request.raw);
           }

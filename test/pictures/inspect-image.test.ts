@@ -1,4 +1,5 @@
 import type { RequestListener } from 'node:http';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it, test } from 'vitest';
 import { createInspectImage } from '../../src/pictures/inspect-image.ts';
 import { deferred } from '../support/deferred.ts';
@@ -14,7 +15,7 @@ const look = createInspectImage({
   now: Date.now,
   // There is no internet to try it on.
   isAllowed: (address) => address === '127.0.0.1',
-  timeoutMs: 500,
+  timeoutMs: 1000,
 });
 
 /** What is said of the picture that a server gives, and the server. */
@@ -119,6 +120,32 @@ test('an endless body is left after 10 MB', async () => {
   });
   expect(code).toBe('IMAGE_TOO_LARGE');
   await named('the end of the connection', closed.promise);
+});
+
+test('what is packed although nobody asked for that is left to the provider', async () => {
+  const bytes = gzipSync(await picture());
+  const { code } = await lookAt((_request, response) =>
+    response.writeHead(200, { 'content-encoding': 'gzip' }).end(bytes),
+  );
+  expect(code).toBe(null);
+});
+
+test('an owner has sixteen pictures looked at at a time, and others as many', async () => {
+  const bytes = await picture();
+  const gate = deferred();
+  const server = await startPictureServer((_request, response) => {
+    gate.promise.then(
+      () => response.end(bytes),
+      () => undefined,
+    );
+  });
+  const url = `http://127.0.0.1:${server.port}/`;
+  const adas = Array.from({ length: 16 }, () => look('ada', url));
+  const bens = look('ben', url);
+  await expect(look('ada', url)).rejects.toThrow(expect.objectContaining({ code: 'RATE_LIMITED' }) as Error);
+  gate.resolve();
+  expect(await Promise.all([...adas, bens])).toEqual(Array.from({ length: 17 }, () => null));
+  expect(await look('ada', url)).toBe(null);
 });
 
 test('what was uploaded here is not fetched', async () => {

