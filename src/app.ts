@@ -52,21 +52,17 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       sandbox,
       filesUrl: () => (publicUrl() ?? url) + SANDBOX_FILES_PATH,
     });
-    const { ports, uploads } = await openTaskPorts(config, {
-      log,
-      cleanup,
-      connections,
-      upstream,
-      publicUrl,
-      overrides,
-    });
+    const parts = { log, cleanup, connections, upstream, publicUrl, overrides };
+    const { ports, uploads } = await openTaskPorts(config, parts);
     const tasks = createTasks(ports);
+    const { clock } = ports;
+    const { close: closeUploads, upload } = openUploads({ log, cleanup, uploads, upstream, clock });
     const doors = await openDoors(config, {
       log,
       tasks,
       ports,
       upstream,
-      upload: openUploads({ log, cleanup, uploads, upstream, now: () => ports.clock.now() }),
+      upload,
       publicUrl,
       isDraining: () => isDraining,
     });
@@ -80,7 +76,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     const close = async (): Promise<void> => {
       isDraining = true;
       const stopped = tasks.stop(config.shutdownMs);
-      await Promise.all([doors.websockets.close(), doors.http.close()]);
+      await Promise.all([doors.websockets.close(), doors.http.close(), closeUploads()]);
       await stopped;
       await cleanup.run();
     };

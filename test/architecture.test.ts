@@ -51,7 +51,11 @@ const TABLE: Readonly<Record<string, Rule | typeof EVERYTHING>> = {
   },
   access: { npm: true },
   live: { values: ['access', 'config', 'problem'], types: ['server'], npm: true },
-  server: { values: ['access', 'config', 'problem', 'read-body'], types: ['live', 'pictures'], npm: true },
+  server: {
+    values: ['access', 'config', 'problem', 'read-body', 'pictures/picture.ts'],
+    types: ['live', 'pictures'],
+    npm: true,
+  },
   sandbox: { npm: true },
 };
 

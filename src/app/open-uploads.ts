@@ -2,9 +2,16 @@ import type { Logger } from 'pino';
 import { createUploadPicture, type UploadPicture } from '../pictures/upload-picture.ts';
 import type { UploadStore } from '../pictures/uploads.ts';
 import { createKieUpload } from '../provider/kie-upload.ts';
+import type { Clock } from '../tasks/clock.ts';
 import type { Cleanup } from './cleanup.ts';
 import type { Upstream } from './upstream.ts';
 import { USER_AGENT } from './user-agent.ts';
+
+export interface Uploads {
+  readonly upload: UploadPicture;
+  /** Has those under way answered now: what they send is broken off. */
+  close(): Promise<void>;
+}
 
 /** What takes pictures in and passes them on. */
 export function openUploads(options: {
@@ -12,11 +19,14 @@ export function openUploads(options: {
   readonly cleanup: Cleanup;
   readonly uploads: UploadStore;
   readonly upstream: Upstream;
-  readonly now: () => number;
-}): UploadPicture {
-  const { cleanup, log, now, uploads, upstream } = options;
+  readonly clock: Clock;
+}): Uploads {
+  const { cleanup, clock, log, uploads, upstream } = options;
   const { apiKey, uploadUrl } = upstream;
   const host = createKieUpload({ uploadUrl, apiKey, userAgent: USER_AGENT, log });
   cleanup.add(() => host.close());
-  return createUploadPicture({ store: uploads, host, now, log });
+  return {
+    upload: createUploadPicture({ store: uploads, host, now: clock.now, log }),
+    close: () => host.close(),
+  };
 }

@@ -1,5 +1,6 @@
 import { request, type Dispatcher } from 'undici';
 import type { ImageIssue, InspectImage } from '../tasks/image-issue.ts';
+import { RequestError } from '../tasks/request-error.ts';
 import { createInspector } from './inspector.ts';
 import { createOutwardAgent, type OutwardOptions } from './outward-agent.ts';
 import { MAX_PICTURE_BYTES, PictureError, tooLarge } from './picture.ts';
@@ -16,6 +17,8 @@ export interface InspectImageOptions extends Pick<OutwardOptions, 'lookup' | 'is
 const TIMEOUT_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 const MAX_REDIRECTIONS = 3;
+/** Two for each of some tasks that an owner creates at once; each may take its whole time. */
+const MAX_LOOKS_PER_OWNER = 16;
 
 /**
  * Looks at the picture behind a URL as the provider will, from the outside: that it can be fetched, its type, size and
@@ -24,9 +27,9 @@ const MAX_REDIRECTIONS = 3;
  */
 export function createInspectImage(options: InspectImageOptions): InspectImage {
   const { now, timeoutMs = TIMEOUT_MS, uploads, userAgent } = options;
+  const underWay = new Map<string, number>();
 
-  return async (url) => {
-    if (await uploads.isUploaded(url, now())) return null;
+  async function inspect(url: string): Promise<ImageIssue | null> {
     const agent = createOutwardAgent({
       ...options,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
@@ -42,8 +45,24 @@ export function createInspectImage(options: InspectImageOptions): InspectImage {
     } finally {
       await agent.destroy();
     }
+  }
+
+  return async (owner, url) => {
+    if (await uploads.isUploaded(url, now())) return null;
+    const looks = underWay.get(owner) ?? 0;
+    if (looks >= MAX_LOOKS_PER_OWNER) throw new RequestError('RATE_LIMITED', TOO_MANY, timeoutMs);
+    underWay.set(owner, looks + 1);
+    try {
+      return await inspect(url);
+    } finally {
+      const left = (underWay.get(owner) ?? 1) - 1;
+      if (left > 0) underWay.set(owner, left);
+      else underWay.delete(owner);
+    }
   };
 }
+
+const TOO_MANY = 'Too many pictures are being looked at; nothing was stored.';
 
 interface Look {
   readonly dispatcher: Dispatcher;
@@ -56,7 +75,9 @@ async function look(url: string, { userAgent, ...how }: Look): Promise<void> {
   const headers = { accept: 'image/*', 'accept-encoding': 'identity', 'user-agent': userAgent };
   const answer = await request(url, { ...how, headers });
   if (answer.statusCode !== 200) throw notServed(answer.statusCode);
-  const { 'content-length': length } = answer.headers;
+  const { 'content-encoding': encoding = 'identity', 'content-length': length } = answer.headers;
+  // Packed although we asked for it as it is: what is inside is left to the provider.
+  if (encoding !== 'identity') return;
   if (Number(length) > MAX_PICTURE_BYTES) throw tooLarge();
   const inspector = createInspector();
   try {

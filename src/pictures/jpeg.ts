@@ -12,7 +12,12 @@ const START_OF_SCAN = 0xda;
 export function* readJpeg(bytes: Bytes, found: (picture: Picture) => void): Parser<void> {
   let hasFrame = false;
   let hasScan = false;
-  for (let marker = yield* markerCode(bytes); marker !== END_OF_IMAGE; marker = yield* nextMarker(bytes)) {
+  for (
+    let marker = yield* nextMarker(bytes, true);
+    marker !== END_OF_IMAGE;
+    marker = yield* nextMarker(bytes)
+  ) {
+    bytes.count();
     if (isFrame(marker) && !hasFrame) {
       found(yield* readFrame(bytes));
       hasFrame = true;
@@ -24,20 +29,24 @@ export function* readJpeg(bytes: Bytes, found: (picture: Picture) => void): Pars
   if (!hasScan) throw broken('it has no pixels');
 }
 
-/** Passes over whatever is no marker: the pixels of a scan, in which a byte 0xFF is followed by 0 or a restart marker. */
-function* nextMarker(bytes: Bytes): Parser<number> {
-  for (;;) {
-    yield* bytes.skipPast(0xff);
-    const code = yield* markerCode(bytes);
-    if (code !== 0 && !isRestart(code)) return code;
-  }
-}
-
-/** Any number of bytes 0xFF may stand before the code. */
-function* markerCode(bytes: Bytes): Parser<number> {
-  for (;;) {
-    const code = (yield* bytes.take(1)).readUInt8();
-    if (code !== 0xff) return code;
+/**
+ * Passes over whatever is no marker: the pixels of a scan, in which a byte 0xFF is followed by 0 or a restart marker. Before
+ * the code of a marker any number of bytes 0xFF may stand. Byte by byte in the chunk that is here: there are millions.
+ */
+function* nextMarker(bytes: Bytes, isBegun = false): Parser<number> {
+  for (let hasBegun = isBegun; ;) {
+    const chunk = yield* bytes.peek();
+    for (let at = 0; at < chunk.length; at += 1) {
+      const byte = chunk[at] ?? 0;
+      if (byte === 0xff) hasBegun = true;
+      else if (hasBegun) {
+        hasBegun = false;
+        if (byte === 0 || isRestart(byte)) continue;
+        bytes.drop(at + 1);
+        return byte;
+      }
+    }
+    bytes.drop(chunk.length);
   }
 }
 

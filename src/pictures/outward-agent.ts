@@ -1,10 +1,11 @@
-import { lookup as systemLookup, type LookupAddress } from 'node:dns';
+import type { LookupAddress } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import { Agent, buildConnector, interceptors, type Dispatcher } from 'undici';
+import { createOutwardLookup } from './outward-lookup.ts';
 import { isPublicAddress } from './public-address.ts';
 
 export interface OutwardOptions {
-  /** Resolves names; the system's own way when absent. */
+  /** Resolves names; by the system's name servers when absent. */
   readonly lookup?: LookupFunction;
   /** Which addresses may be connected to; the public ones when absent. */
   readonly isAllowed?: (address: string) => boolean;
@@ -24,7 +25,12 @@ export class NotPublicError extends Error {
  * redirect gets past. To be destroyed after use.
  */
 export function createOutwardAgent(options: OutwardOptions): Dispatcher {
-  const { connectTimeoutMs, isAllowed = isPublicAddress, lookup = systemLookup, maxRedirections } = options;
+  const {
+    connectTimeoutMs,
+    isAllowed = isPublicAddress,
+    lookup = createOutwardLookup(),
+    maxRedirections,
+  } = options;
   const connect = buildConnector({ lookup: checked(lookup, isAllowed), timeout: connectTimeoutMs });
   const agent = new Agent({
     connect: (target, callback) => {

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import type { Bytes, Parser } from './bytes.ts';
-import { animated, broken, type Picture } from './picture.ts';
+import { animated, assertFits, broken, type Picture } from './picture.ts';
 
 const HEADER_LENGTH = 13;
 
@@ -13,6 +13,7 @@ export function* readPng(bytes: Bytes, found: (picture: Picture) => void): Parse
   let picture: Picture | null = null;
   let hasPixels = false;
   for (;;) {
+    bytes.count();
     const length = (yield* bytes.take(4)).readUInt32BE();
     const type = yield* bytes.take(4);
     const name = type.toString('latin1');
@@ -23,14 +24,14 @@ export function* readPng(bytes: Bytes, found: (picture: Picture) => void): Parse
       found(picture);
     }
     const start = yield* readContent(bytes, type, length);
-    picture ??= pictureOf(start);
+    if (picture === null) assertFits((picture = pictureOf(start)));
     if (name === 'acTL' && framesOf(start) > 1) throw animated();
     if (name === 'IEND') break;
   }
   if (!hasPixels) throw broken('it has no pixels');
 }
 
-/** Passes over what a chunk holds, checks it, and returns its first bytes. */
+/** Passes over what a chunk holds and returns its first bytes; checks it where a decoder has to. */
 function* readContent(bytes: Bytes, type: Buffer, length: number): Parser<Buffer> {
   let checksum = crc32(type);
   const see = (part: Buffer): void => {
@@ -39,9 +40,14 @@ function* readContent(bytes: Bytes, type: Buffer, length: number): Parser<Buffer
   const start = yield* bytes.take(Math.min(HEADER_LENGTH, length));
   see(start);
   yield* bytes.skip(length - start.length, see);
-  if ((yield* bytes.take(4)).readUInt32BE() !== checksum)
-    throw broken(`its part ${nameOf(type.toString('latin1'))} is damaged`);
+  const isWhole = (yield* bytes.take(4)).readUInt32BE() === checksum;
+  if (!isWhole && isCritical(type)) throw broken(`its part ${nameOf(type.toString('latin1'))} is damaged`);
   return start;
+}
+
+/** PNG, third edition, 5.4: by the case of the first letter. */
+function isCritical(type: Buffer): boolean {
+  return (type.readUInt8() & 0x20) === 0;
 }
 
 /** What stands there may be anything. */

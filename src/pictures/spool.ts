@@ -3,6 +3,17 @@ import { open, unlink, type FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+/** The disk does not take it, or too many files are open. */
+export class SpoolError extends Error {
+  override readonly name = 'SpoolError';
+
+  constructor(cause: unknown) {
+    super(`a temporary file cannot be used: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    });
+  }
+}
+
 /** A file without a name: it is gone when it is closed, and when this process dies, however it dies. */
 export interface Spool {
   /** Fulfilled when it is written, so that whoever waits for that holds one chunk at a time. */
@@ -14,16 +25,20 @@ export interface Spool {
 
 const CHUNK_BYTES = 64 * 1024;
 
-/** Makes an empty one in the system's directory for temporary files. */
+/** Makes an empty one in the system's directory for temporary files. It and its methods reject with SpoolError. */
 export async function openSpool(): Promise<Spool> {
   const path = join(tmpdir(), `kineograph-${randomUUID()}`);
-  const file = await open(path, 'wx+', 0o600);
-  await unlinkOr(path, file);
+  const file = await open(path, 'wx+', 0o600).catch(fail);
+  await unlinkOr(path, file).catch(fail);
   return {
-    append: (chunk) => file.appendFile(chunk),
+    append: (chunk) => file.appendFile(chunk).catch(fail),
     read: () => chunksOf(file),
     close: () => file.close(),
   };
+}
+
+function fail(error: unknown): never {
+  throw new SpoolError(error);
 }
 
 async function unlinkOr(path: string, file: FileHandle): Promise<void> {

@@ -4,7 +4,7 @@ import type { Log } from '../tasks/log.ts';
 import { StoreUnavailableError } from '../tasks/store.ts';
 import { createInspector } from './inspector.ts';
 import { PictureError, type Picture } from './picture.ts';
-import { openSpool, type Spool } from './spool.ts';
+import { SpoolError, openSpool, type Spool } from './spool.ts';
 import type { HostAnswer, PictureHost, Upload, UploadStore } from './uploads.ts';
 
 /** How an upload ends, as data. */
@@ -56,17 +56,23 @@ export function createUploadPicture(options: {
     return { kind: 'uploaded', upload, isNew: true };
   }
 
-  return async (owner, source) => {
+  async function upload(owner: string, source: AsyncIterable<Buffer>): Promise<UploadOutcome> {
     const spool = await openSpool();
     try {
       return await passOn(owner, await receive(source, spool), spool);
-    } catch (error) {
-      if (error instanceof PictureError) return { kind: 'unfit', issue: error };
-      if (!(error instanceof StoreUnavailableError)) throw error;
-      log.error({ err: error }, 'an upload could not be looked up or kept in the store');
-      return { kind: 'unavailable', retryAfterMs: null };
     } finally {
       await spool.close();
+    }
+  }
+
+  return async (owner, source) => {
+    try {
+      return await upload(owner, source);
+    } catch (error) {
+      if (error instanceof PictureError) return { kind: 'unfit', issue: error };
+      if (!(error instanceof StoreUnavailableError || error instanceof SpoolError)) throw error;
+      log.error({ err: error }, 'a picture could not be kept on its way, or its upload not in the store');
+      return { kind: 'unavailable', retryAfterMs: null };
     }
   };
 }

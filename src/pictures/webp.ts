@@ -18,6 +18,7 @@ export function* readWebp(bytes: Bytes, found: (picture: Picture) => void): Pars
   let canvas: Size | null = null;
   let hasPixels = false;
   while (left >= 8) {
+    bytes.count();
     const header = yield* bytes.take(8);
     const type = header.toString('latin1', 0, 4);
     // Chunks of odd length are padded.

@@ -1,21 +1,20 @@
-import { ExponentialBackoff, handleAll, retry } from 'cockatiel';
+import { ExponentialBackoff, bulkhead, handleWhen, retry, wrap } from 'cockatiel';
 import { randomUUID } from 'node:crypto';
 import { Pool } from 'undici';
 import type { HostAnswer, PictureFile, PictureHost } from '../pictures/uploads.ts';
 import type { Log } from '../tasks/log.ts';
-import { parseUrl } from '../tasks/parse-url.ts';
-import { parseEnvelope, parseJson } from './envelope.ts';
-import { fieldsOf, textOf } from './fields.ts';
 import { multipart } from './multipart.ts';
+import { createPatience } from './patience.ts';
 import { readRetryAfter } from './retry-after.ts';
+import { readUploadAnswer } from './upload-answer.ts';
 
 export interface KieUploadOptions {
   /** Origin of the upload service, without a trailing slash; another one than that of the API. */
   readonly uploadUrl: string;
   readonly apiKey: string;
   readonly userAgent: string;
-  /** How long one try may take, its turn among others included. */
-  readonly timeoutMs?: number;
+  /** How long a try may make no progress, and how long its answer may take then. */
+  readonly patienceMs?: number;
   /** The pause before the second try; each further one is longer. */
   readonly retryMs?: number;
   readonly log: Log;
@@ -27,11 +26,12 @@ export interface KieUpload extends PictureHost {
   close(): Promise<void>;
 }
 
-const TIMEOUT_MS = 120_000;
+const PATIENCE_MS = 30_000;
 const RETRY_MS = 500;
 /** Uploading costs nothing, and each try is under a name of its own. */
 const RETRIES = 2;
-const CONNECTIONS = 10;
+/** So few that each gets on, also where the way out is narrow; the others wait. */
+const CONNECTIONS = 4;
 const MAX_ANSWER_BYTES = 64 * 1024;
 
 /** Where our pictures lie among the account's files; without slashes at its ends, as the service wants it. */
@@ -39,24 +39,40 @@ const UPLOAD_PATH = 'kineograph';
 
 /** kie.ai's page "File Stream Upload": multipart with file, uploadPath and fileName; a name that is there is overwritten. */
 export function createKieUpload(options: KieUploadOptions): KieUpload {
-  const { apiKey, log, retryMs = RETRY_MS, timeoutMs = TIMEOUT_MS } = options;
+  const { apiKey, log, patienceMs = PATIENCE_MS, retryMs = RETRY_MS } = options;
   const pool = new Pool(options.uploadUrl, { connections: CONNECTIONS, maxResponseSize: MAX_ANSWER_BYTES });
-  const policy = retry(handleAll, {
-    maxAttempts: RETRIES,
-    backoff: new ExponentialBackoff({ initialDelay: retryMs }),
-  });
+  const closing = new AbortController();
+  const tries = retry(
+    handleWhen(() => !closing.signal.aborted),
+    {
+      maxAttempts: RETRIES,
+      backoff: new ExponentialBackoff({ initialDelay: retryMs }),
+    },
+  );
+  // Its time begins when it is a try's turn.
+  const policy = wrap(tries, bulkhead(CONNECTIONS, Infinity));
 
   async function attempt(file: PictureFile): Promise<HostAnswer> {
-    const { body, headers } = multipart({ uploadPath: UPLOAD_PATH, fileName: newName(file) }, file);
-    const answer = await pool.request({
-      method: 'POST',
-      path: '/api/file-stream-upload',
-      headers: { ...headers, authorization: `Bearer ${apiKey}`, 'user-agent': options.userAgent },
-      body,
-      signal: AbortSignal.timeout(timeoutMs),
-    });
-    const retryAfter = String(answer.headers['retry-after'] ?? '');
-    return readAnswer(answer.statusCode, await answer.body.text(), readRetryAfter(retryAfter, Date.now()));
+    const patience = createPatience(patienceMs);
+    const fields = { uploadPath: UPLOAD_PATH, fileName: newName(file) };
+    const { body, headers } = multipart(fields, file, patience.renew);
+    try {
+      const answer = await pool.request({
+        method: 'POST',
+        path: '/api/file-stream-upload',
+        headers: { ...headers, authorization: `Bearer ${apiKey}`, 'user-agent': options.userAgent },
+        body,
+        signal: AbortSignal.any([patience.signal, closing.signal]),
+      });
+      const retryAfter = String(answer.headers['retry-after'] ?? '');
+      return readUploadAnswer(
+        answer.statusCode,
+        await answer.body.text(),
+        readRetryAfter(retryAfter, Date.now()),
+      );
+    } finally {
+      patience.end();
+    }
   }
 
   return {
@@ -68,29 +84,16 @@ export function createKieUpload(options: KieUploadOptions): KieUpload {
         log.warn({ reason: message }, 'the provider did not take a picture');
         return { ...answer, message };
       } catch (error) {
-        log.warn({ err: error }, 'a picture could not be uploaded to the provider');
+        if (!closing.signal.aborted)
+          log.warn({ err: error }, 'a picture could not be uploaded to the provider');
         return { kind: 'unavailable', retryAfterMs: null };
       }
     },
-    close: () => pool.destroy(),
+    close: () => {
+      closing.abort();
+      return pool.destroy();
+    },
   };
-}
-
-/** Throws where it may be tried again at once. */
-function readAnswer(status: number, body: string, retryAfterMs: number | null): HostAnswer {
-  const envelope = parseEnvelope(parseJson(body));
-  const code = envelope?.code ?? status;
-  if (!envelope || code === 429 || code === 455 || code >= 500) {
-    if (retryAfterMs !== null) return { kind: 'unavailable', retryAfterMs };
-    throw new Error(`HTTP ${status}, ${envelope ? `code ${code}` : 'no envelope'}`);
-  }
-  if (code !== 200) return { kind: 'refused', message: envelope.message ?? `code ${code}` };
-  const data = fieldsOf(envelope.data);
-  // The service's pages say downloadUrl; a client was seen that reads fileUrl as well.
-  const url = textOf(data?.['downloadUrl']) ?? textOf(data?.['fileUrl']);
-  if (url === null || !/^https?:/.test(parseUrl(url)?.protocol ?? ''))
-    throw new Error(`HTTP ${status}, code 200 without an address`);
-  return { kind: 'stored', url };
 }
 
 function newName({ contentType }: PictureFile): string {

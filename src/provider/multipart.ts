@@ -10,11 +10,12 @@ export interface Multipart {
 
 /**
  * Fields and then a file as multipart/form-data (RFC 7578); FormData would want the whole file, or a name for it. The
- * values are ours: they hold neither quotes nor line breaks.
+ * values are ours: they hold neither quotes nor line breaks. `onProgress` is called as it leaves.
  */
 export function multipart(
   fields: Readonly<Record<'uploadPath' | 'fileName', string>>,
   file: PictureFile,
+  onProgress: () => void,
 ): Multipart {
   const boundary = `kineograph-${randomUUID()}`;
   const begin = (disposition: string): string =>
@@ -28,12 +29,22 @@ export function multipart(
       'content-type': `multipart/form-data; boundary=${boundary}`,
       'content-length': String(head.length + file.bytes + tail.length),
     },
-    body: Readable.from(inARow(head, file, tail)),
+    body: Readable.from(inARow(head, file, tail, onProgress)),
   };
 }
 
-async function* inARow(head: Buffer, file: PictureFile, tail: Buffer): AsyncGenerator<Buffer> {
+/** Goes on whenever there is room for more, and says so. */
+async function* inARow(
+  head: Buffer,
+  file: PictureFile,
+  tail: Buffer,
+  onProgress: () => void,
+): AsyncGenerator<Buffer> {
   yield head;
-  yield* file.read();
+  for await (const chunk of file.read()) {
+    onProgress();
+    yield chunk;
+  }
+  onProgress();
   yield tail;
 }

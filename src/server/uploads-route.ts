@@ -1,6 +1,7 @@
 import cors from '@fastify/cors';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { IncomingMessage } from 'node:http';
+import { MAX_PICTURE_BYTES, tooLarge } from '../pictures/picture.ts';
 import type { UploadPicture } from '../pictures/upload-picture.ts';
 import { PROBLEM_MEDIA_TYPE } from '../problem.ts';
 import type { Admit } from './admission.ts';
@@ -49,18 +50,29 @@ export async function uploadsRoute(app: FastifyInstance, options: UploadsOptions
         url: '',
         method: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
         handler: async (request, reply) => {
-          const { body, headers, status } = isWelcome(request) ? await answer(request) : REFUSALS.origin;
-          discardRest(request.raw);
-          const type = status < 400 ? 'application/json; charset=utf-8' : PROBLEM_MEDIA_TYPE;
-          return reply
-            .code(status)
-            .headers({ 'content-type': type, ...headers })
-            .send(JSON.stringify(body));
+          try {
+            return await send(reply, isWelcome(request) ? await answer(request) : REFUSALS.origin);
+          } finally {
+            discardRest(request.raw);
+          }
         },
+      });
+      scope.setErrorHandler((error: FastifyError, request, reply) => {
+        if (error.code !== 'FST_ERR_CTP_INVALID_MEDIA_TYPE') throw error;
+        discardRest(request.raw);
+        return send(reply, REFUSALS.mediaType);
       });
     },
     { prefix: UPLOADS_PATH },
   );
+}
+
+function send(reply: FastifyReply, { body, headers, status }: UploadAnswer): FastifyReply {
+  const type = status < 400 ? 'application/json; charset=utf-8' : PROBLEM_MEDIA_TYPE;
+  return reply
+    .code(status)
+    .headers({ 'content-type': type, ...headers })
+    .send(JSON.stringify(body));
 }
 
 const CORS = {
@@ -82,6 +94,8 @@ function createAnswer({
     const admission = await admit(headers.authorization);
     if ('refusal' in admission) return notAdmitted(admission.refusal);
     if (!MEDIA_TYPE.test(headers['content-type'] ?? '')) return REFUSALS.mediaType;
+    if (Number(headers['content-length']) > MAX_PICTURE_BYTES)
+      return answerTo({ kind: 'unfit', issue: tooLarge() });
     if (underWay >= maxUploads) return REFUSALS.busy;
     underWay += 1;
     try {
@@ -89,7 +103,7 @@ function createAnswer({
       const source = raw.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
       return answerTo(await upload(admission.caller.owner, source));
     } catch (error) {
-      if (raw.destroyed && !raw.complete) return REFUSALS.abandoned;
+      if (raw.destroyed && !raw.readableEnded) return REFUSALS.abandoned;
       throw error;
     } finally {
       underWay -= 1;

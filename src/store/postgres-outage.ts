@@ -1,7 +1,10 @@
 import { DatabaseError } from 'pg';
 
-/** Classes of SQLSTATE that speak of the server and not of the statement: connections, resources, an operator, itself. */
-const CLASSES = new Set(['08', '53', '57', '58']);
+/**
+ * Classes of SQLSTATE that speak of the server and not of the statement: connections, transactions that were rolled back so
+ * that another one can go on (two processes that waited for each other), resources, an operator, itself.
+ */
+const CLASSES = new Set(['08', '40', '53', '57', '58']);
 /** The server ended the connection because its transaction had been left alone for too long. */
 const IDLE_IN_TRANSACTION = '25P03';
 

@@ -32,7 +32,7 @@ export async function createTask(
   const { clock, inspectImage, store, timings } = ports;
   // Whatever became of a picture since, a task that is there is answered.
   if (inspectImage && !(await isKnown(ports, owner, checked.valid))) {
-    const issues = await inspectImages(inspectImage, checked.valid);
+    const issues = await inspectImages(inspectImage, owner, checked.valid);
     if (issues.length > 0) return { kind: 'invalid', issues };
   }
 

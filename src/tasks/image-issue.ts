@@ -18,5 +18,8 @@ export interface ImageIssue {
   readonly message: string;
 }
 
-/** Looks at the picture that a URL leads to; null when nothing speaks against it. Rejects when the store fails. */
-export type InspectImage = (url: string) => Promise<ImageIssue | null>;
+/**
+ * Looks at the picture that a URL leads to, for an owner; null when nothing speaks against it. Rejects with RATE_LIMITED when
+ * the owner has too many looked at already, and when the store fails.
+ */
+export type InspectImage = (owner: string, url: string) => Promise<ImageIssue | null>;

@@ -1,18 +1,19 @@
-import type { InspectImage } from './image-issue.ts';
+import type { ImageIssue, InspectImage } from './image-issue.ts';
 import type { TaskInput } from './task.ts';
 import type { ValidationIssue } from './validate-input.ts';
 
 /** Looks at the pictures of an input and returns what is wrong with them. */
 export async function inspectImages(
   inspect: InspectImage,
+  owner: string,
   { endImageUrl, imageUrl }: TaskInput,
 ): Promise<readonly ValidationIssue[]> {
-  const look = async (
-    field: 'imageUrl' | 'endImageUrl',
-    url: string | null,
-  ): Promise<readonly ValidationIssue[]> => {
-    const issue = url === null ? null : await inspect(url);
-    return issue ? [{ field, code: issue.code, message: `${field}: ${issue.message}` }] : [];
-  };
-  return (await Promise.all([look('imageUrl', imageUrl), look('endImageUrl', endImageUrl)])).flat();
+  const first = inspect(owner, imageUrl);
+  const last = endImageUrl === null || endImageUrl === imageUrl ? first : inspect(owner, endImageUrl);
+  const [ofFirst, ofLast] = await Promise.all([first, last]);
+  return [...issuesOf('imageUrl', ofFirst), ...issuesOf('endImageUrl', endImageUrl === null ? null : ofLast)];
+}
+
+function issuesOf(field: 'imageUrl' | 'endImageUrl', issue: ImageIssue | null): readonly ValidationIssue[] {
+  return issue ? [{ field, code: issue.code, message: `${field}: ${issue.message}` }] : [];
 }

@@ -57,6 +57,18 @@ describe('with CHECK_IMAGES', () => {
     expect(dataOf(body).tasks.edges).toEqual([]);
   });
 
+  it('a picture that begins and ends the video is looked at once, and told of in both places', async () => {
+    const gif = await flat('gif');
+    const server = await startPictureServer((_request, response) => response.end(gif));
+    const provider = await startFakeProvider();
+    const gateway = await startGateway({ provider, env: CHECKED, overrides: { wrap: lookAround } });
+    const url = `http://127.0.0.1:${server.port}/a.gif`;
+    expect(await create(gateway.graphqlUrl)({ imageUrl: url, endImageUrl: url })).toMatchObject({
+      issues: [{ path: ['input', 'imageUrl'] }, { path: ['input', 'endImageUrl'] }],
+    });
+    expect(server.connections()).toBe(1);
+  });
+
   it('a picture that is fine is sent on, and a task that is there is answered whatever became of it', async () => {
     const bytes = await picture();
     let isThere = true;

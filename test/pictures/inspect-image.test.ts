@@ -1,4 +1,5 @@
 import type { RequestListener } from 'node:http';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it, test } from 'vitest';
 import { createInspectImage } from '../../src/pictures/inspect-image.ts';
 import { deferred } from '../support/deferred.ts';
@@ -14,7 +15,7 @@ const look = createInspectImage({
   now: Date.now,
   // There is no internet to try it on.
   isAllowed: (address) => address === '127.0.0.1',
-  timeoutMs: 500,
+  timeoutMs: 1000,
 });
 
 /** What is said of the picture that a server gives, and the server. */
@@ -22,7 +23,7 @@ async function lookAt(
   answer: RequestListener,
 ): Promise<{ readonly code: string | null; readonly message: string; readonly server: PictureServer }> {
   const server = await startPictureServer(answer);
-  const issue = await look(`http://127.0.0.1:${server.port}/picture`);
+  const issue = await look('ada', `http://127.0.0.1:${server.port}/picture`);
   return { code: issue?.code ?? null, message: issue?.message ?? '', server };
 }
 
@@ -82,7 +83,7 @@ describe('a picture behind a URL', () => {
     const { code, server } = await lookAt((request) => request.socket.resetAndDestroy());
     expect(code).toBe('IMAGE_UNREACHABLE');
     expect(server.connections()).toBe(1);
-    expect(await look('http://127.0.0.1:1/')).toMatchObject({ code: 'IMAGE_UNREACHABLE' });
+    expect(await look('ada', 'http://127.0.0.1:1/')).toMatchObject({ code: 'IMAGE_UNREACHABLE' });
   });
 
   it('is not held to be wrong for what could not be seen in time', async () => {
@@ -121,8 +122,34 @@ test('an endless body is left after 10 MB', async () => {
   await named('the end of the connection', closed.promise);
 });
 
+test('what is packed although nobody asked for that is left to the provider', async () => {
+  const bytes = gzipSync(await picture());
+  const { code } = await lookAt((_request, response) =>
+    response.writeHead(200, { 'content-encoding': 'gzip' }).end(bytes),
+  );
+  expect(code).toBe(null);
+});
+
+test('an owner has sixteen pictures looked at at a time, and others as many', async () => {
+  const bytes = await picture();
+  const gate = deferred();
+  const server = await startPictureServer((_request, response) => {
+    gate.promise.then(
+      () => response.end(bytes),
+      () => undefined,
+    );
+  });
+  const url = `http://127.0.0.1:${server.port}/`;
+  const adas = Array.from({ length: 16 }, () => look('ada', url));
+  const bens = look('ben', url);
+  await expect(look('ada', url)).rejects.toThrow(expect.objectContaining({ code: 'RATE_LIMITED' }) as Error);
+  gate.resolve();
+  expect(await Promise.all([...adas, bens])).toEqual(Array.from({ length: 17 }, () => null));
+  expect(await look('ada', url)).toBe(null);
+});
+
 test('what was uploaded here is not fetched', async () => {
   const server = await startPictureServer((_request, response) => response.end());
-  expect(await look(`http://127.0.0.1:${server.port}/uploaded.png`)).toBe(null);
+  expect(await look('ada', `http://127.0.0.1:${server.port}/uploaded.png`)).toBe(null);
   expect(server.connections()).toBe(0);
 });

@@ -25,7 +25,7 @@ async function inspect(
     lookup,
     isAllowed,
   });
-  const issue = await look(url);
+  const issue = await look('ada', url);
   return { code: issue?.code ?? null, message: issue?.message ?? '', lookups: asked };
 }
 

