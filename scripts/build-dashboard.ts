@@ -8,7 +8,7 @@ import { build } from 'vite';
 
 const SOURCES = ['dashboard', 'schema.graphql', 'package-lock.json'];
 const STAMP = 'dist/dashboard/.built-from';
-const COMPRESSED = /\.(?:css|html|js|svg|json)$/;
+const COMPRESSED = /\.(?:css|html|js|json|svg|ttf)$/;
 
 /** Makes dist/dashboard of dashboard/, with a compressed twin beside each file, unless it is there already. */
 export async function buildDashboard(): Promise<void> {
@@ -34,11 +34,13 @@ async function filesIn(path: string): Promise<string[]> {
 }
 
 async function compress(directory: string): Promise<void> {
-  for (const file of await filesIn(directory)) {
-    if (!COMPRESSED.test(file)) continue;
-    const content = await readFile(file);
-    const params = { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY };
-    await writeFile(`${file}.br`, await promisify(brotliCompress)(content, { params }));
-    await writeFile(`${file}.gz`, await promisify(gzip)(content, { level: 9 }));
-  }
+  const files = (await filesIn(directory)).filter((file) => COMPRESSED.test(file));
+  const params = { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY };
+  await Promise.all(
+    files.map(async (file) => {
+      const content = await readFile(file);
+      await writeFile(`${file}.br`, await promisify(brotliCompress)(content, { params }));
+      await writeFile(`${file}.gz`, await promisify(gzip)(content, { level: 9 }));
+    }),
+  );
 }

@@ -7,7 +7,9 @@ import { createTally } from '../live/tally.ts';
 import { createWebsocketServer, type WebsocketServer } from '../live/websocket-server.ts';
 import { createWelcome } from '../live/welcome.ts';
 import { createAdmit } from '../server/admission.ts';
+import type { DirectHandler, DirectRoute } from '../server/direct-routes.ts';
 import { createForwarded } from '../server/forwarded.ts';
+import { createGraphiqlPage } from '../server/graphiql-page.ts';
 import { GRAPHQL_PATH } from '../server/graphql.ts';
 import { graphqlRoute } from '../server/graphql-route.ts';
 import { health } from '../server/health.ts';
@@ -22,7 +24,7 @@ import type { Tasks } from '../tasks/tasks.ts';
 import { WEBHOOKS_PATH, createKieWebhook } from '../webhooks/kie-webhook.ts';
 import { openAccess } from './open-access.ts';
 import { openGraphql } from './open-graphql.ts';
-import { openPages } from './open-pages.ts';
+import { DASHBOARD, openPages } from './open-pages.ts';
 import type { Upstream } from './upstream.ts';
 
 const MINUTE_MS = 60_000;
@@ -45,7 +47,7 @@ export interface DoorsOptions {
 /** Everything that answers from outside, not listening yet. */
 export async function openDoors(config: Config, options: DoorsOptions): Promise<Doors> {
   const { isDraining, log, ports, publicUrl, tasks, upload, upstream } = options;
-  const { host } = config;
+  const { host, maxBodyBytes, maxUploads, requestTimeoutMs } = config;
   const now = (): number => ports.clock.now();
   const { authenticate, isOpen } = await openAccess(config, now, log);
   const mayCall = createOriginPolicy({ allowedOrigins: config.allowedOrigins, host, publicUrl });
@@ -56,7 +58,6 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
   const perAddress = createTally(config.maxSocketsPerAddress);
   const { graphql, hub } = openGraphql(config, { log, tasks, mayCall, isOpen, perOwner, perAddress });
 
-  const { maxBodyBytes, requestTimeoutMs } = config;
   const { app: http, direct } = createHttpServer({
     log,
     maxBodyBytes,
@@ -68,14 +69,9 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
   const admit = createAdmit(authenticate, requestsPerOwner, (error) => {
     log.error({ err: error }, 'who sent a request could not be checked');
   });
-  await graphqlRoute(http, graphql, { direct, admit, forwarded, isOurHost, mayCall, maxBodyBytes });
-  direct.add({
-    name: `${WEBHOOKS_PATH}*`,
-    // Tunnels call them under names that we do not know; they have their own tokens.
-    fits: ({ url = '' }) => url.startsWith(WEBHOOKS_PATH) && isWellEncoded(url),
-    handle: createKieWebhook({ tasks, hmacKeys: () => upstream.hmacKeys, now, log }),
-  });
-  const { maxUploads } = config;
+  const page = config.graphiql ? await createGraphiqlPage(DASHBOARD) : null;
+  await graphqlRoute(http, graphql, { direct, admit, forwarded, isOurHost, mayCall, maxBodyBytes, page });
+  direct.add(webhooks(createKieWebhook({ tasks, hmacKeys: () => upstream.hmacKeys, now, log })));
   await uploadsRoute(http, { admit, forwarded, maxUploads, mayCall, upload });
   await openPages(http, config, { isOpen, upstream });
   await http.ready();
@@ -101,6 +97,15 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
     log,
   });
   return { http, websockets };
+}
+
+function webhooks(handle: DirectHandler): DirectRoute {
+  return {
+    name: `${WEBHOOKS_PATH}*`,
+    // Tunnels call them under names that we do not know; they have their own tokens.
+    fits: ({ url = '' }) => url.startsWith(WEBHOOKS_PATH) && isWellEncoded(url),
+    handle,
+  };
 }
 
 /** Addresses that cannot be read are refused by the server, whatever they begin with. */

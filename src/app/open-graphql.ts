@@ -29,7 +29,6 @@ export function openGraphql(
   },
 ): Executors {
   const { isOpen, log, mayCall, perAddress, perOwner, tasks } = options;
-  const { graphiql, introspection } = config;
   // Without access control the one who asks is the operator.
   const maySeeCredits = isOpen || config.showCredits;
   const maskError = createMaskError((error) => {
@@ -40,8 +39,7 @@ export function openGraphql(
     context: ({ owner }) => ({ caller: { owner, maySeeCredits }, tasks }),
     maskError,
     mayCall,
-    graphiql,
-    introspection,
+    introspection: config.introspection,
     limits: config,
     perOwner,
     perAddress,

@@ -9,8 +9,8 @@ import type { Upstream } from './upstream.ts';
 /** Where the sandbox's result files are served, so that their addresses work wherever the gateway's own does. */
 export const SANDBOX_FILES_PATH = '/sandbox/files';
 
-// By the package's own name for it: the build moves this file.
-const DASHBOARD = dirname(fileURLToPath(import.meta.resolve('#dashboard/index.html')));
+/** Where the pages are that were built, by the package's own name for it: the build moves this file. */
+export const DASHBOARD = dirname(fileURLToPath(import.meta.resolve('#dashboard/index.html')));
 
 /** What people look at: the dashboard, and what the sandbox has made or was given. */
 export async function openPages(

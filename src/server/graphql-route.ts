@@ -5,29 +5,34 @@ import type { Admit } from './admission.ts';
 import type { DirectRoutes } from './direct-routes.ts';
 import { createEventStreams } from './event-streams.ts';
 import type { Forwarded } from './forwarded.ts';
+import type { GraphiqlPage } from './graphiql-page.ts';
 import { GRAPHQL_PATH, type Connection, type Graphql } from './graphql.ts';
 import type { HostPolicy } from './host-policy.ts';
 import type { OriginPolicy } from './origin-policy.ts';
 import { createPlainRoad } from './plain-road.ts';
 import { plainRequest } from './plain-request.ts';
 
+export interface GraphqlRouteOptions {
+  readonly direct: DirectRoutes;
+  readonly admit: Admit;
+  readonly forwarded: Forwarded;
+  readonly isOurHost: HostPolicy;
+  readonly mayCall: OriginPolicy;
+  readonly maxBodyBytes: number;
+  /** Null where there is none. */
+  readonly page: GraphiqlPage | null;
+}
+
 /**
  * `/graphql` over HTTP. Event streams are cut when their caller's token expires and when the server closes: their clients
- * come back and lose nothing.
+ * come back and lose nothing. Browsers that ask for the page get it, whoever they are.
  */
 export async function graphqlRoute<Context extends object>(
   app: FastifyInstance,
   graphql: Graphql<Context>,
-  options: {
-    readonly direct: DirectRoutes;
-    readonly admit: Admit;
-    readonly forwarded: Forwarded;
-    readonly isOurHost: HostPolicy;
-    readonly mayCall: OriginPolicy;
-    readonly maxBodyBytes: number;
-  },
+  options: GraphqlRouteOptions,
 ): Promise<void> {
-  const { admit, direct, forwarded, isOurHost, maxBodyBytes, mayCall } = options;
+  const { admit, direct, forwarded, isOurHost, maxBodyBytes, mayCall, page } = options;
   const answerPlain = createPlainRoad(graphql, mayCall);
   const streams = createEventStreams();
 
@@ -66,9 +71,11 @@ export async function graphqlRoute<Context extends object>(
       url: GRAPHQL_PATH,
       // The engine answers the methods that it does not take: with 405, where no route at all would mean 404.
       method: ['GET', 'POST', 'OPTIONS', 'PUT', 'PATCH', 'DELETE'],
-      handler: async ({ body, raw }, reply) => {
+      handler: async (request, reply) => {
+        if (page?.fits(request)) return page.send(reply);
         reply.hijack();
-        await answer(raw, reply.raw, body);
+        await answer(request.raw, reply.raw, request.body);
+        return reply;
       },
     });
     done();

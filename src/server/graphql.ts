@@ -5,7 +5,6 @@ import type { Caller } from '../access/caller.ts';
 import type { Tally } from '../live/tally.ts';
 import { callerOf, type Admission } from './admission.ts';
 import { endExpiredStreams } from './end-expired-streams.ts';
-import { createGraphiql } from './graphiql.ts';
 import { answerKnownOutcome, type KnownOutcome } from './known-outcome.ts';
 import { limitStreams } from './limit-streams.ts';
 import { operationLimits, type OperationLimits } from './operation-limits.ts';
@@ -23,7 +22,6 @@ export interface GraphqlOptions<Context extends object> {
   readonly context: (caller: Caller) => Context;
   readonly maskError: (error: unknown) => GraphQLError;
   readonly mayCall: OriginPolicy;
-  readonly graphiql: boolean;
   readonly introspection: boolean;
   readonly limits: OperationLimits;
   /** Open sockets and streams of each owner, and of each address. */
@@ -58,15 +56,14 @@ export interface Graphql<Context extends object> {
 }
 
 export function createGraphql<Context extends object>(options: GraphqlOptions<Context>): Graphql<Context> {
-  const { context, graphiql, introspection, limits, maskError, mayCall, perAddress, perOwner, schema } =
-    options;
-  const page = graphiql ? createGraphiql() : null;
+  const { context, introspection, limits, maskError, mayCall, perAddress, perOwner, schema } = options;
   const parsed = parsedOnce();
   const engine = createYoga<Arrival & KnownOutcome, Context>({
     schema,
     context: ({ admission }) => context(callerOf(admission)),
     graphqlEndpoint: GRAPHQL_PATH,
-    ...(page ?? { graphiql: false }),
+    // The page is ours, and is served before anything comes here.
+    graphiql: false,
     landingPage: false,
     multipart: false,
     maskedErrors: { maskError },
@@ -80,7 +77,6 @@ export function createGraphql<Context extends object>(options: GraphqlOptions<Co
       answerKnownOutcome,
       limitStreams(perOwner, perAddress),
       endExpiredStreams,
-      ...(page ? [page.plugin] : []),
       ...operationLimits(limits),
       ...(introspection ? [] : [withoutIntrospection, withoutSuggestions]),
     ],

@@ -2,11 +2,11 @@ import type { Plugin } from 'graphql-yoga';
 import { refusalHeaders, refusalHint, type Refusal } from './admission.ts';
 import type { Arrival } from './graphql.ts';
 
-/** Answers whoever was not let in, before anything of the request is read; GraphiQL's page is for everybody. */
+/** Answers whoever was not let in, before anything of the request is read. */
 export const refuseUnadmitted: Plugin<object, Arrival> = {
   onRequest({ endResponse, fetchAPI, request, serverContext }) {
     const { admission } = serverContext;
-    if ('caller' in admission || request.method === 'OPTIONS' || asksForPage(request)) return;
+    if ('caller' in admission || request.method === 'OPTIONS') return;
     const { refusal } = admission;
     const extensions = {
       code: refusal.code,
@@ -22,13 +22,4 @@ export const refuseUnadmitted: Plugin<object, Arrival> = {
 
 function headersOf(refusal: Refusal): Record<string, string> {
   return { 'content-type': 'application/json; charset=utf-8', ...refusalHeaders(refusal) };
-}
-
-function asksForPage(request: Request): boolean {
-  const accepts = request.headers.get('accept') ?? '';
-  return (
-    request.method === 'GET' &&
-    accepts.includes('text/html') &&
-    !new URL(request.url).searchParams.has('query')
-  );
 }

@@ -1,0 +1,45 @@
+import { useGraphiQL, useGraphiQLActions } from '@graphiql/react';
+import { GraphiQL } from 'graphiql';
+import { useEffect, useRef } from 'react';
+import type { DeepLink } from './deep-link.ts';
+import { fetcher } from './fetcher.ts';
+import { READY_OPERATIONS } from './ready-operations.ts';
+
+// Without variables: GraphiQL does not show those of a tab that it has not opened yet.
+const READY_TABS = READY_OPERATIONS.map((query) => ({ query }));
+
+/**
+ * GraphiQL on our own API, with the ready-made operations in tabs until the browser remembers others. The operation of a
+ * link comes first and is looked at, but not run. Headers are never stored: there are credentials among them.
+ */
+export function Page({ link }: { readonly link: DeepLink | null }) {
+  return (
+    <GraphiQL
+      fetcher={fetcher}
+      defaultTabs={link ? [link, ...READY_TABS] : READY_TABS}
+      shouldPersistHeaders={false}
+      {...(link && { initialQuery: link.query, initialVariables: link.variables })}
+    >
+      <GraphiQL.Logo>
+        <a className="graphiql-logo-link" href="/">
+          Kineograph
+        </a>
+      </GraphiQL.Logo>
+      {link && <ActiveTabFirst />}
+    </GraphiQL>
+  );
+}
+
+/** Moves the tab that is looked at to the front, once. Beside remembered tabs, GraphiQL puts a new one last. */
+function ActiveTabFirst() {
+  const { moveTab } = useGraphiQLActions();
+  const { active, tabs } = useGraphiQL(({ activeTabIndex, tabs }) => ({ active: activeTabIndex, tabs }));
+  const isDone = useRef(false);
+  useEffect(() => {
+    const tab = tabs[active];
+    if (isDone.current || !tab) return;
+    isDone.current = true;
+    if (active > 0) moveTab([tab, ...tabs.filter((other) => other !== tab)]);
+  }, [active, moveTab, tabs]);
+  return null;
+}

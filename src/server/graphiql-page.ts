@@ -1,0 +1,62 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** GraphiQL, for browsers that open the API's address. */
+export interface GraphiqlPage {
+  /** Whether the page is asked for, and no operation. */
+  readonly fits: (request: FastifyRequest) => boolean;
+  /** The same for everybody: nothing of the request is in it. */
+  readonly send: (reply: FastifyReply) => FastifyReply;
+}
+
+/** Scripts are ours alone, and talk to nobody but us. The editor makes style sheets while it runs. */
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "worker-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "font-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+const NOT_BUILT = `<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8" />
+    <title>Kineograph</title>
+  </head>
+  <body>
+    <p>GraphiQL was not built: run <code>npm run build</code>, then start again. The API is at this very address.</p>
+  </body>
+</html>
+`;
+
+/** The page that was built into `directory`, or else one that says how to build it. */
+export async function createGraphiqlPage(directory: string): Promise<GraphiqlPage> {
+  const html = await readPage(join(directory, 'graphiql.html'));
+  return {
+    fits: ({ headers, method, query }) =>
+      method === 'GET' &&
+      headers.accept?.includes('text/html') === true &&
+      !Object.hasOwn(query as object, 'query'),
+    send: (reply) =>
+      reply
+        .type('text/html; charset=utf-8')
+        .headers({ 'content-security-policy': POLICY, 'cache-control': 'no-cache', vary: 'Accept' })
+        .send(html),
+  };
+}
+
+async function readPage(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return NOT_BUILT;
+    throw error;
+  }
+}
