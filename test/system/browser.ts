@@ -1,4 +1,4 @@
-import { chromium, type Page } from 'playwright-core';
+import { chromium, type BrowserContextOptions, type Page } from 'playwright-core';
 import { onTestEnd } from '../support/leftovers.ts';
 
 export interface TestBrowser {
@@ -23,11 +23,11 @@ const ARGS = [
 ];
 
 /** Starts Chromium for a site at `url`; it is closed at the end of the test. */
-export async function startBrowser(url: string): Promise<TestBrowser> {
+export async function startBrowser(url: string, options: BrowserContextOptions = {}): Promise<TestBrowser> {
   const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
   const browser = await chromium.launch({ executablePath, headless: true, args: ARGS });
   onTestEnd(() => browser.close());
-  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+  const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, ...options });
   return { page, troubles: watch(page, new URL(url).host) };
 }
 

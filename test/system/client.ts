@@ -8,8 +8,10 @@ import { openGraphqlWs } from '../support/graphql-ws-client.ts';
 export async function createTask(
   graphqlUrl: string,
   overrides: Parameters<typeof input>[0] = {},
+  token?: string,
 ): Promise<ApiTask> {
-  const { body } = await graphql(graphqlUrl, CREATE, { input: input(overrides) });
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const { body } = await graphql(graphqlUrl, CREATE, { input: input(overrides) }, headers);
   const result = dataOf(body).createImageToVideo;
   if (result.__typename !== 'CreateImageToVideoSuccess') throw new Error(JSON.stringify(result));
   return result.task;

@@ -1,0 +1,116 @@
+import { expect, test } from 'vitest';
+import { SECRET, claims, inSeconds, signWith } from '../../access/tokens.ts';
+import { deferred } from '../../support/deferred.ts';
+import { startFakeProvider } from '../../support/fake-provider.ts';
+import { startGateway, temporaryDir } from '../../support/gateway.ts';
+import { created, credit } from '../../support/kie.ts';
+import { startBuilt } from '../../support/process.ts';
+import { startTcpProxy } from '../../support/tcp-proxy.ts';
+import { createTask } from '../client.ts';
+import { openDashboard } from './viewer.ts';
+
+const KEY = '0123456789abcdef0123456789abcdef';
+
+test('a gateway that is killed and started again is caught up with, without a reload', async () => {
+  const DATA_DIR = await temporaryDir();
+  const first = await startBuilt({ DATA_DIR });
+  const { connected, create, fill, reaches } = await openDashboard(first.url);
+  await connected('live');
+  await fill('killed on the way [sandbox: duration=8s]');
+  await create();
+  await reaches('killed on the way', 'WAITING');
+
+  first.signal('SIGKILL');
+  await first.exited;
+  await connected('reconnecting');
+  const second = await startBuilt({ DATA_DIR, PORT: new URL(first.url).port });
+  await connected('live');
+  await reaches('killed on the way', 'SUCCESS');
+  await createTask(second.graphqlUrl, { prompt: 'made afterwards' });
+  await reaches('made afterwards', 'SUCCESS');
+});
+
+test.each(['cut', 'blackHole'] as const)(
+  'a network that fails (%s) and comes back leaves the page with what is true',
+  async (trouble) => {
+    const gateway = await startBuilt({ DATA_DIR: await temporaryDir() });
+    const proxy = await startTcpProxy(Number(new URL(gateway.url).port));
+    const { connected, reaches } = await openDashboard(`http://127.0.0.1:${proxy.port}`);
+    await connected('live');
+    proxy[trouble]();
+    await connected('reconnecting');
+    await createTask(gateway.graphqlUrl, { prompt: 'made in the dark' });
+    proxy.pass();
+    await connected('live');
+    await reaches('made in the dark', 'SUCCESS');
+  },
+);
+
+test('a browser that is offline says so, and goes on when it is not', async () => {
+  const gateway = await startBuilt({ DATA_DIR: await temporaryDir() });
+  const { connected, page } = await openDashboard(gateway.url);
+  await connected('live');
+  await page.context().setOffline(true);
+  await connected('offline');
+  await page.context().setOffline(false);
+  await connected('live');
+});
+
+test('who has to sign in does so, is told of a wrong key, and may leave', async () => {
+  const gateway = await startBuilt({ DATA_DIR: await temporaryDir(), API_KEYS: `ada:${KEY}` });
+  const { audit, connected, create, fill, page, reaches } = await openDashboard(gateway.url);
+  await connected('signed-out');
+  expect(await audit()).toEqual([]);
+  await page.getByLabel('API key or token').fill('wrong-key-of-nobody');
+  await page.keyboard.press('Enter');
+  await page.getByText('The key or token is not accepted').waitFor();
+  await page.getByLabel('API key or token').fill(KEY);
+  await page.keyboard.press('Enter');
+  await connected('live');
+  await fill('mine alone');
+  await create();
+  await reaches('mine alone', 'SUCCESS');
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await connected('signed-out');
+  expect(await page.getByText('mine alone').count()).toBe(0);
+  expect(await page.evaluate('sessionStorage.getItem("kineograph.credential")')).toBe(null);
+});
+
+test('a token that ends leads back to the sign-in, and another one on from there', async () => {
+  const gateway = await startBuilt({ DATA_DIR: await temporaryDir(), JWT_SECRET: SECRET });
+  const { connected, page, reaches } = await openDashboard(gateway.url);
+  const signIn = async (exp: number): Promise<void> => {
+    await page.getByLabel('API key or token').fill(await signWith(SECRET, claims({ exp })));
+    await page.keyboard.press('Enter');
+  };
+  // A clock may be five seconds off: that much longer a token is good.
+  await signIn(inSeconds(3));
+  await connected('live');
+  await connected('signed-out');
+  await signIn(inSeconds(3600));
+  await connected('live');
+  await createTask(gateway.graphqlUrl, { prompt: 'after the token' }, await signWith(SECRET));
+  await reaches('after the token', 'SUCCESS');
+});
+
+test('neither a double click, nor a reload, nor a lost connection creates a video twice', async () => {
+  const provider = await startFakeProvider();
+  provider.always('credit', credit(100));
+  const gate = deferred();
+  provider.answer('createTask', { ...created('kie-1'), gate: gate.promise });
+  const gateway = await startGateway({ provider });
+  const { connected, fill, page, reaches } = await openDashboard(gateway.url);
+  await connected('live');
+  await fill('only once');
+  await page.getByRole('button', { name: 'Create the video' }).dblclick();
+  await provider.received('createTask');
+
+  await page.reload();
+  await page.getByText('No answer yet; asking again.').waitFor();
+  await page.reload();
+  await page.getByText('No answer yet; asking again.').waitFor();
+  gate.resolve();
+  await page.getByText('It is on its way.').waitFor();
+  await reaches('only once', 'WAITING');
+  expect(provider.requests('createTask')).toHaveLength(1);
+});

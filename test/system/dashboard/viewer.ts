@@ -1,0 +1,68 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { Locator, Page } from 'playwright-core';
+import { expect } from 'vitest';
+import { startBrowser, type TestBrowser } from '../browser.ts';
+
+/** The dashboard in a browser, as somebody uses it who looks at it. */
+export interface Viewer extends TestBrowser {
+  /** Waits until the page says that it is so connected. */
+  connected(state: 'live' | 'reconnecting' | 'offline' | 'signed-out'): Promise<void>;
+  /** Fills in the form: a prompt and the address of a picture. */
+  fill(prompt: string, imageUrl?: string): Promise<void>;
+  create(): Promise<void>;
+  /** The cards of the list whose prompt contains this. */
+  cards(prompt: string): Locator;
+  /** Waits until the only card with this prompt is in a state. */
+  reaches(prompt: string, state: string): Promise<Locator>;
+  /** What an audit of accessibility finds that is serious. */
+  audit(): Promise<readonly string[]>;
+}
+
+export const PICTURE = 'https://files.example/first.png';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+export async function openDashboard(
+  url: string,
+  { path = '/', ...options }: Parameters<typeof startBrowser>[1] & { readonly path?: string } = {},
+): Promise<Viewer> {
+  const browser = await startBrowser(url, options);
+  await browser.page.goto(url + path);
+  return { ...browser, ...useDashboard(browser.page) };
+}
+
+function useDashboard(page: Page): Omit<Viewer, keyof TestBrowser> {
+  const cards = (prompt: string): Locator => page.locator('li.task').filter({ hasText: prompt });
+  return {
+    cards,
+    connected: (state) => page.locator(`[data-connection="${state}"]`).waitFor(),
+    async fill(prompt, imageUrl = PICTURE) {
+      await page.getByLabel('Prompt', { exact: true }).fill(prompt);
+      await page.getByLabel('Address of the picture').first().fill(imageUrl);
+    },
+    create: () => page.getByRole('button', { name: 'Create the video' }).click(),
+    async reaches(prompt, state) {
+      const card = page.locator(`li.task[data-state="${state}"]`).filter({ hasText: prompt });
+      await card.waitFor();
+      expect(await cards(prompt).count()).toBe(1);
+      return card;
+    },
+    async audit() {
+      // By the tools of the browser, past the page's own policy.
+      await page.evaluate(AXE);
+      const found = await page.evaluate<readonly Finding[]>(
+        'axe.run(document).then(({ violations }) => violations)',
+      );
+      return found
+        .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+        .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
+    },
+  };
+}
+
+interface Finding {
+  readonly id: string;
+  readonly impact: string;
+  readonly nodes: readonly { readonly html: string }[];
+}
