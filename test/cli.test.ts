@@ -104,6 +104,7 @@ describe('the banner', () => {
       "
         Kineograph 0.1.0
 
+        Dashboard  http://127.0.0.1:4000
         GraphiQL   http://127.0.0.1:4000/graphql
         WebSocket  ws://127.0.0.1:4000/graphql
         Callbacks  none (PUBLIC_URL is not set: Kineograph polls kie.ai)

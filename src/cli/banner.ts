@@ -34,8 +34,10 @@ export function banner(facts: BannerFacts): string {
 }
 
 function rows(facts: BannerFacts): Row[] {
-  const graphql = `${ownUrl(facts.host, facts.port)}/graphql`;
+  const own = ownUrl(facts.host, facts.port);
+  const graphql = `${own}/graphql`;
   return [
+    ['Dashboard', own],
     [facts.graphiql ? 'GraphiQL' : 'GraphQL', graphql],
     ['WebSocket', graphql.replace(/^http/, 'ws')],
     ['Callbacks', callbacks(facts)],

@@ -43,7 +43,7 @@ describe('what is wrong stands where it belongs, in words', () => {
 
   test('with what fails later, and it can be tried again', async () => {
     const { audit, cards, create, fill, reaches } = await start();
-    await fill('bad luck [sandbox: fail=501]');
+    await fill('bad luck [sandbox: fail=501] [sandbox: duration=1s]');
     await create();
     const card = await reaches('bad luck', 'FAIL');
     await card.getByText('The video could not be made.').waitFor();
@@ -55,7 +55,7 @@ describe('what is wrong stands where it belongs, in words', () => {
 
   test('with an answer that is lost: the video comes all the same', async () => {
     const { create, fill, reaches } = await start();
-    await fill('lost answer [sandbox: answer=drop]');
+    await fill('lost answer [sandbox: answer=drop] [sandbox: duration=1s]');
     await create();
     await reaches('lost answer', 'SUCCESS');
   });

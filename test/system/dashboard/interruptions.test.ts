@@ -16,7 +16,7 @@ test('a gateway that is killed and started again is caught up with, without a re
   const first = await startBuilt({ DATA_DIR });
   const { connected, create, fill, reaches } = await openDashboard(first.url);
   await connected('live');
-  await fill('killed on the way [sandbox: duration=8s]');
+  await fill('killed on the way [sandbox: duration=4s]');
   await create();
   await reaches('killed on the way', 'WAITING');
 
@@ -26,7 +26,7 @@ test('a gateway that is killed and started again is caught up with, without a re
   const second = await startBuilt({ DATA_DIR, PORT: new URL(first.url).port });
   await connected('live');
   await reaches('killed on the way', 'SUCCESS');
-  await createTask(second.graphqlUrl, { prompt: 'made afterwards' });
+  await createTask(second.graphqlUrl, { prompt: 'made afterwards [sandbox: duration=1s]' });
   await reaches('made afterwards', 'SUCCESS');
 });
 
@@ -39,7 +39,7 @@ test.each(['cut', 'blackHole'] as const)(
     await connected('live');
     proxy[trouble]();
     await connected('reconnecting');
-    await createTask(gateway.graphqlUrl, { prompt: 'made in the dark' });
+    await createTask(gateway.graphqlUrl, { prompt: 'made in the dark [sandbox: duration=1s]' });
     proxy.pass();
     await connected('live');
     await reaches('made in the dark', 'SUCCESS');
@@ -67,7 +67,7 @@ test('who has to sign in does so, is told of a wrong key, and may leave', async 
   await page.getByLabel('API key or token').fill(KEY);
   await page.keyboard.press('Enter');
   await connected('live');
-  await fill('mine alone');
+  await fill('mine alone [sandbox: duration=1s]');
   await create();
   await reaches('mine alone', 'SUCCESS');
   await page.getByRole('button', { name: 'Sign out' }).click();
@@ -89,7 +89,11 @@ test('a token that ends leads back to the sign-in, and another one on from there
   await connected('signed-out');
   await signIn(inSeconds(3600));
   await connected('live');
-  await createTask(gateway.graphqlUrl, { prompt: 'after the token' }, await signWith(SECRET));
+  await createTask(
+    gateway.graphqlUrl,
+    { prompt: 'after the token [sandbox: duration=1s]' },
+    await signWith(SECRET),
+  );
   await reaches('after the token', 'SUCCESS');
 });
 

@@ -84,7 +84,7 @@ test('a task that was made elsewhere is seen at once in two browsers, and its en
   const gateway = await startBuilt({ DATA_DIR: await temporaryDir() });
   const viewers = [await openDashboard(gateway.url), await openDashboard(gateway.url)];
   for (const { connected } of viewers) await connected('live');
-  await createTask(gateway.graphqlUrl, { prompt: 'seen by two' });
+  await createTask(gateway.graphqlUrl, { prompt: 'seen by two [sandbox: duration=1s]' });
   for (const { reaches } of viewers) await reaches('seen by two', 'SUCCESS');
 });
 
@@ -118,7 +118,7 @@ test('a keyboard is enough, and a screen reader is told of what changes', async 
   await page.keyboard.press('Tab');
   expect(await focused()).toBe('Skip to the tasks');
   await page.getByLabel('Prompt', { exact: true }).focus();
-  await page.keyboard.type('written with a keyboard');
+  await page.keyboard.type('written with a keyboard [sandbox: duration=1s]');
   await page.keyboard.press('Tab');
   await page.keyboard.press('Tab');
   await page.keyboard.type('https://files.example/first.png');
