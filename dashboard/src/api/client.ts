@@ -2,11 +2,13 @@ import {
   Client,
   fetchExchange,
   subscriptionExchange,
+  type AnyVariables,
   type ExecutionResult,
   type OperationResult,
+  type TypedDocumentNode,
 } from '@urql/core';
 import { signOut } from './connection.ts';
-import { authorization } from './credential.ts';
+import { authorization, credential } from './credential.ts';
 import { createSocket } from './socket.ts';
 
 const socket = createSocket();
@@ -36,15 +38,31 @@ export const client = new Client({
   ],
 });
 
-/** Begins the socket anew, as somebody else or after a pause. */
-export function reconnect(): void {
-  socket.terminate();
+/** Asks a query and returns its data; throws as `change` does. */
+export function ask<Data, Variables extends AnyVariables>(
+  query: TypedDocumentNode<Data, Variables>,
+  variables: Variables,
+): Promise<Data> {
+  return dataOf(() => client.query(query, variables).toPromise());
 }
 
-/** The data of an answer. Throws a sentence for people when there is none; a refused credential leads back to the sign-in. */
-export function dataOf<Data>({ data, error }: OperationResult<Data>): Data {
+/**
+ * Asks for a mutation and returns its data. Throws RequestFailed when there is none, or when somebody else has signed in
+ * meanwhile; a refused credential leads back to the sign-in.
+ */
+export function change<Data, Variables extends AnyVariables>(
+  mutation: TypedDocumentNode<Data, Variables>,
+  variables: Variables,
+): Promise<Data> {
+  return dataOf(() => client.mutation(mutation, variables).toPromise());
+}
+
+async function dataOf<Data>(run: () => Promise<OperationResult<Data>>): Promise<Data> {
+  const asker = credential.get();
+  const { data, error } = await run();
+  if (credential.get() !== asker) throw new RequestFailed(null);
   if (error?.response && (error.response as Response).status === 401) signOut(true);
-  if (data !== undefined && data !== null && !error) return data;
+  if (data !== undefined && !error) return data;
   throw new RequestFailed(error?.graphQLErrors[0]?.message ?? null);
 }
 

@@ -1,5 +1,6 @@
 import { settings } from './settings.ts';
 import { credential } from './credential.ts';
+import { forgetTasks } from './known-tasks.ts';
 import { createValue } from './value.ts';
 
 /** How the page hears of changes right now. */
@@ -19,8 +20,9 @@ const first: Connection =
 
 export const connection = createValue<Connection>(first);
 
-/** The credential is not accepted (any more): the way back is to sign in. */
+/** Back to the sign-in, where the next one may be somebody else. `wasRefused`: the credential is not accepted (any more). */
 export function signOut(wasRefused: boolean): void {
   credential.set(null);
+  forgetTasks();
   connection.set({ state: 'signed-out', wasRefused });
 }

@@ -1,4 +1,4 @@
-import { client, dataOf } from './client.ts';
+import { ask, client } from './client.ts';
 import { newestRevision, takeTasks } from './known-tasks.ts';
 import { TasksQuery, TasksUpdated, type TaskState } from './operations.ts';
 
@@ -12,7 +12,7 @@ const PAGE = 24;
 /** Reads a page of the caller's tasks, newest first. */
 export async function loadPage(after: string | null, states: readonly TaskState[]): Promise<Page> {
   const variables = { first: PAGE, after, states: [...states] };
-  const { tasks } = dataOf(await client.query(TasksQuery, variables).toPromise());
+  const { tasks } = await ask(TasksQuery, variables);
   takeTasks(tasks.edges.map(({ node }) => node));
   // The revision from before the page was read: whatever changed since comes by subscription.
   newestRevision.set(newestRevision.get() ?? tasks.revision);

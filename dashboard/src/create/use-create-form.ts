@@ -7,6 +7,8 @@ import { draft } from './draft.ts';
 import { useCreate, type Creating } from './use-create.ts';
 import { problemKey, usePicture, type Picture } from './use-picture.ts';
 
+const PLACE = 'form';
+
 export interface CreateFormState {
   readonly prompt: string;
   readonly promptProblem: Key | null;
@@ -24,13 +26,13 @@ export interface CreateFormState {
 
 /** The form, with what is still under way from before a reload in it. */
 export function useCreateForm(): CreateFormState {
-  const [before] = useState(() => pendingAttempt()?.input);
+  const [before] = useState(() => pendingAttempt(PLACE)?.input);
   const prompt = useValue(draft);
   const first = usePicture(before?.imageUrl ?? '');
   const last = usePicture(before?.endImageUrl ?? '');
   const [optimizer, setOptimizer] = useState(before?.promptOptimizer ?? true);
   const [promptProblem, setPromptProblem] = useState<Key | null>(null);
-  const { create, creating, reset } = useCreate({ resumes: true });
+  const { create, creating, reset } = useCreate(PLACE);
   const isUploading = first.progress !== null || last.progress !== null;
 
   useEffect(() => {

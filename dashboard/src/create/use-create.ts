@@ -20,8 +20,10 @@ export interface Create {
   reset(): void;
 }
 
-/** Creates videos, one at a time. With `resumes`, what was begun before a reload is taken up again. */
-export function useCreate({ resumes }: { readonly resumes: boolean }): Create {
+/**
+ * Creates videos from one place of the page, one at a time. What was begun there before a reload is taken up again.
+ */
+export function useCreate(place: string): Create {
   const [creating, setCreating] = useState<Creating>({ state: 'idle' });
   const isRunning = useRef(false);
 
@@ -30,7 +32,7 @@ export function useCreate({ resumes }: { readonly resumes: boolean }): Create {
     if (isRunning.current) return;
     isRunning.current = true;
     setCreating({ state: 'sending', isUnsure });
-    outcomeOf(attempt, () => {
+    outcomeOf(place, attempt, () => {
       setCreating({ state: 'sending', isUnsure: true });
     })
       .then((outcome) => {
@@ -42,14 +44,14 @@ export function useCreate({ resumes }: { readonly resumes: boolean }): Create {
   };
 
   useEffect(() => {
-    const pending = resumes ? pendingAttempt() : null;
+    const pending = pendingAttempt(place);
     if (pending) run(pending, true);
-  }, [resumes]);
+  }, [place]);
 
   return {
     creating,
     create: (input) => {
-      run(attemptFor(input), false);
+      run(attemptFor(place, input), false);
     },
     reset: () => {
       if (!isRunning.current) setCreating({ state: 'idle' });
@@ -57,9 +59,9 @@ export function useCreate({ resumes }: { readonly resumes: boolean }): Create {
   };
 }
 
-async function outcomeOf(attempt: Attempt, onUnsure: () => void): Promise<Creating> {
+async function outcomeOf(place: string, attempt: Attempt, onUnsure: () => void): Promise<Creating> {
   try {
-    const result = await send(attempt, onUnsure);
+    const result = await send(place, attempt, onUnsure);
     switch (result.__typename) {
       case 'CreateImageToVideoSuccess':
         return { state: 'created', id: result.task.id };

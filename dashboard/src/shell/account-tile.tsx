@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'react';
-import { client, dataOf } from '../api/client.ts';
+import { ask } from '../api/client.ts';
 import { knownTasks } from '../api/known-tasks.ts';
 import { AccountQuery, isOver } from '../api/operations.ts';
 import { useValue } from '../api/value.ts';
@@ -13,16 +13,15 @@ export function AccountTile() {
   const format = new Intl.NumberFormat(useValue(language));
 
   useEffect(() => {
-    client
-      .query(AccountQuery, {})
-      .toPromise()
-      .then((result) => {
-        setCredits(dataOf(result).account.creditsRemaining);
-      })
+    ask(AccountQuery, {}).then(
+      ({ account }) => {
+        setCredits(account.creditsRemaining);
+      },
       // The tile says that it is not known; what is wrong shows elsewhere.
-      .catch(() => {
+      () => {
         setCredits(null);
-      });
+      },
+    );
   }, [ended]);
 
   return (

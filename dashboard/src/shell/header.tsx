@@ -1,6 +1,8 @@
 import { signOut } from '../api/connection.ts';
 import { credential } from '../api/credential.ts';
 import { useValue } from '../api/value.ts';
+import { forgetAttempts } from '../create/attempt.ts';
+import { draft } from '../create/draft.ts';
 import { LANGUAGES, chooseLanguage, language, useText, type Language } from '../text/language.ts';
 import { Link } from '../ui/route.tsx';
 import { THEMES, theme } from '../ui/theme.ts';
@@ -51,6 +53,8 @@ export function Header({ isSignedIn }: { isSignedIn: boolean }) {
             type="button"
             className="quiet"
             onClick={() => {
+              forgetAttempts();
+              draft.set('');
               signOut(false);
             }}
           >

@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'react';
-import { client, dataOf } from '../api/client.ts';
+import { ask } from '../api/client.ts';
+import { connection } from '../api/connection.ts';
 import { knownTasks, takeTasks } from '../api/known-tasks.ts';
 import { TaskQuery, type Task } from '../api/operations.ts';
 import { useValue } from '../api/value.ts';
@@ -21,12 +22,13 @@ export function useTask(id: string): ShownTask {
   const [round, setRound] = useState(0);
   const task = known.get(ownId) ?? null;
   const revision = task?.revision;
+  const isLive = useValue(connection).state === 'live';
 
   useEffect(() => {
     let isOver = false;
     const take = async (): Promise<void> => {
       try {
-        const { task: found } = dataOf(await client.query(TaskQuery, { id }).toPromise());
+        const { task: found } = await ask(TaskQuery, { id });
         if (isOver) return;
         if (found) takeTasks([found]);
         setOwnId(found?.id ?? id);
@@ -40,8 +42,8 @@ export function useTask(id: string): ShownTask {
     return () => {
       isOver = true;
     };
-    // Its place in the queue is not told by the socket, but most of what moves it is.
-  }, [id, round, revision]);
+    // Its place in the queue is not told by the socket, but most of what moves it is; and anew when the connection is back.
+  }, [id, round, revision, isLive]);
 
   return {
     task,

@@ -10,7 +10,7 @@ const UNCERTAIN: readonly string[] = ['SUBMISSION_UNKNOWN', 'EXPIRED'];
 /** Creates the same video once more, where that may help. */
 export function Again({ task }: { task: Task }) {
   const t = useText();
-  const { create, creating } = useCreate({ resumes: false });
+  const { create, creating } = useCreate(`again.${task.id}`);
   const [isAsking, setIsAsking] = useState(false);
   const { failure } = task;
   const mayPayTwice = UNCERTAIN.includes(failure?.code ?? '');

@@ -1,5 +1,5 @@
 import { useState } from 'react';
-import { client, dataOf } from '../api/client.ts';
+import { change } from '../api/client.ts';
 import { takeTasks } from '../api/known-tasks.ts';
 import { CancelTask, type Task } from '../api/operations.ts';
 import { duration } from '../text/duration.ts';
@@ -41,7 +41,7 @@ function Cancel({ id }: { id: string }) {
   const [problem, setProblem] = useState<'cancelTooLate' | 'requestFailed' | null>(null);
   const cancel = async (): Promise<void> => {
     try {
-      const { cancelTask } = dataOf(await client.mutation(CancelTask, { id }).toPromise());
+      const { cancelTask } = await change(CancelTask, { id });
       takeTasks([cancelTask.task]);
       setProblem(cancelTask.__typename === 'CannotCancelError' ? 'cancelTooLate' : null);
     } catch {

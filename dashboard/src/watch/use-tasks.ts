@@ -1,4 +1,5 @@
-import { useCallback, useEffect, useState } from 'react';
+import { useCallback, useEffect, useRef, useState } from 'react';
+import { connection } from '../api/connection.ts';
 import { followTasks, loadPage, type Page } from '../api/follow-tasks.ts';
 import { forgetTasks, knownTasks } from '../api/known-tasks.ts';
 import type { Task, TaskState } from '../api/operations.ts';
@@ -19,16 +20,23 @@ export function useTasks(states: readonly TaskState[]): TaskList {
   const [page, setPage] = useState<Page | null>(null);
   const [status, setStatus] = useState<'loading' | 'ready' | 'failed'>('loading');
 
+  const newest = useRef(0);
+  const isLive = useValue(connection).state === 'live';
+
   const load = useCallback(
     (after: string | null): void => {
       setStatus('loading');
+      const mine = (newest.current += 1);
+      // What was asked for another filter is not waited for any more.
+      const isWanted = (): boolean => mine === newest.current;
       loadPage(after, states).then(
         (next) => {
+          if (!isWanted()) return;
           setPage(next);
           setStatus('ready');
         },
         () => {
-          setStatus('failed');
+          if (isWanted()) setStatus('failed');
         },
       );
     },
@@ -39,6 +47,11 @@ export function useTasks(states: readonly TaskState[]): TaskList {
     setPage(null);
     load(null);
   }, [load]);
+
+  useEffect(() => {
+    if (isLive && status === 'failed') load(page?.endCursor ?? null);
+    // Once for each time that the connection comes back.
+  }, [isLive]);
 
   const tasks = [...known.values()]
     .filter(({ state }) => states.length === 0 || states.includes(state))

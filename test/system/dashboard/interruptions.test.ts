@@ -10,6 +10,7 @@ import { createTask } from '../client.ts';
 import { openDashboard } from './viewer.ts';
 
 const KEY = '0123456789abcdef0123456789abcdef';
+const BENS_KEY = 'fedcba9876543210fedcba9876543210';
 
 test('a gateway that is killed and started again is caught up with, without a reload', async () => {
   const DATA_DIR = await temporaryDir();
@@ -57,7 +58,10 @@ test('a browser that is offline says so, and goes on when it is not', async () =
 });
 
 test('who has to sign in does so, is told of a wrong key, and may leave', async () => {
-  const gateway = await startBuilt({ DATA_DIR: await temporaryDir(), API_KEYS: `ada:${KEY}` });
+  const gateway = await startBuilt({
+    DATA_DIR: await temporaryDir(),
+    API_KEYS: `ada:${KEY},ben:${BENS_KEY}`,
+  });
   const { audit, connected, create, fill, page, reaches } = await openDashboard(gateway.url);
   await connected('signed-out');
   expect(await audit()).toEqual([]);
@@ -74,6 +78,12 @@ test('who has to sign in does so, is told of a wrong key, and may leave', async 
   await connected('signed-out');
   expect(await page.getByText('mine alone').count()).toBe(0);
   expect(await page.evaluate('sessionStorage.getItem("kineograph.credential")')).toBe(null);
+
+  await page.getByLabel('API key or token').fill(BENS_KEY);
+  await page.keyboard.press('Enter');
+  await connected('live');
+  await page.getByText('No videos yet.').waitFor();
+  expect(await page.getByText('mine alone').count()).toBe(0);
 });
 
 test('a token that ends leads back to the sign-in, and another one on from there', async () => {
