@@ -23,6 +23,8 @@ export default defineConfig({
     // The first with light-dark(), which is written as it stands.
     cssTarget: ['chrome123', 'firefox120', 'safari17.5'],
   },
+  // It imports workers in Vite's own way, which nothing else knows.
+  optimizeDeps: { exclude: ['graphiql/setup-workers/vite', '@graphiql/react/setup-workers/vite'] },
   // `npm run dev` serves the API; `npx vite dashboard` the page beside it.
   server: {
     proxy: Object.fromEntries(
