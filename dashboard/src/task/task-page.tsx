@@ -1,5 +1,6 @@
 import { isOver } from '../api/operations.ts';
 import { useText } from '../text/language.ts';
+import { LoadFailed } from '../ui/load-failed.tsx';
 import { Link } from '../ui/route.tsx';
 import { Course } from '../watch/course.tsx';
 import { Ending } from '../watch/ending.tsx';
@@ -19,14 +20,7 @@ export function TaskPage({ id }: { id: string }) {
       </p>
       {!task && status === 'loading' && <p className="hint">{t('loading')}</p>}
       {status === 'absent' && <h2>{t('noSuchTask')}</h2>}
-      {status === 'failed' && (
-        <p className="problem" role="alert">
-          {t('loadFailed')}{' '}
-          <button type="button" className="quiet" onClick={reload}>
-            {t('retry')}
-          </button>
-        </p>
-      )}
+      {status === 'failed' && <LoadFailed onRetry={reload} />}
       {task && (
         <>
           <h2 className="prompt">{task.prompt}</h2>

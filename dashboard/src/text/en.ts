@@ -14,7 +14,6 @@ export const en = {
   reconnectingNow: 'Reconnecting…',
   offline: 'Offline',
   signedOut: 'Signed out',
-  connection: 'Connection: {state}',
 
   signIn: 'Sign in',
   signInHint: 'This gateway wants to know who asks. Give an API key or a token; it is kept in this tab only.',
@@ -107,7 +106,6 @@ export const en = {
   openInGraphiql: 'Open in GraphiQL',
   operationQuery: 'Query',
   operationWatch: 'Subscription',
-  videoExpires: 'The provider may delete the video after {time}.',
 
   requestFailed: 'There was no answer. Check the connection and try again.',
   problem_REQUIRED: 'This is needed.',

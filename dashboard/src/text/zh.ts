@@ -15,7 +15,6 @@ export const zh: Texts = {
   reconnectingNow: '正在重新连接…',
   offline: '离线',
   signedOut: '未登录',
-  connection: '连接：{state}',
 
   signIn: '登录',
   signInHint: '此网关需要知道访问者是谁。请输入 API 密钥或令牌，仅保存在当前标签页中。',
@@ -107,7 +106,6 @@ export const zh: Texts = {
   openInGraphiql: '在 GraphiQL 中打开',
   operationQuery: '查询',
   operationWatch: '订阅',
-  videoExpires: '服务商可能在 {time} 之后删除该视频。',
 
   requestFailed: '没有收到答复，请检查网络后重试。',
   problem_REQUIRED: '此项必填。',

@@ -1,6 +1,7 @@
 import { useEffect, useId, useMemo, useRef, useState } from 'react';
 import { TASK_STATES, type TaskState } from '../api/operations.ts';
 import { useText } from '../text/language.ts';
+import { LoadFailed } from '../ui/load-failed.tsx';
 import { TaskCard } from './task-card.tsx';
 import { useTasks } from './use-tasks.ts';
 
@@ -53,14 +54,7 @@ export function TaskList() {
       {shown.length === 0 && !isLoading && !hasFailed && (
         <p className="hint">{t(tasks.length === 0 && state === null ? 'noTasks' : 'nothingFound')}</p>
       )}
-      {hasFailed && (
-        <p className="problem" role="alert">
-          {t('loadFailed')}{' '}
-          <button type="button" className="quiet" onClick={loadMore}>
-            {t('retry')}
-          </button>
-        </p>
-      )}
+      {hasFailed && <LoadFailed onRetry={loadMore} />}
       {isLoading && <p className="hint">{t('loading')}</p>}
       {hasMore && !isLoading && <More onReached={loadMore} />}
     </section>
