@@ -1,13 +1,28 @@
 import type { Page } from 'playwright-core';
 import { expect } from 'vitest';
 
-/** GraphiQL as somebody sees it. */
+/** GraphiQL as somebody uses it. */
 export interface GraphiqlUser {
   /** The names of the tabs, from left to right. */
   readonly tabs: () => Promise<readonly string[]>;
   readonly activeTab: () => Promise<string>;
+  readonly openTab: (name: string) => Promise<void>;
   /** What stands in an editor, or in the answer: as far as it can be seen. */
   readonly read: (part: Part) => Promise<string>;
+  /**
+   * Replaces all that stands in an editor, at once. Not key by key: how Monaco takes keys, closes brackets and offers to
+   * complete words is not what is tested here.
+   */
+  readonly write: (part: keyof typeof MODELS, text: string) => Promise<void>;
+  /** Presses the button that executes the operation. */
+  readonly run: () => Promise<void>;
+  /** Writes an operation and executes it at the same moment. */
+  readonly writeAndRun: (operation: string) => Promise<void>;
+  /** Waits until a subscription goes on. */
+  readonly goesOn: () => Promise<void>;
+  readonly stop: () => Promise<void>;
+  /** Waits until the answer is like this; returns what the parentheses hold. */
+  readonly answer: (pattern: RegExp) => Promise<string>;
 }
 
 export type Part = 'operation' | 'variables' | 'answer';
@@ -18,11 +33,20 @@ const AREAS: Readonly<Record<Part, string>> = {
   answer: '.graphiql-response',
 };
 
+/** How GraphiQL names its texts. */
+const MODELS = {
+  operation: 'operation.graphql',
+  variables: 'variables.json',
+  headers: 'request-headers.json',
+} as const;
+
 const PATIENCE = { timeout: 60_000 };
 
 /** Waits until the page is there. */
 export async function useGraphiql(page: Page): Promise<GraphiqlUser> {
   const lines = (part: Part) => page.locator(`${AREAS[part]} .view-lines`);
+  const execute = page.getByRole('button', { name: /^Execute query/ });
+  const stop = page.getByRole('button', { name: /^Stop query/ });
 
   async function read(part: Part): Promise<string> {
     // The editor writes each space as one that does not break.
@@ -34,6 +58,24 @@ export async function useGraphiql(page: Page): Promise<GraphiqlUser> {
   return {
     tabs: () => page.locator('[role=tab]').allInnerTexts(),
     activeTab: () => page.locator('[role=tab][aria-selected=true]').innerText(),
+    openTab: (name) => page.getByRole('tab', { name, exact: true }).click(),
     read,
+    write: (part, text) => page.evaluate(writing(part, text)),
+    run: () => execute.click(),
+    writeAndRun: (operation) =>
+      page.evaluate(
+        `${writing('operation', operation)}; document.querySelector('.graphiql-execute-button').click()`,
+      ),
+    goesOn: () => stop.waitFor(),
+    stop: () => stop.click(),
+    async answer(pattern) {
+      await expect.poll(() => read('answer'), PATIENCE).toMatch(pattern);
+      return pattern.exec(await read('answer'))?.[1] ?? '';
+    },
   };
+}
+
+function writing(part: keyof typeof MODELS, text: string): string {
+  const [name, value] = [`-${MODELS[part]}`, text].map((word) => JSON.stringify(word));
+  return `__MONACO.editor.getModels().find(({ uri }) => uri.path.endsWith(${name})).setValue(${value})`;
 }

@@ -3,11 +3,13 @@ import { CreateStatus } from './create-status.tsx';
 import { PictureField } from './picture-field.tsx';
 import { PromptField } from './prompt-field.tsx';
 import { useCreateForm } from './use-create-form.ts';
+import { usePastedFile } from './use-pasted-file.ts';
 
 /** A new video: one or two pictures and a prompt. */
 export function CreateForm() {
   const t = useText();
   const form = useCreateForm();
+  usePastedFile(form.first.choose);
   const { creating, isUploading } = form;
   const isSending = creating.state === 'sending';
   return (

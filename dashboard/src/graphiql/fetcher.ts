@@ -1,6 +1,7 @@
 import { createGraphiQLFetcher, type Fetcher } from '@graphiql/toolkit';
 import { createClient } from 'graphql-ws';
 import { authorization } from '../api/credential.ts';
+import { currentOperation } from './current-operation.ts';
 
 const PATH = '/graphql';
 
@@ -11,7 +12,8 @@ const FORBIDDEN = 4403;
  * Runs operations: subscriptions over a WebSocket of their own, all others as HTTP posts. Both carry the headers of the
  * editor, the socket in its connection_init; without an Authorization among them, the credential of the dashboard.
  */
-export const fetcher: Fetcher = (params, options) => {
+export const fetcher: Fetcher = (given, options) => {
+  const { documentAST, params } = currentOperation(given);
   const headers = withCredential(options?.headers);
   const run = createGraphiQLFetcher({
     url: PATH,
@@ -23,7 +25,7 @@ export const fetcher: Fetcher = (params, options) => {
       shouldRetry: (event) => event instanceof CloseEvent && event.code !== FORBIDDEN,
     }),
   });
-  return run(params, { ...options, headers });
+  return run(params, { headers, ...(documentAST && { documentAST }) });
 };
 
 /** In lower case, so that no name is there twice: a browser would join the values. */

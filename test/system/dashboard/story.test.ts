@@ -7,12 +7,22 @@ import { openDashboard } from './viewer.ts';
 
 const PATIENCE = { timeout: 30_000 };
 
+function bytesOf(bytes: Buffer): string {
+  return `Uint8Array.from(atob('${bytes.toString('base64')}'), (letter) => letter.charCodeAt(0))`;
+}
+
+/** Puts a picture into the clipboard of the system. */
+function copying(bytes: Buffer): string {
+  return `navigator.clipboard.write([
+    new ClipboardItem({ 'image/png': new Blob([${bytesOf(bytes)}], { type: 'image/png' }) }),
+  ])`;
+}
+
 /** Has a picture dropped on the place for the first one, as a hand would from a folder. */
 function dropping(bytes: Buffer): string {
   return `(() => {
-    const bytes = Uint8Array.from(atob('${bytes.toString('base64')}'), (letter) => letter.charCodeAt(0));
     const data = new DataTransfer();
-    data.items.add(new File([bytes], 'mine.png', { type: 'image/png' }));
+    data.items.add(new File([${bytesOf(bytes)}], 'mine.png', { type: 'image/png' }));
     document.querySelector('fieldset').dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }));
   })()`;
 }
@@ -59,6 +69,23 @@ test('a picture that is dropped becomes a video that plays, and all that is know
   ]);
   await graphiql.locator('.graphiql-query-editor').getByText('task').first().waitFor();
   expect(troubles()).toEqual([]);
+});
+
+test('a picture that is pasted anywhere is the first one, and the last one where its place is', async () => {
+  const gateway = await startBuilt({ DATA_DIR: await temporaryDir() });
+  const { connected, page } = await openDashboard(gateway.url, {
+    permissions: ['clipboard-read', 'clipboard-write'],
+  });
+  await connected('live');
+  await page.evaluate(copying(await picture()));
+  const addresses = page.getByLabel('Address of the picture');
+  await page.keyboard.press('Control+V');
+  await expect.poll(() => addresses.first().inputValue(), PATIENCE).toContain('/sandbox/files/uploads/');
+  expect(await addresses.last().inputValue()).toBe('');
+  await addresses.first().fill('');
+  await addresses.last().press('Control+V');
+  await expect.poll(() => addresses.last().inputValue(), PATIENCE).toContain('/sandbox/files/uploads/');
+  expect(await addresses.first().inputValue()).toBe('');
 });
 
 test('what loads at first is less than 150 KB, all of it from here, and the files are kept by the browser', async () => {
