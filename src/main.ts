@@ -1,19 +1,16 @@
 #!/usr/bin/env node
+import { EXIT } from './cli/exit-codes.ts';
 import { parseCommand, type Command } from './cli/parse-command.ts';
 import { usage } from './cli/usage.ts';
 import { ConfigError } from './config/config-error.ts';
 import { StoreFormError } from './store/store-form-error.ts';
 import { VERSION } from './version.ts';
 
-/** sysexits.h: the configuration is wrong, the command line is wrong. */
-const EX_CONFIG = 78;
-const EX_USAGE = 64;
-
 try {
   await run(parseCommand(process.argv.slice(2)));
 } catch (error) {
   process.stderr.write(`kineograph: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exit(error instanceof ConfigError || error instanceof StoreFormError ? EX_CONFIG : 1);
+  process.exit(error instanceof ConfigError || error instanceof StoreFormError ? EXIT.config : EXIT.failed);
 }
 
 /** Each command loads what it works with; help and version load nothing. */
@@ -36,14 +33,20 @@ async function run(command: Command): Promise<void> {
       const { runCopy } = await import('./cli/copy.ts');
       return runCopy(command.from, command.to, stdout);
     }
+    case 'doctor': {
+      const { runDoctor } = await import('./cli/doctor.ts');
+      const color = stdout.isTTY && env['NO_COLOR'] === undefined;
+      process.exitCode = await runDoctor({ isJson: command.isJson, color }, env, stdout);
+      return;
+    }
     case 'help':
-      stdout.write(usage());
+      stdout.write(usage(command.command));
       return;
     case 'version':
       stdout.write(`${VERSION}\n`);
       return;
     case 'mistake':
       stderr.write(`kineograph: ${command.message}\n\n${usage()}`);
-      process.exitCode = EX_USAGE;
+      process.exitCode = EXIT.usage;
   }
 }

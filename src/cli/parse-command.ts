@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { didYouMean } from '../config/did-you-mean.ts';
+import { COMMANDS, COMMAND_OPTIONS, DEFAULT_SANDBOX_PORT, isCommand, type CommandName } from './commands.ts';
 
 /** What the command line asks for. */
 export type Command =
@@ -7,31 +8,22 @@ export type Command =
   | { readonly kind: 'sandbox'; readonly port: number }
   | { readonly kind: 'migrate'; readonly isDryRun: boolean }
   | { readonly kind: 'copy'; readonly from: string; readonly to: string }
-  | { readonly kind: 'help' }
+  | { readonly kind: 'doctor'; readonly isJson: boolean }
+  /** Of one command, or of all. */
+  | { readonly kind: 'help'; readonly command: CommandName | null }
   | { readonly kind: 'version' }
   | { readonly kind: 'mistake'; readonly message: string };
 
-/** Where `sandbox` listens when it is not told. */
-export const DEFAULT_SANDBOX_PORT = 4001;
-
-const OPTIONS = {
+const OPTIONS: Readonly<Record<string, { type: 'boolean' | 'string'; short?: string }>> = {
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'v' },
-  port: { type: 'string' },
-  'dry-run': { type: 'boolean' },
-  from: { type: 'string' },
-  to: { type: 'string' },
-} as const;
-
-const COMMANDS = ['serve', 'sandbox', 'migrate', 'copy'];
+  ...Object.fromEntries(
+    COMMAND_OPTIONS.map(({ name, value }) => [name, { type: value === null ? 'boolean' : 'string' }]),
+  ),
+};
 
 /** Whose options they are. */
-const BELONGS_TO: Readonly<Record<string, string>> = {
-  port: 'sandbox',
-  'dry-run': 'migrate',
-  from: 'copy',
-  to: 'copy',
-};
+const BELONGS_TO = new Map(COMMAND_OPTIONS.map(({ command, name }) => [name, command]));
 
 /** Reads the arguments that follow the program's name. Never throws; `--help` wins over every mistake. */
 export function parseCommand(argv: readonly string[]): Command {
@@ -43,8 +35,10 @@ export function parseCommand(argv: readonly string[]): Command {
     strict: false,
     tokens: true,
   });
-  if (values.help === true) return { kind: 'help' };
-  if (values.version === true) return { kind: 'version' };
+  const [command = 'serve', extra] = positionals;
+  if (values['help'] === true)
+    return { kind: 'help', command: positionals.length > 0 && isCommand(command) ? command : null };
+  if (values['version'] === true) return { kind: 'version' };
 
   const options = tokens.filter((token) => token.kind === 'option');
   const stranger = options.find((token) => !Object.hasOwn(OPTIONS, token.name));
@@ -52,30 +46,31 @@ export function parseCommand(argv: readonly string[]): Command {
   const flag = options.find((token) => isFlag(token.name) && token.value !== undefined);
   if (flag !== undefined) return mistake(`${flag.rawName} takes no value`);
 
-  const [command = 'serve', extra] = positionals;
-  if (!COMMANDS.includes(command)) return unknownCommand(command);
+  if (!isCommand(command)) return unknownCommand(command);
   if (extra !== undefined)
     return mistake(`One command at a time: "${shown(extra)}" after "${command}" is too much`);
-  const misplaced = options.find((token) => (BELONGS_TO[token.name] ?? command) !== command);
+  const misplaced = options.find((token) => (BELONGS_TO.get(token.name) ?? command) !== command);
   if (misplaced !== undefined) return belongsElsewhere(misplaced.name, command);
   switch (command) {
+    case 'serve':
+      return { kind: 'serve' };
     case 'sandbox':
-      return sandbox(values.port);
+      return sandbox(values['port']);
     case 'migrate':
       return { kind: 'migrate', isDryRun: values['dry-run'] === true };
     case 'copy':
-      return copy(values.from, values.to);
-    default:
-      return { kind: 'serve' };
+      return copy(values['from'], values['to']);
+    case 'doctor':
+      return { kind: 'doctor', isJson: values['json'] === true };
   }
 }
 
 function isFlag(name: string): boolean {
-  return OPTIONS[name as keyof typeof OPTIONS].type === 'boolean';
+  return OPTIONS[name]?.type === 'boolean';
 }
 
-function belongsElsewhere(option: string, command: string): Command {
-  const owner = BELONGS_TO[option] ?? '';
+function belongsElsewhere(option: string, command: CommandName): Command {
+  const owner = BELONGS_TO.get(option) ?? '';
   if (option === 'port' && command === 'serve')
     return mistake('--port belongs to sandbox; serve listens on the variable PORT (example: PORT=8080)');
   return mistake(`--${option} belongs to ${owner}, not to ${command}`);
@@ -106,7 +101,9 @@ function unknownOption(name: string): Command {
 }
 
 function unknownCommand(name: string): Command {
-  return mistake(`Unknown command "${shown(name)}"${didYouMean(name, [...COMMANDS, '--help', '--version'])}`);
+  return mistake(
+    `Unknown command "${shown(name)}"${didYouMean(name, [...Object.keys(COMMANDS), '--help', '--version'])}`,
+  );
 }
 
 /** An argument as it may be repeated: an address in the wrong place has a password too. */

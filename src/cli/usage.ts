@@ -1,38 +1,68 @@
-import { DEFAULT_SANDBOX_PORT } from './parse-command.ts';
+import { COMMANDS, type CommandFacts, type CommandName } from './commands.ts';
 
-/** The text of `--help`. Ends with a newline. */
-export function usage(): string {
-  return `Usage: node dist/main.js [command] [options]
+const WIDTH = 80;
 
-A GraphQL gateway for image-to-video generation.
+/** The text of `--help`, of one command or, for null, of all. Ends with a newline; no line but an example is longer than 80. */
+export function usage(command: CommandName | null = null): string {
+  return command === null ? overview() : explain(command, COMMANDS[command]);
+}
 
-Commands:
-  serve      Run the gateway (the default). Without KIE_API_KEY it starts the
-             sandbox beside itself and nothing is charged.
-  sandbox    Run only the sandbox, a stand-in for kie.ai.
-  migrate    Bring the store to the form that this version needs. serve does so
-             by itself unless MIGRATE=false.
-  copy       Copy a data directory to an empty PostgreSQL database. Stop the
-             gateway first.
+function overview(): string {
+  const commands = Object.entries<CommandFacts>(COMMANDS);
+  return [
+    'Usage: kineograph [command] [options]',
+    '',
+    'A GraphQL gateway for image-to-video generation.',
+    '',
+    'Commands:',
+    ...commands.flatMap(([name, { summary }]) => beside(name, summary)),
+    '',
+    'Options:',
+    ...beside('-h, --help', 'Show this text, or that of a command.'),
+    ...beside('-v, --version', 'Show the version.'),
+    '',
+    'Examples:',
+    ...commands.map(([, { examples }]) => `  ${examples.at(-1) ?? ''}`),
+    '',
+    'kineograph COMMAND --help says more of each. From a checkout, kineograph is',
+    'node dist/main.js. Settings come from the environment; docs/configuration.md',
+    'lists them all.',
+    '',
+  ].join('\n');
+}
 
-Options of sandbox:
-  --port N   The port to listen on, 0 for a free one (default: ${DEFAULT_SANDBOX_PORT}).
+function explain(name: string, { details, examples, options }: CommandFacts): string {
+  const given = options.map(({ name: option, value }) => `[--${option}${value === null ? '' : ` ${value}`}]`);
+  const texts = options.flatMap(({ name: option, text, value }) =>
+    beside(`--${option} ${value ?? ''}`.trimEnd(), text),
+  );
+  return [
+    `Usage: ${['kineograph', name, ...given].join(' ')}`,
+    '',
+    ...wrap(details, WIDTH),
+    '',
+    ...(texts.length > 0 ? ['Options:', ...texts, ''] : []),
+    'Examples:',
+    ...examples.map((example) => `  ${example}`),
+    '',
+  ].join('\n');
+}
 
-Options of migrate:
-  --dry-run  Only say what would be done.
+const LABEL = 15;
 
-Options of copy:
-  --from DIR The data directory.
-  --to URL   The database, as in DATABASE_URL.
+/** A label, and a text in lines beside it. */
+function beside(label: string, text: string): string[] {
+  return wrap(text, WIDTH - LABEL - 2).map(
+    (line, index) => `  ${(index === 0 ? label : '').padEnd(LABEL)}${line}`,
+  );
+}
 
-Options:
-  -h, --help     Show this text.
-  -v, --version  Show the version.
-
-Settings come from the environment; .env.example lists them all. Examples:
-  KIE_API_KEY=your-key PUBLIC_URL=https://video.example.com node dist/main.js
-  PORT=8080 node dist/main.js serve
-  node dist/main.js sandbox --port 4001
-  node dist/main.js copy --from ./data --to postgres://user:secret@host/db
-`;
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const longer = `${lines.at(-1) ?? ''} ${word}`.trimStart();
+    if (lines.length > 0 && longer.length <= width) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
 }

@@ -1,6 +1,8 @@
 import BetterSqlite3 from 'better-sqlite3';
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+
+const LOCK_FILE = 'kineograph.lock';
 
 /**
  * Takes a data directory for this process alone, creating it when it is missing; the returned function gives it back.
@@ -10,7 +12,7 @@ import { join } from 'node:path';
 export function lockDataDir(dataDir: string): () => void {
   try {
     mkdirSync(dataDir, { recursive: true });
-    return lock(join(dataDir, 'kineograph.lock'));
+    return lock(join(dataDir, LOCK_FILE));
   } catch (error) {
     if (hasCode(error, 'SQLITE_BUSY'))
       throw new Error(
@@ -22,6 +24,22 @@ export function lockDataDir(dataDir: string): () => void {
       `DATA_DIR ${dataDir} cannot be written to (${reason}). Make it a directory that this user may write to, or choose another.`,
       { cause: error },
     );
+  }
+}
+
+/** Whether a process has the data directory now. Changes nothing. */
+export function isDataDirLocked(dataDir: string): boolean {
+  const path = join(dataDir, LOCK_FILE);
+  if (!existsSync(path)) return false;
+  const file = new BetterSqlite3(path, { readonly: true, fileMustExist: true, timeout: 0 });
+  try {
+    file.prepare('select 1 from sqlite_master').get();
+    return false;
+  } catch (error) {
+    if (hasCode(error, 'SQLITE_BUSY')) return true;
+    throw error;
+  } finally {
+    file.close();
   }
 }
 

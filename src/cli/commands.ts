@@ -1,0 +1,90 @@
+/** An option that belongs to one command. */
+export interface CommandOption {
+  /** Without its dashes. */
+  readonly name: string;
+  /** What its value is called; null for a flag. */
+  readonly value: string | null;
+  readonly text: string;
+}
+
+/** What people are told of a command. */
+export interface CommandFacts {
+  readonly summary: string;
+  readonly details: string;
+  readonly options: readonly CommandOption[];
+  /** As they are typed. */
+  readonly examples: readonly [string, ...string[]];
+}
+
+/** Where `sandbox` listens when it is not told. */
+export const DEFAULT_SANDBOX_PORT = 4001;
+
+/** Every command, in the order in which they are shown: the one source of the parser's options and of `--help`. */
+export const COMMANDS = {
+  serve: {
+    summary: 'Run the gateway (the default). Without KIE_API_KEY nothing is charged.',
+    details:
+      'Runs the gateway until SIGTERM or SIGINT. Without KIE_API_KEY it starts the sandbox, a stand-in for kie.ai, beside itself, and nothing is charged. What is acknowledged is kept in DATA_DIR, or in the PostgreSQL database of DATABASE_URL.',
+    options: [],
+    examples: [
+      'kineograph',
+      'PORT=8080 kineograph serve',
+      'KIE_API_KEY=your-key PUBLIC_URL=https://video.example.com kineograph',
+    ],
+  },
+  sandbox: {
+    summary: 'Run only the sandbox, a stand-in for kie.ai.',
+    details:
+      'Runs the stand-in for kie.ai alone, on 127.0.0.1, so that a gateway with a key can be tried against it. It asks for the key in KIE_API_KEY (any, when unset) and signs its callbacks with the first of KIE_WEBHOOK_HMAC_KEYS.',
+    options: [
+      {
+        name: 'port',
+        value: 'N',
+        text: `The port to listen on, 0 for a free one (default: ${DEFAULT_SANDBOX_PORT}).`,
+      },
+    ],
+    examples: [
+      'KIE_API_KEY=any KIE_WEBHOOK_HMAC_KEYS=a-key-to-sign-with kineograph sandbox',
+      'kineograph sandbox --port 4001',
+    ],
+  },
+  migrate: {
+    summary: 'Bring the store to the form that this version needs.',
+    details:
+      'Brings the store to the form that this version needs. serve does so by itself unless MIGRATE=false. Make a backup first: an older version refuses a store of a newer form.',
+    options: [{ name: 'dry-run', value: null, text: 'Only say what would be done.' }],
+    examples: [
+      'kineograph migrate --dry-run',
+      'DATABASE_URL=postgres://user:secret@host/db kineograph migrate',
+    ],
+  },
+  copy: {
+    summary: 'Copy a data directory to an empty PostgreSQL database.',
+    details:
+      'Copies everything that is kept in a data directory to an empty PostgreSQL database, and compares both before it says so. Stop the gateway first.',
+    options: [
+      { name: 'from', value: 'DIR', text: 'The data directory.' },
+      { name: 'to', value: 'URL', text: 'The database, as in DATABASE_URL.' },
+    ],
+    examples: ['kineograph copy --from ./data --to postgres://user:secret@host/db'],
+  },
+  doctor: {
+    summary: 'Check the settings and everything that they name; change nothing.',
+    details:
+      'Checks the environment that it is given: settings, store, disk, provider key and credits, clock, the road from PUBLIC_URL to this gateway (callbacks and WebSockets), signature keys and who may call. It says what is wrong and how to mend it, may be run beside a running gateway, changes nothing and prints no secret. Exit code 0 when nothing failed, 1 when something did, 78 when the settings are wrong.',
+    options: [{ name: 'json', value: null, text: 'Print JSON, for programs.' }],
+    examples: ['node --env-file=.env dist/main.js doctor', 'kineograph doctor --json', 'kineograph doctor'],
+  },
+} as const satisfies Readonly<Record<string, CommandFacts>>;
+
+export type CommandName = keyof typeof COMMANDS;
+
+export function isCommand(word: string): word is CommandName {
+  return Object.hasOwn(COMMANDS, word);
+}
+
+/** Every option of every command, with whose it is. */
+export const COMMAND_OPTIONS: readonly (CommandOption & { readonly command: CommandName })[] =
+  Object.entries<CommandFacts>(COMMANDS).flatMap(([command, { options }]) =>
+    options.map((option) => ({ ...option, command: command as CommandName })),
+  );

@@ -1,0 +1,88 @@
+import { isIP } from 'node:net';
+import type { Config } from '../../config.ts';
+import { DEFAULT_KIE_API_URL } from '../../config/environment.ts';
+import { isLoopback, isOnLoopback } from '../../config/loopback.ts';
+import { isPublicAddress } from '../../pictures/public-address.ts';
+import { isOpen } from './is-open.ts';
+import { findingsOf, type Finding } from './finding.ts';
+
+const { ok, warning } = findingsOf('configuration');
+
+/** What a configuration without mistakes still leaves to be desired. */
+export function checkConfiguration(config: Config): readonly Finding[] {
+  const warnings = [...aboutCallbacks(config), ...aboutPublicUrl(config), ...aboutStrangers(config)];
+  return warnings.length > 0 ? warnings : [ok('every variable is well')];
+}
+
+function aboutCallbacks({ kieApiKey, kieWebhookHmacKeys, publicUrl }: Config): readonly Finding[] {
+  if (kieApiKey === null) return [];
+  if (publicUrl === null)
+    return [
+      warning(
+        'KIE_API_KEY is set without PUBLIC_URL: kie.ai is asked for news in place of calling back, and a create call whose answer is lost fails as SUBMISSION_UNKNOWN at once',
+        'Set PUBLIC_URL to the origin under which kie.ai reaches this gateway (example: PUBLIC_URL=https://video.example.com).',
+      ),
+    ];
+  if (kieWebhookHmacKeys.length > 0) return [];
+  return [
+    warning(
+      'PUBLIC_URL is set without KIE_WEBHOOK_HMAC_KEYS: callbacks are hints only, and kie.ai is asked about each',
+      'Make a webhookHmacKey at https://kie.ai/settings and set it.',
+    ),
+  ];
+}
+
+function aboutPublicUrl({ kieApiKey, kieApiUrl, publicUrl }: Config): readonly Finding[] {
+  if (publicUrl === null || kieApiKey === null) return [];
+  const url = new URL(publicUrl);
+  if (isOnLoopback(url) || isPrivate(url)) {
+    if (kieApiUrl !== DEFAULT_KIE_API_URL) return [];
+    return [
+      warning(
+        `PUBLIC_URL=${publicUrl} is not a public address: kie.ai cannot reach it`,
+        'Set it to a public address, such as that of a tunnel, or unset it: kie.ai is asked for news then.',
+      ),
+    ];
+  }
+  if (url.protocol === 'https:') return [];
+  return [
+    warning(
+      `PUBLIC_URL=${publicUrl} is not encrypted: callbacks and their tokens can be read on the way`,
+      'Put a proxy with a certificate in front, and set PUBLIC_URL to its https address.',
+    ),
+  ];
+}
+
+function isPrivate({ hostname }: URL): boolean {
+  const address = hostname.replace(/^\[|\]$/g, '');
+  return isIP(address) !== 0 && !isPublicAddress(address);
+}
+
+function aboutStrangers(config: Config): readonly Finding[] {
+  const { host, maxSocketsPerAddress, publicUrl, trustedProxies } = config;
+  const findings: Finding[] = [];
+  const credits = config.kieApiKey === null ? '' : ' and spends your credits';
+  const mend = 'Say who may call (API_KEYS=owner:key, JWT_JWKS_URL or JWT_SECRET)';
+  if (isOpen(config) && !isLoopback(host))
+    findings.push(
+      warning(
+        `HOST=${host} and nobody is asked who they are: anyone who reaches it calls the API${credits}`,
+        `${mend}.`,
+      ),
+    );
+  else if (isOpen(config) && publicUrl !== null && !isOnLoopback(new URL(publicUrl)))
+    findings.push(
+      warning(
+        `PUBLIC_URL leads to a gateway that asks nobody who they are: anyone on the Internet calls the API${credits}`,
+        `${mend}, or let the proxy or tunnel pass /webhooks/ alone.`,
+      ),
+    );
+  if (maxSocketsPerAddress !== null && publicUrl !== null && trustedProxies.length === 0)
+    findings.push(
+      warning(
+        'MAX_SOCKETS_PER_ADDRESS is set without TRUSTED_PROXIES: behind a proxy everybody has the address of the proxy',
+        'If PUBLIC_URL leads through one, set TRUSTED_PROXIES to its address.',
+      ),
+    );
+  return findings;
+}

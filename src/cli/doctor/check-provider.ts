@@ -1,0 +1,51 @@
+import type { Config } from '../../config.ts';
+import { errorCodeOf } from '../../provider/error-code.ts';
+import { amountOf } from '../../provider/fields.ts';
+import { CREDITS_PER_VIDEO } from '../../sandbox/task-course.ts';
+import type { ProviderAnswer } from './ask-provider.ts';
+import { explainFailure } from './explain-failure.ts';
+import { findingsOf, type Finding } from './finding.ts';
+
+const { failure, ok, skipped, warning } = findingsOf('provider');
+
+/** Fewer videos than this are left: time to buy. */
+const FEW_VIDEOS = 10;
+
+/** Whether kie.ai can be reached, takes the key, and has credits left. */
+export function checkProvider({ kieApiKey, kieApiUrl }: Config, answer: ProviderAnswer | null): Finding {
+  if (answer === null || kieApiKey === null)
+    return skipped('KIE_API_KEY is not set: the sandbox stands in for kie.ai, and nothing is charged');
+  if (answer.kind === 'silent')
+    return failure(
+      `${kieApiUrl} cannot be reached: ${explainFailure(answer.error)}`,
+      'Check KIE_API_URL, DNS, and that a firewall lets this machine out.',
+    );
+  const { envelope, status } = answer;
+  if (envelope === null)
+    return failure(
+      `${kieApiUrl} answers with a page (HTTP ${status}) that is none of kie.ai's`,
+      'Check KIE_API_URL, and what stands between this machine and kie.ai.',
+    );
+  if (envelope.code === 200) return aboutCredits(amountOf(envelope.data));
+  if (errorCodeOf(envelope.code) === 'UNAUTHORIZED')
+    return failure(
+      'kie.ai does not know the key in KIE_API_KEY',
+      'Look at https://kie.ai/api-key, and set that one.',
+    );
+  const said = (envelope.message ?? 'nothing more').replaceAll(kieApiKey, '[redacted]');
+  return failure(
+    `kie.ai answers with code ${envelope.code} (${errorCodeOf(envelope.code)}): ${said}`,
+    'docs/errors.md says what the code means.',
+  );
+}
+
+function aboutCredits(credits: number | null): Finding {
+  if (credits === null)
+    return warning(
+      'kie.ai takes the key and does not say how many credits are left',
+      'Look at https://kie.ai/billing.',
+    );
+  const videos = Math.floor(credits / CREDITS_PER_VIDEO);
+  const left = `kie.ai takes the key; ${credits} credits are left, enough for ${videos} videos of ${CREDITS_PER_VIDEO} credits`;
+  return videos < FEW_VIDEOS ? warning(left, 'Buy more at https://kie.ai/billing.') : ok(left);
+}

@@ -1,0 +1,29 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { explainFailure } from './explain-failure.ts';
+import { findingsOf, type Finding } from './finding.ts';
+
+/** How long one request of a check may take, and a whole check, in ms. */
+export const REQUEST_MS = 4500;
+const CHECK_MS = 10_000;
+
+/** What a check found, or that it took too long or broke off. Never rejects. */
+export async function inTime(
+  check: string,
+  run: () => Promise<readonly Finding[]>,
+): Promise<readonly Finding[]> {
+  const { failure } = findingsOf(check);
+  const done = new AbortController();
+  const late = delay(CHECK_MS, [failure(`no result within ${CHECK_MS / 1000} s`, 'Try it again.')], {
+    signal: done.signal,
+  });
+  late.catch(() => undefined);
+  try {
+    return await Promise.race([run(), late]);
+  } catch (error) {
+    return [
+      failure(`it could not be checked: ${explainFailure(error)}`, 'Mend that, or report it as a bug.'),
+    ];
+  } finally {
+    done.abort();
+  }
+}

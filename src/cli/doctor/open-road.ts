@@ -1,0 +1,127 @@
+import { USER_AGENT } from '../../app/user-agent.ts';
+import type { Config } from '../../config.ts';
+import { ownUrl } from '../own-url.ts';
+import { callBack, type Echo } from './call-back.ts';
+import type { StoreReport } from './check-store.ts';
+import { explainFailure } from './explain-failure.ts';
+import { findingsOf, type Finding } from './finding.ts';
+import { REQUEST_MS } from './in-time.ts';
+import { openStandIn, type StandIn } from './stand-in.ts';
+
+/** Who was found at the end of the road from PUBLIC_URL: a gateway of ours, doctor itself in place of one, or neither. */
+export type FarEnd = 'gateway' | 'doctor' | 'nobody';
+
+export interface Road {
+  readonly farEnd: FarEnd;
+  readonly finding: Finding;
+  close(): Promise<void>;
+}
+
+type Fault = Exclude<Echo, { readonly kind: 'ours' }>;
+
+const { failure, ok } = findingsOf('public address');
+
+/** Calls back through the public address, as kie.ai does; where no gateway runs, doctor listens in its place. */
+export async function openRoad(config: Config, origin: string, store: StoreReport): Promise<Road> {
+  const [hmacKey = null] = config.kieWebhookHmacKeys;
+  const echo = await callBack({ origin, secret: store.callbackSecret, hmacKey });
+  if (echo.kind === 'ours')
+    return endingWith(
+      'gateway',
+      ok(`a callback through ${origin} arrived at a gateway that runs on this store`),
+    );
+  const here = ownUrl(config.host, config.port);
+  const isGateway = echo.kind === 'another' || echo.kind === 'troubled';
+  if (isGateway) return endingWith('nobody', explain(echo, origin, here));
+  const standIn = await standInFor(config, store);
+  if ('obstacle' in standIn)
+    return endingWith('nobody', explain(echo, origin, here, ` (${standIn.obstacle})`));
+  const fault = await faultOf(origin, standIn);
+  if (fault === null)
+    return {
+      farEnd: 'doctor',
+      finding: ok(
+        `no gateway runs; doctor listened on ${here} for a moment, and a callback through ${origin} arrived`,
+      ),
+      close: () => standIn.close(),
+    };
+  await standIn.close();
+  return endingWith('nobody', explain(fault, origin, here));
+}
+
+function endingWith(farEnd: FarEnd, finding: Finding): Road {
+  return { farEnd, finding, close: () => Promise.resolve() };
+}
+
+/** Or why there can be none. */
+async function standInFor(
+  { host, port }: Config,
+  { isInUse }: StoreReport,
+): Promise<StandIn | { readonly obstacle: string }> {
+  if (isInUse) return { obstacle: 'a gateway runs on this store' };
+  if (port === 0) return { obstacle: 'with PORT=0 nobody knows where the gateway will listen' };
+  try {
+    return await openStandIn(host, port);
+  } catch (error) {
+    const isTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+    return {
+      obstacle: isTaken
+        ? `something listens on ${ownUrl(host, port)}`
+        : `doctor cannot listen on ${ownUrl(host, port)}: ${explainFailure(error)}`,
+    };
+  }
+}
+
+/** What went wrong on the way to the stand-in; null when a call has arrived. */
+async function faultOf(origin: string, { path, proof }: StandIn): Promise<Fault | null> {
+  try {
+    const answer = await fetch(origin + path, {
+      method: 'POST',
+      headers: { 'user-agent': USER_AGENT },
+      redirect: 'manual',
+      signal: AbortSignal.timeout(REQUEST_MS),
+    });
+    return (await answer.text()) === proof ? null : { kind: 'stranger', answer };
+  } catch (error) {
+    return { kind: 'silent', error };
+  }
+}
+
+/** `note`: why doctor did not listen itself. */
+function explain(echo: Fault, origin: string, here: string, note = ''): Finding {
+  switch (echo.kind) {
+    case 'another':
+      return failure(
+        `a gateway answers at ${origin} that does not run on this store`,
+        'Run doctor with the environment of that gateway (DATA_DIR, DATABASE_URL), or point PUBLIC_URL to this one.',
+      );
+    case 'troubled':
+      return failure(
+        `a gateway answers at ${origin}, and cannot reach its store`,
+        'See what its log says of the store.',
+      );
+    case 'silent':
+      return failure(
+        `${origin} cannot be reached: ${explainFailure(echo.error)}${note}`,
+        `Check PUBLIC_URL, DNS, the certificate, and that what listens there passes requests on to ${here}.`,
+      );
+    case 'stranger':
+      return failure(describe(echo.answer, origin) + note, mendOf(echo.answer, here));
+  }
+}
+
+function describe({ headers, status }: Response, origin: string): string {
+  const server = headers.get('server');
+  const by = server === null ? '' : `, by ${server}`;
+  const to = headers.get('location');
+  if (to !== null)
+    return `a callback to ${origin} is redirected (HTTP ${status}${by}) to ${new URL(to, origin).origin}`;
+  return `a callback to ${origin} is answered with HTTP ${status}${by}, and not by this gateway`;
+}
+
+function mendOf({ headers, status }: Response, here: string): string {
+  if (headers.has('location')) return 'Set PUBLIC_URL to where it leads: callbacks do not follow.';
+  if (status >= 500)
+    return `What listens at PUBLIC_URL does not reach ${here}: look at its log and its settings.`;
+  return `Let what listens at PUBLIC_URL pass POST /webhooks/ on to ${here}, without asking who it is.`;
+}

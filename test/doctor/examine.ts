@@ -1,0 +1,39 @@
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { runDoctor } from '../../src/cli/doctor.ts';
+import type { Finding } from '../../src/cli/doctor/finding.ts';
+
+export interface Examination {
+  readonly code: number;
+  readonly findings: readonly Finding[];
+  /** `status message -> mend` of all findings of a check. */
+  of(check: string): readonly string[];
+  /** Everything that was printed. */
+  readonly printed: string;
+}
+
+/** Runs doctor on an environment, for programs. */
+export async function examine(env: Readonly<Record<string, string>>): Promise<Examination> {
+  const { code, printed } = await print(env, true);
+  const { findings } = JSON.parse(printed) as { readonly findings: readonly Finding[] };
+  return {
+    code,
+    findings,
+    printed,
+    of: (name) =>
+      findings
+        .filter(({ check }) => check === name)
+        .map(({ mend, message, status }) => `${status} ${message}${mend === null ? '' : ` -> ${mend}`}`),
+  };
+}
+
+/** Runs doctor on an environment. */
+export async function print(
+  env: Readonly<Record<string, string>>,
+  isJson = false,
+): Promise<{ readonly code: number; readonly printed: string }> {
+  const stdout = new PassThrough();
+  const code = await runDoctor({ isJson, color: false }, env, stdout);
+  stdout.end();
+  return { code, printed: await text(stdout) };
+}

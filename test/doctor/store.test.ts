@@ -1,0 +1,110 @@
+import BetterSqlite3 from 'better-sqlite3';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { migrateStore } from '../../src/store/migrate-store.ts';
+import { startGateway, temporaryDir } from '../support/gateway.ts';
+import { emptyDatabase, queryDatabase } from '../support/postgres-database.ts';
+import { examine } from './examine.ts';
+
+const NEWER = "insert into kysely_migration (name, timestamp) values ('9999-tomorrow', '2030-01-01')";
+
+function filesIn(directory: string): Record<string, string> {
+  return Object.fromEntries(
+    readdirSync(directory).map((name) => [name, readFileSync(join(directory, name)).toString('base64')]),
+  );
+}
+
+function change(dataDir: string, statement: string): void {
+  new BetterSqlite3(join(dataDir, 'kineograph.db')).exec(statement).close();
+}
+
+describe('doctor says of SQLite', () => {
+  it('that there is none yet, and makes nothing', async () => {
+    const parent = await temporaryDir();
+    const { code, of } = await examine({ DATA_DIR: join(parent, 'deep', 'data') });
+    expect(of('store')).toEqual([
+      expect.stringMatching(/^ok there is none in .*data yet; the first start makes it$/),
+    ]);
+    expect(code).toBe(0);
+    expect(readdirSync(parent)).toEqual([]);
+  });
+
+  it('whether its form is current, and leaves every file as it is', async () => {
+    const DATA_DIR = await temporaryDir();
+    await migrateStore({ kind: 'sqlite', dataDir: DATA_DIR });
+    const before = filesIn(DATA_DIR);
+    expect((await examine({ DATA_DIR })).of('store')).toEqual([
+      `ok SQLite in ${DATA_DIR}, no gateway runs on it; its form is current`,
+    ]);
+    expect(filesIn(DATA_DIR)).toEqual(before);
+    change(DATA_DIR, "delete from kysely_migration where name = '0005-uploads'");
+    expect((await examine({ DATA_DIR })).of('store')[0]).toMatch(
+      /^warning .*it lacks 0005-uploads -> The next start/,
+    );
+    const kept = await examine({ DATA_DIR, MIGRATE: 'false' });
+    expect(kept.of('store')[0]).toMatch(
+      /^failure .*it lacks 0005-uploads, and MIGRATE=false -> Run "kineograph migrate"/,
+    );
+    expect(kept.code).toBe(1);
+    change(DATA_DIR, NEWER);
+    expect((await examine({ DATA_DIR })).of('store')[0]).toMatch(
+      /^failure .* -> The store was brought to a newer form/,
+    );
+  });
+
+  it('that a gateway runs on it, and reads on beside that', async () => {
+    const { dataDir: DATA_DIR } = await startGateway();
+    expect((await examine({ DATA_DIR })).of('store')).toEqual([
+      `ok SQLite in ${DATA_DIR}, in use by a running gateway; its form is current`,
+    ]);
+  });
+
+  it('that it cannot be written to or read', async () => {
+    const directory = await temporaryDir();
+    writeFileSync(join(directory, 'file'), '');
+    expect((await examine({ DATA_DIR: join(directory, 'file', 'data') })).of('store')[0]).toMatch(
+      /^failure DATA_DIR .* cannot be written to \(ENOTDIR/,
+    );
+    expect((await examine({ DATA_DIR: join(directory, 'file') })).of('store')[0]).toMatch(
+      /\(it is not a directory\)/,
+    );
+    writeFileSync(join(directory, 'kineograph.db'), 'no database at all, but some text of some length');
+    expect((await examine({ DATA_DIR: directory })).of('store')[0]).toMatch(
+      /^failure .*it cannot be read \(file is not a database\)/,
+    );
+  });
+});
+
+describe('doctor says of PostgreSQL', () => {
+  it('its version, form, distance and clock, and makes no tables', async () => {
+    const [DATA_DIR, DATABASE_URL] = [await temporaryDir(), await emptyDatabase()];
+    const empty = await examine({ DATA_DIR, DATABASE_URL });
+    expect(empty.of('store')).toEqual([
+      expect.stringMatching(
+        /^warning PostgreSQL at kineograph@127\.0\.0\.1:\d+\/\w+, version \d+\.\d+; it lacks 0001-tasks, /,
+      ),
+      expect.stringMatching(/^ok a statement takes [\d.]+ ms there and back$/),
+      expect.stringMatching(/^ok the clock of the database is \d+ ms (behind|ahead of) ours$/),
+    ]);
+    const tables = "select 1 from information_schema.tables where table_schema = 'public'";
+    expect(await queryDatabase(DATABASE_URL, tables)).toEqual([]);
+    await migrateStore({ kind: 'postgres', url: DATABASE_URL, readers: 1 });
+    expect((await examine({ DATA_DIR, DATABASE_URL })).of('store')[0]).toMatch(
+      /^ok .*; its form is current$/,
+    );
+    await queryDatabase(DATABASE_URL, NEWER);
+    expect((await examine({ DATA_DIR, DATABASE_URL })).of('store')[0]).toMatch(
+      /^failure .* -> The store was brought to a newer/,
+    );
+  });
+
+  it('why it cannot be used', async () => {
+    const DATA_DIR = await temporaryDir();
+    const away = await examine({ DATA_DIR, DATABASE_URL: 'postgres://me:hush@127.0.0.1:1/db' });
+    expect(away.of('store')[0]).toMatch(
+      /^failure PostgreSQL at me@127\.0\.0\.1:1\/db cannot be used: nothing listens there/,
+    );
+    expect(away.printed).not.toContain('hush');
+  });
+});
