@@ -1,4 +1,4 @@
-import { listVariables, type Variable } from './variables.ts';
+import { variablesByGroup, type Variable } from './variables.ts';
 
 const WIDTH = 100;
 
@@ -9,11 +9,7 @@ const HEADER = `# The settings of Kineograph, each commented out at its default:
 
 /** The text of `.env.example`: every variable in its group, described, commented out at its default. */
 export function renderEnvExample(): string {
-  const groups = new Map<string, Variable[]>();
-  for (const variable of listVariables()) {
-    groups.set(variable.group, [...(groups.get(variable.group) ?? []), variable]);
-  }
-  const sections = [...groups].map(
+  const sections = [...variablesByGroup()].map(
     ([group, variables]) => `\n# --- ${group} ---\n${variables.map(renderVariable).join('')}`,
   );
   return HEADER + sections.join('');

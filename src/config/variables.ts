@@ -16,3 +16,12 @@ export function listVariables(): readonly Variable[] {
     return { name, default: isUnset ? null : String(value), ...factsOf(variable) };
   });
 }
+
+/** The same in their groups, both in the order of the schema. */
+export function variablesByGroup(): ReadonlyMap<string, readonly Variable[]> {
+  const groups = new Map<string, Variable[]>();
+  for (const variable of listVariables()) {
+    groups.set(variable.group, [...(groups.get(variable.group) ?? []), variable]);
+  }
+  return groups;
+}

@@ -1,0 +1,30 @@
+import { variablesByGroup, type Variable } from '../../src/config/variables.ts';
+import { table } from './markdown.ts';
+
+/** The text of docs/configuration.md: every variable in its group. */
+export function renderConfiguration(): string {
+  const sections = [...variablesByGroup()].map(
+    ([group, variables]) =>
+      `## ${group}\n\n${table(['variable', 'default', 'meaning', 'example'], variables.map(toRow))}\n`,
+  );
+  return `${HEADER}\n${sections.join('\n')}`;
+}
+
+const HEADER = `# Configuration
+
+Made from the one schema that reads it, by \`npm run schema\`.
+
+Everything is set by environment variables, which are read once, at the start; an empty one counts as unset. All mistakes
+are told in one report, exit code 78. \`kineograph doctor\` says of a configuration whether what it names is there and works.
+[.env.example](../.env.example) holds the same as a file that can be copied. Switches are \`true\`, \`1\`, \`false\` or \`0\`.
+Values marked _secret_ are never printed.
+`;
+
+function toRow({ default: value, description, example, name, secret }: Variable): readonly string[] {
+  return [
+    `\`${name}\``,
+    value === null ? 'unset' : `\`${value}\``,
+    secret ? `${description} _Secret._` : description,
+    `\`${example}\``,
+  ];
+}

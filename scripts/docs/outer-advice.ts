@@ -1,0 +1,77 @@
+import type { CloseCode } from 'graphql-ws';
+import type { EXIT } from '../../src/cli/exit-codes.ts';
+
+type Entry = readonly [meaning: string, todo: string];
+
+/** Problem details (RFC 9457) of every address but `/graphql`, `/uploads` and `/webhooks/`, which have tables of their own. */
+export const STATUS_ADVICE: Readonly<Record<number, Entry>> = {
+  400: ['The address or the request cannot be read.', 'Send HTTP/1.1, with valid percent-encoding.'],
+  403: ['A web page of another origin opens a socket.', 'Name its origin in `ALLOWED_ORIGINS`.'],
+  404: ['There is nothing at this address.', 'The API is at `/graphql`.'],
+  405: ['The address takes another method.', 'See the header `Allow`.'],
+  408: ['The request did not arrive whole in time.', 'Send it faster, or raise `REQUEST_TIMEOUT_MS`.'],
+  413: ['The body is too large.', 'Send less, or raise `MAX_BODY_BYTES`; pictures go to `/uploads`.'],
+  415: ['The body is not declared as what the address takes.', 'Send the `Content-Type` that `hint` names.'],
+  421: [
+    'An open gateway on loopback was called by a name that is not its own (it may be a DNS rebinding attack).',
+    'Call it by a loopback name or `PUBLIC_URL`; or configure keys or tokens, then any name will do.',
+  ],
+  429: [
+    'Too many sockets and streams of this address are open.',
+    'Close some, or come back after `Retry-After`.',
+  ],
+  431: ['The address and the headers are too long.', 'Put a long operation into the body of a POST.'],
+  500: ['A bug.', 'The log of the gateway says more; report it.'],
+  503: [
+    'At `/ready`: the store cannot be reached, or the process is stopping.',
+    'Send requests to another replica, or try again in some seconds.',
+  ],
+};
+
+const PROTOCOL: Entry = [
+  'The client does not keep to the protocol graphql-transport-ws.',
+  'Use a client such as graphql-ws; report it when you do.',
+];
+
+/** Codes with which only clients of graphql-ws close. */
+type OfClients =
+  CloseCode.InternalClientError | CloseCode.BadResponse | CloseCode.ConnectionAcknowledgementTimeout;
+
+/** Every code with which the gateway closes a WebSocket. */
+export const CLOSE_ADVICE: Readonly<Record<1001 | 1009 | 1013 | `${Exclude<CloseCode, OfClients>}`, Entry>> =
+  {
+    1001: ['The process stops.', 'Connect again at once, and subscribe with `after`: nothing is lost.'],
+    1009: ['A message is larger than `MAX_BODY_BYTES`.', 'Send less.'],
+    1013: [
+      'The socket was read too slowly, its owner has too many, or who calls cannot be checked now: the reason says which.',
+      'Connect again after a pause, and subscribe with `after`: nothing is lost.',
+    ],
+    4400: PROTOCOL,
+    4401: ['An operation came before `connection_ack`.', 'Wait for it.'],
+    4403: [
+      'The key or token in the payload of `connection_init` is missing, unknown or has expired.',
+      'Connect again with a valid one.',
+    ],
+    4406: ['Another subprotocol was asked for.', 'Ask for graphql-transport-ws.'],
+    4408: ['No `connection_init` came in time.', 'Send it as soon as the socket is open.'],
+    4409: ['Two operations have the same id at a time.', 'Give each an id of its own.'],
+    4429: [
+      '`connection_init` came twice, or far more messages than operations need.',
+      'Send it once, and less.',
+    ],
+    4500: ['A bug.', 'Connect again. The log of the gateway says more; report it.'],
+  };
+
+/** With what the program ends. */
+export const EXIT_ADVICE: Readonly<Record<keyof typeof EXIT, Entry>> = {
+  ok: ['It did what it was asked, or stopped upon a signal with everything in order.', 'Nothing.'],
+  failed: [
+    'Something could not be had (port, directory, database), a stop was cut short, or doctor found a failure.',
+    'The last line on stderr says what and the way out.',
+  ],
+  usage: ['The command line is wrong.', '`kineograph --help`'],
+  config: [
+    'The environment is wrong, or the store has another form than this version needs.',
+    'The report lists every mistake; docs/upgrading.md says what to do about the form.',
+  ],
+};

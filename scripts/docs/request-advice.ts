@@ -1,0 +1,110 @@
+import type { Refusal } from '../../src/server/admission.ts';
+import type { RequestError } from '../../src/tasks/request-error.ts';
+
+/** Codes that are written where they are used; a test looks for ones that are missing here. */
+type OtherCode =
+  | 'OPERATION_TOO_LARGE'
+  | 'TOO_MANY_SUBSCRIPTIONS'
+  | 'OPERATION_RESOLUTION_FAILURE'
+  | 'INTERNAL_SERVER_ERROR'
+  | 'GRAPHQL_PARSE_FAILED'
+  | 'GRAPHQL_VALIDATION_FAILED'
+  | 'BAD_REQUEST';
+
+export interface Advice {
+  /** The status over HTTP, where the whole request is refused. */
+  readonly http: string;
+  readonly meaning: string;
+  readonly todo: string;
+}
+
+/** `extensions.code` of the errors of a request. */
+export const REQUEST_ADVICE: Readonly<Record<RequestError['code'] | Refusal['code'] | OtherCode, Advice>> = {
+  BAD_USER_INPUT: {
+    http: '200 or 400',
+    meaning:
+      'An argument or variable cannot be used: of a wrong type, out of its range, a cursor or revision of nowhere.',
+    todo: 'Change it: the message says what is expected.',
+  },
+  NOT_FOUND: {
+    http: '200',
+    meaning: 'There is no such task, or it is not yours.',
+    todo: 'Check the id, and with whose key you ask.',
+  },
+  UNAUTHENTICATED: {
+    http: '401',
+    meaning: 'The gateway asks who calls, and there is no key or token, or it is unknown, broken or expired.',
+    todo: 'Send `Authorization: Bearer <key or token>`; with a token that has expired, a new one.',
+  },
+  RATE_LIMITED: {
+    http: '429',
+    meaning: 'More requests, operations or creates than allowed, or too many tasks wait already.',
+    todo: 'Come back after `extensions.retryAfter` seconds.',
+  },
+  TOO_MANY_SUBSCRIPTIONS: {
+    http: '429',
+    meaning: 'More operations run on this socket, or more sockets and streams are open, than allowed.',
+    todo: 'Complete some, or follow all tasks with one `tasksUpdated`.',
+  },
+  OPERATION_TOO_LARGE: {
+    http: '400',
+    meaning: 'The operation is deeper, longer or has more aliases or directives than allowed.',
+    todo: 'Split it. Whoever runs the gateway can raise `MAX_DEPTH`, `MAX_ALIASES`, `MAX_DIRECTIVES`, `MAX_TOKENS`.',
+  },
+  OPERATION_RESOLUTION_FAILURE: {
+    http: '400 or 405',
+    meaning: 'Which operation to execute is not clear, or a mutation came by GET.',
+    todo: 'Name one of the operations of the document as `operationName`; post mutations.',
+  },
+  GRAPHQL_PARSE_FAILED: {
+    http: '400',
+    meaning: 'The document is not GraphQL.',
+    todo: 'Mend the syntax at the place that `locations` names.',
+  },
+  GRAPHQL_VALIDATION_FAILED: {
+    http: '400',
+    meaning: 'The document does not fit the schema.',
+    todo: 'Compare it with `schema.graphql`.',
+  },
+  BAD_REQUEST: {
+    http: '400, 405 or 415',
+    meaning: 'The request is not one of GraphQL over HTTP: its method, media type, body or parameters.',
+    todo: 'Post JSON with `query` and, where needed, `variables` and `operationName`; one operation at a time.',
+  },
+  SERVICE_UNAVAILABLE: {
+    http: '200 or 503',
+    meaning: 'The store, or the issuer of tokens, cannot be reached now.',
+    todo: 'Send the same again in some seconds, creates with the same `idempotencyKey`.',
+  },
+  INTERNAL_SERVER_ERROR: {
+    http: '200 or 500',
+    meaning: 'A bug. The log of the gateway says more.',
+    todo: 'Report it. Creates may be sent again with the same `idempotencyKey`.',
+  },
+};
+
+/** `code` of the problem details that `POST /uploads` answers with, beside those of ValidationIssueCode. */
+export const UPLOAD_ADVICE: Readonly<
+  Record<Refusal['code'] | 'FORBIDDEN_ORIGIN' | 'PROVIDER_REFUSED', Advice>
+> = {
+  UNAUTHENTICATED: REQUEST_ADVICE.UNAUTHENTICATED,
+  RATE_LIMITED: {
+    ...REQUEST_ADVICE.RATE_LIMITED,
+    todo: 'Come back after as many seconds as `Retry-After` says.',
+  },
+  FORBIDDEN_ORIGIN: {
+    http: '403',
+    meaning: 'A web page of another origin uploads.',
+    todo: 'Whoever runs the gateway can name the origin in `ALLOWED_ORIGINS`.',
+  },
+  PROVIDER_REFUSED: {
+    http: '502',
+    meaning: 'The provider did not take the picture.',
+    todo: 'Try another picture; if none is taken, look into the log of the gateway.',
+  },
+  SERVICE_UNAVAILABLE: {
+    http: '503',
+    meaning: 'Too many pictures are uploading, or provider, store or issuer of tokens cannot be reached now.',
+    todo: 'Send it again after as many seconds as `Retry-After` says.',
+  },
+};
