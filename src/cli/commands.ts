@@ -72,7 +72,13 @@ export const COMMANDS = {
     summary: 'Check the settings and everything that they name; change nothing.',
     details:
       'Checks the environment that it is given: settings, store, disk, provider key and credits, clock, the road from PUBLIC_URL to this gateway (callbacks and WebSockets), signature keys and who may call. It says what is wrong and how to mend it, may be run beside a running gateway, changes nothing and prints no secret. Exit code 0 when nothing failed, 1 when something did, 78 when the settings are wrong.',
-    options: [{ name: 'json', value: null, text: 'Print JSON, for programs.' }],
+    options: [
+      {
+        name: 'json',
+        value: null,
+        text: 'Print JSON: { version, status, findings: [{ check, status, message, mend }] }.',
+      },
+    ],
     examples: ['node --env-file=.env dist/main.js doctor', 'kineograph doctor --json', 'kineograph doctor'],
   },
 } as const satisfies Readonly<Record<string, CommandFacts>>;

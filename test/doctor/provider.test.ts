@@ -22,7 +22,7 @@ describe('doctor says of the provider', () => {
     [credit(10_000), 'ok kie.ai takes the key; 10000 credits are left, enough for 175 videos of 57 credits'],
     [
       credit(60),
-      'warning kie.ai takes the key; 60 credits are left, enough for 1 videos of 57 credits -> Buy',
+      'warning kie.ai takes the key; 60 credits are left, enough for 1 video of 57 credits -> Buy',
     ],
     [refused(401, 'Invalid key'), 'failure kie.ai does not know the key in KIE_API_KEY -> Look at'],
     [

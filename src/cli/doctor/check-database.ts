@@ -2,9 +2,9 @@ import type { Config } from '../../config.ts';
 import { inspectPostgres, type PostgresFacts } from '../../store/inspect-postgres.ts';
 import { nameOf } from '../../store/name-of.ts';
 import { StoreFormError } from '../../store/store-form-error.ts';
-import { aboutForm, type StoreReport } from './check-store.ts';
 import { explainFailure } from './explain-failure.ts';
 import { findingsOf, type Finding } from './finding.ts';
+import { aboutForm, type StoreReport } from './store-report.ts';
 
 const { failure, ok, warning } = findingsOf('store');
 

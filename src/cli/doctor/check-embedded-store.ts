@@ -6,9 +6,9 @@ import { isDataDirLocked } from '../../store/data-dir-lock.ts';
 import { inspectSqlite } from '../../store/inspect-sqlite.ts';
 import { STORE_FILE } from '../../store/sqlite.ts';
 import { StoreFormError } from '../../store/store-form-error.ts';
-import { aboutForm, type StoreReport } from './check-store.ts';
 import { findingsOf, type Finding } from './finding.ts';
 import { nearestPath } from './nearest-path.ts';
+import { aboutForm, type StoreReport } from './store-report.ts';
 
 const { failure, ok } = findingsOf('store');
 

@@ -46,6 +46,6 @@ function aboutCredits(credits: number | null): Finding {
       'Look at https://kie.ai/billing.',
     );
   const videos = Math.floor(credits / CREDITS_PER_VIDEO);
-  const left = `kie.ai takes the key; ${credits} credits are left, enough for ${videos} videos of ${CREDITS_PER_VIDEO} credits`;
+  const left = `kie.ai takes the key; ${credits} credits are left, enough for ${videos === 1 ? '1 video' : `${videos} videos`} of ${CREDITS_PER_VIDEO} credits`;
   return videos < FEW_VIDEOS ? warning(left, 'Buy more at https://kie.ai/billing.') : ok(left);
 }

@@ -1,11 +1,11 @@
 import type { Config } from '../../config.ts';
 import { checkSignatures } from './check-signatures.ts';
-import type { StoreReport } from './check-store.ts';
 import { checkWebsocket } from './check-websocket.ts';
 import { findingsOf, type Finding } from './finding.ts';
 import { inTime } from './in-time.ts';
 import { isOpen } from './is-open.ts';
 import { openRoad } from './open-road.ts';
+import type { StoreReport } from './store-report.ts';
 
 /** Everything that comes through PUBLIC_URL: callbacks, sockets, signatures. */
 export async function checkRoad(config: Config, store: StoreReport): Promise<readonly Finding[]> {

@@ -1,20 +1,10 @@
 import type { Config } from '../../config.ts';
-import type { StoreFacts } from '../../store/store-facts.ts';
 import { checkDatabase } from './check-database.ts';
 import { checkEmbeddedStore } from './check-embedded-store.ts';
-import { findingsOf, type Finding } from './finding.ts';
 import { inTime } from './in-time.ts';
+import type { StoreReport } from './store-report.ts';
 
-/** What the store says, for the checks that come after. */
-export interface StoreReport {
-  readonly findings: readonly Finding[];
-  /** Of which callback addresses are made; null when it is not known. */
-  readonly callbackSecret: Buffer | null;
-  /** A gateway of this machine runs on it; false also where that cannot be told. */
-  readonly isInUse: boolean;
-}
-
-/** Never rejects. */
+/** Looks at the store, whichever it is. Never rejects. */
 export async function checkStore(config: Config): Promise<StoreReport> {
   let report: StoreReport = { findings: [], callbackSecret: null, isInUse: false };
   const findings = await inTime('store', async () => {
@@ -24,18 +14,4 @@ export async function checkStore(config: Config): Promise<StoreReport> {
     return report.findings;
   });
   return { ...report, findings };
-}
-
-const { failure, ok, warning } = findingsOf('store');
-
-/** What is to be said of a store's form; `where` begins the sentence. */
-export function aboutForm({ pending }: StoreFacts, where: string, { migrate }: Config): Finding {
-  if (pending.length === 0) return ok(`${where}; its form is current`);
-  const lack = `${where}; it lacks ${pending.join(', ')}`;
-  if (!migrate)
-    return failure(`${lack}, and MIGRATE=false`, 'Run "kineograph migrate" before the next start.');
-  return warning(
-    lack,
-    'The next start adds that by itself. Make a backup first: older versions refuse the store then.',
-  );
 }

@@ -2,11 +2,11 @@ import { USER_AGENT } from '../../app/user-agent.ts';
 import type { Config } from '../../config.ts';
 import { ownUrl } from '../own-url.ts';
 import { callBack, type Echo } from './call-back.ts';
-import type { StoreReport } from './check-store.ts';
 import { explainFailure } from './explain-failure.ts';
 import { findingsOf, type Finding } from './finding.ts';
 import { REQUEST_MS } from './in-time.ts';
 import { openStandIn, type StandIn } from './stand-in.ts';
+import type { StoreReport } from './store-report.ts';
 
 /** Who was found at the end of the road from PUBLIC_URL: a gateway of ours, doctor itself in place of one, or neither. */
 export type FarEnd = 'gateway' | 'doctor' | 'nobody';
