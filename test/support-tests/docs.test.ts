@@ -1,13 +1,36 @@
-import { readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import { expect, test } from 'vitest';
+import { readPage } from '../support/markdown.ts';
+import { PAGES } from '../support/pages.ts';
+import { ROOT } from '../support/process.ts';
 
-const ROOT = new URL('../../', import.meta.url).pathname;
 const FILES = ['src', 'test', 'docs'].flatMap((folder) =>
   readdirSync(`${ROOT}${folder}`, { recursive: true }).map((path) => `${folder}/${String(path)}`),
 );
-const DOCS = ['README.md', 'ARCHITECTURE.md', ...FILES.filter((path) => path.endsWith('.md'))];
+const { scripts } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8')) as { scripts: object };
 
-test.each(DOCS)('every file of ours that %s names is there, or several that begin so', (doc) => {
-  const named = readFileSync(`${ROOT}${doc}`, 'utf8').match(/\b(test|src|docs)\/[\w./-]*\w/g) ?? [];
+test.each(PAGES)('every file of ours that %s names is there, or several that begin so', (page) => {
+  const named = readFileSync(`${ROOT}${page}`, 'utf8').match(/\b(test|src|docs)\/[\w./-]*\w/g) ?? [];
   expect(named.filter((path) => !FILES.some((file) => file.startsWith(path)))).toEqual([]);
 });
+
+test.each(PAGES)('every script that %s names exists', (page) => {
+  const named = [...readFileSync(`${ROOT}${page}`, 'utf8').matchAll(/npm run ([\w:]+)/g)];
+  expect(named.filter(([, name = '']) => !(name in scripts))).toEqual([]);
+});
+
+test.each(PAGES)('every link and picture of %s within the project leads to a file, or a heading of it', (page) => {
+  const dead = readPage(page).links.filter((link) => !isForeign(link) && !leadsSomewhere(page, link));
+  expect(dead).toEqual([]);
+});
+
+function isForeign(link: string): boolean {
+  return /^[a-z]+:/.test(link);
+}
+
+function leadsSomewhere(page: string, link: string): boolean {
+  const [path = '', anchor] = decodeURI(link).split('#');
+  const target = path === '' ? page : relative(ROOT, join(ROOT, dirname(page), path));
+  return existsSync(ROOT + target) && (anchor === undefined || readPage(target).anchors.has(anchor));
+}

@@ -35,10 +35,15 @@ export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 /** The built program; `npm run test:system` builds it first. */
 export const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
-/** Starts a program in the project's directory. Of our own environment it inherits only what programs need to be found. */
-export function startProcess(command: string, args: readonly string[], env: Environment = {}): TestProcess {
+/** Starts a program, in the project's directory unless told otherwise. Of our own environment it inherits only what programs need to be found. */
+export function startProcess(
+  command: string,
+  args: readonly string[],
+  env: Environment = {},
+  cwd = ROOT,
+): TestProcess {
   const { HOME = '', PATH = '' } = process.env;
-  const child = spawn(command, args, { cwd: ROOT, env: { HOME, PATH, ...env } });
+  const child = spawn(command, args, { cwd, env: { HOME, PATH, ...env } });
   const written = { stdout: '', stderr: '' };
   const lines = createQueue<string>(`a line of ${command} ${args.join(' ')}`);
   child.stdout.setEncoding('utf8').on('data', (text: string) => (written.stdout += text));

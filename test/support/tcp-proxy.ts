@@ -35,8 +35,11 @@ type Mode = 'passing' | 'cut' | 'black hole';
 /** How much of what is said is remembered. */
 const BEGINNING = 4096;
 
-/** Starts a proxy in front of a port of this machine; it is closed at the end of the test. */
-export async function startTcpProxy(target: number): Promise<TcpProxy> {
+/**
+ * Starts a proxy in front of a port of this machine; it is closed at the end of the test. A target that is known only later
+ * is asked for at each connection.
+ */
+export async function startTcpProxy(target: number | (() => number)): Promise<TcpProxy> {
   const links = new Set<Link>();
   let mode: Mode = 'passing';
   let lateness = 0;
@@ -49,7 +52,7 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
   await once(server, 'listening');
 
   function open(near: Socket): void {
-    const far = connect(target, '127.0.0.1');
+    const far = connect(typeof target === 'number' ? target : target(), '127.0.0.1');
     const link: Link = { near, far, said: '', isHeld: false };
     links.add(link);
     near.on('data', (data) => {
