@@ -20,10 +20,13 @@ test.each(PAGES)('every script that %s names exists', (page) => {
   expect(named.filter(([, name = '']) => !(name in scripts))).toEqual([]);
 });
 
-test.each(PAGES)('every link and picture of %s within the project leads to a file, or a heading of it', (page) => {
-  const dead = readPage(page).links.filter((link) => !isForeign(link) && !leadsSomewhere(page, link));
-  expect(dead).toEqual([]);
-});
+test.each(PAGES)(
+  'every link and picture of %s within the project leads to a file, or a heading of it',
+  (page) => {
+    const dead = readPage(page).links.filter((link) => !isForeign(link) && !leadsSomewhere(page, link));
+    expect(dead).toEqual([]);
+  },
+);
 
 function isForeign(link: string): boolean {
   return /^[a-z]+:/.test(link);

@@ -9,9 +9,15 @@ const VARIABLE: readonly { readonly shown: string; readonly standsFor: string; r
   { shown: String.raw`\d{4}-\d\d-\d\dT[\d:.]+Z`, standsFor: String.raw`\d{4}-\d\d-\d\dT[\d:.]+Z` },
   { shown: String.raw`127\.0\.0\.1:\d+`, standsFor: String.raw`127\.0\.0\.1:\d+` },
   // Ids of tasks and of files, the provider's ids, cursors and tokens.
-  { shown: String.raw`[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}`, standsFor: String.raw`[\da-f-]{36}`, isBound: true },
+  {
+    shown: String.raw`[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}`,
+    standsFor: String.raw`[\da-f-]{36}`,
+    isBound: true,
+  },
   { shown: String.raw`task_hailuo_\w+`, standsFor: String.raw`task_hailuo_\w+`, isBound: true },
   { shown: String.raw`[\w-]{43,}`, standsFor: String.raw`[\w-]{43,}`, isBound: true },
+  // A task that skips a state takes a revision less.
+  { shown: String.raw`"revision":\d+`, standsFor: String.raw`"revision":\d+` },
   // Sizes, and times in ms.
   { shown: String.raw`\d{5,}`, standsFor: String.raw`\d+` },
 ];
@@ -57,7 +63,7 @@ function evenly(text: string): string {
   return text
     .trim()
     .replace(/\s+/g, ' ')
-    .replace(/ ?([{}[\],:]) ?/g, '$1');
+    .replace(/ ?([{}[\],:…]) ?/g, '$1');
 }
 
 function escape(text: string): string {

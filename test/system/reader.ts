@@ -61,7 +61,10 @@ export async function createReader(ports: Iterable<string>): Promise<Reader> {
       const { code } = await shell.exited;
       if (code !== 0) throw new Error(`It ended with ${code ?? '?'}: ${shell.stdout()}${shell.stderr()}`);
       // Where a page says `ID=…`, its reader puts in the id that was just shown.
-      const id = shell.stdout().match(/(?<="id": ?")[^"]+/g)?.at(-1);
+      const id = shell
+        .stdout()
+        .match(/(?<="id": ?")[^"]+/g)
+        ?.at(-1);
       if (id !== undefined) await appendFile(join(clone, '.shell'), `ID=${id}\n`);
       return shell.stdout();
     },
