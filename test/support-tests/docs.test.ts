@@ -5,13 +5,13 @@ import { readPage } from '../support/markdown.ts';
 import { PAGES } from '../support/pages.ts';
 import { ROOT } from '../support/process.ts';
 
-const FILES = ['src', 'test', 'docs'].flatMap((folder) =>
+const FILES = ['docs', 'scripts', 'src', 'test'].flatMap((folder) =>
   readdirSync(`${ROOT}${folder}`, { recursive: true }).map((path) => `${folder}/${String(path)}`),
 );
 const { scripts } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8')) as { scripts: object };
 
 test.each(PAGES)('every file of ours that %s names is there, or several that begin so', (page) => {
-  const named = readFileSync(`${ROOT}${page}`, 'utf8').match(/\b(test|src|docs)\/[\w./-]*\w/g) ?? [];
+  const named = readFileSync(`${ROOT}${page}`, 'utf8').match(/\b(scripts|test|src|docs)\/[\w./-]*\w/g) ?? [];
   expect(named.filter((path) => !FILES.some((file) => file.startsWith(path)))).toEqual([]);
 });
 

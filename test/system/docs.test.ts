@@ -18,6 +18,8 @@ import { createReader, type Reader } from './reader.ts';
  *   graphql no-run WHY
  *
  * A block without a language, or a plain "json", that follows one that runs is what it writes: see documented-output.ts.
+ * Commands find the project's files, and a picture first.png, in a directory of the page's own; folders in it are the
+ * project's, so nothing may be written there. Variables of the shell stay.
  */
 test('the commands and operations of all pages, copied and pasted in order, do and answer what the pages show', async () => {
   const failures = await Promise.all(PAGES.map(follow));
@@ -48,7 +50,7 @@ function stepAt(block: Block, index: number, blocks: readonly Block[]): Step[] {
   if (!/^(sh|shell|bash|console|graphql)$/.test(block.language)) return [];
   const decision = `${block.language} ${block.words}`;
   if (!/^(sh (run|server|settings|no-run .+)|graphql (run|no-run .+))$/.test(decision)) {
-    throw new Error(`${block.place}: "${decision}" says nothing of what becomes of it (docs.test.ts)`);
+    throw new Error(`${block.place}: "${decision}" does not say what becomes of it; docs.test.ts lists how`);
   }
   const rest = blocks.slice(index + 1);
   const variables = rest[0]?.words === 'variables' ? rest.shift() : undefined;

@@ -28,7 +28,7 @@ interface Address {
 }
 
 const DEFAULT_PORT = '4000';
-const PORT = /(\bPORT=|--port )(\d+)/;
+const PORT = /(?<=\bPORT=|--port )\d+/;
 
 /** `ports` are those that the page names. Everything is gone at the end of the test. */
 export async function createReader(ports: Iterable<string>): Promise<Reader> {
@@ -47,12 +47,12 @@ export async function createReader(ports: Iterable<string>): Promise<Reader> {
 
   return {
     async serve(command) {
-      const address = addresses.get(PORT.exec(command)?.[2] ?? DEFAULT_PORT);
+      const address = addresses.get(PORT.exec(command)?.[0] ?? DEFAULT_PORT);
       if (!address) throw new Error(`No other block names the port of: ${command}`);
       address.server?.signal('SIGTERM');
       await address.server?.exited;
       // Without a shell in between, which would not pass a signal on.
-      address.server = start(`exec env ${here(command).replace(PORT, '$10')}`);
+      address.server = start(`exec env ${here(command).replace(PORT, '0')}`);
       const line = await address.server.line((text) => /listen.*:\d+/.test(text));
       address.target = Number(/:\/\/[\w.]+:(\d+)/.exec(line)?.[1]);
     },
@@ -61,10 +61,7 @@ export async function createReader(ports: Iterable<string>): Promise<Reader> {
       const { code } = await shell.exited;
       if (code !== 0) throw new Error(`It ended with ${code ?? '?'}: ${shell.stdout()}${shell.stderr()}`);
       // Where a page says `ID=…`, its reader puts in the id that was just shown.
-      const id = shell
-        .stdout()
-        .match(/(?<="id": ?")[^"]+/g)
-        ?.at(-1);
+      const [id] = /(?<="id": ?")[^"]+(?!.*"id":)/s.exec(shell.stdout()) ?? [];
       if (id !== undefined) await appendFile(join(clone, '.shell'), `ID=${id}\n`);
       return shell.stdout();
     },
