@@ -19,8 +19,6 @@ await build({
   format: 'esm',
   platform: 'node',
   target: 'node20.19',
-  // Native code.
-  external: ['better-sqlite3'],
   // Its CommonJS twin would be asked through a getter for each of its functions, each time.
   alias: { graphql: 'graphql/index.mjs' },
   sourcemap: true,

@@ -1,7 +1,6 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import type { Connections } from '../store/connections.ts';
-import { lockDataDir } from '../store/data-dir-lock.ts';
 import { openConnections, type StoreLocation } from '../store/open-connections.ts';
 import type { Cleanup } from './cleanup.ts';
 
@@ -19,7 +18,10 @@ export async function openStore(
 ): Promise<Connections> {
   const location = locationOf(config);
   // The sandbox keeps its file there, which may not be touched while the directory belongs to another process.
-  if (location.kind === 'postgres' && config.kieApiKey === null) cleanup.add(lockDataDir(config.dataDir));
+  if (location.kind === 'postgres' && config.kieApiKey === null) {
+    const { lockDataDir } = await import('../store/data-dir-lock.ts');
+    cleanup.add(lockDataDir(config.dataDir));
+  }
   const connections = await openConnections(location, {
     mayMigrate: config.migrate,
     onError: (error) => {

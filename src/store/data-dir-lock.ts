@@ -1,6 +1,6 @@
-import BetterSqlite3 from 'better-sqlite3';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import BetterSqlite3 from './better-sqlite3.ts';
 
 const LOCK_FILE = 'kineograph.lock';
 

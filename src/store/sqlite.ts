@@ -1,4 +1,4 @@
-import BetterSqlite3 from 'better-sqlite3';
+import type { Database as SqliteFile, Statement } from 'better-sqlite3';
 import {
   Kysely,
   SqliteAdapter,
@@ -8,6 +8,7 @@ import {
   type SqliteStatement,
 } from 'kysely';
 import { join } from 'node:path';
+import BetterSqlite3 from './better-sqlite3.ts';
 import type { AnswersAtOnce } from './at-once.ts';
 import type { Connections } from './connections.ts';
 import { lockDataDir } from './data-dir-lock.ts';
@@ -35,7 +36,7 @@ export async function openSqlite(
   prepare: (writer: Kysely<Database>) => Promise<unknown>,
 ): Promise<Connections> {
   const unlock = lockDataDir(dataDir);
-  let database: BetterSqlite3.Database | null = null;
+  let database: SqliteFile | null = null;
 
   function closeAll(): void {
     // Kysely closes only what it has used.
@@ -69,7 +70,7 @@ export async function openSqlite(
   }
 }
 
-function openDatabase(path: string): BetterSqlite3.Database {
+function openDatabase(path: string): SqliteFile {
   const database = new BetterSqlite3(path, { timeout: BUSY_TIMEOUT_MS });
   database.pragma('journal_mode = WAL');
   // FULL: a commit is on disk before it is acknowledged; WAL's own default loses the last ones when power fails.
@@ -94,7 +95,7 @@ const NOTHING: SqliteStatement = {
 class AtOnceDialect extends SqliteDialect {
   readonly #database: KeptStatements;
 
-  constructor(database: BetterSqlite3.Database) {
+  constructor(database: SqliteFile) {
     const kept = new KeptStatements(database);
     super({ database: kept });
     this.#database = kept;
@@ -128,10 +129,10 @@ class AtOnceAdapter extends SqliteAdapter implements AnswersAtOnce {
 
 /** Kysely prepares each query anew; the text of ours is always one of a few dozen. */
 class KeptStatements implements SqliteDatabase {
-  readonly #database: BetterSqlite3.Database;
-  readonly #kept = new Map<string, BetterSqlite3.Statement>();
+  readonly #database: SqliteFile;
+  readonly #kept = new Map<string, Statement>();
 
-  constructor(database: BetterSqlite3.Database) {
+  constructor(database: SqliteFile) {
     this.#database = database;
   }
 

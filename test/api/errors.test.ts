@@ -1,6 +1,7 @@
-import BetterSqlite3 from 'better-sqlite3';
+import type { Database as SqliteFile } from 'better-sqlite3';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import BetterSqlite3 from '../../src/store/better-sqlite3.ts';
 import type { AppOptions } from '../../src/app.ts';
 import { CREATE, TASK, TASKS, TASKS_UPDATED, input } from '../support/documents.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
@@ -82,7 +83,7 @@ describe('an unexpected error', () => {
 });
 
 /** The gateway's own database, as another program on this machine sees it. */
-function openDatabase({ dataDir }: Gateway): BetterSqlite3.Database {
+function openDatabase({ dataDir }: Gateway): SqliteFile {
   const database = new BetterSqlite3(join(dataDir, 'kineograph.db'));
   onTestEnd(() => {
     database.close();
