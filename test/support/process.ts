@@ -92,8 +92,12 @@ export interface BuiltGateway extends TestProcess {
 }
 
 /** Starts the built gateway on a free port and waits until it says that it listens. */
-export async function startBuilt(env: Environment & { readonly DATA_DIR: string }): Promise<BuiltGateway> {
-  const running = startProcess(process.execPath, [MAIN], { PORT: '0', ...env });
+export function startBuilt(env: Environment & { readonly DATA_DIR: string }): Promise<BuiltGateway> {
+  return listening(startProcess(process.execPath, [MAIN], { PORT: '0', ...env }));
+}
+
+/** A gateway that was started in another way, once it says that it listens. */
+export async function listening(running: TestProcess): Promise<BuiltGateway> {
   const url = String((await running.logged('listening'))['url']);
   return { ...running, url, graphqlUrl: `${url}/graphql` };
 }

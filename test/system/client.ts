@@ -10,20 +10,28 @@ export async function createTask(
   overrides: Parameters<typeof input>[0] = {},
   token?: string,
 ): Promise<ApiTask> {
-  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-  const { body } = await graphql(graphqlUrl, CREATE, { input: input(overrides) }, headers);
+  const { body } = await graphql(graphqlUrl, CREATE, { input: input(overrides) }, headersOf(token));
   const result = dataOf(body).createImageToVideo;
   if (result.__typename !== 'CreateImageToVideoSuccess') throw new Error(JSON.stringify(result));
   return result.task;
 }
 
 /** Every state of a task that a subscriber sees over a WebSocket, from the present one to the last. */
-export async function watchToTheEnd(graphqlUrl: string, id: string): Promise<readonly ApiTask[]> {
-  const socket = await openGraphqlWs(graphqlUrl);
+export async function watchToTheEnd(
+  graphqlUrl: string,
+  id: string,
+  token?: string,
+): Promise<readonly ApiTask[]> {
+  const connectionParams = headersOf(token);
+  const socket = await openGraphqlWs(graphqlUrl, { connectionParams });
   const seen: ApiTask[] = [];
   for await (const result of socket.subscribe({ query: TASK_UPDATED, variables: { id } })) {
     seen.push(dataOf(result).taskUpdated);
   }
   await socket.close();
   return seen;
+}
+
+function headersOf(token?: string): Readonly<Record<string, string>> {
+  return token === undefined ? {} : { authorization: `Bearer ${token}` };
 }
