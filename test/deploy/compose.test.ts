@@ -1,9 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it, test } from 'vitest';
 import { parse } from 'yaml';
 import { parseConfig } from '../../src/config.ts';
 import { listVariables } from '../../src/config/variables.ts';
-import { readDockerfile, readImage } from '../support/dockerfile.ts';
+import { readImage } from '../support/dockerfile.ts';
 import { ROOT } from '../support/process.ts';
 
 interface Service {
@@ -91,25 +91,16 @@ test('the load balancer passes on to every replica, and is believed what it says
   for (const [, { environment }] of gateways) expect([environment['TRUSTED_PROXIES']]).toEqual(subnets);
 });
 
-describe('the Dockerfile', () => {
-  it('copies what is there and not ignored', () => {
-    const ignored = readFileSync(`${ROOT}.dockerignore`, 'utf8').split('\n');
-    const sources = readDockerfile().flatMap(({ copies }) =>
-      copies.flatMap((copy) => (copy.from === null ? copy.sources : [])),
-    );
-    expect(sources.length).toBeGreaterThan(4);
-    expect(sources.filter((source) => !existsSync(ROOT + source) || ignored.includes(source))).toEqual([]);
-  });
-
-  it('runs the program itself, not as root, on the Node.js that it was built for', () => {
-    expect(image.command('ENTRYPOINT')).toEqual(['node', 'dist/main.js']);
-    expect(image.one('STOPSIGNAL')).toBe('SIGTERM');
-    expect(image.one('USER')).toBe('node');
-    const bases = new Set(readDockerfile().map(({ base }) => base));
-    expect([...bases]).toEqual([expect.stringMatching(/^node:\d+-[a-z]+-slim$/)]);
-  });
-
-  it('listens on all addresses, and so has to be told who may call', () => {
-    expect(() => parseConfig(image.env)).toThrow(/API_KEYS=owner:key.*ALLOW_ANONYMOUS=true/s);
-  });
+test('the settings that docs/deployment.md shows for systemd are a configuration', () => {
+  const text = readFileSync(`${ROOT}docs/deployment.md`, 'utf8');
+  const [, block = ''] = /```ini\n(\w+=.*?)```/s.exec(text) ?? [];
+  const lines = block.trim().split('\n');
+  const settings = Object.fromEntries(
+    lines.map((line): [string, string] => {
+      const [name = '', value = ''] = line.split(/=(.*)/s);
+      return [name, value];
+    }),
+  );
+  expect(parseConfig(settings).kieApiKey).toBe('your-key');
+  expect(Object.keys(settings).filter((name) => !known.has(name))).toEqual([]);
 });
