@@ -10,7 +10,11 @@ import { openUpstream, type Upstream } from './app/upstream.ts';
 import { ownUrl } from './cli/own-url.ts';
 import type { Config } from './config.ts';
 import type { SandboxOptions } from './sandbox/sandbox.ts';
+import { withoutRedaction } from './log.ts';
+import { createMetrics } from './metrics/metrics.ts';
+import { watchUploads } from './metrics/upload-metrics.ts';
 import { createTasks } from './tasks/tasks.ts';
+import { VERSION } from './version.ts';
 
 export interface AppOptions {
   readonly log: Logger;
@@ -40,6 +44,8 @@ export interface App {
 export async function startApp(config: Config, options: AppOptions): Promise<App> {
   const { log, overrides = {}, sandbox = {} } = options;
   const cleanup = createCleanup();
+  const lines = withoutRedaction(log);
+  const metrics = createMetrics(VERSION);
   let url = ownUrl(config.host, config.port);
   let isDraining = false;
   // The sandbox, which stands in when there is no key, runs on this machine and needs no public address.
@@ -52,17 +58,19 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       sandbox,
       filesUrl: () => (publicUrl() ?? url) + SANDBOX_FILES_PATH,
     });
-    const parts = { log, cleanup, connections, upstream, publicUrl, overrides };
+    const parts = { log, lines, metrics, cleanup, connections, upstream, publicUrl, overrides };
     const { ports, uploads } = await openTaskPorts(config, parts);
     const tasks = createTasks(ports);
     const { clock } = ports;
     const { close: closeUploads, upload } = openUploads({ log, cleanup, uploads, upstream, clock });
     const doors = await openDoors(config, {
       log,
+      lines,
+      metrics,
       tasks,
       ports,
       upstream,
-      upload,
+      upload: watchUploads(metrics.registry, upload),
       publicUrl,
       isDraining: () => isDraining,
     });

@@ -57,6 +57,7 @@ const TABLE: Readonly<Record<string, Rule | typeof EVERYTHING>> = {
     npm: true,
   },
   sandbox: { npm: true },
+  metrics: { values: ['tasks'], types: ['provider', 'store', 'pictures', 'webhooks', 'live'], npm: true },
 };
 
 const SRC = fileURLToPath(new URL('../src', import.meta.url));

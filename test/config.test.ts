@@ -39,6 +39,7 @@ describe('an environment without mistakes', () => {
       jwtSecret: [],
       jwtIssuer: null,
       jwtAudience: null,
+      metricsToken: null,
       showCredits: false,
       trustedProxies: [],
       allowedOrigins: [],

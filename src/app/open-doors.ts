@@ -1,20 +1,22 @@
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
-import { createAdmitOperation } from '../live/admit-operation.ts';
-import { createProtocol } from '../live/protocol.ts';
+import { createLiveCounts } from '../live/live-counts.ts';
 import { createTally } from '../live/tally.ts';
-import { createWebsocketServer, type WebsocketServer } from '../live/websocket-server.ts';
-import { createWelcome } from '../live/welcome.ts';
+import type { WebsocketServer } from '../live/websocket-server.ts';
+import { createCallbackMetrics } from '../metrics/callback-metrics.ts';
+import { createLiveMetrics } from '../metrics/live-metrics.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import { createAdmit } from '../server/admission.ts';
 import type { DirectHandler, DirectRoute } from '../server/direct-routes.ts';
+import { createEventStreams } from '../server/event-streams.ts';
 import { createForwarded } from '../server/forwarded.ts';
 import { createGraphiqlPage } from '../server/graphiql-page.ts';
-import { GRAPHQL_PATH } from '../server/graphql.ts';
 import { graphqlRoute } from '../server/graphql-route.ts';
 import { health } from '../server/health.ts';
 import { createHostPolicy } from '../server/host-policy.ts';
 import { createHttpServer } from '../server/http-server.ts';
+import { metricsRoute } from '../server/metrics-route.ts';
 import { createOriginPolicy } from '../server/origin-policy.ts';
 import { createRateLimit } from '../server/rate-limit.ts';
 import { uploadsRoute } from '../server/uploads-route.ts';
@@ -22,9 +24,11 @@ import type { UploadPicture } from '../pictures/upload-picture.ts';
 import type { TaskPorts } from '../tasks/ports.ts';
 import type { Tasks } from '../tasks/tasks.ts';
 import { WEBHOOKS_PATH, createKieWebhook } from '../webhooks/kie-webhook.ts';
+import { CALLBACK_RESULTS } from '../webhooks/refusals.ts';
 import { openAccess } from './open-access.ts';
 import { openGraphql } from './open-graphql.ts';
 import { DASHBOARD, openPages } from './open-pages.ts';
+import { openSockets } from './open-sockets.ts';
 import type { Upstream } from './upstream.ts';
 
 const MINUTE_MS = 60_000;
@@ -36,6 +40,9 @@ export interface Doors {
 
 export interface DoorsOptions {
   readonly log: Logger;
+  /** The same for lines that come by the thousand. */
+  readonly lines: Logger;
+  readonly metrics: Metrics;
   readonly tasks: Tasks;
   readonly ports: TaskPorts;
   readonly upstream: Upstream;
@@ -46,7 +53,7 @@ export interface DoorsOptions {
 
 /** Everything that answers from outside, not listening yet. */
 export async function openDoors(config: Config, options: DoorsOptions): Promise<Doors> {
-  const { isDraining, log, ports, publicUrl, tasks, upload, upstream } = options;
+  const { isDraining, lines, log, metrics, ports, publicUrl, tasks, upload, upstream } = options;
   const { host, maxBodyBytes, maxUploads, requestTimeoutMs } = config;
   const now = (): number => ports.clock.now();
   const { authenticate, isOpen } = await openAccess(config, now, log);
@@ -56,45 +63,35 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
   const requestsPerOwner = await createRateLimit(config.maxRequestsPerMinute, MINUTE_MS);
   const perOwner = createTally(config.maxSocketsPerOwner);
   const perAddress = createTally(config.maxSocketsPerAddress);
-  const { graphql, hub } = openGraphql(config, { log, tasks, mayCall, isOpen, perOwner, perAddress });
+  const counts = createLiveCounts();
+  const streams = createEventStreams();
+  const shared = { log, tasks, mayCall, isOpen, perOwner, perAddress, counts };
+  const { graphql, hub } = openGraphql(config, shared);
 
-  const { app: http, direct } = createHttpServer({
-    log,
-    maxBodyBytes,
-    requestTimeoutMs,
-    forwarded,
-    isOurHost,
-  });
+  const server = createHttpServer({ log, maxBodyBytes, requestTimeoutMs, forwarded, isOurHost });
+  const { app: http, direct, nextId } = server;
   health(http, { pingStore: () => ports.store.ping(), isDraining });
+  metricsRoute(http, { scrape: metrics.scrape, token: config.metricsToken });
   const admit = createAdmit(authenticate, requestsPerOwner, (error) => {
     log.error({ err: error }, 'who sent a request could not be checked');
   });
   const page = config.graphiql ? await createGraphiqlPage(DASHBOARD) : null;
-  await graphqlRoute(http, graphql, { direct, admit, forwarded, isOurHost, mayCall, maxBodyBytes, page });
-  direct.add(webhooks(createKieWebhook({ tasks, hmacKeys: () => upstream.hmacKeys, now, log })));
+  const roads = { direct, admit, forwarded, isOurHost, mayCall, streams };
+  await graphqlRoute(http, graphql, { ...roads, maxBodyBytes, page });
+  const onResult = createCallbackMetrics(metrics.registry, CALLBACK_RESULTS);
+  const hmacKeys = () => upstream.hmacKeys;
+  direct.add(webhooks(createKieWebhook({ tasks, hmacKeys, now, log: lines, onResult })));
   await uploadsRoute(http, { admit, forwarded, maxUploads, mayCall, upload });
   await openPages(http, config, { isOpen, upstream });
   await http.ready();
 
-  const websockets = createWebsocketServer({
-    http: http.server,
-    path: GRAPHQL_PATH,
-    protocol: createProtocol({
-      begin: (caller) => graphql.engine.getEnveloped({ admission: { caller }, connection: null }),
-      hub,
-      welcome: createWelcome({ authenticate, perOwner, log }),
-      admit: createAdmitOperation({ maxSubscriptions: config.maxSubscriptionsPerSocket, requestsPerOwner }),
-    }),
-    mayConnect: (request) => {
-      const named = forwarded.hostOf(request);
-      return isOurHost(named) && mayCall(request.headers.origin, named);
-    },
-    addressOf: (request) => forwarded.addressOf(request),
-    maxMessageBytes: maxBodyBytes,
-    maxOperationsPerSecond: config.maxOperationsPerSecond,
-    perAddress,
-    slowReaderMs: config.slowReaderMs,
-    log,
+  const access = { authenticate, forwarded, isOurHost, mayCall, requestsPerOwner, perOwner, perAddress };
+  const websockets = openSockets(config, { http, graphql, hub, counts, nextId, lines, ...access });
+  createLiveMetrics(metrics.registry, {
+    counts,
+    sockets: websockets.size,
+    streams: streams.size,
+    subscriptions: () => ports.feed.size(),
   });
   return { http, websockets };
 }

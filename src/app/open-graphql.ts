@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { createHub, type Hub } from '../live/hub.ts';
+import type { LiveCounts } from '../live/live-counts.ts';
 import type { Tally } from '../live/tally.ts';
 import type { Context } from '../resolvers/context.ts';
 import { createMaskError } from '../schema/mask-error.ts';
@@ -26,9 +27,10 @@ export function openGraphql(
     readonly isOpen: boolean;
     readonly perOwner: Tally;
     readonly perAddress: Tally;
+    readonly counts: LiveCounts;
   },
 ): Executors {
-  const { isOpen, log, mayCall, perAddress, perOwner, tasks } = options;
+  const { counts, isOpen, log, mayCall, perAddress, perOwner, tasks } = options;
   // Without access control the one who asks is the operator.
   const maySeeCredits = isOpen || config.showCredits;
   const maskError = createMaskError((error) => {
@@ -36,7 +38,7 @@ export function openGraphql(
   });
   const graphql = createGraphql<Context>({
     schema,
-    context: ({ owner }) => ({ caller: { owner, maySeeCredits }, tasks }),
+    context: ({ owner }, reqId) => ({ caller: { owner, maySeeCredits }, reqId, tasks }),
     maskError,
     mayCall,
     introspection: config.introspection,
@@ -45,5 +47,5 @@ export function openGraphql(
     perAddress,
   });
   const rightsOf = (context: unknown): string => JSON.stringify((context as Context).caller);
-  return { graphql, hub: createHub({ maskError, rightsOf }) };
+  return { graphql, hub: createHub({ counts, maskError, rightsOf }) };
 }

@@ -2,24 +2,29 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { v7 as newTaskId } from 'uuid';
 import type { UploadStore } from '../pictures/uploads.ts';
-import { createKie } from '../provider/kie.ts';
+import { createCommitMetrics } from '../metrics/commit-metrics.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import { createOverviewMetrics } from '../metrics/overview-metrics.ts';
+import { createTaskMetrics } from '../metrics/task-metrics.ts';
 import type { Connections } from '../store/connections.ts';
+import { readOverview } from '../store/overview.ts';
 import { createTaskStore } from '../store/task-store.ts';
 import { createCallbackAddress } from '../tasks/callback-address.ts';
 import { systemClock, type Clock } from '../tasks/clock.ts';
-import { createFeed } from '../tasks/feed.ts';
+import { createFeed, type Feed } from '../tasks/feed.ts';
 import type { InspectImage } from '../tasks/image-issue.ts';
-import { createOutcomes } from '../tasks/outcomes.ts';
+import { createOutcomes, type Outcomes } from '../tasks/outcomes.ts';
 import { createPace } from '../tasks/pace.ts';
 import type { TaskPorts } from '../tasks/ports.ts';
+import type { TaskStore } from '../tasks/store.ts';
 import type { Timings } from '../tasks/timings.ts';
 import { USER_AGENT } from './user-agent.ts';
 import type { Cleanup } from './cleanup.ts';
+import { createLogChanges } from './log-changes.ts';
+import { openProvider } from './open-provider.ts';
 import type { Upstream } from './upstream.ts';
 import { timingsOf } from './timings.ts';
 import type { Config } from '../config.ts';
-
-const QUERY_TIMEOUT_MS = 10_000;
 
 /** What takes the place of what the configuration makes. */
 export interface TaskOverrides {
@@ -40,6 +45,9 @@ export async function openTaskPorts(
   config: Config,
   options: {
     readonly log: Logger;
+    /** The same for lines that come by the thousand. */
+    readonly lines: Logger;
+    readonly metrics: Metrics;
     readonly cleanup: Cleanup;
     readonly connections: Connections;
     readonly upstream: Upstream;
@@ -48,7 +56,7 @@ export async function openTaskPorts(
     readonly overrides: TaskOverrides;
   },
 ): Promise<Opened> {
-  const { cleanup, log, overrides, publicUrl, upstream } = options;
+  const { cleanup, connections, lines, log, metrics, overrides, publicUrl, upstream } = options;
   const timings = { ...timingsOf(config), ...overrides.timings };
   const clock = overrides.clock ?? systemClock;
   const outcomes = createOutcomes(clock);
@@ -56,33 +64,20 @@ export async function openTaskPorts(
     log.error({ err: error }, 'a listener of the feed failed');
   });
 
-  const store = createTaskStore(options.connections, {
-    audience: feed,
-    keepsRecords: true,
-    onWritten: (changes) => {
-      changes.forEach(outcomes.tell);
-    },
-    onError: (error) => {
-      log.error({ err: error }, 'the changes of other processes cannot be read; trying again');
-    },
-  });
+  const store = openTaskStore(connections, { log, lines, metrics, outcomes, feed });
   cleanup.add(() => store.close());
-  if (options.connections.isExclusive) await store.takeOver(clock.now());
-  const callbackAddress = createCallbackAddress(await store.secret('callback'), publicUrl);
-
-  const provider = createKie({
-    apiUrl: upstream.url,
-    apiKey: upstream.apiKey,
-    userAgent: USER_AGENT,
-    createTimeoutMs: timings.createTimeout,
-    queryTimeoutMs: QUERY_TIMEOUT_MS,
-    log,
+  if (connections.isExclusive) await store.takeOver(clock.now());
+  createOverviewMetrics(metrics.registry, {
+    now: clock.now,
+    read: () => readOverview(connections.reader, windowsOf(clock.now(), timings)),
+    limits: { create: timings.createsPerWindow, query: timings.queriesPerSecond },
   });
+  const callbackAddress = createCallbackAddress(await store.secret('callback'), publicUrl);
 
   const processId = randomUUID();
   const ports = {
     store,
-    provider,
+    provider: openProvider(upstream, { createTimeoutMs: timings.createTimeout, log, metrics }),
     feed,
     outcomes,
     callbackAddress,
@@ -95,6 +90,45 @@ export async function openTaskPorts(
     inspectImage: config.checkImages ? await openInspectImage(store, clock) : null,
   };
   return { ports: overrides.wrap?.(ports) ?? ports, uploads: store };
+}
+
+/** Every change that is committed here is told to those who wait for it, counted, and written to the log. */
+function openTaskStore(
+  connections: Connections,
+  {
+    feed,
+    lines,
+    log,
+    metrics: { registry },
+    outcomes,
+  }: {
+    readonly feed: Feed;
+    readonly lines: Logger;
+    readonly log: Logger;
+    readonly metrics: Metrics;
+    readonly outcomes: Outcomes;
+  },
+): TaskStore & UploadStore {
+  const countChanges = createTaskMetrics(registry);
+  const logChanges = createLogChanges(lines);
+  return createTaskStore(connections, {
+    audience: feed,
+    keepsRecords: true,
+    onWritten: (changes) => {
+      changes.forEach(outcomes.tell);
+      countChanges(changes);
+      logChanges(changes);
+    },
+    commits: createCommitMetrics(registry),
+    onError: (error) => {
+      log.error({ err: error }, 'the changes of other processes cannot be read; trying again');
+    },
+  });
+}
+
+/** Since when slots of the limits count. */
+function windowsOf(now: number, { createWindow }: Timings) {
+  return { create: now - createWindow, query: now - 1000 };
 }
 
 /** Loaded only where pictures are looked at. */

@@ -44,13 +44,14 @@ export async function serve(env: Environment, stdout: WriteStream): Promise<void
 
 /** Everything of the configuration that must never be written out. */
 function secretsOf(config: Config): string[] {
-  const { apiKeys, databaseUrl, jwtSecret, kieApiKey, kieWebhookHmacKeys } = config;
+  const { apiKeys, databaseUrl, jwtSecret, kieApiKey, kieWebhookHmacKeys, metricsToken } = config;
   const { password } = new URL(databaseUrl ?? 'postgres://localhost');
   return [
     kieApiKey ?? '',
     ...kieWebhookHmacKeys,
     ...apiKeys.map(({ key }) => key),
     ...jwtSecret,
+    metricsToken ?? '',
     password,
     decoded(password),
   ];

@@ -40,6 +40,17 @@ export const access = {
       "Show the balance of the provider's account to callers; without API keys and tokens it is always shown.",
     example: 'true',
   }),
+  METRICS_TOKEN: secret()
+    .refine((text) => text.length >= 16, { error: 'at least 16 characters' })
+    .nullable()
+    .default(null)
+    .register(facts, {
+      group: 'Access',
+      description:
+        'What a scraper sends as "Authorization: Bearer <token>" to read /metrics from elsewhere. Without it they are shown to this machine itself only.',
+      example: 'a-long-random-token',
+      secret: true,
+    }),
   TRUSTED_PROXIES: list(network()).register(facts, {
     group: 'Access',
     description:

@@ -16,6 +16,7 @@ export interface OperationAdmissionOptions {
 export function createAdmitOperation(options: OperationAdmissionOptions): AdmitOperation {
   const { maxSubscriptions, requestsPerOwner } = options;
   return async ({ extra, subscriptions }, { owner }) => {
+    extra.operations += 1;
     const waitMs = extra.takeOperation();
     if (waitMs > 0) return tooFast('Too many operations on this socket.', waitMs);
     // The new one is counted already.

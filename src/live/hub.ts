@@ -6,6 +6,7 @@ import {
   type GraphQLError,
 } from 'graphql';
 import { isFollowable } from './followable.ts';
+import type { LiveCounts } from './live-counts.ts';
 import { createGroup, type Group } from './group.ts';
 import { Member } from './member.ts';
 import type { Room } from './outlet.ts';
@@ -20,6 +21,7 @@ export interface HubOptions {
   readonly rightsOf: (contextValue: unknown) => string;
   /** What a client is told of an error. */
   readonly maskError: (error: unknown) => GraphQLError;
+  readonly counts: LiveCounts;
 }
 
 /** A subscription to be begun, and where its events go. */
@@ -43,7 +45,7 @@ interface Shared {
  * Subscriptions whose results can only come out the same share one execution and one serialisation of each change: those
  * with the same document, operation, rights and variables, apart from what only says what is subscribed to.
  */
-export function createHub({ maskError, rightsOf }: HubOptions): Hub {
+export function createHub({ counts, maskError, rightsOf }: HubOptions): Hub {
   const groups = new WeakMap<DocumentNode, Map<string, Shared>>();
   const variables = new WeakMap<DocumentNode, readonly string[]>();
   const results = createResults(MAX_KEPT);
@@ -59,14 +61,18 @@ export function createHub({ maskError, rightsOf }: HubOptions): Hub {
     const ofDocument = groups.get(args.document) ?? new Map<string, Shared>();
     groups.set(args.document, ofDocument);
     const key = keyOf(args);
-    const shared = ofDocument.get(key) ?? { group: createGroup({ args, maskError, results }), members: 0 };
+    const known = ofDocument.get(key);
+    if (!known) counts.groups += 1;
+    const shared = known ?? { group: createGroup({ args, maskError, results }), members: 0 };
     ofDocument.set(key, shared);
     shared.members += 1;
     return {
       group: shared.group,
       leave: () => {
         shared.members -= 1;
-        if (shared.members === 0) ofDocument.delete(key);
+        if (shared.members > 0) return;
+        ofDocument.delete(key);
+        counts.groups -= 1;
       },
     };
   }
@@ -76,7 +82,7 @@ export function createHub({ maskError, rightsOf }: HubOptions): Hub {
       const source = await sourceOf(args, maskError);
       if (!isFollowable(source)) return source;
       const { group, leave } = join(args);
-      return new Member({ id, outlet, source, group, maskError, onEnd: leave });
+      return new Member({ id, outlet, source, group, counts, maskError, onEnd: leave });
     },
   };
 }

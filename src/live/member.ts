@@ -1,6 +1,7 @@
 import type { Change, ChangeSink, Followable } from './followable.ts';
 import type { Group } from './group.ts';
 import { headOf, nextFrame } from './next-frame.ts';
+import type { LiveCounts } from './live-counts.ts';
 import type { Room } from './outlet.ts';
 
 type Done = IteratorResult<never, undefined>;
@@ -13,6 +14,7 @@ export interface MemberOptions {
   readonly outlet: Room;
   readonly source: Followable;
   readonly group: Group;
+  readonly counts: LiveCounts;
   /** What its client is told of an error. */
   readonly maskError: (error: unknown) => Error;
   /** Called once, when it has ended for whatever reason. */
@@ -55,7 +57,8 @@ export class Member implements AsyncIterableIterator<never, undefined, undefined
   }
 
   take(change: Change): void {
-    const { group, outlet } = this.#options;
+    const { counts, group, outlet } = this.#options;
+    counts.deliveries += 1;
     outlet.hold();
     outlet.sendFrame(nextFrame(this.#head, group.render(change), outlet.isBehind));
   }
@@ -65,8 +68,9 @@ export class Member implements AsyncIterableIterator<never, undefined, undefined
   }
 
   isFull(): boolean {
-    const { outlet } = this.#options;
+    const { counts, outlet } = this.#options;
     if (!outlet.isFull()) return false;
+    counts.rests += 1;
     outlet.onRoom(() => this.#following?.resume());
     return true;
   }

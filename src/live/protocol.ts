@@ -16,7 +16,7 @@ import { resultOverSocket, toldOverSocket } from './told-over-socket.ts';
 import type { Welcome } from './welcome.ts';
 
 export interface ProtocolOptions {
-  readonly begin: (caller: Caller) => Operation;
+  readonly begin: (caller: Caller, reqId: string) => Operation;
   /** Decides on each connection_init. */
   readonly welcome: Welcome;
   /** Decides on each operation. */
@@ -44,7 +44,7 @@ export function createProtocol({ admit, begin, hub, welcome }: ProtocolOptions):
   const server = makeServer<Record<string, unknown>, SocketExtra>({
     onConnect: ({ connectionParams, extra }) => welcome(connectionParams, extra),
     onSubscribe: async (context, id, payload) => {
-      const { caller } = context.extra;
+      const { caller, reqId } = context.extra;
       if (!caller) throw new Error('an operation came before its caller was known');
       const reused = reusedIds.begin(context, id);
       if ('refused' in reused) return reused.refused;
@@ -53,7 +53,7 @@ export function createProtocol({ admit, begin, hub, welcome }: ProtocolOptions):
         reused.onBegun();
         return [refusal];
       }
-      const begun = await beginOperation(begin(caller), payload, reused.onBegun);
+      const begun = await beginOperation(begin(caller, reqId), payload, reused.onBegun);
       return 'document' in begun ? { ...begun, id, outlet: context.extra.outlet } : begun;
     },
     onNext: (_context, _id, _payload, _args, result) => resultOverSocket(result as ExecutionResult),

@@ -3,10 +3,14 @@ import type { Outlet } from './outlet.ts';
 
 /** What is known of one socket beside the protocol. */
 export interface SocketExtra {
+  /** Names the request that opened it in the log. */
+  readonly reqId: string;
   /** Of the request that opened it. */
   readonly authorization: string | undefined;
   /** null until connection_init was accepted. */
   caller: Caller | null;
+  /** How many operations came over it, refused ones included. */
+  operations: number;
   readonly outlet: Outlet;
   readonly close: (code: number, reason: string) => void;
   /** Calls `run` when the socket has closed; at once when it has. */

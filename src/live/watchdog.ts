@@ -1,4 +1,5 @@
 import type { WebSocket } from 'ws';
+import type { LiveCounts } from './live-counts.ts';
 
 const PING_EVERY_MS = 12_000;
 const LOOK_EVERY_MS = 1000;
@@ -26,6 +27,7 @@ export function startWatchdog(
   sockets: ReadonlySet<WebSocket>,
   slowReaderMs: number,
   takenBy: (socket: WebSocket) => number,
+  counts: LiveCounts,
 ): () => void {
   const signs = new WeakMap<WebSocket, Signs>();
 
@@ -41,7 +43,10 @@ export function startWatchdog(
     seen.buffered = buffered;
     seen.taken = taken;
     if (buffered > 0) {
-      if (now - seen.tookAt >= slowReaderMs) socket.close(TRY_AGAIN_LATER, 'You read too slowly');
+      if (now - seen.tookAt >= slowReaderMs) {
+        if (socket.readyState === socket.OPEN) counts.slowCloses += 1;
+        socket.close(TRY_AGAIN_LATER, 'You read too slowly');
+      }
     } else if (now - seen.aliveAt >= PING_EVERY_MS + slowReaderMs) {
       socket.terminate();
     }

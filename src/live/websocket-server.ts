@@ -6,10 +6,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { closeInSlices } from './close-in-slices.ts';
 import { Outlet } from './outlet.ts';
+import type { LiveCounts } from './live-counts.ts';
 import type { Protocol } from './protocol.ts';
 import { createRate } from './rate.ts';
 import { refuseUpgrade } from './refuse-upgrade.ts';
 import type { Tally } from './tally.ts';
+import type { SocketExtra } from './socket-extra.ts';
 import { startWatchdog } from './watchdog.ts';
 
 export interface WebsocketServerOptions {
@@ -28,6 +30,9 @@ export interface WebsocketServerOptions {
   readonly perAddress: Tally;
   /** How long a client may take nothing of what waits for it, in ms. */
   readonly slowReaderMs: number;
+  readonly counts: LiveCounts;
+  /** Names for the requests that open sockets, for the log. */
+  readonly nextId: () => string;
   readonly log: FastifyBaseLogger;
 }
 
@@ -50,7 +55,7 @@ const ANSWER_MS = 2000;
 
 /** The WebSocket door: graphql-ws speaks the protocol, this connects it to the sockets of ws. */
 export function createWebsocketServer(options: WebsocketServerOptions): WebsocketServer {
-  const { addressOf, http, log, mayConnect, path, perAddress, protocol, slowReaderMs } = options;
+  const { addressOf, counts, http, log, mayConnect, path, perAddress, protocol, slowReaderMs } = options;
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: options.maxMessageBytes,
@@ -60,7 +65,7 @@ export function createWebsocketServer(options: WebsocketServerOptions): Websocke
   });
   const outlets = new WeakMap<WebSocket, Outlet>();
   const takenBy = (socket: WebSocket): number => outlets.get(socket)?.taken ?? 0;
-  const stopWatchdog = startWatchdog(sockets.clients, slowReaderMs, takenBy);
+  const stopWatchdog = startWatchdog(sockets.clients, slowReaderMs, takenBy, counts);
 
   const onUpgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
     const [requested] = (request.url ?? '').split('?');
@@ -99,11 +104,14 @@ export function createWebsocketServer(options: WebsocketServerOptions): Websocke
 
 /** Joins one socket to the protocol. A promise of `send` is kept when the bytes are out, which slows its source down. */
 function connect(
-  { log, maxOperationsPerSecond, protocol }: WebsocketServerOptions,
+  options: WebsocketServerOptions,
   socket: WebSocket,
   request: IncomingMessage,
   outlet: Outlet,
 ): void {
+  const { log, maxOperationsPerSecond, protocol } = options;
+  const openedAt = performance.now();
+  const extra = extraOf(options, socket, request, outlet);
   closeWhenFlooded(socket, maxOperationsPerSecond);
   const opened = protocol.opened(
     {
@@ -132,27 +140,41 @@ function connect(
         });
       },
     },
-    {
-      // Not the request itself, which would be kept as long as the socket.
-      authorization: request.headers.authorization,
-      caller: null,
-      outlet,
-      close: (code, reason) => {
-        socket.close(code, reason);
-      },
-      onClosed: (run) => {
-        if (socket.readyState === socket.CLOSED) run();
-        else socket.once('close', run);
-      },
-      takeOperation: createRate(maxOperationsPerSecond),
-    },
+    extra,
   );
   socket.once('close', (code, reason) => {
     void opened(code, reason.toString());
+    const { caller, operations, reqId } = extra;
+    const ms = Math.round(performance.now() - openedAt);
+    log.info({ reqId, owner: caller?.owner ?? null, code, ms, operations }, 'socket closed');
   });
   socket.on('error', (error) => {
     log.debug({ err: error }, 'a socket broke');
   });
+}
+
+function extraOf(
+  { maxOperationsPerSecond, nextId }: WebsocketServerOptions,
+  socket: WebSocket,
+  request: IncomingMessage,
+  outlet: Outlet,
+): SocketExtra {
+  return {
+    reqId: nextId(),
+    // Not the request itself, which would be kept as long as the socket.
+    authorization: request.headers.authorization,
+    caller: null,
+    operations: 0,
+    outlet,
+    close: (code, reason) => {
+      socket.close(code, reason);
+    },
+    onClosed: (run) => {
+      if (socket.readyState === socket.CLOSED) run();
+      else socket.once('close', run);
+    },
+    takeOperation: createRate(maxOperationsPerSecond),
+  };
 }
 
 function closeWhenFlooded(socket: WebSocket, maxOperationsPerSecond: number): void {

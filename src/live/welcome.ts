@@ -38,6 +38,7 @@ export function createWelcome(options: {
       extra.close(FORBIDDEN, 'The token has expired');
     });
     extra.onClosed(stop);
+    log.info({ reqId: extra.reqId, owner: caller.owner }, 'socket opened');
     return true;
   };
 

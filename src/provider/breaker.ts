@@ -1,6 +1,15 @@
 import { ConsecutiveBreaker, circuitBreaker, handleAll } from 'cockatiel';
 import type { Log } from '../tasks/log.ts';
 
+/** The calls that are held back together. */
+export type HeldCalls = 'creates' | 'queries';
+
+export interface BreakerOptions {
+  readonly retryMs: number;
+  readonly log: Log;
+  readonly onChange?: ((calls: HeldCalls, isHeld: boolean) => void) | undefined;
+}
+
 /** How many calls in a row must fail before the next ones are not even tried. */
 const FAILURES = 5;
 
@@ -10,15 +19,18 @@ const FAILURES = 5;
  */
 export type Breaker = <T>(call: () => Promise<T>) => Promise<T>;
 
-export function createBreaker(name: string, retryMs: number, log: Log): Breaker {
+/** `onChange` is told whether calls are held back from now on. */
+export function createBreaker(name: HeldCalls, { log, onChange, retryMs }: BreakerOptions): Breaker {
   const policy = circuitBreaker(handleAll, {
     halfOpenAfter: retryMs,
     breaker: new ConsecutiveBreaker(FAILURES),
   });
   policy.onBreak(() => {
+    onChange?.(name, true);
     log.warn({ calls: name, retryMs }, 'the provider does not answer; calls are held back');
   });
   policy.onReset(() => {
+    onChange?.(name, false);
     log.info({ calls: name }, 'the provider answers again');
   });
   return (call) => policy.execute(call);

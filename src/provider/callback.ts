@@ -4,6 +4,8 @@ import { namedIds, readAnswer, recordOf } from './query-answer.ts';
 
 /** A callback's body, read. */
 export interface Callback {
+  /** The envelope's. */
+  readonly code: number;
   /** Every provider task id that it names, without doubles: exactly one in a callback that makes sense. */
   readonly ids: readonly string[];
   /** What it says of the first of them. */
@@ -19,5 +21,9 @@ export function parseCallback(body: unknown): Callback | null {
   if (!envelope) return null;
   const record = recordOf(envelope);
   const ids = namedIds(envelope, record);
-  return { ids, answer: readAnswer(envelope, record, ids[0] ?? '', (code) => code !== 200) };
+  return {
+    code: envelope.code,
+    ids,
+    answer: readAnswer(envelope, record, ids[0] ?? '', (code) => code !== 200),
+  };
 }

@@ -2,7 +2,7 @@ import type { TaskFailure } from '../tasks/failure.ts';
 import type { Log } from '../tasks/log.ts';
 import type { CreateOutcome, Provider, QueryAnswer } from '../tasks/provider.ts';
 import { MODEL, type TaskInput } from '../tasks/task.ts';
-import { createBreaker } from './breaker.ts';
+import { createBreaker, type HeldCalls } from './breaker.ts';
 import { readCreateOutcome } from './create-outcome.ts';
 import { parseEnvelope, parseJson } from './envelope.ts';
 import { amountOf } from './fields.ts';
@@ -21,17 +21,20 @@ export interface KieOptions {
   /** How often a provider that cannot be reached is tried. */
   readonly breakerRetryMs?: number;
   readonly log: Log;
+  /** Told when calls are held back from a provider that does not answer, and when they are not any more. */
+  readonly onHeldBack?: (calls: HeldCalls, isHeld: boolean) => void;
 }
 
 const BREAKER_RETRY_MS = 5000;
 
 /** kie.ai as a provider. */
 export function createKie(options: KieOptions): Provider {
-  const { breakerRetryMs = BREAKER_RETRY_MS, log } = options;
+  const { breakerRetryMs = BREAKER_RETRY_MS, log, onHeldBack } = options;
+  const breaking = { retryMs: breakerRetryMs, log, onChange: onHeldBack };
   const http = createHttp(options);
   // Each for itself: a provider that answers no queries may still take tasks, and the other way round.
-  const creates = createBreaker('creates', breakerRetryMs, log);
-  const reads = createBreaker('queries', breakerRetryMs, log);
+  const creates = createBreaker('creates', breaking);
+  const reads = createBreaker('queries', breaking);
 
   return {
     async createTask(input, callbackUrl) {

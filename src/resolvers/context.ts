@@ -11,5 +11,7 @@ export interface Caller {
 /** What every resolver works with. */
 export interface Context {
   readonly caller: Caller;
+  /** Names the request, or the socket that it came over, in the log. */
+  readonly reqId: string;
   readonly tasks: TaskQueries;
 }

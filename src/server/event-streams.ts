@@ -8,6 +8,8 @@ export interface EventStreams {
   end(response: ServerResponse): void;
   /** Cuts all, and those that begin from now on. */
   endAll(): void;
+  /** How many there are. */
+  size(): number;
 }
 
 export function createEventStreams(): EventStreams {
@@ -29,6 +31,7 @@ export function createEventStreams(): EventStreams {
       if (streams.has(response)) response.destroy();
       else doomed.add(response);
     },
+    size: () => streams.size,
     endAll() {
       isOver = true;
       for (const response of streams) response.destroy();

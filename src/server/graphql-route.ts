@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { readBody } from '../read-body.ts';
 import type { Admit } from './admission.ts';
 import type { DirectRoutes } from './direct-routes.ts';
-import { createEventStreams } from './event-streams.ts';
+import type { EventStreams } from './event-streams.ts';
 import type { Forwarded } from './forwarded.ts';
 import type { GraphiqlPage } from './graphiql-page.ts';
 import { GRAPHQL_PATH, type Connection, type Graphql } from './graphql.ts';
@@ -21,6 +21,7 @@ export interface GraphqlRouteOptions {
   readonly maxBodyBytes: number;
   /** Null where there is none. */
   readonly page: GraphiqlPage | null;
+  readonly streams: EventStreams;
 }
 
 /**
@@ -32,11 +33,14 @@ export async function graphqlRoute<Context extends object>(
   graphql: Graphql<Context>,
   options: GraphqlRouteOptions,
 ): Promise<void> {
-  const { admit, direct, forwarded, isOurHost, maxBodyBytes, mayCall, page } = options;
+  const { admit, direct, forwarded, isOurHost, maxBodyBytes, mayCall, page, streams } = options;
   const answerPlain = createPlainRoad(graphql, mayCall);
-  const streams = createEventStreams();
 
-  async function answer(request: IncomingMessage, response: ServerResponse, body: unknown): Promise<void> {
+  async function answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { body, reqId }: { readonly body: unknown; readonly reqId: string },
+  ): Promise<void> {
     const admission = await admit(request.headers.authorization);
     const connection = {
       ...connectionOf(request, response, forwarded),
@@ -45,7 +49,7 @@ export async function graphqlRoute<Context extends object>(
       },
     };
     streams.watch(response);
-    const arrival = { admission, connection };
+    const arrival = { admission, connection, reqId };
     const caller = 'caller' in admission ? admission.caller : null;
     const { headers, method, url } = request;
     const plain = caller && plainRequest({ body, headers, method, url });
@@ -57,8 +61,8 @@ export async function graphqlRoute<Context extends object>(
   direct.add({
     name: GRAPHQL_PATH,
     fits: (request) => isUsual(request, maxBodyBytes) && isOurHost(forwarded.hostOf(request)),
-    handle: async (request, response) => {
-      await answer(request, response, await readBody(request, maxBodyBytes));
+    handle: async (request, response, reqId) => {
+      await answer(request, response, { body: await readBody(request, maxBodyBytes), reqId });
     },
   });
   await app.register((scope, _options, done) => {
@@ -74,7 +78,7 @@ export async function graphqlRoute<Context extends object>(
       handler: async (request, reply) => {
         if (page?.fits(request)) return page.send(reply);
         reply.hijack();
-        await answer(request.raw, reply.raw, request.body);
+        await answer(request.raw, reply.raw, { body: request.body, reqId: request.id });
         return reply;
       },
     });

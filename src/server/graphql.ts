@@ -18,8 +18,8 @@ export const GRAPHQL_PATH = '/graphql';
 
 export interface GraphqlOptions<Context extends object> {
   readonly schema: GraphQLSchema;
-  /** What resolvers work with, for one caller. */
-  readonly context: (caller: Caller) => Context;
+  /** What resolvers work with, for one caller; `reqId` names the request in the log. */
+  readonly context: (caller: Caller, reqId: string) => Context;
   readonly maskError: (error: unknown) => GraphQLError;
   readonly mayCall: OriginPolicy;
   readonly introspection: boolean;
@@ -34,6 +34,8 @@ export interface Arrival {
   readonly admission: Admission;
   /** The connection of an HTTP request; null for what comes over a socket. */
   readonly connection: Connection | null;
+  /** Names the request in the log; what comes over a socket has that of its upgrade. */
+  readonly reqId: string;
 }
 
 export interface Connection {
@@ -60,7 +62,7 @@ export function createGraphql<Context extends object>(options: GraphqlOptions<Co
   const parsed = parsedOnce();
   const engine = createYoga<Arrival & KnownOutcome, Context>({
     schema,
-    context: ({ admission }) => context(callerOf(admission)),
+    context: ({ admission, reqId }) => context(callerOf(admission), reqId),
     graphqlEndpoint: GRAPHQL_PATH,
     // The page is ours, and is served before anything comes here.
     graphiql: false,

@@ -38,6 +38,8 @@ export interface HttpServer {
   readonly app: FastifyInstance;
   /** Asked for each request before `app` is. */
   readonly direct: DirectRoutes;
+  /** A name for a request in the log that none of both answers. */
+  readonly nextId: () => string;
 }
 
 /** An HTTP server without routes: what is refused is refused with problem details, and each request logs one line. */
@@ -105,7 +107,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
   app.setErrorHandler<FastifyError>(refuseError);
 
-  return { app, direct };
+  return { app, direct, nextId };
 }
 
 function timeouts(requestTimeoutMs: number): ServerOptions {

@@ -32,7 +32,7 @@ export function createPlainRoad<Context extends object>(
     const { mediaType, params } = plain;
     // In its plugins the engine tells by these two that an operation came over HTTP.
     const check = (): Check => getEnveloped({ ...arrival, request: { method: 'POST' }, params });
-    const running = run(params, caller, check);
+    const running = run(params, { caller, reqId: arrival.reqId }, check);
     const result = await running.catch(() => FAILED);
     if (!result) await engine.handle(request, response, arrival);
     else if (!isDataAlone(result))

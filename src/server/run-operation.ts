@@ -16,10 +16,16 @@ export type Check = Pick<Operation, 'parse' | 'schema' | 'validate'>;
 
 export interface RunOptions<Context extends object> {
   readonly schema: GraphQLSchema;
-  readonly context: (caller: Caller) => Context;
+  readonly context: (caller: Caller, reqId: string) => Context;
   readonly maskError: (error: unknown) => GraphQLError;
   /** Operations that were parsed before. */
   readonly documents: { readonly get: (source: string) => DocumentNode | undefined };
+}
+
+/** Who sends an operation, and what names the request in the log. */
+export interface Requester {
+  readonly caller: Caller;
+  readonly reqId: string;
 }
 
 /**
@@ -28,7 +34,7 @@ export interface RunOptions<Context extends object> {
  */
 export type RunOperation = (
   params: PlainParams,
-  caller: Caller,
+  from: Requester,
   check: () => Check,
 ) => Promise<ExecutionResult | null>;
 
@@ -45,11 +51,11 @@ export function createRunOperation<Context extends object>(options: RunOptions<C
     return document;
   }
 
-  return async ({ operationName, query, variables }, caller, check) => {
+  return async ({ operationName, query, variables }, { caller, reqId }, check) => {
     const document = validDocument(query, check);
     const operation = document && getOperationAST(document, operationName)?.operation;
     if (!operation || operation === OperationTypeNode.SUBSCRIPTION) return null;
-    const contextValue = context(caller);
+    const contextValue = context(caller, reqId);
     const result = await execute({
       schema,
       document,

@@ -2,6 +2,7 @@ import type { UploadStore } from '../pictures/uploads.ts';
 import type { TaskStore } from '../tasks/store.ts';
 import type { AnnouncedRecord } from '../tasks/task.ts';
 import { claimDue } from './checks.ts';
+import type { CommitObserver } from './commit-observer.ts';
 import type { Connections } from './connections.ts';
 import { NOTHING_KEPT, createKeptRecords } from './kept-records.ts';
 import { ChangeFollower, type Audience, type Follower } from './follow-changes.ts';
@@ -10,7 +11,7 @@ import { createRecordReads, readChanges } from './record-reads.ts';
 import { createSweeps } from './sweeps.ts';
 import { takeTurns } from './turns.ts';
 import { createUploads } from './uploads.ts';
-import { createWriterQueue } from './writer-queue.ts';
+import { createWriterQueue, type Commit } from './writer-queue.ts';
 import { createWrites } from './writes.ts';
 
 export interface TaskStoreOptions {
@@ -20,6 +21,7 @@ export interface TaskStoreOptions {
   readonly onWritten?: (changes: readonly AnnouncedRecord[]) => void;
   /** Whether tasks that were written or read are kept in memory, where no other process writes. */
   readonly keepsRecords?: boolean;
+  readonly commits?: CommitObserver;
   /** Told when the changes of other processes cannot be read now; that is tried again. */
   readonly onError: (error: unknown) => void;
 }
@@ -29,7 +31,7 @@ export function createTaskStore(
   connections: Connections,
   options: TaskStoreOptions,
 ): TaskStore & UploadStore {
-  const { audience, keepsRecords = false, onError, onWritten } = options;
+  const { audience, commits = null, keepsRecords = false, onError, onWritten } = options;
   const { reader } = connections;
   const kept = keepsRecords && connections.isExclusive ? createKeptRecords() : NOTHING_KEPT;
   const ownerReads = createOwnerReads(reader, kept);
@@ -38,13 +40,14 @@ export function createTaskStore(
     ? tellAtOnce(audience)
     : new ChangeFollower({ audience, newestRevision, changesAfter: readChanges(reader), onError });
   connections.listen(follower.wake);
-  const queue = createWriterQueue(connections, kept, {
-    committed(commit) {
+  const listener = {
+    committed(commit: Commit) {
       follower.committed(commit);
       onWritten?.(commit.changes);
     },
     inDoubt: follower.wake,
-  });
+  };
+  const queue = createWriterQueue(connections, kept, listener, commits);
 
   return {
     ...createRecordReads(reader, kept),

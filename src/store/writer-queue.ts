@@ -1,6 +1,7 @@
 import type { Transaction } from 'kysely';
 import { StoreUnavailableError } from '../tasks/store.ts';
 import type { AnnouncedRecord, TaskRecord } from '../tasks/task.ts';
+import type { CommitObserver } from './commit-observer.ts';
 import type { Connections, Lock } from './connections.ts';
 import type { Database } from './database.ts';
 import type { KeptRecords } from './kept-records.ts';
@@ -67,10 +68,12 @@ export interface CommitListener {
 
 /** One batch is in flight at a time. */
 export function createWriterQueue(
-  { lock, notify, patience, writer }: Connections,
+  connections: Connections,
   kept: KeptRecords,
   { committed, inDoubt }: CommitListener,
+  observer: CommitObserver | null = null,
 ): WriterQueue {
+  const { patience } = connections;
   let waiting: Write[] = [];
   let running: Promise<void> | null = null;
 
@@ -91,6 +94,7 @@ export function createWriterQueue(
     } catch (error) {
       // It may have been committed all the same.
       kept.forget();
+      observer?.failed();
       // One of them may be at fault: none of the others shall suffer for it. For an outage none is, and each would wait anew.
       if (batch.length === 1 || patience.isOutage(error)) for (const write of batch) write.fail(error);
       else for (const write of batch) await commitAll([write]);
@@ -100,15 +104,9 @@ export function createWriterQueue(
   async function commit(batch: readonly Write[]): Promise<void> {
     const notes: Notes = { changes: [], written: [], isUnseen: false };
     const { changes } = notes;
-    const { answers, before, last } = await writer.transaction().execute(async (trx) => {
-      await lock(trx, new Set(batch.flatMap(({ needs }) => needs.lock ?? [])));
-      const revisions = await takeRevisions(trx, batch.filter(({ needs }) => needs.revision).length);
-      const context = contextOf(trx, revisions, notes);
-      const results: (() => void)[] = [];
-      for (const write of batch) results.push(await write.run(context));
-      if (changes.length > 0) await notify(trx);
-      return { answers: results, ...revisions };
-    });
+    const start = performance.now();
+    const { answers, before, last } = await transact(connections, batch, notes);
+    observer?.committed(performance.now() - start, batch.length);
     if (notes.isUnseen) kept.forget();
     else kept.committed(notes.written);
     if (changes.length > 0) committed({ changes, before, last });
@@ -131,6 +129,19 @@ export function createWriterQueue(
       await running;
     },
   };
+}
+
+/** Commits a batch. Returns how to answer its callers, and its revisions. */
+function transact({ lock, notify, writer }: Connections, batch: readonly Write[], notes: Notes) {
+  return writer.transaction().execute(async (trx) => {
+    await lock(trx, new Set(batch.flatMap(({ needs }) => needs.lock ?? [])));
+    const revisions = await takeRevisions(trx, batch.filter(({ needs }) => needs.revision).length);
+    const context = contextOf(trx, revisions, notes);
+    const answers: (() => void)[] = [];
+    for (const write of batch) answers.push(await write.run(context));
+    if (notes.changes.length > 0) await notify(trx);
+    return { answers, ...revisions };
+  });
 }
 
 /** What the writes of a batch say of themselves. */

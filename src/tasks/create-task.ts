@@ -16,6 +16,14 @@ export type CreateResult =
   | { readonly kind: 'refused'; readonly failure: TaskFailure }
   | { readonly kind: 'conflict'; readonly task: AnnouncedRecord };
 
+/** A caller's wish for a video. */
+export interface CreateRequest {
+  readonly owner: string;
+  readonly input: CreateInput;
+  /** Names the request in the log; null when nothing does. */
+  readonly reqId: string | null;
+}
+
 /**
  * Takes a caller's wish for a video: stores it, has it submitted, and waits a bounded time for what becomes of it.
  * A wish that carries an idempotencyKey in use joins the task that has it. Rejects when the store fails; then the caller
@@ -24,12 +32,11 @@ export type CreateResult =
 export async function createTask(
   ports: TaskPorts,
   wakeSubmitter: () => void,
-  owner: string,
-  input: CreateInput,
+  { input, owner, reqId }: CreateRequest,
 ): Promise<CreateResult> {
   const checked = validateInput(input);
   if ('issues' in checked) return { kind: 'invalid', issues: checked.issues };
-  const { clock, inspectImage, store, timings } = ports;
+  const { clock, inspectImage, log, store, timings } = ports;
   // Whatever became of a picture since, a task that is there is answered.
   if (inspectImage && !(await isKnown(ports, owner, checked.valid))) {
     const issues = await inspectImages(inspectImage, owner, checked.valid);
@@ -41,8 +48,10 @@ export async function createTask(
   for (;;) {
     if ((await isQueueFull(ports)) && !(await isKnown(ports, owner, checked.valid)))
       return { kind: 'refused', failure: QUEUE_FULL };
-    const record = await store.insert(newRecord(ports, owner, checked.valid, hash), timings.createCaps);
+    const wish = newRecord(ports, owner, checked.valid, hash);
+    const record = await store.insert(wish, timings.createCaps);
     if ('cap' in record) throw tooManyCreates(record, clock.now());
+    log.info({ reqId, task: record.id, owner, isNew: record.id === wish.id }, 'create requested');
     wakeSubmitter();
     const settled = await waitForOutcome(ports, record, deadline);
     // Its first caller's process died before it was sent, so nobody was told of it: this caller becomes the first.

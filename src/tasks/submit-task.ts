@@ -42,10 +42,22 @@ async function submitTask(
   record: TaskRecord,
   abandoned: AbortSignal,
 ): Promise<CreateOutcome> {
+  const { clock, log } = ports;
+  const begun = clock.now();
   const outcome = await callOnce(ports, record);
-  ports.log.info({ task: record.id, outcome: outcome.kind }, 'create call ended');
+  const attempt = record.notNowCount + 1;
+  log.info({ task: record.id, attempt, ...told(outcome), ms: clock.now() - begun }, 'create call ended');
   await persist(ports, record.id, abandoned, () => settleSubmission(ports, record, outcome));
   return outcome;
+}
+
+/** What the log tells of an outcome. */
+function told(outcome: CreateOutcome): object {
+  const { kind } = outcome;
+  if (kind === 'accepted') return { outcome: kind, providerTaskId: outcome.providerTaskId };
+  if (kind === 'unknown') return { outcome: kind, reason: outcome.reason };
+  const { code, providerCode } = outcome.failure;
+  return { outcome: kind, code, providerCode };
 }
 
 async function callOnce(

@@ -24,7 +24,8 @@ import type { Watch } from './watch.ts';
 
 /** What callers can do; every method sees only the tasks of `owner`. */
 export interface TaskQueries {
-  create(owner: string, input: CreateInput): Promise<CreateResult>;
+  /** `reqId` names the request in the log. */
+  create(owner: string, input: CreateInput, reqId?: string): Promise<CreateResult>;
   /** Ends a task that waits its turn; by our id or the provider's. Rejects with NOT_FOUND. */
   cancel(owner: string, id: string): Promise<CancelResult>;
   /** The place of a task that this owner may see. */
@@ -74,7 +75,8 @@ export function createTasks(ports: TaskPorts): Tasks {
   }
 
   return {
-    create: (owner, input) => createTask(ports, () => workers?.submitter.wake(), owner, input),
+    create: (owner, input, reqId) =>
+      createTask(ports, () => workers?.submitter.wake(), { owner, input, reqId: reqId ?? null }),
     cancel: (owner, id) =>
       hasInvalidCharacters(id) ? Promise.reject(noSuchTask(id)) : cancelTask(ports, owner, id),
     queuePosition: createQueuePositions(ports),

@@ -6,7 +6,7 @@ import { readBody } from '../read-body.ts';
 import type { Log } from '../tasks/log.ts';
 import { StoreUnavailableError } from '../tasks/store.ts';
 import type { TaskCallbacks } from '../tasks/tasks.ts';
-import { REFUSALS, type Refusal } from './refusals.ts';
+import { REFUSALS, type CallbackResult, type Refusal } from './refusals.ts';
 import { verifySignature } from './verify-signature.ts';
 
 export interface KieWebhookOptions {
@@ -15,6 +15,8 @@ export interface KieWebhookOptions {
   readonly hmacKeys: () => readonly string[];
   readonly now: () => number;
   readonly log: Log;
+  /** Told what became of each. */
+  readonly onResult?: (result: CallbackResult) => void;
 }
 
 const MAX_BODY_BYTES = 256 * 1024;
@@ -33,15 +35,16 @@ export type KieWebhook = (request: IncomingMessage, response: ServerResponse, re
 export function createKieWebhook(options: KieWebhookOptions): KieWebhook {
   return async (request, response, reqId) => {
     const body = await readBody(request, MAX_BODY_BYTES);
-    const refusal = await climb(options, request, body).catch(toUnavailable);
+    const seen: Seen = {};
+    const outcome = await climb(options, request, body, seen).catch(toUnavailable);
+    const refusal = typeof outcome === 'string' ? null : outcome;
+    report(options, { reqId, ...seen }, outcome);
     // What is left of a body that was not read to its end would be taken for the next request.
     if (!request.complete) response.setHeader('connection', 'close');
     if (!refusal) {
       response.writeHead(200, TAKEN_HEADERS).end(TAKEN);
       return;
     }
-    const { detail, status } = refusal;
-    options.log.warn({ reqId, status, detail }, 'a callback was not taken');
     refuse(response, refusal);
   };
 }
@@ -53,21 +56,55 @@ const TAKEN_HEADERS = {
   'content-length': Buffer.byteLength(TAKEN),
 };
 
+/** What is known of a callback by the time that it is answered, for the log. */
+interface Seen {
+  /** Known once the token was right: before, it may be anything. */
+  task?: string;
+  providerTaskId?: string;
+  /** The envelope's. */
+  code?: number;
+  /** The state that it tells of, in our words; else how much it says. */
+  state?: string;
+}
+
+function report(
+  { log, onResult }: KieWebhookOptions,
+  seen: Seen & { readonly reqId: string },
+  outcome: Taken | Refusal,
+): void {
+  if (typeof outcome === 'string') {
+    log.info({ ...seen, result: outcome, status: 200 }, 'callback');
+    onResult?.({ result: outcome, status: 200 });
+    return;
+  }
+  const { detail, rung, status } = outcome;
+  log.warn({ ...seen, result: rung, status, detail }, 'callback');
+  onResult?.({ result: rung, status });
+}
+
+type Taken = 'applied' | 'noted';
+
 async function climb(
   { hmacKeys, now, tasks }: KieWebhookOptions,
   request: IncomingMessage,
   body: Buffer | null,
-): Promise<Refusal | null> {
+  seen: Seen,
+): Promise<Taken | Refusal> {
   if (request.method !== 'POST') return REFUSALS.method;
   const [, taskId, token] = PATH.exec(request.url ?? '') ?? [];
   if (taskId === undefined || token === undefined) return REFUSALS.path;
   if (!tasks.isToken(taskId, token)) return REFUSALS.token;
+  seen.task = taskId;
   if (!body) return REFUSALS.size;
   if (!isJson(request.headers['content-type'])) return REFUSALS.mediaType;
   const callback = parseCallback(parseJson(body.toString()));
   if (!callback) return REFUSALS.envelope;
+  const { answer } = callback;
+  seen.code = callback.code;
+  seen.state = answer.kind === 'update' ? answer.update.state : answer.kind;
   const [providerTaskId, ...otherIds] = callback.ids;
   if (providerTaskId === undefined) return REFUSALS.noId;
+  seen.providerTaskId = providerTaskId;
   if (otherIds.length > 0) return REFUSALS.differentIds;
   const recognised = await tasks.recognise({ taskId, providerTaskId });
   if (recognised === 'conflict') return REFUSALS.otherTask;
@@ -81,10 +118,10 @@ async function climb(
     await tasks.distrust({ taskId, providerTaskId });
     return REFUSALS.signature;
   }
-  const report = { taskId, providerTaskId, answer: callback.answer };
-  const receipt = await (keys.length > 0 ? tasks.takeSigned(report, recognised) : tasks.takeUnsigned(report));
+  const said = { taskId, providerTaskId, answer };
+  const receipt = await (keys.length > 0 ? tasks.takeSigned(said, recognised) : tasks.takeUnsigned(said));
   if (receipt === 'unknown-task') return REFUSALS.task;
-  return receipt === 'conflict' ? REFUSALS.otherTask : null;
+  return receipt === 'conflict' ? REFUSALS.otherTask : receipt;
 }
 
 function isJson(contentType: string | undefined): boolean {

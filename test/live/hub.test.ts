@@ -2,6 +2,7 @@ import { GraphQLError, buildSchema, parse, type GraphQLSchema } from 'graphql';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Change, ChangeSink } from '../../src/live/followable.ts';
+import { createLiveCounts } from '../../src/live/live-counts.ts';
 import { createHub, type SubscriptionArgs } from '../../src/live/hub.ts';
 import { Member } from '../../src/live/member.ts';
 import type { Room } from '../../src/live/outlet.ts';
@@ -66,6 +67,7 @@ function createStage() {
     return source;
   };
   const hub = createHub({
+    counts: createLiveCounts(),
     rightsOf: String,
     maskError: (error) =>
       new GraphQLError('masked', { path: error instanceof GraphQLError ? (error.path ?? null) : null }),

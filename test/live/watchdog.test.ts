@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
+import { createLiveCounts } from '../../src/live/live-counts.ts';
 import { startWatchdog } from '../../src/live/watchdog.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { eventually } from './eventually.ts';
@@ -143,7 +144,7 @@ async function startPair({ autoPong = true } = {}) {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
   await once(server, 'listening');
   let count = 0;
-  const stop = startWatchdog(server.clients, SLOW_MS, () => count);
+  const stop = startWatchdog(server.clients, SLOW_MS, () => count, createLiveCounts());
   const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`, { autoPong });
   const [[served]] = (await Promise.all([once(server, 'connection'), once(client, 'open')])) as [
     [WebSocket],

@@ -1,0 +1,32 @@
+import type { Logger } from 'pino';
+import { watchCredits } from '../metrics/credits-metrics.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import { createProviderMetrics } from '../metrics/provider-metrics.ts';
+import { createKie } from '../provider/kie.ts';
+import type { Provider } from '../tasks/provider.ts';
+import type { Upstream } from './upstream.ts';
+import { USER_AGENT } from './user-agent.ts';
+
+const QUERY_TIMEOUT_MS = 10_000;
+
+/** The provider behind `upstream`, with every call measured. */
+export function openProvider(
+  { apiKey, url }: Upstream,
+  {
+    createTimeoutMs,
+    log,
+    metrics: { registry },
+  }: { readonly createTimeoutMs: number; readonly log: Logger; readonly metrics: Metrics },
+): Provider {
+  const calls = createProviderMetrics(registry);
+  const kie = createKie({
+    apiUrl: url,
+    apiKey,
+    userAgent: USER_AGENT,
+    createTimeoutMs,
+    queryTimeoutMs: QUERY_TIMEOUT_MS,
+    log,
+    onHeldBack: calls.heldBack,
+  });
+  return watchCredits(registry, calls.watch(kie));
+}

@@ -1,0 +1,60 @@
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import type { Authenticate } from '../access/caller.ts';
+import type { Config } from '../config.ts';
+import { createAdmitOperation } from '../live/admit-operation.ts';
+import type { LiveCounts } from '../live/live-counts.ts';
+import { createProtocol } from '../live/protocol.ts';
+import type { Tally } from '../live/tally.ts';
+import { createWebsocketServer, type WebsocketServer } from '../live/websocket-server.ts';
+import { createWelcome } from '../live/welcome.ts';
+import type { Forwarded } from '../server/forwarded.ts';
+import { GRAPHQL_PATH } from '../server/graphql.ts';
+import type { HostPolicy } from '../server/host-policy.ts';
+import type { OriginPolicy } from '../server/origin-policy.ts';
+import type { RateLimit } from '../server/rate-limit.ts';
+import type { Executors } from './open-graphql.ts';
+
+export interface SocketsOptions extends Executors {
+  readonly http: FastifyInstance;
+  readonly authenticate: Authenticate;
+  readonly forwarded: Forwarded;
+  readonly isOurHost: HostPolicy;
+  readonly mayCall: OriginPolicy;
+  readonly requestsPerOwner: RateLimit;
+  readonly perOwner: Tally;
+  readonly perAddress: Tally;
+  readonly counts: LiveCounts;
+  readonly nextId: () => string;
+  readonly lines: Logger;
+}
+
+/** The WebSocket door of an HTTP server. */
+export function openSockets(config: Config, options: SocketsOptions): WebsocketServer {
+  const { forwarded, graphql, http, hub, isOurHost, mayCall, perAddress, perOwner, requestsPerOwner } =
+    options;
+  const { authenticate, counts, lines: log, nextId } = options;
+  const { engine } = graphql;
+  return createWebsocketServer({
+    http: http.server,
+    path: GRAPHQL_PATH,
+    protocol: createProtocol({
+      begin: (caller, reqId) => engine.getEnveloped({ admission: { caller }, connection: null, reqId }),
+      hub,
+      welcome: createWelcome({ authenticate, perOwner, log }),
+      admit: createAdmitOperation({ maxSubscriptions: config.maxSubscriptionsPerSocket, requestsPerOwner }),
+    }),
+    mayConnect: (request) => {
+      const named = forwarded.hostOf(request);
+      return isOurHost(named) && mayCall(request.headers.origin, named);
+    },
+    addressOf: (request) => forwarded.addressOf(request),
+    maxMessageBytes: config.maxBodyBytes,
+    maxOperationsPerSecond: config.maxOperationsPerSecond,
+    perAddress,
+    slowReaderMs: config.slowReaderMs,
+    counts,
+    nextId,
+    log,
+  });
+}

@@ -1,0 +1,74 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { HeldCalls } from '../provider/breaker.ts';
+import type { Provider, QueryAnswer } from '../tasks/provider.ts';
+
+const ANSWERS: readonly QueryAnswer['kind'][] = ['update', 'running', 'nothing'];
+const CALL_S = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+export interface ProviderMetrics {
+  /** The same provider, watched. */
+  watch(provider: Provider): Provider;
+  /** Says whether calls are held back from now on. */
+  heldBack(calls: HeldCalls, isHeld: boolean): void;
+}
+
+/** Counts how calls to the provider end, and how long they take. */
+export function createProviderMetrics(registry: Registry): ProviderMetrics {
+  const registers = [registry];
+  const creates = new Counter({
+    name: 'kineograph_create_calls_total',
+    help: 'Create calls by how they ended (accepted, refused, not-now, unknown), with the failure code (none where there is none).',
+    labelNames: ['outcome', 'code'],
+    registers,
+  });
+  const createTime = new Histogram({
+    name: 'kineograph_create_call_duration_seconds',
+    help: 'How long create calls took.',
+    buckets: CALL_S,
+    registers,
+  });
+  const queries = new Counter({
+    name: 'kineograph_queries_total',
+    help: 'Queries of a task by what they brought: update (a state), running (nothing that moves it), nothing (no word on it).',
+    labelNames: ['outcome'],
+    registers,
+  });
+  const queryTime = new Histogram({
+    name: 'kineograph_query_duration_seconds',
+    help: 'How long queries of a task took.',
+    buckets: CALL_S,
+    registers,
+  });
+  const held = new Gauge({
+    name: 'kineograph_provider_calls_held_back',
+    help: '1 while calls of this kind are held back because the provider cannot be reached.',
+    labelNames: ['calls'],
+    registers,
+  });
+  for (const outcome of ['accepted', 'unknown']) creates.labels(outcome, 'none').inc(0);
+  for (const outcome of ANSWERS) queries.labels(outcome).inc(0);
+  for (const calls of ['creates', 'queries'] satisfies HeldCalls[]) held.labels(calls).set(0);
+
+  return {
+    watch: (provider) => ({
+      ...provider,
+      async createTask(input, callbackUrl) {
+        const stop = createTime.startTimer();
+        const outcome = await provider.createTask(input, callbackUrl);
+        stop();
+        creates.labels(outcome.kind, 'failure' in outcome ? outcome.failure.code : 'none').inc();
+        return outcome;
+      },
+      async queryTask(providerTaskId) {
+        const stop = queryTime.startTimer();
+        const answer = await provider.queryTask(providerTaskId);
+        stop();
+        queries.labels(answer.kind).inc();
+        return answer;
+      },
+    }),
+    heldBack: (calls, isHeld) => {
+      held.labels(calls).set(isHeld ? 1 : 0);
+    },
+  };
+}

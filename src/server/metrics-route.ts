@@ -1,0 +1,53 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { createApiKeys } from '../access/api-keys.ts';
+import { isLoopback, isOnLoopback } from '../config/loopback.ts';
+import { PROBLEM_MEDIA_TYPE, problem } from '../problem.ts';
+
+export interface MetricsOptions {
+  /** All metrics as text, and its media type. */
+  readonly scrape: () => Promise<{ readonly type: string; readonly text: string }>;
+  /** Opens them to others than this machine; null for nobody. */
+  readonly token: string | null;
+}
+
+/**
+ * `/metrics`: for whoever asks from this machine itself and by a loopback name, and for others with the token. What a proxy
+ * or a tunnel brings comes from elsewhere, though its connection begins here.
+ */
+export function metricsRoute(app: FastifyInstance, { scrape, token }: MetricsOptions): void {
+  const whose = createApiKeys(token === null ? [] : [{ owner: 'metrics', key: token }]);
+  app.get('/metrics', async (request, reply) => {
+    const [, given = ''] = /^Bearer +([\x21-\x7e]+) *$/i.exec(request.headers.authorization ?? '') ?? [];
+    if (!isFromHere(request) && !whose(given)) return refuse(reply, token !== null);
+    const { text, type } = await scrape();
+    return reply.headers({ 'content-type': type, 'cache-control': 'no-store' }).send(text);
+  });
+}
+
+/** What proxies and tunnels add to a request that they pass on. */
+const PASSED_ON = /^(?:forwarded|via|x-forwarded-.*|x-real-ip|cf-connecting-ip|true-client-ip)$/;
+
+function isFromHere({ headers, raw }: FastifyRequest): boolean {
+  if (!isLoopback(raw.socket.remoteAddress ?? '')) return false;
+  if (Object.keys(headers).some((name) => PASSED_ON.test(name))) return false;
+  const named = `http://${headers.host ?? ''}`;
+  return URL.canParse(named) && isOnLoopback(new URL(named));
+}
+
+function refuse(reply: FastifyReply, hasToken: boolean): FastifyReply {
+  reply.type(PROBLEM_MEDIA_TYPE).header('cache-control', 'no-store');
+  return hasToken
+    ? reply
+        .code(401)
+        .header('www-authenticate', 'Bearer')
+        .send(
+          problem(401, 'This is no key to the metrics.', {
+            hint: 'Send "Authorization: Bearer <METRICS_TOKEN>".',
+          }),
+        )
+    : reply.code(404).send(
+        problem(404, 'Metrics are shown to this machine itself only.', {
+          hint: 'Whoever runs this gateway can open them to others with METRICS_TOKEN.',
+        }),
+      );
+}
