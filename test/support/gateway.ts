@@ -16,6 +16,8 @@ export interface GatewayOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly overrides?: AppOptions['overrides'];
   readonly sandbox?: AppOptions['sandbox'];
+  /** In place of one that is silent. */
+  readonly log?: AppOptions['log'];
   /** A directory of the test's own, for a gateway that is started again on the same data. */
   readonly dataDir?: string;
 }
@@ -49,7 +51,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     ...options.env,
   });
   const app = await startApp(config, {
-    log: createLog({ level: config.logLevel, pretty: false }),
+    log: options.log ?? createLog({ level: config.logLevel, pretty: false }),
     ...(overrides && { overrides }),
     ...(sandbox && { sandbox }),
   });
