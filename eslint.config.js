@@ -5,6 +5,8 @@ export default tseslint.config(
   { ignores: ['**/dist', 'coverage', 'data', 'eslint.config.js'] },
   // They use packages that only the benchmark installs; its own check looks at them.
   { ignores: ['bench/servers/apollo.ts', 'bench/servers/mercurius.ts'] },
+  // Likewise: `npm run check:examples` installs their packages and looks at them.
+  { ignores: ['examples'] },
   eslint.configs.recommended,
   tseslint.configs.strictTypeChecked,
   tseslint.configs.stylisticTypeChecked,

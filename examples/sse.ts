@@ -1,0 +1,24 @@
+/** Server-sent events with graphql-sse: HTTP alone, where no WebSocket gets through. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { createClient } from 'graphql-sse';
+import { CREATE, TASK_UPDATED } from './shared/documents.ts';
+import { AUTHORIZATION, GRAPHQL_URL, patience, WISH } from './shared/gateway.ts';
+import { result, results } from './shared/results.ts';
+import { created, show, type CreateData, type TaskUpdatedData } from './shared/task.ts';
+
+// In its default mode, one connection for each operation, it speaks what the gateway speaks.
+const client = createClient({
+  url: GRAPHQL_URL,
+  headers: AUTHORIZATION,
+  // Some minutes. It also tries again when it was refused, so that there has to be an end.
+  retryAttempts: 30,
+  retry: (tries) => delay(patience(tries)),
+});
+
+// Made up once: however often the mutation is sent, it is one task, and paid for once.
+const input = { ...WISH, idempotencyKey: crypto.randomUUID() };
+const { id } = created(await result<CreateData>(client, { query: CREATE, variables: { input } }));
+
+// After each reconnect the first event is the task as it is by then, so that nothing has to be remembered.
+const events = results<TaskUpdatedData>(client, { query: TASK_UPDATED, variables: { id } });
+for await (const { taskUpdated } of events) show(taskUpdated);

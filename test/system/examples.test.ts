@@ -1,0 +1,65 @@
+import { expect, test } from 'vitest';
+import { TASKS } from '../support/documents.ts';
+import { startFakeProvider } from '../support/fake-provider.ts';
+import { HMAC_KEY, temporaryDir } from '../support/gateway.ts';
+import { graphql } from '../support/graphql-http-client.ts';
+import { dataOf } from '../support/graphql-result.ts';
+import { videoUrl } from '../support/kie-fields.ts';
+import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
+import { createBody } from '../support/kie.ts';
+import { ROOT, startBuilt, startProcess } from '../support/process.ts';
+
+const EXAMPLES = `${ROOT}examples/`;
+const CLIENTS = ['apollo.ts', 'curl.sh', 'graphql-ws.ts', 'relay.ts', 'sse.ts', 'urql.ts'] as const;
+
+test('every example comes through two kills of the gateway with one task, paid for once, and prints its video', async () => {
+  const provider = await startFakeProvider();
+  // The answer never comes: the first kill finds every mutation in the air.
+  provider.always('createTask', { hang: true });
+  const env = {
+    DATA_DIR: await temporaryDir(),
+    KIE_API_KEY: 'test-key',
+    KIE_API_URL: provider.url,
+    KIE_WEBHOOK_HMAC_KEYS: HMAC_KEY,
+    PUBLIC_URL: 'https://gateway.example.test',
+  };
+  const first = await startBuilt(env);
+  const clients = CLIENTS.map((name) => {
+    const [command, ...args] = name.endsWith('.sh') ? ['bash'] : [process.execPath, '--import', 'tsx'];
+    return startProcess(command, [...args, EXAMPLES + name, name], { KINEOGRAPH_URL: first.url });
+  });
+  const creates = await Promise.all(CLIENTS.map(() => provider.received('createTask')));
+
+  const kill = async ({ exited, signal }: typeof first): Promise<void> => {
+    signal('SIGKILL');
+    await exited;
+  };
+  const startAgain = () => startBuilt({ ...env, PORT: new URL(first.url).port });
+  await kill(first);
+  const second = await startAgain();
+  await Promise.all(clients.map(({ line }) => line((text) => text === 'SUBMITTING')));
+
+  // Now everyone watches. What happens next, happens while they are away or on their way back.
+  await kill(second);
+  const third = await startAgain();
+  const videos = new Map(
+    creates.map((create) => [createBody(create).input.prompt, videoUrl(`kie-${create.order}`)]),
+  );
+  for (const create of creates) {
+    const id = `kie-${create.order}`;
+    const path = new URL(createBody(create).callBackUrl ?? '').pathname;
+    await deliverCallback(third.url + path, callbackSuccess(id), sign(HMAC_KEY, id));
+  }
+
+  for (const [index, client] of clients.entries()) {
+    expect(await client.exited, client.stderr()).toEqual({ code: 0, signal: null });
+    expect(client.stdout().trimEnd().split('\n').at(-1)).toBe(`SUCCESS ${videos.get(CLIENTS[index] ?? '')}`);
+  }
+  expect(provider.requests('createTask')).toHaveLength(CLIENTS.length);
+  const { body } = await graphql(third.graphqlUrl, TASKS);
+  expect(
+    dataOf(body)
+      .tasks.edges.map(({ node }) => node.prompt)
+      .sort(),
+  ).toEqual([...CLIENTS]);
+});
