@@ -1,3 +1,6 @@
+import { createHash } from 'node:crypto';
+import { readFileSync, readdirSync } from 'node:fs';
+import { parse, print, type DocumentNode } from 'graphql';
 import { expect, test } from 'vitest';
 import { TASKS } from '../support/documents.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
@@ -39,7 +42,7 @@ test('every example comes through two kills of the gateway with one task, paid f
   const second = await startAgain();
   await Promise.all(clients.map(({ line }) => line((text) => text === 'SUBMITTING')));
 
-  // Now everyone watches. What happens next, happens while they are away or on their way back.
+  // Now everyone knows its task. What happens next, happens while they are away or on their way back.
   await kill(second);
   const third = await startAgain();
   const videos = new Map(
@@ -62,4 +65,71 @@ test('every example comes through two kills of the gateway with one task, paid f
       .tasks.edges.map(({ node }) => node.prompt)
       .sort(),
   ).toEqual([...CLIENTS]);
+});
+
+/** What is used of Apollo's cache: only the examples have its package. */
+interface ApolloCache {
+  write(options: { readonly dataId: string; readonly query: DocumentNode; readonly result: object }): unknown;
+  extract(): Readonly<Record<string, unknown>>;
+}
+
+const FIELDS = '{ __typename id revision state videos { url } }';
+const WAYS = {
+  'an event': {
+    dataId: 'ROOT_SUBSCRIPTION',
+    query: `subscription { tasksUpdated ${FIELDS} }`,
+    result: (task: object) => ({ tasksUpdated: task }),
+  },
+  'the answer to the mutation': {
+    dataId: 'ROOT_MUTATION',
+    query: `mutation { createImageToVideo { __typename ... on CreateImageToVideoSuccess { task ${FIELDS} } } }`,
+    result: (task: object) => ({
+      createImageToVideo: { __typename: 'CreateImageToVideoSuccess', task },
+    }),
+  },
+  'a list': {
+    dataId: 'ROOT_QUERY',
+    query: `{ tasks { __typename edges { __typename node ${FIELDS} } } }`,
+    result: (task: object) => ({
+      tasks: { __typename: 'TaskConnection', edges: [{ __typename: 'TaskEdge', node: task }] },
+    }),
+  },
+};
+
+test.each(Object.entries(WAYS))(
+  'Apollo’s cache, told by %s, keeps the larger revision',
+  async (_way, way) => {
+    const path = `${EXAMPLES}apollo-cache.ts`;
+    const { createCache } = (await import(path)) as { createCache: () => ApolloCache };
+    const cache = createCache();
+    const tell = (
+      { dataId, query, result }: (typeof WAYS)[keyof typeof WAYS],
+      revision: number,
+      state: string,
+    ) =>
+      cache.write({
+        dataId,
+        query: parse(query),
+        result: result({ __typename: 'Task', id: '1', revision, state, videos: [] }),
+      });
+
+    tell(WAYS['an event'], 5, 'GENERATING');
+    tell(way, 4, 'WAITING');
+    expect(cache.extract()['Task:1']).toMatchObject({ revision: 5, state: 'GENERATING' });
+    tell(way, 6, 'SUCCESS');
+    expect(cache.extract()['Task:1']).toMatchObject({ revision: 6, state: 'SUCCESS' });
+  },
+);
+
+test('what relay-compiler has made belongs to the operations as they are now', () => {
+  const tags = [...readFileSync(`${EXAMPLES}relay/operations.ts`, 'utf8').matchAll(/graphql`([^`]*)`/g)];
+  const hashes = tags.map(([, text = '']) =>
+    createHash('md5')
+      .update(print(parse(text)))
+      .digest('hex'),
+  );
+  const folder = `${EXAMPLES}relay/__generated__/`;
+  const made = readdirSync(folder).map((file) => readFileSync(folder + file, 'utf8'));
+  // Else: npm --prefix examples ci && npm --prefix examples run relay
+  expect(made.map((text) => /hash = "(\w+)"/.exec(text)?.[1]).sort()).toEqual(hashes.sort());
 });
