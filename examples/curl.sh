@@ -7,8 +7,8 @@ prompt=${1:-slow push-in, snow falling}
 headers=(-H 'content-type: application/json')
 if [[ -n ${KINEOGRAPH_TOKEN:-} ]]; then headers+=(-H "authorization: Bearer $KINEOGRAPH_TOKEN"); fi
 
-# post BODY [OPTION…]: what comes is written out; 22 is curl's code for a refusal, which would be one again.
-post() { curl -sS --fail-with-body "${headers[@]}" "${@:2}" -d "$1" "$url"; }
+# post BODY [OPTION…]: tries again when there is no gateway behind a proxy; what the gateway itself refuses ends with 22.
+post() { curl -sSf --retry 100 --retry-delay 1 "${headers[@]}" "${@:2}" -d "$1" "$url"; }
 quoted() { printf '"%s"' "$(sed 's/[\\"]/\\&/g' <<<"$1")"; }
 
 # Made up once: however often the mutation is sent, it is one task, and paid for once.
@@ -18,7 +18,7 @@ create='mutation ($input: CreateImageToVideoInput!) { createImageToVideo(input: 
 input="{ \"prompt\": $(quoted "$prompt"), \"imageUrl\": \"https://example.com/first.png\", \"idempotencyKey\": \"$key\" }"
 body="{ \"query\": \"${create//$'\n'/ }\", \"variables\": { \"input\": $input } }"
 until answer=$(post "$body"); do
-  (($? != 22)) || { echo "$answer" >&2; exit 1; }
+  (($? != 22)) || exit 1
   sleep 1
 done
 [[ $answer =~ \"id\":\"([^\"]+)\" ]] || { echo "$answer" >&2; exit 1; }
@@ -39,6 +39,7 @@ until [[ -n $outcome ]]; do
       echo "${BASH_REMATCH[1]}"
     fi
   done < <(post "$watch" -N -H 'accept: text/event-stream')
+  wait $! || (($? != 22)) || outcome=1
   [[ -n $outcome ]] || sleep 1
 done
 exit "$outcome"

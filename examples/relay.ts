@@ -19,7 +19,7 @@ import createMutation, {
 import taskUpdated, {
   type operationsTaskUpdatedSubscription,
 } from './relay/__generated__/operationsTaskUpdatedSubscription.graphql.ts';
-import { AUTHORIZATION, mayComeBack, GRAPHQL_URL, patience, SOCKET_URL, WISH } from './shared/gateway.ts';
+import { AUTHORIZATION, GRAPHQL_URL, mayComeBack, patience, SOCKET_URL, WISH } from './shared/gateway.ts';
 import { created, show } from './shared/task.ts';
 import './shared/websocket.ts';
 

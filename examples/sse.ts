@@ -6,13 +6,23 @@ import { AUTHORIZATION, GRAPHQL_URL, patience, WISH } from './shared/gateway.ts'
 import { result, results } from './shared/results.ts';
 import { created, show, type CreateData, type TaskUpdatedData } from './shared/task.ts';
 
+let refusal: Error | null = null;
+
 // In its default mode, one connection for each operation, it speaks what the gateway speaks.
 const client = createClient({
   url: GRAPHQL_URL,
   headers: AUTHORIZATION,
-  // Some minutes. It also tries again when it was refused, so that there has to be an end.
-  retryAttempts: 30,
-  retry: (tries) => delay(patience(tries)),
+  fetchFn: async (...request: Parameters<typeof fetch>) => {
+    const response = await fetch(...request);
+    if (response.status >= 400 && response.status < 500) refusal = new Error(await response.text());
+    return response;
+  },
+  retryAttempts: Infinity,
+  retry: async (tries) => {
+    // By itself it would be refused again and again.
+    if (refusal) throw refusal;
+    await delay(patience(tries));
+  },
 });
 
 // Made up once: however often the mutation is sent, it is one task, and paid for once.

@@ -11,7 +11,7 @@ import { retryExchange } from '@urql/exchange-retry';
 import { createClient } from 'graphql-ws';
 import { toAsyncIterable } from 'wonka';
 import { CREATE, REVISION, TASKS_UPDATED } from './shared/documents.ts';
-import { AUTHORIZATION, mayComeBack, GRAPHQL_URL, patience, SOCKET_URL, WISH } from './shared/gateway.ts';
+import { AUTHORIZATION, GRAPHQL_URL, mayComeBack, patience, SOCKET_URL, WISH } from './shared/gateway.ts';
 import { created, show, type CreateData, type RevisionData, type TasksUpdatedData } from './shared/task.ts';
 import './shared/websocket.ts';
 
