@@ -39,4 +39,15 @@ describe('the settings of the store', () => {
     expect(parseConfig({ MIGRATE: 'false' }).migrate).toBe(false);
     expect(reportOf({ MIGRATE: 'never' })).toContain('MIGRATE="never": expected one of true, false, 1, 0');
   });
+
+  it('keep tasks for ever, or for no shorter than a task may take', () => {
+    expect(parseConfig({}).taskRetentionDays).toBeNull();
+    expect(parseConfig({ TASK_RETENTION_DAYS: '1' }).taskRetentionDays).toBe(1);
+    expect(reportOf({ TASK_RETENTION_DAYS: '0' })).toContain('expected an integer from 1 to 36500');
+    const report = reportOf({ TASK_RETENTION_DAYS: '1', TASK_DEADLINE_MS: '86400001' });
+    expect(report).toContain(
+      'TASK_RETENTION_DAYS=1: shorter than a task may take (TASK_DEADLINE_MS=86400001)',
+    );
+    expect(report).toContain('Set it to at least 2');
+  });
 });

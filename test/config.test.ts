@@ -33,6 +33,7 @@ describe('an environment without mistakes', () => {
       databaseUrl: null,
       databaseConnections: 10,
       migrate: true,
+      taskRetentionDays: null,
       dataDir: './data',
       apiKeys: [],
       jwtJwksUrl: null,

@@ -14,6 +14,7 @@ export function timingsOf(config: Config): Timings {
     submitDeadline: config.submitDeadlineMs,
     submissionGrace: config.submissionGraceMs,
     taskDeadline: config.taskDeadlineMs,
+    tasksKept: config.taskRetentionDays === null ? null : config.taskRetentionDays * DAY_MS,
     createsPerWindow: config.kieCreatesPer10s,
     queriesPerSecond: config.kieQueriesPerS,
     createCaps: [...capOf(config.maxCreatesPerMinute, MINUTE_MS), ...capOf(config.maxCreatesPerDay, DAY_MS)],

@@ -105,6 +105,12 @@ const storage = {
       'Bring the store to the form that this version needs when it starts. Without it, run "kineograph migrate" first.',
     example: 'false',
   }),
+  TASK_RETENTION_DAYS: integer(1, 36_500).nullable().default(null).register(facts, {
+    group: 'Storage',
+    description:
+      'Delete tasks so many days after they have ended, with their idempotency keys. When unset they are kept for ever.',
+    example: '90',
+  }),
   DATA_DIR: directory().default('./data').register(facts, {
     group: 'Storage',
     description:

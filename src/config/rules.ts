@@ -8,6 +8,7 @@ export function brokenRules(set: Readonly<Record<string, string>>): string[] {
     urlWithoutKey(set, 'KIE_API_URL'),
     urlWithoutKey(set, 'KIE_UPLOAD_URL'),
     sharedKey(set),
+    shortRetention(set),
     ...tokenRules(set),
   ];
   return mistakes.filter((mistake) => mistake !== null);
@@ -44,6 +45,19 @@ function sharedKey(set: Readonly<Record<string, string>>): string | null {
       return `API_KEYS: ${owner} and ${other.owner} have the same key, and it can open the tasks of one only. Give each one of their own`;
   }
   return null;
+}
+
+const DAY_MS = 86_400_000;
+
+/** A task that was taken for failed since nobody spoke of it must not be gone when somebody does. */
+function shortRetention(set: Readonly<Record<string, string>>): string | null {
+  const { data: days } = environment.shape.TASK_RETENTION_DAYS.safeParse(set['TASK_RETENTION_DAYS']);
+  const { data: deadline } = environment.shape.TASK_DEADLINE_MS.safeParse(set['TASK_DEADLINE_MS']);
+  if (typeof days !== 'number' || deadline === undefined || days * DAY_MS >= deadline) return null;
+  return (
+    `TASK_RETENTION_DAYS=${days}: shorter than a task may take (TASK_DEADLINE_MS=${deadline}), so kie.ai could tell of ` +
+    `tasks that are deleted. Set it to at least ${Math.ceil(deadline / DAY_MS)}, or shorten TASK_DEADLINE_MS`
+  );
 }
 
 function tokenRules(set: Readonly<Record<string, string>>): (string | null)[] {

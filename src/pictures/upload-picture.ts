@@ -52,7 +52,7 @@ export function createUploadPicture(options: {
     const answer = await host.store({ bytes, contentType, read: () => spool.read() });
     if (answer.kind !== 'stored') return answer;
     const upload = { ...received, url: answer.url, expiresAt: sentAt + KEPT_MS };
-    await store.saveUpload(owner, upload, now());
+    await store.saveUpload(owner, upload);
     return { kind: 'uploaded', upload, isNew: true };
   }
 

@@ -17,8 +17,8 @@ export interface UploadStore {
   findUpload(owner: string, hash: string, until: number): Promise<Upload | null>;
   /** Whether an address is that of an upload, whosoever, that stays until then. */
   isUploaded(url: string, until: number): Promise<boolean>;
-  /** Keeps an upload in place of the owner's earlier one of the same bytes, and forgets all that expired before `now`. */
-  saveUpload(owner: string, upload: Upload, now: number): Promise<void>;
+  /** Keeps an upload in place of the owner's earlier one of the same bytes. */
+  saveUpload(owner: string, upload: Upload): Promise<void>;
 }
 
 /** Where pictures are uploaded to: the provider's own service. */

@@ -5,6 +5,7 @@ import { creationsMigration } from './migrations/0002-creations.ts';
 import { attemptsMigration } from './migrations/0003-attempts.ts';
 import { courseMigration } from './migrations/0004-course.ts';
 import { uploadsMigration } from './migrations/0005-uploads.ts';
+import { failedMigration } from './migrations/0006-failed.ts';
 import { StoreFormError } from './store-form-error.ts';
 
 /** Each runs once on every store, in the order of its name; one that was released is never edited. */
@@ -14,6 +15,7 @@ const migrations = (dialect: Dialect) => ({
   '0003-attempts': attemptsMigration,
   '0004-course': courseMigration,
   '0005-uploads': uploadsMigration,
+  '0006-failed': failedMigration,
 });
 
 /**

@@ -1,10 +1,10 @@
-import type { Kysely } from 'kysely';
+import { sql, type Kysely } from 'kysely';
 import type { TaskStore } from '../tasks/store.ts';
 import type { Database } from './database.ts';
 import { awaitsOutcome, waitsItsTurn } from './turns.ts';
 import type { WriteContext, WriterQueue } from './writer-queue.ts';
 
-type Sweeps = Pick<TaskStore, 'takeOver' | 'sweepOrphans' | 'sweep'>;
+type Sweeps = Pick<TaskStore, 'takeOver' | 'sweepOrphans' | 'sweep' | 'sweepEnded'>;
 
 export function createSweeps(queue: WriterQueue): Sweeps {
   return {
@@ -23,6 +23,12 @@ export function createSweeps(queue: WriterQueue): Sweeps {
         {},
         unseen((trx) => sweep(trx, before)),
       ),
+    sweepEnded: (query) =>
+      queue.write({}, async ({ trx, wroteUnseen }) => {
+        const count = await sweepEnded(trx, query);
+        if (count > 0) wroteUnseen();
+        return count;
+      }),
   };
 }
 
@@ -64,7 +70,7 @@ async function sweepOrphans(db: Kysely<Database>, now: number): Promise<number> 
 
 async function sweep(
   db: Kysely<Database>,
-  { refusedBefore, slotsBefore }: Parameters<TaskStore['sweep']>[0],
+  { now, refusedBefore, slotsBefore }: Parameters<TaskStore['sweep']>[0],
 ): Promise<void> {
   await db
     .deleteFrom('tasks')
@@ -73,4 +79,28 @@ async function sweep(
     .where('updated_at', '<', refusedBefore)
     .execute();
   await db.deleteFrom('slots').where('taken_at', '<', slotsBefore).execute();
+  await db.deleteFrom('uploads').where('expires_at', '<=', now).execute();
+}
+
+/** In the text of the query, as in those of its indexes. */
+const ENDS = [sql.lit('SUCCESS' as const), sql.lit('FAIL' as const)];
+
+/** The oldest first. */
+async function sweepEnded(
+  db: Kysely<Database>,
+  { endedBefore, limit }: Parameters<TaskStore['sweepEnded']>[0],
+): Promise<number> {
+  let deleted = 0;
+  for (const state of ENDS) {
+    const ended = db
+      .selectFrom('tasks')
+      .select('id')
+      .where('state', '=', state)
+      .where('completed_at', '<', endedBefore)
+      .orderBy('completed_at')
+      .limit(limit - deleted);
+    const { numDeletedRows } = await db.deleteFrom('tasks').where('id', 'in', ended).executeTakeFirst();
+    deleted += Number(numDeletedRows);
+  }
+  return deleted;
 }

@@ -30,9 +30,8 @@ export function createUploads(db: Kysely<Database>, queue: WriterQueue): UploadS
         return row !== undefined;
       }),
 
-    saveUpload: (owner, { contentType, expiresAt, ...upload }, now) =>
+    saveUpload: (owner, { contentType, expiresAt, ...upload }) =>
       queue.write({}, async ({ trx }) => {
-        await trx.deleteFrom('uploads').where('expires_at', '<=', now).execute();
         const columns = { ...upload, content_type: contentType, expires_at: expiresAt };
         await trx
           .insertInto('uploads')

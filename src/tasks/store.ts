@@ -115,8 +115,16 @@ export interface TaskStore {
   takeOver(now: number): Promise<void>;
   /** Deletes hidden tasks that were never sent and whose lease ran out: nobody was told of them. */
   sweepOrphans(now: number): Promise<number>;
-  /** Deletes refusals from before `refusedBefore` and slots from before `slotsBefore`. */
-  sweep(query: { readonly refusedBefore: number; readonly slotsBefore: number }): Promise<void>;
+  /** Deletes refusals from before `refusedBefore`, slots from before `slotsBefore` and uploads that have expired by `now`. */
+  sweep(query: {
+    readonly refusedBefore: number;
+    readonly slotsBefore: number;
+    readonly now: number;
+  }): Promise<void>;
+  /**
+   * Deletes tasks that ended before then, at most `limit` of them, in no visible change: nobody is told. Returns how many.
+   */
+  sweepEnded(query: { readonly endedBefore: number; readonly limit: number }): Promise<number>;
 
   /**
    * Fulfilled when the feed will be told every change that is committed from now on, by whichever process; to be called

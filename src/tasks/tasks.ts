@@ -14,6 +14,7 @@ import {
   type CallbackReport,
   type Recognised,
 } from './receive-callback.ts';
+import { startRetention } from './retention.ts';
 import { startSubmitter } from './submit-task.ts';
 import type { AnnouncedRecord } from './task.ts';
 import { createThrottle } from './throttle.ts';
@@ -126,5 +127,6 @@ function startWorkers(ports: TaskPorts, abandoned: AbortSignal) {
     submitter: startSubmitter(ports, abandoned),
     reconciler: startReconciler(ports),
     housekeeping: startHousekeeping(ports),
+    ...(ports.timings.tasksKept !== null && { retention: startRetention(ports, ports.timings.tasksKept) }),
   };
 }

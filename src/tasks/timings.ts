@@ -40,6 +40,11 @@ export interface Timings {
   readonly paceLook: number;
   readonly refusalsKept: number;
   readonly slotsKept: number;
+  /** How long tasks are kept after their end; null for ever. No shorter than `taskDeadline`. */
+  readonly tasksKept: number | null;
+  /** How often it is looked for tasks that are kept no longer, and the pause after each of many deletions. */
+  readonly retentionLook: number;
+  readonly retentionPause: number;
 }
 
 const SECOND = 1000;
@@ -71,4 +76,7 @@ export const DEFAULT_TIMINGS: Timings = {
   paceLook: 10 * SECOND,
   refusalsKept: 24 * HOUR,
   slotsKept: 10 * MINUTE,
+  tasksKept: null,
+  retentionLook: 1 * MINUTE,
+  retentionPause: 100,
 };

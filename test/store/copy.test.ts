@@ -47,7 +47,7 @@ async function fill(dataDir: string, more?: (store: TaskStore) => Promise<unknow
   await store.secret('callback');
   await store.secret('another');
   for (const owner of ['b', 'B', 'ä', UNICODE])
-    await store.saveUpload(owner, upload({ url: `https://files.example/${owner}` }), NOW);
+    await store.saveUpload(owner, upload({ url: `https://files.example/${owner}` }));
   await more?.(store);
   await store.close();
   return contentOf({ kind: 'sqlite', dataDir });

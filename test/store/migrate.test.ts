@@ -13,7 +13,7 @@ import { openTaskStore } from '../support/open-store.ts';
 import { emptyDatabase, queryDatabase } from '../support/postgres-database.ts';
 import { insertVisible } from './records.ts';
 
-const ALL = ['0001-tasks', '0002-creations', '0003-attempts', '0004-course', '0005-uploads'];
+const ALL = ['0001-tasks', '0002-creations', '0003-attempts', '0004-course', '0005-uploads', '0006-failed'];
 const NEWER = "insert into kysely_migration (name, timestamp) values ('9999-tomorrow', '2030-01-01')";
 
 /** A place in which nothing was ever stored, and what an administrator can do there by hand. */
@@ -83,10 +83,10 @@ describe.each(PLACES)('migrating $name', ({ empty, tables }) => {
     const first = await openTaskStore(location);
     const task = await insertVisible(first);
     await first.close();
-    await run("delete from kysely_migration where name = '0005-uploads'");
-    await run('drop table uploads');
-    expect(await pendingIn(location)).toEqual(['0005-uploads']);
-    expect(await migrateStore(location)).toEqual(['0005-uploads']);
+    await run("delete from kysely_migration where name = '0006-failed'");
+    await run('drop index tasks_failed');
+    expect(await pendingIn(location)).toEqual(['0006-failed']);
+    expect(await migrateStore(location)).toEqual(['0006-failed']);
     const store = await openTaskStore(location);
     expect(await store.find('ann', task.id)).toEqual(task);
     await store.close();

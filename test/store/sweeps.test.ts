@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import { FAILURE, NOW, PROCESS, amended, idsOf, insertHidden, insertVisible, saved } from './records.ts';
 import { STORES } from './stores.ts';
+import { upload } from './upload-records.ts';
 
 function takeTurns(store: TaskStore, now = NOW) {
   return store.takeTurns({
@@ -72,12 +73,15 @@ describe.each(STORES)('sweeping orphans in $name', ({ open }) => {
   });
 });
 
+/** Every time at which nothing is old. */
+const NOTHING = { refusedBefore: 0, slotsBefore: 0, now: 0 };
+
 describe.each(STORES)('sweeping $name', ({ open }) => {
   it('deletes hidden refusals from before the given time, and no others', async () => {
     const { store } = await open();
     const old = await insertHidden(store, { refusal: FAILURE, updatedAt: NOW - 1 });
     const young = await insertHidden(store, { refusal: FAILURE, updatedAt: NOW });
-    await store.sweep({ refusedBefore: NOW, slotsBefore: 0 });
+    await store.sweep({ ...NOTHING, refusedBefore: NOW });
     expect(await store.get(old.id)).toBeNull();
     expect(await store.get(young.id)).not.toBeNull();
   });
@@ -87,7 +91,7 @@ describe.each(STORES)('sweeping $name', ({ open }) => {
     const failed = await insertVisible(store, { state: 'FAIL', failure: FAILURE, updatedAt: NOW - 1 });
     const refused = await insertVisible(store, { refusal: FAILURE, updatedAt: NOW - 1 });
     const waiting = await insertHidden(store, { updatedAt: NOW - 1 });
-    await store.sweep({ refusedBefore: NOW, slotsBefore: 0 });
+    await store.sweep({ ...NOTHING, refusedBefore: NOW });
     expect(await store.find('ann', failed.id)).toEqual(failed);
     expect(await store.find('ann', refused.id)).toEqual(refused);
     expect(await store.get(waiting.id)).toEqual(waiting);
@@ -97,16 +101,26 @@ describe.each(STORES)('sweeping $name', ({ open }) => {
     const { store } = await open();
     for (let n = 0; n < 2; n += 1) await insertVisible(store);
     await takeTurns(store);
-    await store.sweep({ refusedBefore: 0, slotsBefore: NOW });
+    await store.sweep({ ...NOTHING, slotsBefore: NOW });
     expect((await takeTurns(store)).records).toEqual([]);
-    await store.sweep({ refusedBefore: 0, slotsBefore: NOW + 1 });
+    await store.sweep({ ...NOTHING, slotsBefore: NOW + 1 });
     expect((await takeTurns(store)).records).toHaveLength(1);
+  });
+
+  it('deletes uploads that have expired, and no others', async () => {
+    const { store } = await open();
+    const { expiresAt, hash } = upload();
+    await store.saveUpload('ada', upload());
+    await store.saveUpload('ben', upload({ expiresAt: expiresAt + 1 }));
+    await store.sweep({ ...NOTHING, now: expiresAt });
+    expect(await store.findUpload('ada', hash, NOW)).toBeNull();
+    expect(await store.findUpload('ben', hash, NOW)).not.toBeNull();
   });
 
   it('is no visible change', async () => {
     const { store, told } = await open();
     await insertHidden(store, { refusal: FAILURE, updatedAt: NOW - 1 });
-    await store.sweep({ refusedBefore: NOW, slotsBefore: NOW });
+    await store.sweep({ refusedBefore: NOW, slotsBefore: NOW, now: NOW });
     expect(told).toEqual([]);
     expect(await store.newestRevision()).toBe(0);
   });
