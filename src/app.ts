@@ -34,8 +34,9 @@ export interface App {
   /** What is open right now. */
   stats(): { readonly sockets: number; readonly listeners: number };
   /**
-   * Stops: answers waiting mutations, sends clients away so that they come back elsewhere, begins nothing new, and
-   * waits up to SHUTDOWN_MS for create calls under way, since cutting one leaves its outcome unknown.
+   * Stops: says so at /ready and goes on for DRAIN_DELAY_MS; then answers waiting mutations, sends clients away so that they
+   * come back elsewhere, begins nothing new, and waits up to SHUTDOWN_MS for create calls under way, since cutting one
+   * leaves its outcome unknown.
    */
   close(): Promise<void>;
 }
@@ -83,6 +84,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     let closing: Promise<void> | null = null;
     const close = async (): Promise<void> => {
       isDraining = true;
+      if (config.drainDelayMs > 0)
+        await new Promise<void>((resolve) => clock.after(config.drainDelayMs, resolve));
       const stopped = tasks.stop(config.shutdownMs);
       await Promise.all([doors.websockets.close(), doors.http.close(), closeUploads()]);
       await stopped;

@@ -68,6 +68,7 @@ describe('an environment without mistakes', () => {
       submissionGraceMs: 1_800_000,
       taskDeadlineMs: 86_400_000,
       shutdownMs: 65_000,
+      drainDelayMs: 0,
       slowReaderMs: 30_000,
       kieCreatesPer10s: 20,
       kieQueriesPerS: 10,

@@ -12,7 +12,7 @@ import { explainPort } from './explain-port.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** How much longer than waiting for create calls a clean stop may take before it is cut, in ms. */
+/** How much longer than draining and waiting for create calls a clean stop may take before it is cut, in ms. */
 const STOP_MARGIN_MS = 10_000;
 
 /**
@@ -28,7 +28,7 @@ export async function serve(env: Environment, stdout: WriteStream): Promise<void
   const app = await startApp(config, { log }).catch(
     explainPort(host, port, `PORT=${port + 1}, or PORT=0 for any`),
   );
-  const delay = config.shutdownMs + STOP_MARGIN_MS;
+  const delay = config.drainDelayMs + config.shutdownMs + STOP_MARGIN_MS;
   closeWithGrace({ delay, logger: log, skip: [...CRASH_SIGNALS] }, async ({ err, signal }) => {
     if (err) log.fatal({ err }, 'an error that nobody handled; the process stops');
     else log.info({ signal }, 'stopping');

@@ -33,6 +33,12 @@ const server = {
       'How long a shutdown waits, in milliseconds, for create requests in the air; cutting one leaves its outcome unknown.',
     example: '65000',
   }),
+  DRAIN_DELAY_MS: integer(0, HOUR).default(0).register(facts, {
+    group: 'Server',
+    description:
+      'How long a shutdown first goes on serving, in milliseconds, with /ready answering 503: so long as a load balancer takes to notice.',
+    example: '5000',
+  }),
   LOG_LEVEL: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')
     .register(facts, {

@@ -17,6 +17,8 @@ export interface InspectImageOptions extends Pick<OutwardOptions, 'lookup' | 'is
 const TIMEOUT_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 const MAX_REDIRECTIONS = 3;
+/** By then another process answers, or this one's successor. */
+const COME_BACK_MS = 5_000;
 /** Two for each of some tasks that an owner creates at once; each may take its whole time. */
 const MAX_LOOKS_PER_OWNER = 16;
 
@@ -29,31 +31,38 @@ export function createInspectImage(options: InspectImageOptions): InspectImage {
   const { now, timeoutMs = TIMEOUT_MS, uploads, userAgent } = options;
   const underWay = new Map<string, number>();
 
-  async function inspect(url: string): Promise<ImageIssue | null> {
+  async function inspect(url: string, stopping: AbortSignal): Promise<ImageIssue | null> {
     const agent = createOutwardAgent({
       ...options,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
       maxRedirections: MAX_REDIRECTIONS,
     });
     const signal = AbortSignal.timeout(timeoutMs);
+    const breakOff = (): void => {
+      void agent.destroy();
+    };
+    stopping.addEventListener('abort', breakOff);
     try {
       await look(url, { dispatcher: agent, signal, userAgent });
       return null;
     } catch (error) {
       if (error instanceof PictureError) return error;
+      if (stopping.aborted) throw stopped();
       return signal.aborted ? TOO_SLOW : UNREACHABLE;
     } finally {
+      stopping.removeEventListener('abort', breakOff);
       await agent.destroy();
     }
   }
 
-  return async (owner, url) => {
+  return async (owner, url, stopping) => {
     if (await uploads.isUploaded(url, now())) return null;
+    if (stopping.aborted) throw stopped();
     const looks = underWay.get(owner) ?? 0;
     if (looks >= MAX_LOOKS_PER_OWNER) throw new RequestError('RATE_LIMITED', TOO_MANY, timeoutMs);
     underWay.set(owner, looks + 1);
     try {
-      return await inspect(url);
+      return await inspect(url, stopping);
     } finally {
       const left = (underWay.get(owner) ?? 1) - 1;
       if (left > 0) underWay.set(owner, left);
@@ -63,6 +72,11 @@ export function createInspectImage(options: InspectImageOptions): InspectImage {
 }
 
 const TOO_MANY = 'Too many pictures are being looked at; nothing was stored.';
+
+function stopped(): RequestError {
+  const message = 'The gateway is stopping, and has not looked at the picture; nothing was stored.';
+  return new RequestError('SERVICE_UNAVAILABLE', message, COME_BACK_MS);
+}
 
 interface Look {
   readonly dispatcher: Dispatcher;

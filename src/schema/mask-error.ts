@@ -45,7 +45,8 @@ function asTold(error: GraphQLError): GraphQLError {
 function told({ code, message, retryAfterMs }: RequestError): GraphQLError {
   if (retryAfterMs === null) return withCode(message, code);
   const retryAfter = Math.ceil(retryAfterMs / 1000);
-  const http = { status: 429, headers: { 'retry-after': String(retryAfter) } };
+  const status = code === 'RATE_LIMITED' ? 429 : 503;
+  const http = { status, headers: { 'retry-after': String(retryAfter) } };
   const hint = `Try again in ${retryAfter} s.`;
   return new GraphQLError(message, { extensions: { code, hint, retryAfter, http } });
 }

@@ -24,14 +24,22 @@ export interface CreateRequest {
   readonly reqId: string | null;
 }
 
+/** What a new task needs of the process that it is made in. */
+export interface Process {
+  readonly wakeSubmitter: () => void;
+  /** Aborted when waiting mutations have to be answered now. */
+  readonly stopping: AbortSignal;
+}
+
 /**
  * Takes a caller's wish for a video: stores it, has it submitted, and waits a bounded time for what becomes of it.
  * A wish that carries an idempotencyKey in use joins the task that has it. Rejects when the store fails; then the caller
- * may try again. Rejects with RATE_LIMITED when the owner has created too many of late.
+ * may try again. Rejects with RATE_LIMITED when the owner has created too many of late, and with SERVICE_UNAVAILABLE when the
+ * process stops before its pictures were looked at.
  */
 export async function createTask(
   ports: TaskPorts,
-  wakeSubmitter: () => void,
+  { stopping, wakeSubmitter }: Process,
   { input, owner, reqId }: CreateRequest,
 ): Promise<CreateResult> {
   const checked = validateInput(input);
@@ -39,7 +47,7 @@ export async function createTask(
   const { clock, inspectImage, log, store, timings } = ports;
   // Whatever became of a picture since, a task that is there is answered.
   if (inspectImage && !(await isKnown(ports, owner, checked.valid))) {
-    const issues = await inspectImages(inspectImage, owner, checked.valid);
+    const issues = await inspectImages(inspectImage, owner, checked.valid, stopping);
     if (issues.length > 0) return { kind: 'invalid', issues };
   }
 

@@ -20,6 +20,7 @@ export interface ImageIssue {
 
 /**
  * Looks at the picture that a URL leads to, for an owner; null when nothing speaks against it. Rejects with RATE_LIMITED when
- * the owner has too many looked at already, and when the store fails.
+ * the owner has too many looked at already, with SERVICE_UNAVAILABLE at once when the process is `stopping`, and when the
+ * store fails.
  */
-export type InspectImage = (owner: string, url: string) => Promise<ImageIssue | null>;
+export type InspectImage = (owner: string, url: string, stopping: AbortSignal) => Promise<ImageIssue | null>;

@@ -7,9 +7,11 @@ export async function inspectImages(
   inspect: InspectImage,
   owner: string,
   { endImageUrl, imageUrl }: TaskInput,
+  stopping: AbortSignal,
 ): Promise<readonly ValidationIssue[]> {
-  const first = inspect(owner, imageUrl);
-  const last = endImageUrl === null || endImageUrl === imageUrl ? first : inspect(owner, endImageUrl);
+  const first = inspect(owner, imageUrl, stopping);
+  const last =
+    endImageUrl === null || endImageUrl === imageUrl ? first : inspect(owner, endImageUrl, stopping);
   const [ofFirst, ofLast] = await Promise.all([first, last]);
   return [...issuesOf('imageUrl', ofFirst), ...issuesOf('endImageUrl', endImageUrl === null ? null : ofLast)];
 }

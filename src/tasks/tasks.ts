@@ -67,7 +67,9 @@ export function createTasks(ports: TaskPorts): Tasks {
   const { callbackAddress, clock, outcomes, provider, store, timings } = ports;
   const mayDistrust = createThrottle(clock, timings.bringForwardEvery);
   const abandoned = new AbortController();
+  const stopping = new AbortController();
   let workers: ReturnType<typeof startWorkers> | null = null;
+  const process = { wakeSubmitter: () => workers?.submitter.wake(), stopping: stopping.signal };
 
   async function lookAfter<T>(done: Promise<T>): Promise<T> {
     const result = await done;
@@ -76,8 +78,7 @@ export function createTasks(ports: TaskPorts): Tasks {
   }
 
   return {
-    create: (owner, input, reqId) =>
-      createTask(ports, () => workers?.submitter.wake(), { owner, input, reqId: reqId ?? null }),
+    create: (owner, input, reqId) => createTask(ports, process, { owner, input, reqId: reqId ?? null }),
     cancel: (owner, id) =>
       hasInvalidCharacters(id) ? Promise.reject(noSuchTask(id)) : cancelTask(ports, owner, id),
     queuePosition: createQueuePositions(ports),
@@ -111,6 +112,7 @@ export function createTasks(ports: TaskPorts): Tasks {
     },
     stop: async (patienceMs) => {
       outcomes.endWaiting();
+      stopping.abort();
       await provider.close();
       const cancelTimer = clock.after(patienceMs, () => {
         abandoned.abort();

@@ -2,6 +2,7 @@ import { describe, expect, it, test } from 'vitest';
 import { createInspectImage } from '../../src/pictures/inspect-image.ts';
 import type { TaskPorts } from '../../src/tasks/ports.ts';
 import { startPictureServer } from '../pictures/picture-server.ts';
+import { deferred } from '../support/deferred.ts';
 import { CREATE, input } from '../support/documents.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
 import { startGateway } from '../support/gateway.ts';
@@ -85,6 +86,26 @@ describe('with CHECK_IMAGES', () => {
     expect(first).toMatchObject({ __typename: 'CreateImageToVideoSuccess' });
     expect(again).toEqual(first);
     expect(server.connections()).toBe(1);
+  });
+
+  it('a mutation whose picture is being looked at when the gateway stops is told so at once, and to try again', async () => {
+    const asked = deferred();
+    const { port } = await startPictureServer(() => {
+      asked.resolve();
+    });
+    const provider = await startFakeProvider();
+    const gateway = await startGateway({ provider, env: CHECKED, overrides: { wrap: lookAround } });
+    const wish = { input: input({ imageUrl: `http://127.0.0.1:${port}/a.png` }) };
+    const answer = graphql(gateway.graphqlUrl, CREATE, wish);
+    await asked.promise;
+    await gateway.close();
+    const { body, headers, status } = await answer;
+    expect(status).toBe(503);
+    expect(headers.get('retry-after')).toBe('5');
+    const [error] = body.errors ?? [];
+    expect(error?.message).toContain('nothing was stored');
+    expect(error?.extensions).toMatchObject({ code: 'SERVICE_UNAVAILABLE', hint: 'Try again in 5 s.' });
+    expect(provider.requests()).toEqual([]);
   });
 
   it('addresses that are not public are unreachable, but for what was uploaded here', async () => {

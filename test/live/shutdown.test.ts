@@ -1,6 +1,9 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
+import { createTask } from '../api/client.ts';
+import { startStandingGateway } from '../submitting/standing-gateway.ts';
+import { staysPending } from '../support/absence.ts';
 import { CREATE, TASKS_UPDATED, TASK_UPDATED, input } from '../support/documents.ts';
 import { deferred } from '../support/deferred.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
@@ -106,6 +109,28 @@ describe('when the gateway stops', () => {
     expect((await client.closed).code).toBe(1001);
     gate.resolve();
     await closed;
+  });
+
+  test('it says so at /ready first, and goes on serving for DRAIN_DELAY_MS', async () => {
+    const provider = await startFakeProvider();
+    provider.answer('createTask', created('kie-1'));
+    const gateway = await startStandingGateway({ provider, env: { DRAIN_DELAY_MS: '5000' } });
+    const ready = async (): Promise<number> => (await fetch(`${gateway.url}/ready`)).status;
+    const client = await openGraphqlWs(gateway.graphqlUrl);
+    expect(await ready()).toBe(200);
+    const closed = gateway.close();
+    expect(await ready()).toBe(503);
+    expect((await fetch(`${gateway.url}/health`)).status).toBe(200);
+    const task = await createTask(gateway);
+    expect(task.state).toBe('WAITING');
+    await openGraphqlWs(gateway.graphqlUrl);
+    const watch = client.subscribe({ query: TASK_UPDATED, variables: { id: task.id } });
+    expect((await watch.data()).taskUpdated.id).toBe(task.id);
+    gateway.clock.advance(4999);
+    await staysPending(closed);
+    gateway.clock.advance(1);
+    await closed;
+    expect((await client.closed).code).toBe(1001);
   });
 
   test('closing twice is closing once', async () => {

@@ -9,7 +9,7 @@ import { startPictureServer, type PictureServer } from './picture-server.ts';
 
 const MB = 1024 * 1024;
 
-const look = createInspectImage({
+const inspect = createInspectImage({
   uploads: { isUploaded: (url) => Promise.resolve(url.includes('uploaded')) },
   userAgent: 'kineograph/test',
   now: Date.now,
@@ -17,6 +17,10 @@ const look = createInspectImage({
   isAllowed: (address) => address === '127.0.0.1',
   timeoutMs: 1000,
 });
+
+/** In a process that goes on. */
+const look = (owner: string, url: string): ReturnType<typeof inspect> =>
+  inspect(owner, url, new AbortController().signal);
 
 /** What is said of the picture that a server gives, and the server. */
 async function lookAt(

@@ -25,7 +25,7 @@ async function inspect(
     lookup,
     isAllowed,
   });
-  const issue = await look('ada', url);
+  const issue = await look('ada', url, new AbortController().signal);
   return { code: issue?.code ?? null, message: issue?.message ?? '', lookups: asked };
 }
 

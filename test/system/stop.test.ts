@@ -73,7 +73,8 @@ test('asked to stop with a create call in the air, it waits for the answer and k
   const gateway = await startBuilt(env);
   const creating = createTask(gateway.graphqlUrl);
   await provider.received('createTask');
-  gateway.signal('SIGTERM');
+  // As a terminal asks, with Ctrl+C.
+  gateway.signal('SIGINT');
   const { id } = await creating;
   answered.resolve();
   expect(await gateway.exited).toEqual({ code: 0, signal: null });
