@@ -51,6 +51,7 @@ describe('an environment without mistakes', () => {
       maxBodyBytes: 262_144,
       requestTimeoutMs: 120_000,
       maxUploads: 100,
+      overloadDelayMs: 1000,
       maxDepth: 10,
       maxAliases: 15,
       maxDirectives: 5,

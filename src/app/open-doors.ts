@@ -18,6 +18,7 @@ import { createHostPolicy } from '../server/host-policy.ts';
 import { createHttpServer } from '../server/http-server.ts';
 import { metricsRoute } from '../server/metrics-route.ts';
 import { createOriginPolicy } from '../server/origin-policy.ts';
+import { startOverload, type Overload } from '../server/overload.ts';
 import { createRateLimit } from '../server/rate-limit.ts';
 import { uploadsRoute } from '../server/uploads-route.ts';
 import type { UploadPicture } from '../pictures/upload-picture.ts';
@@ -70,23 +71,25 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
 
   const server = createHttpServer({ log, maxBodyBytes, requestTimeoutMs, forwarded, isOurHost });
   const { app: http, direct, nextId } = server;
+  const overload = openOverload(http, config, options);
   health(http, { pingStore: () => ports.store.ping(), isDraining });
   metricsRoute(http, { scrape: metrics.scrape, token: config.metricsToken });
   const admit = createAdmit(authenticate, requestsPerOwner, (error) => {
     log.error({ err: error }, 'who sent a request could not be checked');
   });
   const page = config.graphiql ? await createGraphiqlPage(DASHBOARD) : null;
-  const roads = { direct, admit, forwarded, isOurHost, mayCall, streams };
-  await graphqlRoute(http, graphql, { ...roads, maxBodyBytes, page });
+  const roads = { admit, forwarded, mayCall, overload };
+  await graphqlRoute(http, graphql, { ...roads, direct, isOurHost, maxBodyBytes, page, streams });
   const onResult = createCallbackMetrics(metrics.registry, CALLBACK_RESULTS);
   const hmacKeys = () => upstream.hmacKeys;
   direct.add(webhooks(createKieWebhook({ tasks, hmacKeys, now, log: lines, onResult })));
-  await uploadsRoute(http, { admit, forwarded, maxUploads, mayCall, upload });
+  await uploadsRoute(http, { ...roads, maxUploads, upload });
   await openPages(http, config, { isOpen, upstream });
   await http.ready();
 
   const access = { authenticate, forwarded, isOurHost, mayCall, requestsPerOwner, perOwner, perAddress };
-  const websockets = openSockets(config, { http, graphql, hub, counts, nextId, lines, ...access });
+  const load = { counts, overload };
+  const websockets = openSockets(config, { http, graphql, hub, nextId, lines, ...access, ...load });
   createLiveMetrics(metrics.registry, {
     counts,
     sockets: websockets.size,
@@ -94,6 +97,15 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
     subscriptions: () => ports.feed.size(),
   });
   return { http, websockets };
+}
+
+function openOverload(http: FastifyInstance, config: Config, { log, ports }: DoorsOptions): Overload {
+  const writeLag = (): number => ports.store.writeLag();
+  const overload = startOverload({ limitMs: config.overloadDelayMs, writeLag, log });
+  http.addHook('onClose', () => {
+    overload.stop();
+  });
+  return overload;
 }
 
 function webhooks(handle: DirectHandler): DirectRoute {

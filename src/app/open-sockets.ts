@@ -5,6 +5,7 @@ import type { Config } from '../config.ts';
 import { createAdmitOperation } from '../live/admit-operation.ts';
 import type { LiveCounts } from '../live/live-counts.ts';
 import { createProtocol } from '../live/protocol.ts';
+import { createPutOff } from '../live/put-off.ts';
 import type { Tally } from '../live/tally.ts';
 import { createWebsocketServer, type WebsocketServer } from '../live/websocket-server.ts';
 import { createWelcome } from '../live/welcome.ts';
@@ -12,6 +13,7 @@ import type { Forwarded } from '../server/forwarded.ts';
 import { GRAPHQL_PATH } from '../server/graphql.ts';
 import type { HostPolicy } from '../server/host-policy.ts';
 import type { OriginPolicy } from '../server/origin-policy.ts';
+import type { Overload } from '../server/overload.ts';
 import type { RateLimit } from '../server/rate-limit.ts';
 import type { Executors } from './open-graphql.ts';
 
@@ -25,6 +27,7 @@ export interface SocketsOptions extends Executors {
   readonly perOwner: Tally;
   readonly perAddress: Tally;
   readonly counts: LiveCounts;
+  readonly overload: Overload;
   readonly nextId: () => string;
   readonly lines: Logger;
 }
@@ -33,7 +36,7 @@ export interface SocketsOptions extends Executors {
 export function openSockets(config: Config, options: SocketsOptions): WebsocketServer {
   const { forwarded, graphql, http, hub, isOurHost, mayCall, perAddress, perOwner, requestsPerOwner } =
     options;
-  const { authenticate, counts, lines: log, nextId } = options;
+  const { authenticate, counts, lines: log, nextId, overload } = options;
   const { engine } = graphql;
   return createWebsocketServer({
     http: http.server,
@@ -43,12 +46,14 @@ export function openSockets(config: Config, options: SocketsOptions): WebsocketS
       hub,
       welcome: createWelcome({ authenticate, perOwner, log }),
       admit: createAdmitOperation({ maxSubscriptions: config.maxSubscriptionsPerSocket, requestsPerOwner }),
+      putOff: createPutOff(overload),
     }),
     mayConnect: (request) => {
       const named = forwarded.hostOf(request);
       return isOurHost(named) && mayCall(request.headers.origin, named);
     },
     addressOf: (request) => forwarded.addressOf(request),
+    isOverloaded: () => overload.refusal() !== null,
     maxMessageBytes: config.maxBodyBytes,
     maxOperationsPerSecond: config.maxOperationsPerSecond,
     perAddress,

@@ -31,6 +31,12 @@ export const limits = {
     3_600_000,
   ),
   MAX_UPLOADS: limit(100, 'Pictures that may be uploading at a time, of at most 10 MB each.'),
+  OVERLOAD_DELAY_MS: integer(0, 60_000).default(1000).register(facts, {
+    group: 'Limits',
+    description:
+      'By how much the event loop may be late, in milliseconds on average over some seconds, before queries, uploads and new sockets are put off with 503 (mutations from twice as much; callbacks never). Writes that wait five times as long, or 90 % of the memory in use, count as well. 0 switches it off.',
+    example: '1000',
+  }),
   MAX_DEPTH: limit(10, 'Levels of fields in an operation.'),
   MAX_ALIASES: limit(15, 'Aliases in an operation.'),
   MAX_DIRECTIVES: limit(5, 'Directives in an operation.'),

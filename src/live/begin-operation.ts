@@ -7,6 +7,7 @@ import {
   type GraphQLSchema,
 } from 'graphql';
 import type { SubscribePayload } from 'graphql-ws';
+import type { PutOff } from './put-off.ts';
 
 /** One operation's way through the engine: the same steps, limits and masks that an HTTP request meets. */
 export interface Operation {
@@ -29,15 +30,17 @@ export interface BegunOperation extends ExecutionArgs {
 export async function beginOperation(
   operation: Operation,
   { operationName, query, variables }: SubscribePayload,
-  onBegun: () => void,
+  { onBegun, putOff }: { readonly onBegun: () => void; readonly putOff: PutOff },
 ): Promise<BegunOperation | readonly GraphQLError[]> {
   const { execute, schema } = operation;
   let isReady = false;
   try {
     const document = operation.parse(query);
+    const node = getOperationAST(document, operationName);
+    const refusal = node && putOff(node.operation);
+    if (refusal) return [refusal];
     const errors = operation.validate(schema, document);
     if (errors.length > 0) return errors;
-    const node = getOperationAST(document, operationName);
     if (!node) return [unknownOperation()];
     const contextValue = await operation.contextFactory();
     isReady = true;

@@ -10,6 +10,7 @@ import type { Caller } from '../access/caller.ts';
 import type { AdmitOperation } from './admit-operation.ts';
 import { beginOperation, type BegunOperation, type Operation } from './begin-operation.ts';
 import type { Hub, SubscriptionArgs } from './hub.ts';
+import type { PutOff } from './put-off.ts';
 import { createReusedIds } from './reused-ids.ts';
 import type { SocketExtra } from './socket-extra.ts';
 import { resultOverSocket, toldOverSocket } from './told-over-socket.ts';
@@ -21,6 +22,8 @@ export interface ProtocolOptions {
   readonly welcome: Welcome;
   /** Decides on each operation. */
   readonly admit: AdmitOperation;
+  /** Decides on each that was admitted, once it is known what it is. */
+  readonly putOff: PutOff;
   readonly hub: Hub;
 }
 
@@ -37,7 +40,7 @@ export interface Protocol extends ProtocolServer<SocketExtra> {
  * The graphql-transport-ws protocol over an engine. An operation that is not let through is answered with an `error`
  * message of its own; the socket and its other operations live on.
  */
-export function createProtocol({ admit, begin, hub, welcome }: ProtocolOptions): Protocol {
+export function createProtocol({ admit, begin, hub, putOff, welcome }: ProtocolOptions): Protocol {
   const reusedIds = createReusedIds();
   const answering = new Set<Promise<unknown>>();
 
@@ -53,7 +56,7 @@ export function createProtocol({ admit, begin, hub, welcome }: ProtocolOptions):
         reused.onBegun();
         return [refusal];
       }
-      const begun = await beginOperation(begin(caller, reqId), payload, reused.onBegun);
+      const begun = await beginOperation(begin(caller, reqId), payload, { onBegun: reused.onBegun, putOff });
       return 'document' in begun ? { ...begun, id, outlet: context.extra.outlet } : begun;
     },
     onNext: (_context, _id, _payload, _args, result) => resultOverSocket(result as ExecutionResult),

@@ -1,11 +1,9 @@
 import type { WebSocket } from 'ws';
+import { TRY_AGAIN_LATER } from './close-codes.ts';
 import type { LiveCounts } from './live-counts.ts';
 
 const PING_EVERY_MS = 12_000;
 const LOOK_EVERY_MS = 1000;
-
-/** RFC 6455's registry: "try again later". graphql-ws clients come back after it. */
-const TRY_AGAIN_LATER = 1013;
 
 interface Signs {
   /** When the client was last known to be there: it sent something, or took something of what waits for it. */

@@ -4,6 +4,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocketServer, type WebSocket } from 'ws';
+import { TRY_AGAIN_LATER } from './close-codes.ts';
 import { closeInSlices } from './close-in-slices.ts';
 import { Outlet } from './outlet.ts';
 import type { LiveCounts } from './live-counts.ts';
@@ -23,6 +24,8 @@ export interface WebsocketServerOptions {
   readonly mayConnect: (request: IncomingMessage) => boolean;
   /** Where a request comes from, proxies that are trusted left aside. */
   readonly addressOf: (request: IncomingMessage) => string;
+  /** Whether new sockets are sent away, to come back later. */
+  readonly isOverloaded: () => boolean;
   readonly maxMessageBytes: number;
   /** How many operations one socket may begin in a second. */
   readonly maxOperationsPerSecond: number;
@@ -55,7 +58,8 @@ const ANSWER_MS = 2000;
 
 /** The WebSocket door: graphql-ws speaks the protocol, this connects it to the sockets of ws. */
 export function createWebsocketServer(options: WebsocketServerOptions): WebsocketServer {
-  const { addressOf, counts, http, log, mayConnect, path, perAddress, protocol, slowReaderMs } = options;
+  const { addressOf, counts, http, isOverloaded, log, mayConnect, path, perAddress, protocol, slowReaderMs } =
+    options;
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: options.maxMessageBytes,
@@ -82,6 +86,10 @@ export function createWebsocketServer(options: WebsocketServerOptions): Websocke
         perAddress.remove(address);
       });
       sockets.handleUpgrade(request, stream, head, (socket) => {
+        if (isOverloaded()) {
+          sendAway(socket);
+          return;
+        }
         const outlet = new Outlet(socket, stream);
         outlets.set(socket, outlet);
         connect(options, socket, request, outlet);
@@ -100,6 +108,12 @@ export function createWebsocketServer(options: WebsocketServerOptions): Websocke
       sockets.close();
     },
   };
+}
+
+/** By a code after which clients come back; an answer to the upgrade would not tell a browser's why. */
+function sendAway(socket: WebSocket): void {
+  socket.on('error', () => undefined);
+  socket.close(TRY_AGAIN_LATER, 'Overloaded');
 }
 
 /** Joins one socket to the protocol. A promise of `send` is kept when the bytes are out, which slows its source down. */

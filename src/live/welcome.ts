@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { UnauthenticatedError, type Authenticate, type Caller } from '../access/caller.ts';
 import { atExpiry } from '../access/expiry.ts';
+import { TRY_AGAIN_LATER } from './close-codes.ts';
 import type { SocketExtra } from './socket-extra.ts';
 import type { Tally } from './tally.ts';
 
@@ -12,9 +13,6 @@ export type Welcome = (
 
 /** Forbidden, as graphql-ws closes refused sockets; its clients come back, with a new token if they have one. */
 const FORBIDDEN = 4403;
-/** RFC 6455's registry: "try again later". */
-const TRY_AGAIN_LATER = 1013;
-
 export function createWelcome(options: {
   readonly authenticate: Authenticate;
   /** Open sockets and streams of each owner. */

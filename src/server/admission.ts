@@ -26,6 +26,16 @@ export function refusalHeaders({ retryAfterS, status }: Refusal): Record<string,
   };
 }
 
+/** What a GraphQL client is told, as JSON. */
+export function refusalJson(refusal: Refusal): string {
+  const { code, message, retryAfterS } = refusal;
+  const extensions = {
+    code,
+    ...(retryAfterS !== null && { hint: refusalHint(refusal), retryAfter: retryAfterS }),
+  };
+  return JSON.stringify({ errors: [{ message, extensions }] });
+}
+
 /** When to come back, in words; null when that would not help. */
 export function refusalHint({ retryAfterS }: Refusal): string | null {
   return retryAfterS === null ? null : `Try again in ${retryAfterS} s.`;

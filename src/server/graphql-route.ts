@@ -9,8 +9,11 @@ import type { GraphiqlPage } from './graphiql-page.ts';
 import { GRAPHQL_PATH, type Connection, type Graphql } from './graphql.ts';
 import type { HostPolicy } from './host-policy.ts';
 import type { OriginPolicy } from './origin-policy.ts';
+import type { Overload } from './overload.ts';
 import { createPlainRoad } from './plain-road.ts';
 import { plainRequest } from './plain-request.ts';
+import { createRefuseOverload } from './refuse-overload.ts';
+import { createSendJson } from './send-json.ts';
 
 export interface GraphqlRouteOptions {
   readonly direct: DirectRoutes;
@@ -19,6 +22,7 @@ export interface GraphqlRouteOptions {
   readonly isOurHost: HostPolicy;
   readonly mayCall: OriginPolicy;
   readonly maxBodyBytes: number;
+  readonly overload: Overload;
   /** Null where there is none. */
   readonly page: GraphiqlPage | null;
   readonly streams: EventStreams;
@@ -33,14 +37,18 @@ export async function graphqlRoute<Context extends object>(
   graphql: Graphql<Context>,
   options: GraphqlRouteOptions,
 ): Promise<void> {
-  const { admit, direct, forwarded, isOurHost, maxBodyBytes, mayCall, page, streams } = options;
-  const answerPlain = createPlainRoad(graphql, mayCall);
+  const { admit, direct, forwarded, isOurHost, maxBodyBytes, mayCall, overload, page, streams } = options;
+  const sendJson = createSendJson(mayCall);
+  const answerPlain = createPlainRoad(graphql, sendJson);
+  const { isMutation } = graphql;
+  const refuseOverload = createRefuseOverload({ overload, isMutation, forwarded, sendJson });
 
   async function answer(
     request: IncomingMessage,
     response: ServerResponse,
     { body, reqId }: { readonly body: unknown; readonly reqId: string },
   ): Promise<void> {
+    if (refuseOverload(request, response, body)) return;
     const admission = await admit(request.headers.authorization);
     const connection = {
       ...connectionOf(request, response, forwarded),

@@ -6,6 +6,7 @@ import type { Tally } from '../live/tally.ts';
 import { callerOf, type Admission } from './admission.ts';
 import { endExpiredStreams } from './end-expired-streams.ts';
 import { answerKnownOutcome, type KnownOutcome } from './known-outcome.ts';
+import { createIsMutation, type IsMutation } from './is-mutation.ts';
 import { limitStreams } from './limit-streams.ts';
 import { operationLimits, type OperationLimits } from './operation-limits.ts';
 import type { OriginPolicy } from './origin-policy.ts';
@@ -55,6 +56,7 @@ export interface Graphql<Context extends object> {
   readonly engine: YogaServerInstance<Arrival & KnownOutcome, Context>;
   /** The same for a query or mutation about which there is nothing to be said but its data. */
   readonly run: RunOperation;
+  readonly isMutation: IsMutation;
 }
 
 export function createGraphql<Context extends object>(options: GraphqlOptions<Context>): Graphql<Context> {
@@ -92,7 +94,7 @@ export function createGraphql<Context extends object>(options: GraphqlOptions<Co
     logging: false,
   });
   const run = createRunOperation({ schema, context, maskError, documents: parsed.documentCache });
-  return { engine, run };
+  return { engine, run, isMutation: createIsMutation(parsed.documentCache, limits.maxTokens) };
 }
 
 /** The engine brings an executor of its own, which now and then comes to something else; here all doors have the same. */

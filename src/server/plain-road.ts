@@ -2,9 +2,9 @@ import type { ExecutionResult } from 'graphql';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Caller } from '../access/caller.ts';
 import type { Arrival, Connection, Graphql } from './graphql.ts';
-import type { OriginPolicy } from './origin-policy.ts';
 import type { PlainRequest } from './plain-request.ts';
 import type { Check } from './run-operation.ts';
+import type { SendJson } from './send-json.ts';
 
 /** One request, and all that is known of it. */
 export interface PlainCall {
@@ -23,7 +23,7 @@ export interface PlainCall {
  */
 export function createPlainRoad<Context extends object>(
   { engine, run }: Graphql<Context>,
-  mayCall: OriginPolicy,
+  sendJson: SendJson,
 ): (call: PlainCall) => Promise<void> {
   // Each look at the engine's members makes a function.
   const { getEnveloped } = engine;
@@ -37,13 +37,10 @@ export function createPlainRoad<Context extends object>(
     if (!result) await engine.handle(request, response, arrival);
     else if (!isDataAlone(result))
       await engine.handle(request, response, { ...arrival, outcome: running as Promise<ExecutionResult> });
-    else if (!response.closed && !response.destroyed) {
+    else {
       const { origin } = request.headers;
-      const isReadable = origin !== undefined && mayCall(origin, arrival.connection.host());
-      send(response, JSON.stringify(result), {
-        'content-type': `${mediaType}; charset=utf-8`,
-        ...(isReadable && { 'access-control-allow-origin': origin }),
-      });
+      const host = arrival.connection.host();
+      sendJson(response, { status: 200, json: JSON.stringify(result), mediaType, origin, host });
     }
   };
 }
@@ -53,9 +50,4 @@ const FAILED: ExecutionResult = { errors: [] };
 /** What has nothing in it that says anything of its status or headers. */
 function isDataAlone(result: ExecutionResult): boolean {
   return 'data' in result && Object.keys(result).length === 1;
-}
-
-function send(response: ServerResponse, body: string, headers: Readonly<Record<string, string>>): void {
-  response.writeHead(200, { ...headers, 'content-length': Buffer.byteLength(body), vary: 'Origin' });
-  response.end(body);
 }

@@ -7,6 +7,7 @@ import { PROBLEM_MEDIA_TYPE } from '../problem.ts';
 import type { Admit } from './admission.ts';
 import type { Forwarded } from './forwarded.ts';
 import type { OriginPolicy } from './origin-policy.ts';
+import type { Overload } from './overload.ts';
 import { REFUSALS, answerTo, notAdmitted, type UploadAnswer } from './upload-answers.ts';
 
 const UPLOADS_PATH = '/uploads';
@@ -21,6 +22,7 @@ export interface UploadsOptions {
   readonly mayCall: OriginPolicy;
   /** How many pictures may be under way at a time. */
   readonly maxUploads: number;
+  readonly overload: Overload;
   readonly upload: UploadPicture;
 }
 
@@ -85,12 +87,15 @@ const CORS = {
 function createAnswer({
   admit,
   maxUploads,
+  overload,
   upload,
 }: UploadsOptions): (request: FastifyRequest) => Promise<UploadAnswer> {
   let underWay = 0;
 
   return async ({ headers, method, raw }) => {
     if (method !== 'POST') return REFUSALS.method;
+    const refusal = overload.refusal();
+    if (refusal) return notAdmitted(refusal);
     const admission = await admit(headers.authorization);
     if ('refusal' in admission) return notAdmitted(admission.refusal);
     if (!MEDIA_TYPE.test(headers['content-type'] ?? '')) return REFUSALS.mediaType;

@@ -58,6 +58,7 @@ export function createTaskStore(
     takeTurns: (turns) => queue.write({ lock: 'turns' }, (context) => takeTurns(context, turns)),
     claimDue: (checks) => queue.write({ lock: 'checks' }, ({ trx }) => claimDue(trx, checks)),
     follow: follower.follow,
+    writeLag: queue.lag,
     async close() {
       await queue.drain();
       await follower.stop();

@@ -47,11 +47,15 @@ export interface WriterQueue {
    * effect but on the store. Rejects with StoreUnavailableError.
    */
   write<T>(needs: Needs, run: (context: WriteContext) => Promise<T>): Promise<T>;
+  /** How long the oldest write that is not answered has been waiting, in ms; 0 when there is none. */
+  lag(): number;
   /** Fulfilled when nothing is being written or waiting. */
   drain(): Promise<void>;
 }
 
 interface Write {
+  /** By the clock that only goes forward, in ms. */
+  readonly since: number;
   readonly needs: Needs;
   /** Runs it and returns how to tell its caller. */
   readonly run: (context: WriteContext) => Promise<() => void>;
@@ -76,6 +80,8 @@ export function createWriterQueue(
   const { patience } = connections;
   let waiting: Write[] = [];
   let running: Promise<void> | null = null;
+  /** Of the batch that is in flight, or was last. */
+  let oldest: Write | undefined;
 
   async function runAll(): Promise<void> {
     while (waiting.length > 0) {
@@ -83,8 +89,10 @@ export function createWriterQueue(
       await new Promise((resolve) => setImmediate(resolve));
       const batch = waiting.slice(0, MAX_BATCH);
       waiting = waiting.slice(MAX_BATCH);
+      oldest = batch[0];
       await commitAll(batch);
     }
+    oldest = undefined;
     running = null;
   }
 
@@ -116,19 +124,20 @@ export function createWriterQueue(
   return {
     write: (needs, run) =>
       new Promise((resolve, reject) => {
-        waiting.push({
-          needs,
-          run: async (context) => resolve.bind(null, await run(context)),
-          fail: (error) => {
-            reject(new StoreUnavailableError(error));
-          },
-        });
+        const fail = (error: unknown): void => {
+          reject(new StoreUnavailableError(error));
+        };
+        const since = performance.now();
+        waiting.push({ since, needs, run: async (context) => resolve.bind(null, await run(context)), fail });
         running ??= runAll();
       }),
-    drain: async () => {
-      await running;
-    },
+    lag: () => ageOf(oldest ?? waiting[0]),
+    drain: () => running ?? Promise.resolve(),
   };
+}
+
+function ageOf(write: Write | undefined): number {
+  return write ? performance.now() - write.since : 0;
 }
 
 /** Commits a batch. Returns how to answer its callers, and its revisions. */

@@ -133,6 +133,8 @@ export interface TaskStore {
   follow(): Promise<void>;
   /** A random secret of 32 bytes that is made at the first call and the same ever after, for all processes. */
   secret(name: string): Promise<Buffer>;
+  /** How long the oldest write that is not answered yet has been waiting, in ms; 0 when there is none. */
+  writeLag(): number;
   /** Rejects when the store cannot be read. */
   ping(): Promise<void>;
   close(): Promise<void>;

@@ -1,0 +1,161 @@
+import { createClient } from 'graphql-ws';
+import { setImmediate } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import type { TaskPorts } from '../../src/tasks/ports.ts';
+import { createTask, findTask, taskOf } from '../api/client.ts';
+import type { ApiTask } from '../support/api-types.ts';
+import { deferred } from '../support/deferred.ts';
+import { CREATE, TASK, TASK_UPDATED, input } from '../support/documents.ts';
+import { startFakeProvider } from '../support/fake-provider.ts';
+import { HMAC_KEY, startGateway, type Gateway } from '../support/gateway.ts';
+import { graphql } from '../support/graphql-http-client.ts';
+import { dataOf } from '../support/graphql-result.ts';
+import { openGraphqlWs } from '../support/graphql-ws-client.ts';
+import { created } from '../support/kie.ts';
+import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
+import { onTestEnd } from '../support/leftovers.ts';
+import { named } from '../support/waits.ts';
+import { startWithTask } from '../webhooks/called-back.ts';
+
+const OVERLOADED = {
+  code: 'SERVICE_UNAVAILABLE',
+  hint: expect.stringMatching(/^Try again in [2-5] s\.$/) as string,
+};
+
+/** Asks until the answer has this status. */
+async function answered(gateway: Gateway, query: string, status: number) {
+  const ask = async (): ReturnType<typeof graphql> => {
+    const answer = await graphql(gateway.graphqlUrl, query);
+    return answer.status === status ? answer : ask();
+  };
+  return named(`status ${status} for ${query}`, ask());
+}
+
+async function upload(gateway: Gateway): Promise<Response> {
+  return fetch(`${gateway.url}/uploads`, {
+    method: 'POST',
+    headers: { 'content-type': 'image/png' },
+    body: 'x',
+  });
+}
+
+test('queries, event streams, uploads and new sockets are put off first, then mutations; all else is not', async () => {
+  const LIMIT_MS = 400;
+  let writeLag = 0;
+  const wrap = (ports: TaskPorts): TaskPorts => ({
+    ...ports,
+    store: { ...ports.store, writeLag: () => writeLag },
+  });
+  const provider = await startFakeProvider();
+  const env = { OVERLOAD_DELAY_MS: String(LIMIT_MS) };
+  const gateway = await startGateway({ provider, env, overrides: { wrap } });
+  const { graphqlUrl, url } = gateway;
+  const client = await openGraphqlWs(graphqlUrl);
+  provider.answer('createTask', created('kie-1'), created('kie-2'));
+
+  writeLag = 1.5 * 5 * LIMIT_MS;
+  const query = await answered(gateway, '{ __typename }', 503);
+  expect(query.headers.get('retry-after')).toMatch(/^[2-5]$/);
+  expect(query.body.errors?.[0]?.extensions).toMatchObject(OVERLOADED);
+  const stream = await fetch(graphqlUrl, {
+    method: 'POST',
+    headers: { accept: 'text/event-stream', 'content-type': 'application/json' },
+    body: JSON.stringify({ query: 'subscription { tasksUpdated(after: 0) { id } }' }),
+  });
+  const page = await fetch(`${graphqlUrl}?query={__typename}`, { headers: { origin: 'http://localhost:1' } });
+  expect([stream.status, page.status]).toEqual([503, 503]);
+  expect(page.headers.get('access-control-allow-origin')).toBe('http://localhost:1');
+  const uploaded = await upload(gateway);
+  expect(uploaded.status).toBe(503);
+  expect(await uploaded.json()).toMatchObject(OVERLOADED);
+  const late = await openGraphqlWs(graphqlUrl, { init: false });
+  expect(await late.closed).toEqual({ code: 1013, reason: 'Overloaded' });
+
+  const task = await createTask(gateway);
+  const asked = client.subscribe({ query: TASK, variables: { id: task.id } });
+  expect((await asked.errors())[0]?.extensions).toMatchObject(OVERLOADED);
+  const watched = client.subscribe({ query: TASK_UPDATED, variables: { id: task.id } });
+  expect((await watched.data()).taskUpdated.id).toBe(task.id);
+
+  writeLag = 3 * 5 * LIMIT_MS;
+  const refused = await answered(gateway, 'mutation { cancelTask(id: "none") { __typename } }', 503);
+  expect(refused.body.errors?.[0]?.extensions).toMatchObject(OVERLOADED);
+  const create = client.subscribe({ query: CREATE, variables: { input: input() } });
+  expect((await create.errors())[0]?.extensions).toMatchObject(OVERLOADED);
+  for (const path of ['/health', '/ready', '/']) expect((await fetch(url + path)).status, path).not.toBe(503);
+  await provider.received('createTask');
+  expect(provider.requests('createTask')).toHaveLength(1);
+
+  writeLag = 0;
+  await answered(gateway, '{ __typename }', 200);
+  expect(await findTask(gateway, task.id)).toMatchObject({ state: 'WAITING' });
+  await createTask(gateway);
+});
+
+/** Leaves the event loop of this process, in which the gateway runs, one turn after each `ms`. */
+function keepBusy(ms: number): () => Promise<void> {
+  let isOver = false;
+  const work = async (): Promise<void> => {
+    while (!isOver) {
+      const until = performance.now() + ms;
+      while (performance.now() < until);
+      await setImmediate();
+    }
+  };
+  const done = work();
+  const stop = (): Promise<void> => {
+    isOver = true;
+    return done;
+  };
+  onTestEnd(stop);
+  return stop;
+}
+
+test('while the event loop is really too busy callbacks are taken and told, and whoever was put off comes back and lacks nothing', async () => {
+  const { callback, gateway, provider, task } = await startWithTask({ env: { OVERLOAD_DELAY_MS: '20' } });
+  const watcher = await openGraphqlWs(gateway.graphqlUrl);
+  const watched = watcher.subscribe({ query: TASK_UPDATED, variables: { id: task.id } });
+  expect((await watched.data()).taskUpdated.state).toBe('WAITING');
+
+  const stop = keepBusy(60);
+  await answered(gateway, '{ __typename }', 503);
+  await answered(gateway, 'mutation { cancelTask(id: "none") { __typename } }', 503);
+  const sentAway = deferred<number>('a new socket being sent away');
+  const seen = deferred<ApiTask>('what the client that came back is told');
+  const client = createClient({
+    url: gateway.graphqlUrl,
+    webSocketImpl: WebSocket,
+    retryAttempts: Infinity,
+    retryWait: () => setImmediate(),
+    on: {
+      closed: (event) => {
+        sentAway.resolve((event as CloseEvent).code);
+      },
+    },
+  });
+  onTestEnd(() => client.dispose());
+  client.subscribe<{ taskUpdated: ApiTask }>(
+    { query: TASK_UPDATED, variables: { id: task.id } },
+    {
+      next: ({ data }) => {
+        if (data) seen.resolve(data.taskUpdated);
+      },
+      error: seen.reject,
+      complete: () => undefined,
+    },
+  );
+  expect(await sentAway.promise).toBe(1013);
+  const { status } = await deliverCallback(callback, callbackSuccess('kie-1'), sign(HMAC_KEY, 'kie-1'));
+  expect(status).toBe(200);
+  expect((await watched.data()).taskUpdated.state).toBe('SUCCESS');
+  await watched.completed();
+
+  await stop();
+  expect((await seen.promise).state).toBe('SUCCESS');
+  provider.answer('createTask', created('kie-2'));
+  const retried = await answered(gateway, '{ __typename }', 200);
+  expect(retried.status).toBe(200);
+  const { body } = await graphql(gateway.graphqlUrl, CREATE, { input: input() });
+  expect(taskOf(dataOf(body).createImageToVideo).state).toBe('WAITING');
+});
