@@ -8,7 +8,7 @@ const NODE_API = 10;
  * without which it crashes as it loads. Version 12 has to fit one version of Node.js; compiled for 24.19 or a newer 24, it
  * ends the process when a statement is collected as garbage (WiseLibs/better-sqlite3#1515, nodejs/node#65446).
  */
-const NAME = Number(process.versions['napi']) >= NODE_API ? 'better-sqlite3' : 'better-sqlite3-12';
+export const NAME = Number(process.versions['napi']) >= NODE_API ? 'better-sqlite3' : 'better-sqlite3-12';
 
 /** Loading rejects with an error that says what to install when the package is not there. */
 const BetterSqlite3 = await load();

@@ -1,5 +1,6 @@
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
+import { NAME } from '../../../src/store/better-sqlite3.ts';
 import { ROOT, startProcess } from '../../support/process.ts';
 
 /** Runs npm in a directory to its end, which has to be a good one. Returns what it wrote to stdout. */
@@ -12,10 +13,11 @@ export async function npm(args: readonly string[], directory: string): Promise<s
 }
 
 /**
- * Gives an installed better-sqlite3 the binary that its install script made for the project: making another one takes
- * a minute, and would be the same.
+ * Gives better-sqlite3 12, where Node.js needs that, the binary that its install script made for the project: making another
+ * one takes a minute, and would be the same. Newer versions have theirs in the package.
  */
 export async function takeBinary(directory: string): Promise<void> {
-  const path = 'node_modules/better-sqlite3/build/Release/better_sqlite3.node';
+  if (NAME === 'better-sqlite3') return;
+  const path = `node_modules/${NAME}/build/Release/better_sqlite3.node`;
   await cp(join(ROOT, path), join(directory, path));
 }
