@@ -6,8 +6,15 @@ type Entry = readonly [meaning: string, todo: string];
 /** Problem details (RFC 9457) of every address but `/graphql`, `/uploads` and `/webhooks/`, which have tables of their own. */
 export const STATUS_ADVICE: Readonly<Record<number, Entry>> = {
   400: ['The address or the request cannot be read.', 'Send HTTP/1.1, with valid percent-encoding.'],
+  401: [
+    'At `/metrics`: neither asked from the same machine, nor with its token.',
+    'Send `Authorization: Bearer <METRICS_TOKEN>`.',
+  ],
   403: ['A web page of another origin opens a socket.', 'Name its origin in `ALLOWED_ORIGINS`.'],
-  404: ['There is nothing at this address.', 'The API is at `/graphql`.'],
+  404: [
+    'There is nothing at this address; or `/metrics` is shown to this machine alone.',
+    'The API is at `/graphql`. For metrics elsewhere set `METRICS_TOKEN`.',
+  ],
   405: ['The address takes another method.', 'See the header `Allow`.'],
   408: ['The request did not arrive whole in time.', 'Send it faster, or raise `REQUEST_TIMEOUT_MS`.'],
   413: ['The body is too large.', 'Send less, or raise `MAX_BODY_BYTES`; pictures go to `/uploads`.'],
@@ -23,8 +30,8 @@ export const STATUS_ADVICE: Readonly<Record<number, Entry>> = {
   431: ['The address and the headers are too long.', 'Put a long operation into the body of a POST.'],
   500: ['A bug.', 'The log of the gateway says more; report it.'],
   503: [
-    'At `/ready`: the store cannot be reached, or the process is stopping.',
-    'Send requests to another replica, or try again in some seconds.',
+    'At `/ready`: the store cannot be reached, or the process is stopping. Elsewhere also: there is too much to do.',
+    'Send requests to another replica, or try again after `Retry-After`.',
   ],
 };
 

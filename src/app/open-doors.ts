@@ -95,6 +95,7 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
     sockets: websockets.size,
     streams: streams.size,
     subscriptions: () => ports.feed.size(),
+    overloadLevel: overload.level,
   });
   return { http, websockets };
 }

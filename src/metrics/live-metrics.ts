@@ -9,6 +9,8 @@ export interface LiveSources {
   readonly streams: () => number;
   /** Over sockets and event streams. */
   readonly subscriptions: () => number;
+  /** 0, 1 or 2. */
+  readonly overloadLevel: () => number;
 }
 
 export function createLiveMetrics(registry: Registry, sources: LiveSources): void {
@@ -46,5 +48,11 @@ export function createLiveMetrics(registry: Registry, sources: LiveSources): voi
     'kineograph_slow_reader_closes_total',
     'Sockets that were closed because their client took nothing for SLOW_READER_MS.',
     () => counts.slowCloses,
+  );
+  readGauge(
+    registry,
+    'kineograph_overload_level',
+    '0: everything is begun; 1: queries, event streams, uploads and sockets are put off; 2: mutations as well.',
+    sources.overloadLevel,
   );
 }

@@ -10,6 +10,8 @@ export interface Overload {
    * their callers, are put off last; without `isMutation` it is none.
    */
   refusal(isMutation?: () => boolean): Refusal | null;
+  /** 0 when nothing is put off, 1 when everything but mutations is, 2 when they are as well. */
+  level(): OverloadLevel;
   stop(): void;
 }
 
@@ -51,6 +53,7 @@ export function startOverload({ limitMs, log, writeLag }: OverloadOptions): Over
       refused += 1;
       return overloaded(refused);
     },
+    level: () => level,
     stop() {
       clearInterval(timer);
       meter.stop();
@@ -58,7 +61,11 @@ export function startOverload({ limitMs, log, writeLag }: OverloadOptions): Over
   };
 }
 
-const NOTHING_IS_PUT_OFF: Overload = { refusal: () => null, stop: () => undefined };
+const NOTHING_IS_PUT_OFF: Overload = {
+  refusal: () => null,
+  level: () => 0,
+  stop: () => undefined,
+};
 
 const SAID: Readonly<Record<OverloadLevel, string>> = {
   0: 'no longer overloaded: everything is begun again',

@@ -8,19 +8,19 @@ const NODE_API = 10;
  * without which it crashes as it loads. Version 12 has to fit one version of Node.js; compiled for 24.19 or a newer 24, it
  * ends the process when a statement is collected as garbage (WiseLibs/better-sqlite3#1515, nodejs/node#65446).
  */
-export const NAME = Number(process.versions['napi']) >= NODE_API ? 'better-sqlite3' : 'better-sqlite3-12';
+export const SQLITE_PACKAGE =
+  Number(process.versions['napi']) >= NODE_API ? 'better-sqlite3' : 'better-sqlite3-12';
 
-/** Loading rejects with an error that says what to install when the package is not there. */
-const BetterSqlite3 = await load();
-export default BetterSqlite3;
+/** Loading this file rejects with an error that says what to install when the package is not there. */
+export const BetterSqlite3 = await load();
 
 async function load(): Promise<typeof Sqlite> {
   try {
-    const { default: found } = (await import(NAME)) as { readonly default: typeof Sqlite };
+    const { default: found } = (await import(SQLITE_PACKAGE)) as { readonly default: typeof Sqlite };
     return found;
   } catch (error) {
     throw new Error(
-      `${NAME} is not installed, without which no data directory can be opened. Install without --omit=optional; for Node.js 20 python3, make and g++ have to be there. Or keep the tasks in PostgreSQL (DATABASE_URL).`,
+      `${SQLITE_PACKAGE} is not installed, without which no data directory can be opened. Install without --omit=optional; for Node.js 20 python3, make and g++ have to be there. Or keep the tasks in PostgreSQL (DATABASE_URL).`,
       { cause: error },
     );
   }

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import BetterSqlite3 from './better-sqlite3.ts';
+import { BetterSqlite3 } from './better-sqlite3.ts';
 
 const LOCK_FILE = 'kineograph.lock';
 

@@ -1,7 +1,7 @@
 import { Kysely, SqliteDialect } from 'kysely';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import BetterSqlite3 from './better-sqlite3.ts';
+import { BetterSqlite3 } from './better-sqlite3.ts';
 import type { Database } from './database.ts';
 import { STORE_FILE } from './sqlite.ts';
 import { readStoreFacts, type StoreFacts } from './store-facts.ts';

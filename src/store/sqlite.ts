@@ -8,7 +8,7 @@ import {
   type SqliteStatement,
 } from 'kysely';
 import { join } from 'node:path';
-import BetterSqlite3 from './better-sqlite3.ts';
+import { BetterSqlite3 } from './better-sqlite3.ts';
 import type { AnswersAtOnce } from './at-once.ts';
 import type { Connections } from './connections.ts';
 import { lockDataDir } from './data-dir-lock.ts';

@@ -6,7 +6,7 @@ import type { Connections, Lock } from './connections.ts';
 import type { Database } from './database.ts';
 import type { KeptRecords } from './kept-records.ts';
 import { outlast } from './outlast.ts';
-import { prepared } from './prepared.ts';
+import { takeRevisions, type Revisions } from './revisions.ts';
 
 /** How many writes share one commit at most. */
 const MAX_BATCH = 500;
@@ -175,31 +175,4 @@ function contextOf(trx: Transaction<Database>, revisions: Revisions, notes: Note
       notes.isUnseen = true;
     },
   };
-}
-
-const counted = prepared((db, { count }: { readonly count: number }) =>
-  db
-    .updateTable('counters')
-    .set((eb) => ({ value: eb('value', '+', count) }))
-    .where('name', '=', 'revision')
-    .returning('value'),
-);
-
-interface Revisions {
-  readonly before: number;
-  readonly last: number;
-  readonly next: () => number;
-}
-
-/** The counter's row is locked before anything else is written, so that commits happen in order of revision. */
-async function takeRevisions(trx: Transaction<Database>, count: number): Promise<Revisions> {
-  if (count === 0) return { before: 0, last: 0, next: never };
-  const { rows } = await counted(trx, { count });
-  const last = Number(rows[0]?.value);
-  let given = last - count;
-  return { before: given, last, next: () => (given += 1) };
-}
-
-function never(): never {
-  throw new Error('a write took a revision without having said so');
 }

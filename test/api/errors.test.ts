@@ -1,7 +1,7 @@
 import type { Database as SqliteFile } from 'better-sqlite3';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import BetterSqlite3 from '../../src/store/better-sqlite3.ts';
+import { BetterSqlite3 } from '../../src/store/better-sqlite3.ts';
 import type { AppOptions } from '../../src/app.ts';
 import { CREATE, TASK, TASKS, TASKS_UPDATED, input } from '../support/documents.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';

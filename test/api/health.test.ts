@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import BetterSqlite3 from '../../src/store/better-sqlite3.ts';
+import { BetterSqlite3 } from '../../src/store/better-sqlite3.ts';
 import type { AppOptions } from '../../src/app.ts';
 import { StoreUnavailableError } from '../../src/tasks/store.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';

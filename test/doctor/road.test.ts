@@ -3,7 +3,7 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import BetterSqlite3 from '../../src/store/better-sqlite3.ts';
+import { BetterSqlite3 } from '../../src/store/better-sqlite3.ts';
 import { startBalancer } from '../support/balancer.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
 import { HMAC_KEY, startGateway, temporaryDir } from '../support/gateway.ts';

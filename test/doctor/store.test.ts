@@ -1,7 +1,7 @@
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import BetterSqlite3 from '../../src/store/better-sqlite3.ts';
+import { BetterSqlite3 } from '../../src/store/better-sqlite3.ts';
 import { migrateStore } from '../../src/store/migrate-store.ts';
 import { startGateway, temporaryDir } from '../support/gateway.ts';
 import { emptyDatabase, queryDatabase } from '../support/postgres-database.ts';

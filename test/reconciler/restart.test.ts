@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import BetterSqlite3 from '../../src/store/better-sqlite3.ts';
+import { BetterSqlite3 } from '../../src/store/better-sqlite3.ts';
 import type { TaskPorts } from '../../src/tasks/ports.ts';
 import { deferred } from '../support/deferred.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';

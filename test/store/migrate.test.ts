@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
-import BetterSqlite3 from '../../src/store/better-sqlite3.ts';
+import { BetterSqlite3 } from '../../src/store/better-sqlite3.ts';
 import { runCopy } from '../../src/cli/copy.ts';
 import { runMigrate } from '../../src/cli/migrate.ts';
 import { migrateStore, pendingIn } from '../../src/store/migrate-store.ts';

@@ -1,6 +1,6 @@
-import BetterSqlite3 from 'better-sqlite3';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { BetterSqlite3 } from '../../src/store/better-sqlite3.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { AnnouncedRecord, TaskRecord } from '../../src/tasks/task.ts';
 import { temporaryDir } from '../support/gateway.ts';

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import BetterSqlite3 from '../../src/store/better-sqlite3.ts';
+import { BetterSqlite3 } from '../../src/store/better-sqlite3.ts';
 import { openConnections } from '../../src/store/open-connections.ts';
 import { StoreUnavailableError } from '../../src/tasks/store.ts';
 import { temporaryDir } from '../support/gateway.ts';

@@ -8,17 +8,25 @@ import { ROOT } from '../support/process.ts';
 const FILES = ['docs', 'scripts', 'src', 'test'].flatMap((folder) =>
   readdirSync(`${ROOT}${folder}`, { recursive: true }).map((path) => `${folder}/${String(path)}`),
 );
-const { scripts } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8')) as { scripts: object };
 
 test.each(PAGES)('every file of ours that %s names is there, or several that begin so', (page) => {
-  const named = readFileSync(`${ROOT}${page}`, 'utf8').match(/\b(scripts|test|src|docs)\/[\w./-]*\w/g) ?? [];
+  const named =
+    readFileSync(`${ROOT}${page}`, 'utf8').match(/(?<![\w/])(scripts|test|src|docs)\/[\w./-]*\w/g) ?? [];
   expect(named.filter((path) => !FILES.some((file) => file.startsWith(path)))).toEqual([]);
 });
 
 test.each(PAGES)('every script that %s names exists', (page) => {
   const named = [...readFileSync(`${ROOT}${page}`, 'utf8').matchAll(/npm run ([\w:]+)/g)];
+  const scripts = scriptsFor(page);
   expect(named.filter(([, name = '']) => !(name in scripts))).toEqual([]);
 });
+
+/** Those of the package that the page is about. */
+function scriptsFor(page: string): object {
+  const folder = page.startsWith('examples/') ? 'examples/' : '';
+  const { scripts } = JSON.parse(readFileSync(`${ROOT}${folder}package.json`, 'utf8')) as { scripts: object };
+  return scripts;
+}
 
 test.each(PAGES)(
   'every link and picture of %s within the project leads to a file, or a heading of it',

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import BetterSqlite3 from '../../src/store/better-sqlite3.ts';
+import { BetterSqlite3 } from '../../src/store/better-sqlite3.ts';
 import { temporaryDir } from '../support/gateway.ts';
 import { emptyDatabase, queryDatabase } from '../support/postgres-database.ts';
 import { runBuilt } from '../support/process.ts';

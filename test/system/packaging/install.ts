@@ -1,6 +1,6 @@
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NAME } from '../../../src/store/better-sqlite3.ts';
+import { SQLITE_PACKAGE } from '../../../src/store/better-sqlite3.ts';
 import { ROOT, startProcess } from '../../support/process.ts';
 
 /** Runs npm in a directory to its end, which has to be a good one. Returns what it wrote to stdout. */
@@ -17,7 +17,7 @@ export async function npm(args: readonly string[], directory: string): Promise<s
  * one takes a minute, and would be the same. Newer versions have theirs in the package.
  */
 export async function takeBinary(directory: string): Promise<void> {
-  if (NAME === 'better-sqlite3') return;
-  const path = `node_modules/${NAME}/build/Release/better_sqlite3.node`;
+  if (SQLITE_PACKAGE === 'better-sqlite3') return;
+  const path = `node_modules/${SQLITE_PACKAGE}/build/Release/better_sqlite3.node`;
   await cp(join(ROOT, path), join(directory, path));
 }
