@@ -22,18 +22,15 @@ export interface Operation {
 export interface BegunOperation extends ExecutionArgs {
   /** The engine's own; null for subscriptions. */
   readonly execute: Operation['execute'] | null;
-  /** To be called when it has been begun, or when that came to nothing. */
-  readonly onBegun: () => void;
 }
 
-/** Takes an operation up to its execution; calls `onBegun` itself when it does not come to that. */
+/** Takes an operation up to its execution, or says why it does not come to that. */
 export async function beginOperation(
   operation: Operation,
   { operationName, query, variables }: SubscribePayload,
-  { onBegun, putOff }: { readonly onBegun: () => void; readonly putOff: PutOff },
+  putOff: PutOff,
 ): Promise<BegunOperation | readonly GraphQLError[]> {
   const { execute, schema } = operation;
-  let isReady = false;
   try {
     const document = operation.parse(query);
     const node = getOperationAST(document, operationName);
@@ -43,22 +40,18 @@ export async function beginOperation(
     if (errors.length > 0) return errors;
     if (!node) return [unknownOperation()];
     const contextValue = await operation.contextFactory();
-    isReady = true;
     return {
       schema,
       document,
       contextValue,
       // A subscription does not need it, and would keep the engine's part of it as long as it lasts.
       execute: node.operation === OperationTypeNode.SUBSCRIPTION ? null : execute,
-      onBegun,
       operationName: operationName ?? null,
       variableValues: variables ?? {},
     };
   } catch (error) {
     if (error instanceof GraphQLError) return [error];
     throw error;
-  } finally {
-    if (!isReady) onBegun();
   }
 }
 

@@ -50,36 +50,27 @@ export function createProtocol({ admit, begin, hub, putOff, welcome }: ProtocolO
       const { caller, reqId } = context.extra;
       if (!caller) throw new Error('an operation came before its caller was known');
       const reused = reusedIds.begin(context, id);
-      if ('refused' in reused) return reused.refused;
+      if (reused) return reused;
       const refusal = await admit(context, caller);
-      if (refusal) {
-        reused.onBegun();
-        return [refusal];
-      }
-      const begun = await beginOperation(begin(caller, reqId), payload, { onBegun: reused.onBegun, putOff });
-      return 'document' in begun ? { ...begun, id, outlet: context.extra.outlet } : begun;
+      const begun = refusal ? [refusal] : await beginOperation(begin(caller, reqId), payload, putOff);
+      if ('document' in begun) return { ...begun, id, outlet: context.extra.outlet };
+      reusedIds.end(context, id);
+      return begun;
     },
+    onComplete: reusedIds.end,
     onNext: (_context, _id, _payload, _args, result) => resultOverSocket(result as ExecutionResult),
     onError: (_context, _id, _payload, errors) => errors.map(toldOverSocket),
     execute: async (args) => {
-      const { execute, onBegun } = handedBack(args);
+      const { execute } = handedBack(args);
       const answer = Promise.resolve(execute?.(args) as OperationResult);
       answering.add(answer);
       try {
         return await answer;
       } finally {
         answering.delete(answer);
-        onBegun();
       }
     },
-    subscribe: async (args) => {
-      const operation = handedBack(args);
-      try {
-        return await hub.subscribe(operation);
-      } finally {
-        operation.onBegun();
-      }
-    },
+    subscribe: (args) => hub.subscribe(handedBack(args)),
   });
 
   return {

@@ -2,27 +2,30 @@ import { GraphQLError } from 'graphql';
 import { MessageType, stringifyMessage } from 'graphql-ws';
 import type { SocketContext } from './protocol.ts';
 
-/** Watches the ids of operations that are being begun. */
+/** Watches the ids of operations. */
 export interface ReusedIds {
-  /** To be called at each `subscribe` message; `onBegun` when its operation runs, or comes to nothing. */
-  begin(
-    context: SocketContext,
-    id: string,
-  ): { readonly onBegun: () => void } | { readonly refused: readonly GraphQLError[] };
+  /** To be called at each `subscribe` message. Errors when an operation of this id has not quite ended. */
+  begin(context: SocketContext, id: string): readonly GraphQLError[] | null;
+  /** To be called when its operation has ended, or has come to nothing. */
+  end(context: SocketContext, id: string): void;
 }
 
 /**
- * graphql-ws forgets an operation at its `complete`. One that was still being begun then would take the next operation
- * of its id for itself, give that one its events, and outlive the socket: so the next one is refused and forgotten.
+ * graphql-ws forgets an operation at its client's `complete`, while it still ends. It would then take the next operation of
+ * its id for itself: complete that one, give it its events, and leave it behind when the socket is gone. So the next one is
+ * refused and forgotten.
  */
 export function createReusedIds(): ReusedIds {
-  const beginning = new WeakMap<SocketContext, Set<string>>();
+  const inUse = new WeakMap<SocketContext, Set<string>>();
   return {
     begin(context, id) {
-      const ids = beginning.get(context) ?? new Set();
-      if (ids.has(id)) return { refused: refuse(context, id) };
-      beginning.set(context, ids.add(id));
-      return { onBegun: () => ids.delete(id) };
+      const ids = inUse.get(context) ?? new Set();
+      if (ids.has(id)) return refuse(context, id);
+      inUse.set(context, ids.add(id));
+      return null;
+    },
+    end(context, id) {
+      inUse.get(context)?.delete(id);
     },
   };
 }

@@ -13,6 +13,7 @@ export type Welcome = (
 
 /** Forbidden, as graphql-ws closes refused sockets; its clients come back, with a new token if they have one. */
 const FORBIDDEN = 4403;
+
 export function createWelcome(options: {
   readonly authenticate: Authenticate;
   /** Open sockets and streams of each owner. */

@@ -140,6 +140,23 @@ describe('a client over WebSocket', () => {
     await allGone(kit, 1);
   });
 
+  test('that completes an operation and uses its id again in one go is refused it, and nothing is left behind', async () => {
+    const kit = await startHeldGateway();
+    const { id } = await addTask(kit.store);
+    const client = await openGraphqlWs(kit.gateway.graphqlUrl);
+    const subscribe = () => client.subscribe({ query: TASK_UPDATED, variables: { id } }, 'the same');
+    const first = subscribe();
+    await first.next();
+    first.stop();
+    expect((await subscribe().errors())[0]?.message).toContain('the same');
+
+    const third = subscribe();
+    await third.next();
+    expect(client.messages.filter(({ type }) => type === 'complete')).toEqual([]);
+    client.terminate();
+    await allGone(kit, 2);
+  });
+
   test('that sends `subscribe`, `complete` and `subscribe` in one go leaves no listener behind', async () => {
     const kit = await startHeldGateway();
     const { id } = await addTask(kit.store);
