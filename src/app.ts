@@ -38,7 +38,10 @@ export interface App {
    * come back elsewhere, begins nothing new, and waits up to SHUTDOWN_MS for create calls under way, since cutting one
    * leaves its outcome unknown.
    */
-  close(): Promise<void>;
+  close(options?: {
+    /** Whether DRAIN_DELAY_MS is waited for first; it is unless told otherwise. */
+    readonly drains?: boolean;
+  }): Promise<void>;
 }
 
 /** Starts the gateway that `config` describes. Rejects, with everything closed again, when a part cannot be opened. */
@@ -82,9 +85,9 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     tasks.start();
 
     let closing: Promise<void> | null = null;
-    const close = async (): Promise<void> => {
+    const close = async (drains: boolean): Promise<void> => {
       isDraining = true;
-      if (config.drainDelayMs > 0)
+      if (drains && config.drainDelayMs > 0)
         await new Promise<void>((resolve) => clock.after(config.drainDelayMs, resolve));
       const stopped = tasks.stop(config.shutdownMs);
       await Promise.all([doors.websockets.close(), doors.http.close(), closeUploads()]);
@@ -97,7 +100,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       publicUrl: publicUrl(),
       upstream: { kind: upstream.kind, url: upstream.url },
       stats: () => ({ sockets: doors.websockets.size(), listeners: ports.feed.size() }),
-      close: () => (closing ??= close()),
+      close: ({ drains = true } = {}) => (closing ??= close(drains)),
     };
   } catch (error) {
     await cleanup.run();

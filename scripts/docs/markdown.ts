@@ -5,5 +5,6 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 }
 
 function escaped(cell: string): string {
-  return cell.replaceAll('|', '\\|').replaceAll(/</g, '&lt;');
+  // Between backticks Markdown would show &lt; as it stands.
+  return cell.replaceAll('|', '\\|').replaceAll(/`[^`]*`|</g, (found) => (found === '<' ? '&lt;' : found));
 }

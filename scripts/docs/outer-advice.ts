@@ -50,7 +50,7 @@ export const CLOSE_ADVICE: Readonly<Record<1001 | 1009 | 1013 | `${Exclude<Close
     1001: ['The process stops.', 'Connect again at once, and subscribe with `after`: nothing is lost.'],
     1009: ['A message is larger than `MAX_BODY_BYTES`.', 'Send less.'],
     1013: [
-      'The socket was read too slowly, its owner has too many, or who calls cannot be checked now: the reason says which.',
+      'The socket was read too slowly, its owner has too many, the gateway has too much to do, or who calls cannot be checked now: the reason says which.',
       'Connect again after a pause, and subscribe with `after`: nothing is lost.',
     ],
     4400: PROTOCOL,

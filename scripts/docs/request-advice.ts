@@ -73,7 +73,7 @@ export const REQUEST_ADVICE: Readonly<Record<RequestError['code'] | Refusal['cod
   },
   SERVICE_UNAVAILABLE: {
     http: '200 or 503',
-    meaning: 'The store, or the issuer of tokens, cannot be reached now.',
+    meaning: 'The store, or the issuer of tokens, cannot be reached now; or the gateway has too much to do.',
     todo: 'Send the same again in some seconds, creates with the same `idempotencyKey`.',
   },
   INTERNAL_SERVER_ERROR: {
@@ -104,7 +104,8 @@ export const UPLOAD_ADVICE: Readonly<
   },
   SERVICE_UNAVAILABLE: {
     http: '503',
-    meaning: 'Too many pictures are uploading, or provider, store or issuer of tokens cannot be reached now.',
+    meaning:
+      'Too many pictures are uploading, the gateway has too much to do, or provider, store or issuer of tokens cannot be reached now.',
     todo: 'Send it again after as many seconds as `Retry-After` says.',
   },
 };

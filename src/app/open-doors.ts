@@ -69,7 +69,7 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
   const shared = { log, tasks, mayCall, isOpen, perOwner, perAddress, counts };
   const { graphql, hub } = openGraphql(config, shared);
 
-  const server = createHttpServer({ log, maxBodyBytes, requestTimeoutMs, forwarded, isOurHost });
+  const server = createHttpServer({ log, lines, maxBodyBytes, requestTimeoutMs, forwarded, isOurHost });
   const { app: http, direct, nextId } = server;
   const overload = openOverload(http, config, options);
   health(http, { pingStore: () => ports.store.ping(), isDraining });

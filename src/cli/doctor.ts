@@ -42,6 +42,9 @@ export async function runDoctor(
   return all.some(({ status }) => status === 'failure') ? EXIT.failed : EXIT.ok;
 }
 
+/** It waits for the store, and makes up to two requests before others, in ms. */
+const ROAD_MS = 35_000;
+
 const MEND = 'Each variable is explained in docs/configuration.md; until then nothing else is checked.';
 
 function configIn(env: Readonly<Record<string, string | undefined>>): Config | ConfigError {
@@ -63,6 +66,6 @@ function begin(config: Config): readonly Promise<readonly Finding[]>[] {
     inTime('provider', async () => [checkProvider(config, await answer)]),
     inTime('clock', async () => [checkClock(await answer)]),
     inTime('access', () => checkAccess(config)),
-    store.then((report) => checkRoad(config, report)),
+    inTime('public address', async () => checkRoad(config, await store), ROAD_MS),
   ];
 }

@@ -32,7 +32,8 @@ export async function serve(env: Environment, stdout: WriteStream): Promise<void
   closeWithGrace({ delay, logger: log, skip: [...CRASH_SIGNALS] }, async ({ err, signal }) => {
     if (err) log.fatal({ err }, 'an error that nobody handled; the process stops');
     else log.info({ signal }, 'stopping');
-    await app.close();
+    // Who goes on with an error that nobody handled takes what it may lose.
+    await app.close({ drains: !err });
   });
   if (isTerminal) stdout.write(banner(factsOf(config, app, env)));
   else

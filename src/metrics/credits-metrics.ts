@@ -20,7 +20,7 @@ export function watchCredits(registry: Registry, provider: Provider): Provider {
 
   new Gauge({
     name: 'kineograph_credits_remaining',
-    help: 'Credits of the account at the provider, a minute old at most; absent while it does not say.',
+    help: 'Credits of the account, as the provider said when it was asked last, at a scrape before; absent while it does not say.',
     registers: [registry],
     collect() {
       // By its contract it does not reject; if it does, there is no answer.

@@ -41,7 +41,7 @@ export function createProviderMetrics(registry: Registry): ProviderMetrics {
   });
   const held = new Gauge({
     name: 'kineograph_provider_calls_held_back',
-    help: '1 while calls of this kind are held back because the provider cannot be reached.',
+    help: '1 from when calls of this kind were held back because the provider could not be reached, until one succeeds.',
     labelNames: ['calls'],
     registers,
   });
@@ -55,6 +55,7 @@ export function createProviderMetrics(registry: Registry): ProviderMetrics {
       async createTask(input, callbackUrl) {
         const stop = createTime.startTimer();
         const outcome = await provider.createTask(input, callbackUrl);
+        if ('isHeldBack' in outcome) return outcome;
         stop();
         creates.labels(outcome.kind, 'failure' in outcome ? outcome.failure.code : 'none').inc();
         return outcome;
@@ -62,6 +63,7 @@ export function createProviderMetrics(registry: Registry): ProviderMetrics {
       async queryTask(providerTaskId) {
         const stop = queryTime.startTimer();
         const answer = await provider.queryTask(providerTaskId);
+        if ('isHeldBack' in answer) return answer;
         stop();
         queries.labels(answer.kind).inc();
         return answer;

@@ -1,4 +1,4 @@
-import { ConsecutiveBreaker, circuitBreaker, handleAll } from 'cockatiel';
+import { ConsecutiveBreaker, circuitBreaker, handleAll, isBrokenCircuitError } from 'cockatiel';
 import type { Log } from '../tasks/log.ts';
 
 /** The calls that are held back together. */
@@ -18,6 +18,11 @@ const FAILURES = 5;
  * `retryMs` that finds out whether the other side is back.
  */
 export type Breaker = <T>(call: () => Promise<T>) => Promise<T>;
+
+/** Whether a call was not made because those before it had failed, by what its breaker rejected with. */
+export function isHeldBack(error: unknown): boolean {
+  return error instanceof Error && isBrokenCircuitError(error);
+}
 
 /** `onChange` is told whether calls are held back from now on. */
 export function createBreaker(name: HeldCalls, { log, onChange, retryMs }: BreakerOptions): Breaker {

@@ -2,7 +2,7 @@ import type { TaskFailure } from '../tasks/failure.ts';
 import type { Log } from '../tasks/log.ts';
 import type { CreateOutcome, Provider, QueryAnswer } from '../tasks/provider.ts';
 import { MODEL, type TaskInput } from '../tasks/task.ts';
-import { createBreaker, type HeldCalls } from './breaker.ts';
+import { createBreaker, isHeldBack, type HeldCalls } from './breaker.ts';
 import { readCreateOutcome } from './create-outcome.ts';
 import { parseEnvelope, parseJson } from './envelope.ts';
 import { amountOf } from './fields.ts';
@@ -42,21 +42,21 @@ export function createKie(options: KieOptions): Provider {
         return await creates(() => create(createBody(input, callbackUrl)));
       } catch (error) {
         log.debug({ err: error }, 'a create call did not reach the provider');
-        return UNREACHABLE;
+        return isHeldBack(error) ? { ...UNREACHABLE, isHeldBack: true } : UNREACHABLE;
       }
     },
 
     async queryTask(providerTaskId) {
       const path = `/api/v1/jobs/recordInfo?taskId=${encodeURIComponent(providerTaskId)}`;
-      const body = await get(path);
-      if (body === null) return { kind: 'nothing', reason: 'no answer' };
+      const { body, ...noAnswer } = await get(path);
+      if (body === null) return { kind: 'nothing', reason: 'no answer', ...noAnswer };
       const answer = readQuery(body, providerTaskId);
       if (answer.kind !== 'update' || answer.update.state !== 'FAIL') return answer;
       return { ...answer, update: { ...answer.update, failure: withoutKey(answer.update.failure) } };
     },
 
     async credits() {
-      const envelope = parseEnvelope(parseJson((await get('/api/v1/chat/credit')) ?? ''));
+      const envelope = parseEnvelope(parseJson((await get('/api/v1/chat/credit')).body ?? ''));
       return envelope?.code === 200 ? amountOf(envelope.data) : null;
     },
 
@@ -79,21 +79,21 @@ export function createKie(options: KieOptions): Provider {
     return { ...failure, message: failure.message.replaceAll(options.apiKey, '[redacted]') };
   }
 
-  async function get(path: string): Promise<string | null> {
+  async function get(path: string): Promise<{ readonly body: string | null; readonly isHeldBack?: true }> {
     try {
-      return await reads(() => http.get(path));
+      return { body: await reads(() => http.get(path)) };
     } catch (error) {
       log.debug({ err: error }, 'the provider did not answer a query');
-      return null;
+      return { body: null, ...(isHeldBack(error) && { isHeldBack: true }) };
     }
   }
 }
 
-const UNREACHABLE: CreateOutcome = {
+const UNREACHABLE = {
   kind: 'not-now',
   failure: { code: 'UNREACHABLE', providerCode: null, message: 'The provider could not be reached.' },
   retryAfterMs: null,
-};
+} as const satisfies CreateOutcome;
 
 /** kie.ai's createTask page: the model's inputs in snake case inside `input`, `callBackUrl` beside it. */
 function createBody(input: TaskInput, callbackUrl: string | null): string {

@@ -50,12 +50,10 @@ export async function graphqlRoute<Context extends object>(
   ): Promise<void> {
     if (refuseOverload(request, response, body)) return;
     const admission = await admit(request.headers.authorization);
-    const connection = {
-      ...connectionOf(request, response, forwarded),
-      endStream: () => {
-        streams.end(response);
-      },
+    const endStream = (): void => {
+      streams.end(response);
     };
+    const connection = { ...connectionOf(request, response, forwarded), endStream };
     streams.watch(response);
     const arrival = { admission, connection, reqId };
     const caller = 'caller' in admission ? admission.caller : null;

@@ -27,6 +27,8 @@ const HINTS: Readonly<Record<string, string>> = {
 
 export interface HttpServerOptions {
   readonly log: FastifyBaseLogger;
+  /** The same for lines that come by the thousand. */
+  readonly lines: FastifyBaseLogger;
   readonly maxBodyBytes: number;
   /** How long a request may take to arrive whole, in ms: a slow body must not hold a connection for ever. */
   readonly requestTimeoutMs: number;
@@ -44,15 +46,13 @@ export interface HttpServer {
 
 /** An HTTP server without routes: what is refused is refused with problem details, and each request logs one line. */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { forwarded, isOurHost, log, maxBodyBytes, requestTimeoutMs } = options;
+  const { forwarded, isOurHost, lines, log, maxBodyBytes, requestTimeoutMs } = options;
   const refuseError = createRefuse({
     ...HINTS,
     FST_ERR_CTP_BODY_TOO_LARGE: `Send at most ${inUnits(maxBodyBytes)}.`,
   });
-  // Looking for secrets by name costs more than the rest of a line, and each request writes one.
-  const requests = log.child({}, { redact: [] });
   const nextId = createRequestIds();
-  const direct = createDirectRoutes({ log, requests, nextId });
+  const direct = createDirectRoutes({ log, requests: lines, nextId });
   const app = Fastify({
     loggerInstance: log,
     genReqId: nextId,
@@ -94,7 +94,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const route = request.routeOptions.url ?? 'none';
     const { method } = request;
     const ms = Math.round(reply.elapsedTime);
-    requests.info({ reqId: request.id, method, route, status: reply.statusCode, ms }, 'request');
+    lines.info({ reqId: request.id, method, route, status: reply.statusCode, ms }, 'request');
     done();
   });
 

@@ -6,19 +6,20 @@ import { PROBLEM_MEDIA_TYPE, problem } from '../problem.ts';
 export interface MetricsOptions {
   /** All metrics as text, and its media type. */
   readonly scrape: () => Promise<{ readonly type: string; readonly text: string }>;
-  /** Opens them to others than this machine; null for nobody. */
+  /** Opens them from wherever, and is asked for everywhere; null: they are shown to this machine alone. */
   readonly token: string | null;
 }
 
 /**
- * `/metrics`: for whoever asks from this machine itself and by a loopback name, and for others with the token. What a proxy
- * or a tunnel brings comes from elsewhere, though its connection begins here.
+ * `/metrics`: for whoever has the token. Without one, for whoever asks from this machine itself and by a loopback name; what a
+ * proxy says that it has passed on comes from elsewhere, though its connection begins here.
  */
 export function metricsRoute(app: FastifyInstance, { scrape, token }: MetricsOptions): void {
   const whose = createApiKeys(token === null ? [] : [{ owner: 'metrics', key: token }]);
   app.get('/metrics', async (request, reply) => {
     const [, given = ''] = /^Bearer +([\x21-\x7e]+) *$/i.exec(request.headers.authorization ?? '') ?? [];
-    if (!isFromHere(request) && !whose(given)) return refuse(reply, token !== null);
+    const isAllowed = token === null ? isFromHere(request) : whose(given) !== null;
+    if (!isAllowed) return refuse(reply, token !== null);
     const { text, type } = await scrape();
     return reply.headers({ 'content-type': type, 'cache-control': 'no-store' }).send(text);
   });

@@ -17,8 +17,8 @@ const LOOKS_TO_FALL = 4;
 
 /** A write that waits so many times the limit is as bad as an event loop at the limit: others write as well. */
 const WRITES_WAIT = 5;
-/** So little of the memory left is as bad. */
-const MEMORY_LEFT = 0.1;
+/** So much of the memory in use is as bad, and so much is twice as bad; what lives long may fill most of it at all times. */
+const MEMORY = { atLimit: 0.9, atTwice: 0.95 };
 
 /**
  * Says after each look how much is too much. It rises one level when three looks in a row were beyond that level's limit
@@ -51,6 +51,6 @@ function strainOf({ heapUsed, loopDelayMs, writeLagMs }: Load, limitMs: number):
   return Math.max(
     loopDelayMs / limitMs,
     writeLagMs / (limitMs * WRITES_WAIT),
-    MEMORY_LEFT / Math.max(1 - heapUsed, Number.EPSILON),
+    1 + (heapUsed - MEMORY.atLimit) / (MEMORY.atTwice - MEMORY.atLimit),
   );
 }

@@ -12,7 +12,13 @@ import type { TaskInput } from './task.ts';
 export type CreateOutcome =
   | { readonly kind: 'accepted'; readonly providerTaskId: string }
   | { readonly kind: 'refused'; readonly failure: TaskFailure }
-  | { readonly kind: 'not-now'; readonly failure: TaskFailure; readonly retryAfterMs: number | null }
+  | {
+      readonly kind: 'not-now';
+      readonly failure: TaskFailure;
+      readonly retryAfterMs: number | null;
+      /** No call was made: the last ones did not reach the provider. */
+      readonly isHeldBack?: true;
+    }
   | { readonly kind: 'unknown'; readonly reason: string };
 
 /**
@@ -24,7 +30,12 @@ export type CreateOutcome =
 export type QueryAnswer =
   | { readonly kind: 'update'; readonly update: TaskUpdate; readonly callbackUrl: string | null }
   | { readonly kind: 'running'; readonly reason: string; readonly callbackUrl: string | null }
-  | { readonly kind: 'nothing'; readonly reason: string };
+  | {
+      readonly kind: 'nothing';
+      readonly reason: string;
+      /** No call was made: the last ones were not answered. */
+      readonly isHeldBack?: true;
+    };
 
 /** The service that makes the videos. No method throws for anything that the network or the service does. */
 export interface Provider {

@@ -46,7 +46,8 @@ async function submitTask(
   const begun = clock.now();
   const outcome = await callOnce(ports, record);
   const attempt = record.notNowCount + 1;
-  log.info({ task: record.id, attempt, ...told(outcome), ms: clock.now() - begun }, 'create call ended');
+  const line = { task: record.id, attempt, ...told(outcome), ms: clock.now() - begun };
+  log.info(line, 'isHeldBack' in outcome ? 'create call held back' : 'create call ended');
   await persist(ports, record.id, abandoned, () => settleSubmission(ports, record, outcome));
   return outcome;
 }

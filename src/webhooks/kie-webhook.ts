@@ -6,7 +6,7 @@ import { readBody } from '../read-body.ts';
 import type { Log } from '../tasks/log.ts';
 import { StoreUnavailableError } from '../tasks/store.ts';
 import type { TaskCallbacks } from '../tasks/tasks.ts';
-import { REFUSALS, type CallbackResult, type Refusal } from './refusals.ts';
+import { REFUSALS, UNEXPECTED, type CallbackResult, type Refusal } from './refusals.ts';
 import { verifySignature } from './verify-signature.ts';
 
 export interface KieWebhookOptions {
@@ -36,7 +36,11 @@ export function createKieWebhook(options: KieWebhookOptions): KieWebhook {
   return async (request, response, reqId) => {
     const body = await readBody(request, MAX_BODY_BYTES);
     const seen: Seen = {};
-    const outcome = await climb(options, request, body, seen).catch(toUnavailable);
+    const outcome = await climb(options, request, body, seen).catch((error: unknown) => {
+      if (error instanceof StoreUnavailableError) return REFUSALS.store;
+      options.onResult?.(UNEXPECTED);
+      throw error;
+    });
     const refusal = typeof outcome === 'string' ? null : outcome;
     report(options, { reqId, ...seen }, outcome);
     // What is left of a body that was not read to its end would be taken for the next request.
@@ -131,11 +135,6 @@ function isJson(contentType: string | undefined): boolean {
 function headerOf(request: IncomingMessage, name: string): string | undefined {
   const value = request.headers[name];
   return Array.isArray(value) ? value[0] : value;
-}
-
-function toUnavailable(error: unknown): Refusal {
-  if (error instanceof StoreUnavailableError) return REFUSALS.store;
-  throw error;
 }
 
 function refuse(response: ServerResponse, { detail, hint, status }: Refusal): void {

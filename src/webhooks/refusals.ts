@@ -69,9 +69,13 @@ export interface CallbackResult {
   readonly status: number;
 }
 
+/** What nobody foresaw; the log has it. */
+export const UNEXPECTED: CallbackResult = { result: 'error', status: 500 };
+
 /** Every result that there is. */
 export const CALLBACK_RESULTS: readonly CallbackResult[] = [
   { result: 'applied', status: 200 },
   { result: 'noted', status: 200 },
+  UNEXPECTED,
   ...Object.values(REFUSALS).map(({ rung, status }) => ({ result: rung, status })),
 ];

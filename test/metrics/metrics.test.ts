@@ -15,7 +15,8 @@ type Line = Readonly<Record<string, unknown>> & { readonly msg: string };
 const METRICS_TOKEN = 'token-of-the-metrics';
 
 async function scrape(url: string): Promise<Scraped> {
-  return readScrape(await (await fetch(`${url}/metrics`)).text());
+  const headers = { authorization: `Bearer ${METRICS_TOKEN}` };
+  return readScrape(await (await fetch(`${url}/metrics`, { headers })).text());
 }
 
 /** One task from its creation to its end, with all that was told of it. */
@@ -142,9 +143,9 @@ describe('/metrics', () => {
     expect(await statusFor(app.port, ...asAda)).toEqual({ status: 404, isShown: false });
   });
 
-  test('is shown to whoever has METRICS_TOKEN, from wherever', async () => {
+  test('is shown to whoever has METRICS_TOKEN, from wherever, and to nobody else', async () => {
     const { app } = await startGateway({ env: { METRICS_TOKEN, API_KEYS: 'ada:key-of-ada-123' } });
-    for (const lines of ELSEWHERE) {
+    for (const lines of [['Host: localhost'], ...ELSEWHERE]) {
       expect(await statusFor(app.port, ...lines)).toEqual({ status: 401, isShown: false });
       const wrong = `Authorization: Bearer ${METRICS_TOKEN}s`;
       expect(await statusFor(app.port, ...lines, wrong)).toEqual({ status: 401, isShown: false });

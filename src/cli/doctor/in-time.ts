@@ -10,10 +10,11 @@ const CHECK_MS = 10_000;
 export async function inTime(
   check: string,
   run: () => Promise<readonly Finding[]>,
+  limitMs = CHECK_MS,
 ): Promise<readonly Finding[]> {
   const { failure } = findingsOf(check);
   const done = new AbortController();
-  const late = delay(CHECK_MS, [failure(`no result within ${CHECK_MS / 1000} s`, 'Try it again.')], {
+  const late = delay(limitMs, [failure(`no result within ${limitMs / 1000} s`, 'Try it again.')], {
     signal: done.signal,
   });
   late.catch(() => undefined);

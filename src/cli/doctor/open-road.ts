@@ -19,7 +19,7 @@ export interface Road {
 
 type Fault = Exclude<Echo, { readonly kind: 'ours' }>;
 
-const { failure, ok } = findingsOf('public address');
+const { failure, ok, warning } = findingsOf('public address');
 
 /** Calls back through the public address, as kie.ai does; where no gateway runs, doctor listens in its place. */
 export async function openRoad(config: Config, origin: string, store: StoreReport): Promise<Road> {
@@ -31,6 +31,14 @@ export async function openRoad(config: Config, origin: string, store: StoreRepor
       ok(`a callback through ${origin} arrived at a gateway that runs on this store`),
     );
   const here = ownUrl(config.host, config.port);
+  if (echo.kind === 'another' && store.callbackSecret === null)
+    return endingWith(
+      'nobody',
+      warning(
+        `a gateway answers at ${origin}; whether it runs on this store cannot be told without the store's secret`,
+        'See what is said of the store, or start the gateway once, and run doctor again.',
+      ),
+    );
   const isGateway = echo.kind === 'another' || echo.kind === 'troubled';
   if (isGateway) return endingWith('nobody', explain(echo, origin, here));
   const standIn = await standInFor(config, store);
@@ -115,7 +123,7 @@ function describe({ headers, status }: Response, origin: string): string {
   const by = server === null ? '' : `, by ${server}`;
   const to = headers.get('location');
   if (to !== null)
-    return `a callback to ${origin} is redirected (HTTP ${status}${by}) to ${new URL(to, origin).origin}`;
+    return `a callback to ${origin} is redirected (HTTP ${status}${by}) to ${URL.canParse(to, origin) ? new URL(to, origin).origin : to}`;
   return `a callback to ${origin} is answered with HTTP ${status}${by}, and not by this gateway`;
 }
 
