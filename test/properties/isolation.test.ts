@@ -12,7 +12,7 @@ import { story, type Step } from './isolation-steps.ts';
 import { createIsolationWorld } from './isolation-world.ts';
 
 /** More for a longer search: `RUNS=2000 SEED=1 npx vitest run --project test test/properties/isolation.test.ts`. */
-const RUNS = Number(process.env['RUNS'] ?? 50);
+const RUNS = Number(process.env['RUNS'] ?? 30);
 /** The same stories in every run unless another seed is given: a gate must not depend on luck. */
 const SEED = Number(process.env['SEED'] ?? 20_261_122);
 

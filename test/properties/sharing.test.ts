@@ -21,7 +21,7 @@ const runsOf = (usual: number): number => Number(process.env['RUNS'] ?? usual);
 const SEED = Number(process.env['SEED'] ?? 20_261_122);
 
 const READERS = [
-  { readers: 'that keep up, and some that do not', stories: story, runs: runsOf(25), least: 'refusals' },
+  { readers: 'that keep up, and some that do not', stories: story, runs: runsOf(15), least: 'refusals' },
   { readers: 'of which one is flooded', stories: floodStory, runs: runsOf(3), least: 'skippers' },
 ] as const;
 

@@ -21,7 +21,7 @@ const SEED = Number(process.env['SEED'] ?? 20_261_122);
 const REST: Step = { step: 'wait', seconds: 45 * 60, isQuiet: true };
 
 const STORES = [
-  { store: 'SQLite', runs: runsOf(60), locate: quickDir },
+  { store: 'SQLite', runs: runsOf(30), locate: quickDir },
   // Every statement is a round trip there.
   { store: 'PostgreSQL', runs: runsOf(3), locate: database },
 ];

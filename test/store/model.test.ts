@@ -102,7 +102,7 @@ describe.each(STORES)('$name', ({ open }) => {
           expect(told).toEqual(model.history);
           await opened.close();
         }),
-        { numRuns: 25 },
+        { numRuns: 15 },
       );
     },
   );
