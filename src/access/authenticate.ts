@@ -1,4 +1,5 @@
 import { createApiKeys, type ApiKey } from './api-keys.ts';
+import { bearerIn } from './bearer.ts';
 import { ANONYMOUS, UnauthenticatedError, type Authenticate, type VerifyToken } from './caller.ts';
 
 export interface AuthenticationOptions {
@@ -16,7 +17,7 @@ export function createAuthenticate({ apiKeys, verifyToken }: AuthenticationOptio
   const ownerOfKey = createApiKeys(apiKeys);
 
   return async (authorization) => {
-    const [, credential] = /^Bearer +([\x21-\x7e]+) *$/i.exec(authorization ?? '') ?? [];
+    const credential = bearerIn(authorization);
     if (credential === undefined) throw new UnauthenticatedError(`Say who you are. ${HINT}`);
     const caller = ownerOfKey(credential);
     if (caller) return caller;

@@ -3,6 +3,7 @@ import { createAuthenticate } from '../access/authenticate.ts';
 import type { Authenticate, VerifyToken } from '../access/caller.ts';
 import type { JwtOptions } from '../access/jwt.ts';
 import type { Config } from '../config.ts';
+import { isOpen } from './is-open.ts';
 
 /** How callers prove who they are, and whether they have to. */
 export interface Access {
@@ -21,8 +22,7 @@ export async function openAccess(config: Config, now: () => number, log: Logger)
   };
   const jwt = jwtOf(config, { now, report });
   const verifyToken = jwt && (await verifierOf(jwt));
-  const isOpen = apiKeys.length === 0 && verifyToken === null;
-  return { authenticate: createAuthenticate({ apiKeys, verifyToken }), isOpen };
+  return { authenticate: createAuthenticate({ apiKeys, verifyToken }), isOpen: isOpen(config) };
 }
 
 /** Loaded only where tokens are taken: it brings a library of cryptography. */

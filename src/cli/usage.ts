@@ -1,3 +1,4 @@
+import { wrap } from '../config/wrap.ts';
 import { COMMANDS, type CommandFacts, type CommandName } from './commands.ts';
 
 const WIDTH = 80;
@@ -55,14 +56,4 @@ function beside(label: string, text: string): string[] {
   return wrap(text, WIDTH - LABEL - 2).map(
     (line, index) => `  ${(index === 0 ? label : '').padEnd(LABEL)}${line}`,
   );
-}
-
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const longer = `${lines.at(-1) ?? ''} ${word}`.trimStart();
-    if (lines.length > 0 && longer.length <= width) lines[lines.length - 1] = longer;
-    else lines.push(word);
-  }
-  return lines;
 }

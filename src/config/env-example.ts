@@ -1,6 +1,9 @@
 import { variablesByGroup, type Variable } from './variables.ts';
+import { wrap } from './wrap.ts';
 
 const WIDTH = 100;
+/** What comments begin with. */
+const MARK = '# ';
 
 const HEADER = `# The settings of Kineograph, each commented out at its default: nothing here has to be set.
 # Copy this file to .env, uncomment what you change, and start with:
@@ -20,13 +23,8 @@ function renderVariable({ name, default: value, description, example }: Variable
   return `\n${comment(description)}\n${unset}# ${name}=${value ?? example}\n`;
 }
 
-/** Words as comment lines of at most `WIDTH` characters. */
 function comment(text: string): string {
-  const lines = ['#'];
-  for (const word of text.split(' ')) {
-    const longer = `${lines.at(-1) ?? ''} ${word}`;
-    if (longer.length <= WIDTH) lines[lines.length - 1] = longer;
-    else lines.push(`# ${word}`);
-  }
-  return lines.join('\n');
+  return wrap(text, WIDTH - MARK.length)
+    .map((line) => MARK + line)
+    .join('\n');
 }

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { createApiKeys } from '../access/api-keys.ts';
+import { bearerIn } from '../access/bearer.ts';
 import { isLoopback, isOnLoopback } from '../config/loopback.ts';
 import { PROBLEM_MEDIA_TYPE, problem } from '../problem.ts';
 
@@ -17,7 +18,7 @@ export interface MetricsOptions {
 export function metricsRoute(app: FastifyInstance, { scrape, token }: MetricsOptions): void {
   const whose = createApiKeys(token === null ? [] : [{ owner: 'metrics', key: token }]);
   app.get('/metrics', async (request, reply) => {
-    const [, given = ''] = /^Bearer +([\x21-\x7e]+) *$/i.exec(request.headers.authorization ?? '') ?? [];
+    const given = bearerIn(request.headers.authorization) ?? '';
     const isAllowed = token === null ? isFromHere(request) : whose(given) !== null;
     if (!isAllowed) return refuse(reply, token !== null);
     const { text, type } = await scrape();

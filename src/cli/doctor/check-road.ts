@@ -1,9 +1,9 @@
+import { isOpen } from '../../app/is-open.ts';
 import type { Config } from '../../config.ts';
 import { checkSignatures } from './check-signatures.ts';
 import { checkWebsocket } from './check-websocket.ts';
 import { findingsOf, type Finding } from './finding.ts';
 import { inTime } from './in-time.ts';
-import { isOpen } from './is-open.ts';
 import { openRoad } from './open-road.ts';
 import type { StoreReport } from './store-report.ts';
 

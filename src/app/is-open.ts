@@ -1,4 +1,4 @@
-import type { Config } from '../../config.ts';
+import type { Config } from '../config.ts';
 
 /** Whether a gateway with this configuration asks nobody who they are. */
 export function isOpen({ apiKeys, jwtJwksUrl, jwtSecret }: Config): boolean {
