@@ -7,6 +7,7 @@ import type { Metrics } from '../metrics/metrics.ts';
 import { createOverviewMetrics } from '../metrics/overview-metrics.ts';
 import { createTaskMetrics } from '../metrics/task-metrics.ts';
 import type { Connections } from '../store/connections.ts';
+import { QUERY_WINDOW_MS } from '../store/checks.ts';
 import { readOverview } from '../store/overview.ts';
 import { createTaskStore } from '../store/task-store.ts';
 import { createCallbackAddress } from '../tasks/callback-address.ts';
@@ -128,7 +129,7 @@ function openTaskStore(
 
 /** Since when slots of the limits count. */
 function windowsOf(now: number, { createWindow }: Timings) {
-  return { create: now - createWindow, query: now - 1000 };
+  return { create: now - createWindow, query: now - QUERY_WINDOW_MS };
 }
 
 /** Loaded only where pictures are looked at. */

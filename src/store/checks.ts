@@ -6,13 +6,14 @@ import { countSlots, takeSlot } from './slots.ts';
 
 type Checks = Parameters<TaskStore['claimDue']>[0];
 
-const SECOND_MS = 1000;
+/** Over how long the limit of queries counts, in ms. */
+export const QUERY_WINDOW_MS = 1000;
 
 /** Leases the most overdue tasks, as many as the query limit allows; to be run in one transaction. */
 export async function claimDue(db: Kysely<Database>, checks: Checks): Promise<Claim> {
   const { leaseMs, limitPerSecond } = checks;
   const now = checks.now();
-  const taken = await countSlots(db, 'query', now - SECOND_MS);
+  const taken = await countSlots(db, 'query', now - QUERY_WINDOW_MS);
   const due = await mostOverdue(db, now, limitPerSecond - taken.count);
   for (const task of due) await takeSlot(db, 'query', task.owner, now);
   const rows =
@@ -31,7 +32,7 @@ export async function claimDue(db: Kysely<Database>, checks: Checks): Promise<Cl
           .returningAll()
           .execute();
   const isLimited = taken.count + rows.length >= limitPerSecond;
-  const freeAt = isLimited ? (taken.oldest ?? now) + SECOND_MS : now;
+  const freeAt = isLimited ? (taken.oldest ?? now) + QUERY_WINDOW_MS : now;
   const dueAt = await earliestDue(db, now);
   return { records: rows.map(toRecord), nextAt: dueAt === null ? null : Math.max(freeAt, dueAt) };
 }
