@@ -1,6 +1,6 @@
 import type { Timings } from '../../src/tasks/timings.ts';
 import { compile, type Compiled } from './compiled.ts';
-import type { Moment } from './crash-steps.ts';
+import type { Moment, Step } from './crash-steps.ts';
 import { deferred, type Deferred } from './deferred.ts';
 import { HMAC_KEY, temporaryDir } from './gateway.ts';
 import { startProcess, type TestProcess } from './process.ts';
@@ -8,6 +8,8 @@ import { startProcess, type TestProcess } from './process.ts';
 export interface Orders {
   /** null: it lives until it is killed from outside. */
   readonly dieAt: Moment | null;
+  /** Does not begin before `release`; null: no step waits. */
+  readonly holds: Step | null;
   readonly timings: Partial<Timings>;
 }
 
@@ -21,6 +23,8 @@ export interface MortalGateway {
   reaches(moment: Moment): Promise<unknown>;
   /** The next line of its log with this message. */
   logged(message: string): Promise<Readonly<Record<string, unknown>>>;
+  /** Lets the step begin that it holds. */
+  release(): void;
   kill(): Promise<void>;
 }
 
@@ -28,7 +32,7 @@ export interface MortalGateway {
 export interface Succession {
   /** Loads a process that the next `start` uses, to save that time then. */
   load(): void;
-  start(dieAt?: Moment): Promise<MortalGateway>;
+  start(orders?: Partial<Pick<Orders, 'dieAt' | 'holds'>>): Promise<MortalGateway>;
   /** The gateway that runs, or, while there is none, the next one. */
   running(): Promise<MortalGateway>;
 }
@@ -66,10 +70,10 @@ export async function createSuccession(options: {
   return {
     load: () => loaded.push(load()),
     running: () => current.promise,
-    async start(dieAt) {
+    async start({ dieAt = null, holds = null } = {}) {
       const child = loaded.shift() ?? load();
       await child.logged('loaded');
-      const orders: Orders = { dieAt: dieAt ?? null, timings };
+      const orders: Orders = { dieAt, holds, timings };
       child.type(`${JSON.stringify(orders)}\n`);
       const url = String((await child.logged('listening'))['url']);
       const gateway: MortalGateway = {
@@ -79,6 +83,9 @@ export async function createSuccession(options: {
         died: child.exited,
         reaches: child.logged,
         logged: child.logged,
+        release: () => {
+          child.type('\n');
+        },
         async kill() {
           child.signal('SIGKILL');
           await child.exited;

@@ -2,7 +2,7 @@ import type { TaskPorts } from '../../src/tasks/ports.ts';
 import type { TaskRecord, TaskState } from '../../src/tasks/task.ts';
 
 /** What a gateway does between a mutation and its subscribers, one step after the other. */
-type Step =
+export type Step =
   | 'the insert'
   | 'the mark'
   | 'the create call'
@@ -17,12 +17,21 @@ type Step =
 export type Moment =
   `${'before' | 'after'} ${Step}` | 'while a task waits its turn' | 'after the coming of a follower';
 
-/** Ports that call `reached` at every moment. */
-export function withMoments(ports: TaskPorts, reached: (moment: Moment) => void): TaskPorts {
+export interface HeldStep {
+  readonly step: Step;
+  readonly until: Promise<unknown>;
+}
+
+/** Ports that call `reached` at every moment, and write the step that is `held` only when that promise is fulfilled. */
+export function withMoments(
+  ports: TaskPorts,
+  reached: (moment: Moment) => void,
+  held: HeldStep | null = null,
+): TaskPorts {
   const { feed, provider } = ports;
   return {
     ...ports,
-    store: { ...ports.store, ...writesWithMoments(ports, reached) },
+    store: { ...ports.store, ...writesWithMoments(ports, reached, held) },
     provider: {
       ...provider,
       createTask: (input, callbackUrl) =>
@@ -56,11 +65,13 @@ export function withMoments(ports: TaskPorts, reached: (moment: Moment) => void)
 function writesWithMoments(
   { store }: TaskPorts,
   reached: (moment: Moment) => void,
+  held: HeldStep | null,
 ): Pick<TaskPorts['store'], 'insert' | 'save' | 'amend' | 'takeTurns' | 'claimDue'> {
   let inserts = 0;
 
   /** A write that came too late writes nothing: for it there is no moment after. */
   async function write<T>(step: Step, run: () => Promise<T | null>): Promise<T | null> {
+    if (step === held?.step) await held.until;
     reached(`before ${step}`);
     const written = await run();
     if (written !== null) reached(`after ${step}`);

@@ -8,5 +8,10 @@ afterEach(async ({ task }) => {
   if (task.result?.state === 'fail' && waits.length > 0) {
     recordFailure(`When the test failed, it was still waiting for: ${waits.join('; ')}`);
   }
-  await disposeLeftovers();
+  try {
+    await disposeLeftovers();
+  } finally {
+    // What somebody waits for because of the disposal, the next test does not wait for.
+    takeWaits();
+  }
 });

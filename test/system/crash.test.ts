@@ -179,7 +179,7 @@ async function live({ finished, killed, provider: behaviour }: Scene, store: 'SQ
   const succession: Succession = await createSuccession({
     program,
     providerUrl: provider.url,
-    env: { ...shared?.env, CREATE_WAIT_MS: first.isLate ? '100' : createWait, SUBMISSION_GRACE_MS: '300' },
+    env: { ...shared?.env, CREATE_WAIT_MS: first.isLate ? '10' : createWait, SUBMISSION_GRACE_MS: '300' },
     timings: {
       ...shared?.timings,
       idleLook: 100,
@@ -193,17 +193,23 @@ async function live({ finished, killed, provider: behaviour }: Scene, store: 'SQ
   succession.load();
   succession.load();
 
-  const gateway = await succession.start(isOutside ? undefined : (killed as Moment));
+  const gateway = await succession.start({
+    ...(!isOutside && { dieAt: killed as Moment }),
+    // However long the way to the provider takes: a task that is announced late was sent before.
+    ...(first.isLate && { holds: 'the announcement' }),
+  });
   const client = createPatientClient(succession);
   const follower = follow(succession);
   await gateway.reaches('after the coming of a follower');
 
   const asked = client.create('a wish', 'its key');
   const received = provider.received();
-  if (first.isLate)
+  if (first.isLate) {
+    void received.then(gateway.release);
     void follower.sees(isSubmitting).then(() => {
       isAnnounced.resolve();
     });
+  }
   if (finished === 'when received') void received.then(provider.finishTasks);
   if (finished === 'when answered') void asked.then(provider.finishTasks);
   if (isOutside) await seen(killed as Outside).then(gateway.kill);
