@@ -64,8 +64,7 @@ export class ChangeFollower implements Follower {
 
   readonly wake = (): void => {
     this.#isWoken = true;
-    if (this.#sources.audience.size() === 0) this.#cursor = null;
-    if (this.#cursor !== null && !this.#isStopped) this.#reading ??= this.#readAll();
+    if (this.#hasListeners() && this.#cursor !== null && !this.#isStopped) this.#reading ??= this.#readAll();
   };
 
   readonly follow = (): Promise<void> =>
@@ -92,7 +91,7 @@ export class ChangeFollower implements Follower {
   async #readAll(): Promise<void> {
     clearTimeout(this.#retry);
     try {
-      while (this.#isWoken && this.#cursor !== null && !this.#isStopped) {
+      while (this.#isWoken && this.#hasListeners() && this.#cursor !== null && !this.#isStopped) {
         this.#isWoken = false;
         const page = await this.#sources.changesAfter(this.#cursor, PAGE);
         this.#tell(page);
@@ -104,6 +103,13 @@ export class ChangeFollower implements Follower {
     } finally {
       this.#reading = null;
     }
+  }
+
+  /** Without listeners the place is forgotten: the next one begins at the newest revision. */
+  #hasListeners(): boolean {
+    if (this.#sources.audience.size() > 0) return true;
+    this.#cursor = null;
+    return false;
   }
 
   #tell(page: readonly AnnouncedRecord[]): void {

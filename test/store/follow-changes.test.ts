@@ -145,6 +145,15 @@ describe('a follower without listeners', () => {
     expect([readCount(), told]).toEqual([0, []]);
   });
 
+  it('does not read once more what it was woken for while the last one left', async () => {
+    const world = await follow();
+    world.follower.wake();
+    world.follower.wake();
+    world.audience.listeners = 0;
+    await answer(world, 11);
+    expect(world.readCount()).toBe(2);
+  });
+
   it('forgets where it was, and begins at the newest revision for the next listener', async () => {
     const world = await follow({ newest: 10 });
     world.audience.listeners = 0;
