@@ -33,8 +33,6 @@ export default defineConfig({
           include: ['test/system/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 60_000,
-          // Each file starts real processes; two cores carry one file at a time.
-          fileParallelism: false,
           // Loading the clients anew for each file would take a minute in sum.
           isolate: false,
           globalSetup: ['test/support/postgres-server.ts'],
