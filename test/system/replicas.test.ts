@@ -17,7 +17,7 @@ test('a subscriber of one replica sees what a callback to another one changes', 
   const { callBack, provider, replicas } = await start(2);
   const [one, other] = replicas;
   const socket = await openGraphqlWs(one.graphqlUrl);
-  const all = socket.subscribe({ query: TASKS_UPDATED });
+  const all = socket.subscribe({ query: TASKS_UPDATED, variables: { after: 0 } });
   const { id } = await create(other, provider, 'kie-1');
   const task = socket.subscribe({ query: TASK_UPDATED, variables: { id } });
   expect((await task.data()).taskUpdated.state).toBe('WAITING');
@@ -26,8 +26,10 @@ test('a subscriber of one replica sees what a callback to another one changes', 
   const seen = (await task.data()).taskUpdated;
   expect(seen).toMatchObject({ id, state: 'SUCCESS' });
   await task.completed();
-  const states = [(await all.data()).tasksUpdated, (await all.data()).tasksUpdated];
-  expect(states.at(-1)).toEqual(seen);
+  let newest = (await all.data()).tasksUpdated;
+  // By whether it began before the task was made it sees one state more or less.
+  while (newest.state !== 'SUCCESS') newest = (await all.data()).tasksUpdated;
+  expect(newest).toEqual(seen);
 });
 
 test('the tokens of callbacks are valid on every replica, also on those that were started later', async () => {
