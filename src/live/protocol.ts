@@ -53,7 +53,7 @@ export function createProtocol({ admit, begin, hub, putOff, welcome }: ProtocolO
       if (reused) return reused;
       const refusal = await admit(context, caller);
       const begun = refusal ? [refusal] : await beginOperation(begin(caller, reqId), payload, putOff);
-      if ('document' in begun) return { ...begun, id, outlet: context.extra.outlet };
+      if ('document' in begun) return argsOf(begun, id, context.extra);
       reusedIds.end(context, id);
       return begun;
     },
@@ -80,6 +80,22 @@ export function createProtocol({ admit, begin, hub, putOff, welcome }: ProtocolO
       // By then the answers are on their way.
       await setImmediate();
     },
+  };
+}
+
+/** Member by member: objects that are made by spreading have no shape in common, and each keeps one of its own. */
+function argsOf(begun: BegunOperation, id: string, { outlet }: SocketExtra): BegunOperation & SubscriptionArgs {
+  const { contextValue, document, execute, operationName, schema, variableValues } = begun;
+  return {
+    id,
+    outlet,
+    schema,
+    document,
+    contextValue,
+    execute,
+    operationName,
+    variableValues,
+    rootValue: undefined,
   };
 }
 

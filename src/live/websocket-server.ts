@@ -82,9 +82,7 @@ export function createWebsocketServer(options: WebsocketServerOptions): Websocke
     } else if (!perAddress.add(address)) {
       refuseUpgrade(stream, 429);
     } else {
-      stream.once('close', () => {
-        perAddress.remove(address);
-      });
+      discount(stream, perAddress, address);
       sockets.handleUpgrade(request, stream, head, (socket) => {
         if (isOverloaded()) {
           sendAway(socket);
@@ -110,6 +108,13 @@ export function createWebsocketServer(options: WebsocketServerOptions): Websocke
   };
 }
 
+/** In a function of its own: a closure of the caller's would keep the request of the upgrade as long as the socket. */
+function discount(stream: Duplex, perAddress: Tally, address: string): void {
+  stream.on('close', () => {
+    perAddress.remove(address);
+  });
+}
+
 /** By a code after which clients come back; an answer to the upgrade would not tell a browser's why. */
 function sendAway(socket: WebSocket): void {
   socket.on('error', () => undefined);
@@ -126,7 +131,8 @@ function connect(
   const { log, maxOperationsPerSecond, protocol } = options;
   const openedAt = performance.now();
   const extra = extraOf(options, socket, request, outlet);
-  closeWhenFlooded(socket, maxOperationsPerSecond);
+  const count = closeWhenFlooded(socket, maxOperationsPerSecond);
+  socket.on('ping', count);
   const opened = protocol.opened(
     {
       // Clients that name no subprotocol are taken to mean this one; those that name another mean another.
@@ -141,6 +147,7 @@ function connect(
       },
       onMessage: (receive) => {
         socket.on('message', (data: Buffer) => {
+          count();
           // A client that does not answer the close could go on for half a minute.
           if (socket.readyState !== socket.OPEN) return;
           receive(data.toString()).catch((error: unknown) => {
@@ -156,7 +163,8 @@ function connect(
     },
     extra,
   );
-  socket.once('close', (code, reason) => {
+  // It comes once; what `once` keeps for each listener is larger than the listener.
+  socket.on('close', (code, reason) => {
     void opened(code, reason.toString());
     const { caller, operations, reqId } = extra;
     const ms = Math.round(performance.now() - openedAt);
@@ -185,16 +193,16 @@ function extraOf(
     },
     onClosed: (run) => {
       if (socket.readyState === socket.CLOSED) run();
-      else socket.once('close', run);
+      else socket.on('close', run);
     },
     takeOperation: createRate(maxOperationsPerSecond),
   };
 }
 
-function closeWhenFlooded(socket: WebSocket, maxOperationsPerSecond: number): void {
+/** Returns what counts a message or ping of the client's; too many in a second close its socket. */
+function closeWhenFlooded(socket: WebSocket, maxOperationsPerSecond: number): () => void {
   const takeMessage = createRate(maxOperationsPerSecond * MESSAGES_PER_OPERATION);
-  const count = (): void => {
+  return () => {
     if (takeMessage() > 0) socket.close(CloseCode.TooManyInitialisationRequests, 'Too many messages');
   };
-  socket.on('message', count).on('ping', count);
 }

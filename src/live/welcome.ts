@@ -29,14 +29,14 @@ export function createWelcome(options: {
       extra.close(TRY_AGAIN_LATER, 'Too many sockets of this owner');
       return false;
     }
-    extra.onClosed(() => {
-      perOwner.remove(caller.owner);
-    });
-    extra.caller = caller;
     const stop = atExpiry(caller, () => {
       extra.close(FORBIDDEN, 'The token has expired');
     });
-    extra.onClosed(stop);
+    extra.onClosed(() => {
+      perOwner.remove(caller.owner);
+      stop();
+    });
+    extra.caller = caller;
     log.info({ reqId: extra.reqId, owner: caller.owner }, 'socket opened');
     return true;
   };

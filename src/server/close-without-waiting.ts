@@ -15,7 +15,7 @@ export function closeWithoutWaiting(app: FastifyInstance): void {
   let isClosing = false;
   app.server.on('connection', (socket: Socket) => {
     connections.add(socket);
-    socket.once('close', () => connections.delete(socket));
+    socket.on('close', () => connections.delete(socket));
   });
   app.server.on('request', (_request, response: ServerResponse) => {
     underWay.add(response);
