@@ -115,6 +115,8 @@ function webhooks(handle: DirectHandler): DirectRoute {
     // Tunnels call them under names that we do not know; they have their own tokens.
     fits: ({ url = '' }) => url.startsWith(WEBHOOKS_PATH) && isWellEncoded(url),
     handle,
+    // The line of the callback says more than that of its request would.
+    writesLine: true,
   };
 }
 

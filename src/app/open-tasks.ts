@@ -23,6 +23,7 @@ import { USER_AGENT } from './user-agent.ts';
 import type { Cleanup } from './cleanup.ts';
 import { createLogChanges } from './log-changes.ts';
 import { openProvider } from './open-provider.ts';
+import { createTaskLog } from './task-log.ts';
 import type { Upstream } from './upstream.ts';
 import { timingsOf } from './timings.ts';
 import type { Config } from '../config.ts';
@@ -83,7 +84,7 @@ export async function openTaskPorts(
     outcomes,
     callbackAddress,
     clock,
-    log,
+    log: createTaskLog(log, lines),
     processId,
     newTaskId,
     timings,

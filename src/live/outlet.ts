@@ -18,6 +18,8 @@ export class Outlet {
   #taken = 0;
   #isHeld = false;
   #isBehind = false;
+  /** What was sent since it was held, as long as it is one frame: that leaves quicker if nothing is corked for it. */
+  #first: Buffer | null = null;
 
   constructor(socket: WebSocket, stream: Duplex) {
     this.#socket = socket;
@@ -36,6 +38,7 @@ export class Outlet {
 
   /** `onTaken` is called when it has left; never when the client goes away before. */
   send(message: string, onTaken?: () => void): void {
+    this.#cork();
     this.#socket.send(message, (error) => {
       this.#sent(error);
       if (!error) onTaken?.();
@@ -47,7 +50,12 @@ export class Outlet {
    * because ws itself holds none back as long as nothing is compressed.
    */
   sendFrame(frame: Buffer): void {
-    if (this.#isOpen()) this.#stream.write(frame, this.#sent);
+    if (!this.#isOpen()) return;
+    if (this.#isHeld && !this.#first && this.#stream.writableCorked === 0) this.#first = frame;
+    else {
+      this.#cork();
+      this.#stream.write(frame, this.#sent);
+    }
   }
 
   /** Has all that is sent until `release` leave in one go. */
@@ -55,19 +63,19 @@ export class Outlet {
     if (this.#isHeld) return;
     this.#isHeld = true;
     this.#isBehind = this.#stream.writableLength > 0;
-    this.#stream.cork();
   }
 
   release(): void {
     if (!this.#isHeld) return;
     this.#isHeld = false;
-    this.#stream.uncork();
+    if (this.#first) this.#writeFirst(this.#first);
+    else this.#stream.uncork();
   }
 
   isFull(): boolean {
     // Nothing more is sent to a client from which we have taken leave.
     if (!this.#isOpen()) return true;
-    if (this.#stream.writableLength < FULL_AT) return false;
+    if (this.#stream.writableLength + (this.#first?.length ?? 0) < FULL_AT) return false;
     // What is held back was not offered to the client yet.
     this.release();
     return this.#stream.writableLength >= FULL_AT;
@@ -88,6 +96,18 @@ export class Outlet {
     this.#whenRoom = [];
     for (const run of waiting) run();
   };
+
+  /** For more than one message in a go, and for those that go another way: what came first leaves first. */
+  #cork(): void {
+    if (!this.#isHeld || this.#stream.writableCorked > 0) return;
+    this.#stream.cork();
+    if (this.#first) this.#writeFirst(this.#first);
+  }
+
+  #writeFirst(frame: Buffer): void {
+    this.#first = null;
+    if (this.#isOpen()) this.#stream.write(frame, this.#sent);
+  }
 
   #isOpen(): boolean {
     return this.#socket.readyState === this.#socket.OPEN;

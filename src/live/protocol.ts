@@ -84,7 +84,11 @@ export function createProtocol({ admit, begin, hub, putOff, welcome }: ProtocolO
 }
 
 /** Member by member: objects that are made by spreading have no shape in common, and each keeps one of its own. */
-function argsOf(begun: BegunOperation, id: string, { outlet }: SocketExtra): BegunOperation & SubscriptionArgs {
+function argsOf(
+  begun: BegunOperation,
+  id: string,
+  { outlet }: SocketExtra,
+): BegunOperation & SubscriptionArgs {
   const { contextValue, document, execute, operationName, schema, variableValues } = begun;
   return {
     id,

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { TRY_AGAIN_LATER } from './close-codes.ts';
 import { closeInSlices } from './close-in-slices.ts';
+import { closeWhenFlooded } from './close-when-flooded.ts';
 import { Outlet } from './outlet.ts';
 import type { LiveCounts } from './live-counts.ts';
 import type { Protocol } from './protocol.ts';
@@ -49,8 +50,6 @@ export interface WebsocketServer {
   close(): Promise<void>;
 }
 
-/** Messages of all kinds, pings included, for each operation that a socket may begin: refused ones get their answers. */
-const MESSAGES_PER_OPERATION = 20;
 /** How graphql-ws begins to say that a client sent what only servers send. */
 const NOT_FOR_SERVERS = 'Unexpected message of type ';
 /** How long a close waits for answers, in ms. */
@@ -196,13 +195,5 @@ function extraOf(
       else socket.on('close', run);
     },
     takeOperation: createRate(maxOperationsPerSecond),
-  };
-}
-
-/** Returns what counts a message or ping of the client's; too many in a second close its socket. */
-function closeWhenFlooded(socket: WebSocket, maxOperationsPerSecond: number): () => void {
-  const takeMessage = createRate(maxOperationsPerSecond * MESSAGES_PER_OPERATION);
-  return () => {
-    if (takeMessage() > 0) socket.close(CloseCode.TooManyInitialisationRequests, 'Too many messages');
   };
 }

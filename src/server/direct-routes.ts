@@ -16,6 +16,8 @@ export interface DirectRoute {
   /** Whether a request is for it. Asked of each request, before anything of it is read. */
   readonly fits: (request: IncomingMessage) => boolean;
   readonly handle: DirectHandler;
+  /** It writes the line of each request that it answers itself. */
+  readonly writesLine?: true;
 }
 
 /**
@@ -40,18 +42,19 @@ export function createDirectRoutes(options: {
   const routes: DirectRoute[] = [];
   let isClosed = false;
 
-  function answer({ handle, name }: DirectRoute, request: IncomingMessage, response: ServerResponse): void {
+  function answer(route: DirectRoute, request: IncomingMessage, response: ServerResponse): void {
     const start = performance.now();
     const reqId = nextId();
     for (const [field, value] of SECURITY_FIELDS) response.setHeader(field, value);
-    response.once('close', () => {
+    const writeLine = (): void => {
       const ms = Math.round(performance.now() - start);
-      requests.info(
-        { reqId, method: request.method, route: name, status: response.statusCode, ms },
-        'request',
-      );
-    });
-    handle(request, response, reqId).catch((error: unknown) => {
+      const { method } = request;
+      requests.info({ reqId, method, route: route.name, status: response.statusCode, ms }, 'request');
+    };
+    if (!route.writesLine) response.on('close', writeLine);
+    route.handle(request, response, reqId).catch((error: unknown) => {
+      if (route.writesLine && response.closed) writeLine();
+      else if (route.writesLine) response.on('close', writeLine);
       // Whoever sent half a request and left is told nothing, and nobody has to look into it.
       if (request.destroyed && !request.complete) return;
       log.error({ reqId, err: error }, 'a request failed unexpectedly');

@@ -34,6 +34,7 @@ export type KieWebhook = (request: IncomingMessage, response: ServerResponse, re
  */
 export function createKieWebhook(options: KieWebhookOptions): KieWebhook {
   return async (request, response, reqId) => {
+    const start = options.now();
     const body = await readBody(request, MAX_BODY_BYTES);
     const seen: Seen = {};
     const outcome = await climb(options, request, body, seen).catch((error: unknown) => {
@@ -42,7 +43,7 @@ export function createKieWebhook(options: KieWebhookOptions): KieWebhook {
       throw error;
     });
     const refusal = typeof outcome === 'string' ? null : outcome;
-    report(options, { reqId, ...seen }, outcome);
+    report(options, { reqId, ...seen, ms: options.now() - start }, outcome);
     // What is left of a body that was not read to its end would be taken for the next request.
     if (!request.complete) response.setHeader('connection', 'close');
     if (!refusal) {
@@ -73,7 +74,7 @@ interface Seen {
 
 function report(
   { log, onResult }: KieWebhookOptions,
-  seen: Seen & { readonly reqId: string },
+  seen: Seen & { readonly reqId: string; readonly ms: number },
   outcome: Taken | Refusal,
 ): void {
   if (typeof outcome === 'string') {

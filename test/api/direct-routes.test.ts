@@ -4,7 +4,12 @@ import { connect, type AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 import { createLog } from '../../src/log.ts';
 import { readBody } from '../../src/read-body.ts';
-import { createDirectRoutes, type DirectHandler, type DirectRoutes } from '../../src/server/direct-routes.ts';
+import {
+  createDirectRoutes,
+  type DirectHandler,
+  type DirectRoute,
+  type DirectRoutes,
+} from '../../src/server/direct-routes.ts';
 import { headOf } from '../attacks/raw-http.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { createQueue } from '../support/queue.ts';
@@ -12,7 +17,7 @@ import { createQueue } from '../support/queue.ts';
 type Line = Readonly<Record<string, unknown>>;
 
 /** A server with one direct route, `/direct`; all else is answered with 404. */
-async function serve(handle: DirectHandler) {
+async function serve(handle: DirectHandler, options: Pick<DirectRoute, 'writesLine'> = {}) {
   const lines = createQueue<Line>('a line of the log');
   const log = createLog(
     { level: 'info', pretty: false },
@@ -23,7 +28,7 @@ async function serve(handle: DirectHandler) {
     },
   );
   const direct: DirectRoutes = createDirectRoutes({ log, requests: log, nextId: () => 'req-7' });
-  direct.add({ name: '/direct', fits: ({ url }) => url === '/direct', handle });
+  direct.add({ name: '/direct', fits: ({ url }) => url === '/direct', handle, ...options });
   const server = createServer((request, response) => {
     if (!direct.take(request, response)) response.writeHead(404).end();
   });
@@ -85,4 +90,19 @@ test('a sender that goes away in the middle of its request is no failure', async
   expect(await lines.take()).toMatchObject({ msg: 'request', method: 'POST' });
   await fetch(`${url}/direct`);
   expect(await lines.take()).toMatchObject({ msg: 'request', method: 'GET' });
+});
+
+test('a route that writes its lines itself has none beside them, but for requests that it does not come to answer', async () => {
+  const { lines, port, url } = await serve(
+    async (request, response) => {
+      await readBody(request, 100);
+      response.writeHead(204).end();
+    },
+    { writesLine: true },
+  );
+  expect((await fetch(`${url}/direct`, { method: 'POST' })).status).toBe(204);
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => undefined);
+  socket.write(`${headOf('PUT /direct', 'Host: x', 'Content-Length: 10')}half`, () => socket.destroy());
+  expect(await lines.take()).toMatchObject({ msg: 'request', method: 'PUT' });
 });

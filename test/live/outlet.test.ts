@@ -40,6 +40,43 @@ test('messages and frames that are ready arrive in the order in which they were 
   expect(outlet.taken).toBe(5);
 });
 
+test('a single frame that is held back leaves at the release, and before whatever is sent after it', async () => {
+  const { client, outlet, served } = await startPair();
+  const messages: string[] = [];
+  client.on('message', (data: Buffer) => messages.push(data.toString()));
+  const frame = (word: string): Buffer => nextFrame(headOf('1'), Buffer.from(`"${word}"`), false);
+  outlet.hold();
+  outlet.sendFrame(frame('one'));
+  expect(served.bufferedAmount).toBe(0);
+  outlet.release();
+  outlet.hold();
+  outlet.sendFrame(frame('two'));
+  outlet.send('three');
+  outlet.release();
+  outlet.hold();
+  outlet.sendFrame(frame('four'));
+  outlet.sendFrame(frame('five'));
+  outlet.sendFrame(frame('six'));
+  outlet.release();
+  await eventually('all have come', () => messages.length === 6);
+  const next = (word: string): string => JSON.stringify({ id: '1', type: 'next', payload: word });
+  expect(messages).toEqual([next('one'), next('two'), 'three', next('four'), next('five'), next('six')]);
+  expect(outlet.taken).toBe(6);
+});
+
+test('a frame that is held back when the end is announced is not sent after it', async () => {
+  const { client, outlet, served } = await startPair();
+  const messages: unknown[] = [];
+  client.on('message', (data) => messages.push(data));
+  const closed = once(client, 'close');
+  outlet.hold();
+  outlet.sendFrame(nextFrame(headOf('1'), Buffer.from('1'), false));
+  served.close(1001, 'bye');
+  outlet.release();
+  expect((await closed)[0]).toBe(1001);
+  expect(messages).toEqual([]);
+});
+
 test('after the end of a connection was announced no frame is sent', async () => {
   const { client, outlet, served } = await startPair();
   const messages: unknown[] = [];
