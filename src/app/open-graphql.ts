@@ -6,6 +6,7 @@ import type { Tally } from '../live/tally.ts';
 import type { Context } from '../resolvers/context.ts';
 import { createMaskError } from '../schema/mask-error.ts';
 import { schema } from '../schema/schema.ts';
+import { createCompiledExecution } from '../server/compiled-execution.ts';
 import { createGraphql, type Graphql } from '../server/graphql.ts';
 import type { OriginPolicy } from '../server/origin-policy.ts';
 import type { TaskQueries } from '../tasks/tasks.ts';
@@ -36,10 +37,12 @@ export function openGraphql(
   const maskError = createMaskError((error) => {
     log.error({ err: error }, 'a GraphQL operation failed unexpectedly');
   });
+  const execute = createCompiledExecution();
   const graphql = createGraphql<Context>({
     schema,
     context: ({ owner }, reqId) => ({ caller: { owner, maySeeCredits }, reqId, tasks }),
     maskError,
+    executeQuery: execute,
     mayCall,
     introspection: config.introspection,
     limits: config,
@@ -47,5 +50,5 @@ export function openGraphql(
     perAddress,
   });
   const rightsOf = (context: unknown): string => JSON.stringify((context as Context).caller);
-  return { graphql, hub: createHub({ counts, maskError, rightsOf }) };
+  return { graphql, hub: createHub({ counts, execute, maskError, rightsOf }) };
 }

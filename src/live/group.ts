@@ -1,4 +1,5 @@
-import { executeSync, type ExecutionArgs, type ExecutionResult, type GraphQLError } from 'graphql';
+import type { ExecutionArgs, ExecutionResult, GraphQLError } from 'graphql';
+import type { Execute } from '../server/compiled-execution.ts';
 import type { Change } from './followable.ts';
 import type { Results } from './results.ts';
 import { resultOverSocket } from './told-over-socket.ts';
@@ -12,6 +13,7 @@ export interface Group {
 export interface GroupOptions {
   /** What its members have in common. */
   readonly args: ExecutionArgs;
+  readonly execute: Execute;
   readonly maskError: (error: unknown) => GraphQLError;
   readonly results: Results;
 }
@@ -24,10 +26,11 @@ const ENCODER = new TextEncoder();
  * what the members of a group have in common: a field of the schema that reads the clock, a setting that changes or the
  * store would be told to latecomers as it was. And no two changes may have the same revision.
  */
-export function createGroup({ args, maskError, results }: GroupOptions): Group {
-  function execute(change: Change): ExecutionResult {
+export function createGroup({ args, execute, maskError, results }: GroupOptions): Group {
+  function resultOf(change: Change): ExecutionResult {
     try {
-      const result = executeSync({ ...args, rootValue: change });
+      const result = execute({ ...args, rootValue: change });
+      if (result instanceof Promise) throw new Error('a field of an event has no value yet');
       return result.errors ? { ...result, errors: result.errors.map(maskError) } : result;
     } catch (error) {
       return { errors: [maskError(error)] };
@@ -39,7 +42,7 @@ export function createGroup({ args, maskError, results }: GroupOptions): Group {
       const { revision } = change;
       const known = results.get(group, revision);
       if (known) return known;
-      const result = execute(change);
+      const result = resultOf(change);
       const json = ENCODER.encode(JSON.stringify(resultOverSocket(result) ?? result));
       results.keep(group, revision, json);
       // It may come out well the next time. Those who are told of the change in one go share it; setImmediate would be too

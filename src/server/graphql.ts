@@ -4,6 +4,7 @@ import type { ServerResponse } from 'node:http';
 import type { Caller } from '../access/caller.ts';
 import type { Tally } from '../live/tally.ts';
 import { callerOf, type Admission } from './admission.ts';
+import type { Execute } from './compiled-execution.ts';
 import { endExpiredStreams } from './end-expired-streams.ts';
 import { answerKnownOutcome, type KnownOutcome } from './known-outcome.ts';
 import { createIsMutation, type IsMutation } from './is-mutation.ts';
@@ -22,6 +23,8 @@ export interface GraphqlOptions<Context extends object> {
   /** What resolvers work with, for one caller; `reqId` names the request in the log. */
   readonly context: (caller: Caller, reqId: string) => Context;
   readonly maskError: (error: unknown) => GraphQLError;
+  /** Executes queries that come without anything unusual. */
+  readonly executeQuery: Execute;
   readonly mayCall: OriginPolicy;
   readonly introspection: boolean;
   readonly limits: OperationLimits;
@@ -60,7 +63,8 @@ export interface Graphql<Context extends object> {
 }
 
 export function createGraphql<Context extends object>(options: GraphqlOptions<Context>): Graphql<Context> {
-  const { context, introspection, limits, maskError, mayCall, perAddress, perOwner, schema } = options;
+  const { context, executeQuery, introspection, limits, maskError, mayCall, perAddress, perOwner, schema } =
+    options;
   const parsed = parsedOnce();
   const engine = createYoga<Arrival & KnownOutcome, Context>({
     schema,
@@ -93,8 +97,9 @@ export function createGraphql<Context extends object>(options: GraphqlOptions<Co
     // What is unexpected is reported by maskError.
     logging: false,
   });
-  const run = createRunOperation({ schema, context, maskError, documents: parsed.documentCache });
-  return { engine, run, isMutation: createIsMutation(parsed.documentCache, limits.maxTokens) };
+  const documents = parsed.documentCache;
+  const run = createRunOperation({ schema, context, maskError, executeQuery, documents });
+  return { engine, run, isMutation: createIsMutation(documents, limits.maxTokens) };
 }
 
 /** The engine brings an executor of its own, which now and then comes to something else; here all doors have the same. */

@@ -2,6 +2,7 @@ import type { ExecutionResult } from 'graphql';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Caller } from '../access/caller.ts';
 import type { Arrival, Connection, Graphql } from './graphql.ts';
+import { isDataAlone } from './is-data-alone.ts';
 import type { PlainRequest } from './plain-request.ts';
 import type { Check } from './run-operation.ts';
 import type { SendJson } from './send-json.ts';
@@ -46,8 +47,3 @@ export function createPlainRoad<Context extends object>(
 }
 
 const FAILED: ExecutionResult = { errors: [] };
-
-/** What has nothing in it that says anything of its status or headers. */
-function isDataAlone(result: ExecutionResult): boolean {
-  return 'data' in result && Object.keys(result).length === 1;
-}

@@ -9,6 +9,7 @@ import {
 } from 'graphql';
 import type { Caller } from '../access/caller.ts';
 import type { Operation } from '../live/begin-operation.ts';
+import type { Execute } from './compiled-execution.ts';
 import type { PlainParams } from './plain-request.ts';
 
 /** The engine's way to a document: with its caches, limits and rules. */
@@ -18,6 +19,8 @@ export interface RunOptions<Context extends object> {
   readonly schema: GraphQLSchema;
   readonly context: (caller: Caller, reqId: string) => Context;
   readonly maskError: (error: unknown) => GraphQLError;
+  /** Executes queries. */
+  readonly executeQuery: Execute;
   /** Operations that were parsed before. */
   readonly documents: { readonly get: (source: string) => DocumentNode | undefined };
 }
@@ -40,7 +43,7 @@ export type RunOperation = (
 
 /** What the engine does with an operation, without its hooks, of which none changes what a valid operation comes to. */
 export function createRunOperation<Context extends object>(options: RunOptions<Context>): RunOperation {
-  const { context, documents, maskError, schema } = options;
+  const { context, documents, executeQuery, maskError, schema } = options;
   const valid = new WeakSet<DocumentNode>();
 
   function validDocument(query: string, check: () => Check): DocumentNode | null {
@@ -56,13 +59,8 @@ export function createRunOperation<Context extends object>(options: RunOptions<C
     const operation = document && getOperationAST(document, operationName)?.operation;
     if (!operation || operation === OperationTypeNode.SUBSCRIPTION) return null;
     const contextValue = context(caller, reqId);
-    const result = await execute({
-      schema,
-      document,
-      contextValue,
-      variableValues: variables,
-      operationName,
-    });
+    const run = operation === OperationTypeNode.QUERY ? executeQuery : execute;
+    const result = await run({ schema, document, contextValue, variableValues: variables, operationName });
     if (result.errors === undefined) return result;
     // Without data nothing was resolved.
     return 'data' in result ? { ...result, errors: result.errors.map(maskError) } : null;

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createGroup } from '../../src/live/group.ts';
 import { createResults } from '../../src/live/results.ts';
 import { schema } from '../../src/schema/schema.ts';
+import { createCompiledExecution } from '../../src/server/compiled-execution.ts';
 import { waitingRecord } from './stored-tasks.ts';
 
 const TASK = waitingRecord({
@@ -51,6 +52,7 @@ function groupOf(name: string) {
   );
   return createGroup({
     args: { schema, document: parse(`subscription { ${name}${id} ${allOf(field.type)} }`), contextValue },
+    execute: createCompiledExecution({ uses: 1, pauseMs: 0, kept: 1 }),
     maskError: (error) => {
       throw error;
     },

@@ -6,6 +6,7 @@ import { createLiveCounts } from '../../src/live/live-counts.ts';
 import { createHub, type SubscriptionArgs } from '../../src/live/hub.ts';
 import { Member } from '../../src/live/member.ts';
 import type { Room } from '../../src/live/outlet.ts';
+import { createCompiledExecution } from '../../src/server/compiled-execution.ts';
 import { createTurns } from '../../src/tasks/turns.ts';
 
 /** A change that counts how often a result is made of it. */
@@ -68,6 +69,7 @@ function createStage() {
   };
   const hub = createHub({
     counts: createLiveCounts(),
+    execute: createCompiledExecution({ uses: 1, pauseMs: 0, kept: 10 }),
     rightsOf: String,
     maskError: (error) =>
       new GraphQLError('masked', { path: error instanceof GraphQLError ? (error.path ?? null) : null }),

@@ -45,8 +45,8 @@ const PIECES = [
   'prompt',
 ];
 
-const TIMES = 'fragment Times on Task { createdAt updatedAt end: completedAt kind: __typename }';
-const ENDING = 'fragment Ending on Task { state videos { ...Link } } fragment Link on Video { url }';
+export const TIMES = 'fragment Times on Task { createdAt updatedAt end: completedAt kind: __typename }';
+export const ENDING = 'fragment Ending on Task { state videos { ...Link } } fragment Link on Video { url }';
 
 /** So often that a few messages are more than the buffers between two sockets take. */
 const FAT = Array.from({ length: 120 }, (_, index) => `p${index}: prompt`).join(' ');

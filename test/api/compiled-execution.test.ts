@@ -1,0 +1,58 @@
+import { parse } from 'graphql';
+import { describe, expect, test } from 'vitest';
+import { schema } from '../../src/schema/schema.ts';
+import { createCompiledExecution } from '../../src/server/compiled-execution.ts';
+import { isOfCompiled } from './is-of-compiled.ts';
+
+/** Tells of each execution of these documents, one after the other, whether it was of a compiled one. */
+async function run(limits: Parameters<typeof createCompiledExecution>[0], ...sources: readonly string[]) {
+  const execute = createCompiledExecution(limits);
+  const documents = new Map(sources.map((source) => [source, parse(source)]));
+  const seen: boolean[] = [];
+  for (const source of sources) {
+    const document = documents.get(source);
+    if (document) seen.push(isOfCompiled(await execute({ schema, document, contextValue: {} })));
+  }
+  return seen;
+}
+
+const ONE = '{ __typename }';
+const OTHER = '{ other: __typename }';
+
+describe('a document', () => {
+  test('is compiled when it has come often enough', async () => {
+    expect(await run({ uses: 3, pauseMs: 0, kept: 9 }, ONE, ONE, ONE, ONE)).toEqual([
+      false,
+      false,
+      true,
+      true,
+    ]);
+  });
+
+  test('waits until some time after another one was compiled', async () => {
+    const limits = { uses: 1, pauseMs: 60_000, kept: 9 };
+    expect(await run(limits, ONE, OTHER, OTHER, ONE)).toEqual([true, false, false, true]);
+  });
+
+  test('makes room for others, and has to come as often again', async () => {
+    const limits = { uses: 2, pauseMs: 0, kept: 1 };
+    expect(await run(limits, ONE, ONE, OTHER, OTHER, ONE, ONE)).toEqual([
+      false,
+      true,
+      false,
+      true,
+      false,
+      true,
+    ]);
+  });
+
+  test.each([
+    ['asks for the schema', '{ __schema { types { name } } }'],
+    ['asks for a type', '{ a: __type(name: "Task") { name } }'],
+    ['has conditions', '{ __typename @include(if: true) }'],
+    ['has several operations', 'query A { __typename } query B { __typename }'],
+    ['is a mutation', 'mutation { __typename }'],
+  ])('that %s is never compiled', async (_, source) => {
+    expect(await run({ uses: 1, pauseMs: 0, kept: 9 }, source, source)).toEqual([false, false]);
+  });
+});
