@@ -8,11 +8,17 @@ import {
   type ExecutionArgs,
   type ExecutionResult,
 } from 'graphql';
-import { compileQuery, isCompiledQuery, type CompiledQuery } from 'graphql-jit';
+import type { CompiledQuery, compileQuery, isCompiledQuery } from 'graphql-jit';
 import { isDataAlone } from './is-data-alone.ts';
 
 /** Executes an operation as graphql-js does; what needs no promise comes without one. */
 export type Execute = (args: ExecutionArgs) => ExecutionResult | Promise<ExecutionResult>;
+
+/** What compiles documents. */
+export interface Compiler {
+  readonly compileQuery: typeof compileQuery;
+  readonly isCompiledQuery: typeof isCompiledQuery;
+}
 
 /** What compiling may cost. */
 export interface CompilationLimits {
@@ -30,9 +36,12 @@ const LIMITS: CompilationLimits = { uses: 10, pauseMs: 1000, kept: 50 };
 /**
  * Executes queries, and the selections of subscriptions on their events. Documents that come again and again are compiled to
  * functions. Only a result of nothing but data is taken from those; with everything else graphql-js begins anew and tells what
- * it is in its own words. Mutations, which would be carried out twice, are never compiled.
+ * it is in its own words. Mutations, which would be carried out twice, are never compiled. The compiler is loaded when the
+ * first document is worth it, unless it is given.
  */
-export function createCompiledExecution(limits = LIMITS): Execute {
+export function createCompiledExecution(limits = LIMITS, given: Compiler | null = null): Execute {
+  let compiler = given;
+  let loading: Promise<void> | null = null;
   const uses = new WeakMap<DocumentNode, number>();
   const compiled = new Map<DocumentNode, CompiledQuery>();
   let compiledAt = -Infinity;
@@ -43,14 +52,22 @@ export function createCompiledExecution(limits = LIMITS): Execute {
     const count = (uses.get(document) ?? 0) + 1;
     uses.set(document, count);
     if (count < limits.uses || performance.now() - compiledAt < limits.pauseMs) return null;
-    const query = isCompilable(document) ? compileQuery(schema, document) : null;
+    if (!compiler) {
+      loading ??= load();
+      return null;
+    }
+    const query = isCompilable(document) ? compiler.compileQuery(schema, document) : null;
     compiledAt = performance.now();
-    if (!query || !isCompiledQuery(query)) {
+    if (!query || !compiler.isCompiledQuery(query)) {
       uses.set(document, -Infinity);
       return null;
     }
     keep(document, query);
     return query;
+  }
+
+  async function load(): Promise<void> {
+    compiler = await import('graphql-jit');
   }
 
   function keep(document: DocumentNode, query: CompiledQuery): void {

@@ -1,4 +1,6 @@
 import { parse } from 'graphql';
+import * as compiler from 'graphql-jit';
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { schema } from '../../src/schema/schema.ts';
 import { createCompiledExecution } from '../../src/server/compiled-execution.ts';
@@ -6,7 +8,7 @@ import { isOfCompiled } from './is-of-compiled.ts';
 
 /** Tells of each execution of these documents, one after the other, whether it was of a compiled one. */
 async function run(limits: Parameters<typeof createCompiledExecution>[0], ...sources: readonly string[]) {
-  const execute = createCompiledExecution(limits);
+  const execute = createCompiledExecution(limits, compiler);
   const documents = new Map(sources.map((source) => [source, parse(source)]));
   const seen: boolean[] = [];
   for (const source of sources) {
@@ -27,6 +29,18 @@ describe('a document', () => {
       true,
       true,
     ]);
+  });
+
+  test('has the compiler loaded, and is executed by graphql-js until it is there', async () => {
+    const execute = createCompiledExecution({ uses: 1, pauseMs: 0, kept: 9 });
+    const args = { schema, document: parse(ONE), contextValue: {} };
+    expect(isOfCompiled(await execute(args))).toBe(false);
+    let result = await execute(args);
+    while (!isOfCompiled(result)) {
+      await setImmediate();
+      result = await execute(args);
+    }
+    expect(result).toEqual({ data: { __typename: 'Query' } });
   });
 
   test('waits until some time after another one was compiled', async () => {

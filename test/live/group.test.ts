@@ -1,4 +1,5 @@
 import { getNamedType, isObjectType, parse, type GraphQLOutputType } from 'graphql';
+import * as compiler from 'graphql-jit';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createGroup } from '../../src/live/group.ts';
 import { createResults } from '../../src/live/results.ts';
@@ -52,7 +53,7 @@ function groupOf(name: string) {
   );
   return createGroup({
     args: { schema, document: parse(`subscription { ${name}${id} ${allOf(field.type)} }`), contextValue },
-    execute: createCompiledExecution({ uses: 1, pauseMs: 0, kept: 1 }),
+    execute: createCompiledExecution({ uses: 1, pauseMs: 0, kept: 1 }, compiler),
     maskError: (error) => {
       throw error;
     },

@@ -1,4 +1,5 @@
 import { GraphQLError, buildSchema, parse, type GraphQLSchema } from 'graphql';
+import * as compiler from 'graphql-jit';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Change, ChangeSink } from '../../src/live/followable.ts';
@@ -69,7 +70,7 @@ function createStage() {
   };
   const hub = createHub({
     counts: createLiveCounts(),
-    execute: createCompiledExecution({ uses: 1, pauseMs: 0, kept: 10 }),
+    execute: createCompiledExecution({ uses: 1, pauseMs: 0, kept: 10 }, compiler),
     rightsOf: String,
     maskError: (error) =>
       new GraphQLError('masked', { path: error instanceof GraphQLError ? (error.path ?? null) : null }),

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { execute, parse, type ExecutionArgs } from 'graphql';
+import * as compiler from 'graphql-jit';
 import { describe, expect, test } from 'vitest';
 import type { Context } from '../../src/resolvers/context.ts';
 import { schema } from '../../src/schema/schema.ts';
@@ -47,7 +48,7 @@ const RECORDS = [
 
 /** Compares what both make of the same, as the texts that they would be sent as; returns whether one was compiled. */
 async function compare(args: ExecutionArgs): Promise<boolean> {
-  const result = await createCompiledExecution(AT_ONCE)(args);
+  const result = await createCompiledExecution(AT_ONCE, compiler)(args);
   expect(JSON.stringify(result)).toBe(JSON.stringify(await execute(args)));
   return isOfCompiled(result);
 }
