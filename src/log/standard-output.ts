@@ -13,7 +13,7 @@ const LAST_TRIES = 10;
 /**
  * The standard output, for logs: all is written by the time the process ends. A reader that stalls or goes away (a pipe,
  * a closed terminal, a full disk) costs lines, but neither holds up the process nor keeps it from ending. A process that is
- * killed takes its last 10 ms of lines with it.
+ * killed takes those along that wait for others.
  */
 export function standardOutput(): DestinationStream {
   let triesLeft = Infinity;
@@ -37,12 +37,15 @@ export function standardOutput(): DestinationStream {
   stream.flushSync = () => {
     if (isBroken) return;
     triesLeft = LAST_TRIES;
+    // Else what is passed on now would be written after the end.
+    Reflect.set(stream, 'sync', true);
     try {
       pass();
       flushSync();
     } catch {
       isBroken = true;
     }
+    Reflect.set(stream, 'sync', false);
     triesLeft = Infinity;
   };
   return stream;

@@ -4,9 +4,11 @@ import {
   OperationTypeNode,
   execute,
   visit,
+  type ASTNode,
   type DocumentNode,
   type ExecutionArgs,
   type ExecutionResult,
+  type NameNode,
 } from 'graphql';
 import type { CompiledQuery, compileQuery, isCompiledQuery } from 'graphql-jit';
 import { isDataAlone } from './is-data-alone.ts';
@@ -67,7 +69,11 @@ export function createCompiledExecution(limits = LIMITS, given: Compiler | null 
   }
 
   async function load(): Promise<void> {
-    compiler = await import('graphql-jit');
+    try {
+      compiler = await import('graphql-jit');
+    } catch {
+      // As when its file was replaced by a newer version's: all goes on without it.
+    }
   }
 
   function keep(document: DocumentNode, query: CompiledQuery): void {
@@ -99,20 +105,48 @@ function run(query: CompiledQuery, { contextValue, rootValue, variableValues }: 
 }
 
 /**
- * One query or subscription. What asks for the schema could be nested without end, and would be as large compiled. And of
- * fields that are left out under a condition the compiler has its own notion, as to their order and to a null.
+ * What a document may consist of. The compiler makes source text of what it is given: of a string that stands in a document it
+ * makes any code that its sender likes, and of fragments within fragments more than there is memory for. So there are names,
+ * which the grammar keeps harmless, variables, whose values never become text, and the few literals that cannot say much.
+ * Of conditions and lists it has its own notion, as to the order of fields and to nulls.
  */
+const HARMLESS: ReadonlySet<Kind> = new Set([
+  Kind.DOCUMENT,
+  Kind.OPERATION_DEFINITION,
+  Kind.VARIABLE_DEFINITION,
+  Kind.VARIABLE,
+  Kind.NAMED_TYPE,
+  Kind.LIST_TYPE,
+  Kind.NON_NULL_TYPE,
+  Kind.SELECTION_SET,
+  Kind.FIELD,
+  Kind.ARGUMENT,
+  Kind.NAME,
+  Kind.INT,
+  Kind.BOOLEAN,
+  Kind.ENUM,
+]);
+
+/** One query or subscription of harmless parts, which asks for nothing of the schema. */
 function isCompilable(document: DocumentNode): boolean {
-  const operations = document.definitions.filter(({ kind }) => kind === Kind.OPERATION_DEFINITION);
-  let isFit = operations.length === 1;
-  const refuse = (): typeof BREAK => {
-    isFit = false;
-    return BREAK;
-  };
+  if (document.definitions.length !== 1) return false;
+  let isFit = true;
   visit(document, {
-    OperationDefinition: ({ operation }) => (operation === OperationTypeNode.MUTATION ? refuse() : undefined),
-    Directive: refuse,
-    Field: ({ name }) => (/^__(?:schema|type)$/.test(name.value) ? refuse() : undefined),
+    enter(node) {
+      if (HARMLESS.has(node.kind) && !isMutation(node) && !(node.kind === Kind.NAME && isSpecial(node)))
+        return undefined;
+      isFit = false;
+      return BREAK;
+    },
   });
   return isFit;
+}
+
+function isMutation(node: ASTNode): boolean {
+  return node.kind === Kind.OPERATION_DEFINITION && node.operation === OperationTypeNode.MUTATION;
+}
+
+/** `__proto__` as a member would be something else in source text. */
+function isSpecial({ value }: NameNode): boolean {
+  return value.startsWith('__') && value !== '__typename';
 }

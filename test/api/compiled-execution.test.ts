@@ -60,7 +60,27 @@ describe('a document', () => {
     ]);
   });
 
+  test('never has what stands in it executed as code', async () => {
+    // The compiler's own mark for dates, behind which it takes what follows for source text.
+    const mark = '__MAGIC_DATE__33a9e76d_02e0_4128_8e92_3530ad3da74d';
+    const asked: unknown[] = [];
+    const tasks = { find: (...args: unknown[]) => asked.push(args) && null };
+    const execute = createCompiledExecution({ uses: 1, pauseMs: 0, kept: 9 }, compiler);
+    const id = `${mark}(globalThis.broken = true)`;
+    const document = parse(`{ task(id: ${JSON.stringify(id)}) { id } }`);
+    const contextValue = { caller: { owner: 'ann' }, tasks };
+    for (let time = 0; time < 3; time += 1) await execute({ schema, document, contextValue });
+    expect(Reflect.get(globalThis, 'broken')).toBeUndefined();
+    expect(asked).toEqual(Array(3).fill(['ann', id]));
+  });
+
   test.each([
+    ['has a string', '{ task(id: "x") { id } }'],
+    ['has a string by default', 'query ($id: ID = "x") { __typename task(id: $id) { id } }'],
+    ['has a list', '{ __typename tasks(states: [WAITING]) { revision } }'],
+    ['has fragments', '{ ...Part } fragment Part on Query { __typename }'],
+    ['has inline fragments', '{ ... on Query { __typename } }'],
+    ['names __proto__', '{ __proto__: __typename }'],
     ['asks for the schema', '{ __schema { types { name } } }'],
     ['asks for a type', '{ a: __type(name: "Task") { name } }'],
     ['has conditions', '{ __typename @include(if: true) }'],

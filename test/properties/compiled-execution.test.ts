@@ -90,7 +90,7 @@ function queryOf({ alias, pieces }: Form, { flag, given, isTalkative, other }: U
     query ($id: ID!, $flag: Boolean = true, $other: Boolean = false, $first: Int = 2) {
       ${alias}task(id: $id) ${selection}
       tasks(first: $first) { revision edges { cursor node ${selection} } pageInfo { hasNextPage endCursor } }
-      more: tasks(first: 1, states: [WAITING]) ${given === 'literal' ? '@include(if: $other)' : ''} {
+      more: tasks(first: 1 ${given === 'default' ? 'states: [WAITING]' : ''}) ${given === 'literal' ? '@include(if: $other)' : ''} {
         edges { node { id queuePosition } }
       }
       account { creditsRemaining }
