@@ -2,6 +2,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { problem, sendProblem } from '../problem.ts';
 import { SECURITY_FIELDS } from './security-headers.ts';
+import { whenClosed } from './when-closed.ts';
 
 /** Answers a request; `reqId` names it in the log. A rejection is answered with 500. */
 export type DirectHandler = (
@@ -51,10 +52,9 @@ export function createDirectRoutes(options: {
       const { method } = request;
       requests.info({ reqId, method, route: route.name, status: response.statusCode, ms }, 'request');
     };
-    if (!route.writesLine) response.on('close', writeLine);
+    if (!route.writesLine) whenClosed(response, writeLine);
     route.handle(request, response, reqId).catch((error: unknown) => {
-      if (route.writesLine && response.closed) writeLine();
-      else if (route.writesLine) response.on('close', writeLine);
+      if (route.writesLine) whenClosed(response, writeLine);
       // Whoever sent half a request and left is told nothing, and nobody has to look into it.
       if (request.destroyed && !request.complete) return;
       log.error({ reqId, err: error }, 'a request failed unexpectedly');

@@ -14,6 +14,7 @@ import { createPlainRoad } from './plain-road.ts';
 import { plainRequest } from './plain-request.ts';
 import { createRefuseOverload } from './refuse-overload.ts';
 import { createSendJson } from './send-json.ts';
+import { whenClosed } from './when-closed.ts';
 
 export interface GraphqlRouteOptions {
   readonly direct: DirectRoutes;
@@ -126,8 +127,7 @@ function connectionOf(
     address: () => forwarded.addressOf(request),
     host: () => forwarded.hostOf(request),
     onClosed: (run) => {
-      if (response.closed) run();
-      else response.once('close', run);
+      whenClosed(response, run);
     },
   };
 }
