@@ -6,6 +6,15 @@ import { schema } from '../../src/schema/schema.ts';
 import { createCompiledExecution } from '../../src/server/compiled-execution.ts';
 import { isOfCompiled } from './is-of-compiled.ts';
 
+/** With it every operation below comes to data alone, compiled or not. */
+const CONTEXT = {
+  caller: { owner: 'ann' },
+  tasks: {
+    find: () => null,
+    list: () => ({ tasks: [], hasNextPage: false, hasPreviousPage: false, revision: 0 }),
+  },
+};
+
 /** Tells of each execution of these documents, one after the other, whether it was of a compiled one. */
 async function run(limits: Parameters<typeof createCompiledExecution>[0], ...sources: readonly string[]) {
   const execute = createCompiledExecution(limits, compiler);
@@ -13,7 +22,7 @@ async function run(limits: Parameters<typeof createCompiledExecution>[0], ...sou
   const seen: boolean[] = [];
   for (const source of sources) {
     const document = documents.get(source);
-    if (document) seen.push(isOfCompiled(await execute({ schema, document, contextValue: {} })));
+    if (document) seen.push(isOfCompiled(await execute({ schema, document, contextValue: CONTEXT })));
   }
   return seen;
 }

@@ -12,7 +12,7 @@ import { createTasks } from '../../src/tasks/tasks.ts';
 import { waitingRecord } from '../live/stored-tasks.ts';
 import { startQuietGateway, submit } from '../webhooks/called-back.ts';
 import { created } from '../support/kie.ts';
-import { ENDING, TIMES, form, operationOf, use, type Form, type Use } from './sharing-documents.ts';
+import { form, fragmentsOf, operationOf, use, type Form, type Use } from './sharing-documents.ts';
 
 const RUNS = Number(process.env['RUNS'] ?? 300);
 const SEED = Number(process.env['SEED'] ?? 20_261_126);
@@ -85,7 +85,6 @@ describe('what is compiled comes to the same text as what graphql-js executes', 
 
 function queryOf({ alias, pieces }: Form, { flag, given, isTalkative, other }: Use, id: string) {
   const selection = `{ ${pieces.join(' ')} }`;
-  const fragments = [TIMES, ENDING].filter((text) => selection.includes(`...${text.split(' ')[1] ?? ''}`));
   const query = `
     query ($id: ID!, $flag: Boolean = true, $other: Boolean = false, $first: Int = 2) {
       ${alias}task(id: $id) ${selection}
@@ -95,7 +94,7 @@ function queryOf({ alias, pieces }: Form, { flag, given, isTalkative, other }: U
       }
       account { creditsRemaining }
     }
-    ${fragments.join(' ')}`;
+    ${fragmentsOf(selection).join(' ')}`;
   const variables = { id, flag, ...(other !== undefined && { other }), ...(isTalkative && { first: -1 }) };
   return { query, variables };
 }

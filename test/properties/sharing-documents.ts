@@ -45,8 +45,8 @@ const PIECES = [
   'prompt',
 ];
 
-export const TIMES = 'fragment Times on Task { createdAt updatedAt end: completedAt kind: __typename }';
-export const ENDING = 'fragment Ending on Task { state videos { ...Link } } fragment Link on Video { url }';
+const TIMES = 'fragment Times on Task { createdAt updatedAt end: completedAt kind: __typename }';
+const ENDING = 'fragment Ending on Task { state videos { ...Link } } fragment Link on Video { url }';
 
 /** So often that a few messages are more than the buffers between two sockets take. */
 const FAT = Array.from({ length: 120 }, (_, index) => `p${index}: prompt`).join(' ');
@@ -63,6 +63,14 @@ export const use: fc.Arbitrary<Use> = fc.record({
   other: fc.constantFrom(undefined, undefined, undefined, true, false, null),
   isTalkative: fc.boolean(),
 });
+
+/** The definitions of the fragments that a selection spreads. */
+export function fragmentsOf(selection: string): readonly string[] {
+  return [
+    ...(selection.includes('...Times') ? [TIMES] : []),
+    ...(selection.includes('...Ending') ? [ENDING] : []),
+  ];
+}
 
 /** The operation of one subscriber to a root field. */
 export function operationOf(
@@ -93,8 +101,7 @@ export function operationOf(
     ...(shape === 'among others'
       ? ['subscription Other { tasksUpdated { id } } query Third { __typename }']
       : []),
-    ...(body.includes('...Times') ? [TIMES] : []),
-    ...(body.includes('...Ending') ? [ENDING] : []),
+    ...fragmentsOf(body),
   ];
   return {
     query: parts.join(' '),

@@ -26,7 +26,7 @@ export interface HeldStep {
 export function withMoments(
   ports: TaskPorts,
   reached: (moment: Moment) => void,
-  held: HeldStep | null = null,
+  held: HeldStep | null,
 ): TaskPorts {
   const { feed, provider } = ports;
   return {
