@@ -47,6 +47,8 @@ export function createPostgresPool(options: {
   const pool = new Pool({ ...CONNECTION, ...(isPatient && PATIENT), connectionString, max });
   const pids = new Set<number>();
   pool.on('error', (error) => {
+    // pg attaches the whole connection, with the key by which its statements can be cancelled. It would end up in logs.
+    Reflect.deleteProperty(error, 'client');
     // A connection that is being closed can no longer break.
     if (!pool.ending) options.onError(error);
   });
