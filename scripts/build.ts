@@ -2,6 +2,7 @@ import { build } from 'esbuild';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildDashboard } from './build-dashboard.ts';
+import { writeLicenses } from './write-licenses.ts';
 
 // Makes dist/ of src/ and the packages that it uses: as the 1,700 files that they are, finding and opening them takes more
 // than half of a start. Types are checked elsewhere.
@@ -10,7 +11,7 @@ const outdir = 'dist';
 await mkdir(outdir, { recursive: true });
 for (const name of await readdir(outdir))
   if (name !== 'dashboard') await rm(join(outdir, name), { recursive: true, force: true });
-await build({
+const { metafile } = await build({
   entryPoints: ['src/main.ts'],
   outdir,
   bundle: true,
@@ -34,6 +35,8 @@ await build({
   banner: {
     js: "import { createRequire as createRequireHere } from 'node:module';\nconst require = createRequireHere(import.meta.url);",
   },
+  metafile: true,
   logLevel: 'warning',
 });
+await writeLicenses(metafile, join(outdir, 'licenses.md'));
 await buildDashboard();

@@ -27,6 +27,8 @@ test('the package, installed where nothing else is, makes a video and stops when
     '.env.example',
     'schema.graphql',
     'dist/main.js',
+    'dist/licenses.md',
+    'dist/dashboard/licenses.md',
   ])
     expect(paths).toContain(path);
   expect(paths.filter((path) => /\.map$|\.ts$|^(src|test|dashboard|bench)\//.test(path))).toEqual([]);
