@@ -1,12 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { deliverCallback, callbackSuccess, sign } from '../support/kie-callback.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
-import { HMAC_KEY, type Gateway } from '../support/gateway.ts';
+import { HMAC_KEY, NO_POLLING, type Gateway } from '../support/gateway.ts';
 import { graphql } from '../support/graphql-http-client.ts';
 import { dataOf, type Document } from '../support/graphql-result.ts';
 import { created } from '../support/kie.ts';
 import { startStandingGateway, type StandingGateway } from '../submitting/standing-gateway.ts';
-import { NO_POLLING } from '../webhooks/called-back.ts';
 import { createTask } from './client.ts';
 
 const EXPECTED: Document<{

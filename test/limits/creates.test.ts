@@ -7,7 +7,7 @@ import { startFakeProvider, type FakeProvider } from '../support/fake-provider.t
 import { graphql } from '../support/graphql-http-client.ts';
 import { dataOf } from '../support/graphql-result.ts';
 import { created, notVisibleYet, refused } from '../support/kie.ts';
-import { startQuietGateway } from '../webhooks/called-back.ts';
+import { startWithProvider } from '../webhooks/called-back.ts';
 import { createStandingClock, type StandingClock } from '../webhooks/standing-clock.ts';
 
 type Env = Readonly<Record<string, string>>;
@@ -31,7 +31,7 @@ async function start(env: Env, options: { clock?: StandingClock; dataDir?: strin
   const provider = await startFakeProvider();
   provider.always('createTask', ({ order }) => created(`kie-${order}`));
   provider.always('recordInfo', notVisibleYet());
-  const { gateway } = await startQuietGateway({
+  const { gateway } = await startWithProvider({
     provider,
     dataDir,
     env: { API_KEYS, KIE_CREATES_PER_10S: '1000', ...env },

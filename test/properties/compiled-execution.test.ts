@@ -10,7 +10,7 @@ import type { TaskPorts } from '../../src/tasks/ports.ts';
 import type { AnnouncedRecord } from '../../src/tasks/task.ts';
 import { createTasks } from '../../src/tasks/tasks.ts';
 import { waitingRecord } from '../live/stored-tasks.ts';
-import { startQuietGateway, submit } from '../webhooks/called-back.ts';
+import { startWithProvider, submit } from '../webhooks/called-back.ts';
 import { created } from '../support/kie.ts';
 import { form, fragmentsOf, operationOf, use, type Form, type Use } from './sharing-documents.ts';
 
@@ -102,7 +102,7 @@ function queryOf({ alias, pieces }: Form, { flag, given, isTalkative, other }: U
 /** A gateway's own queries, over three tasks. */
 async function stored() {
   let ports: TaskPorts | undefined;
-  const { gateway, provider } = await startQuietGateway({
+  const { gateway, provider } = await startWithProvider({
     overrides: { wrap: (made) => (ports = made) },
   });
   const ids: string[] = [];

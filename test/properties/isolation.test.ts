@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { onTestEnd } from '../support/leftovers.ts';
-import { startQuietGateway } from '../webhooks/called-back.ts';
+import { startWithProvider } from '../webhooks/called-back.ts';
 import { JWT_SECRET } from './isolation-doors.ts';
 import { startMarkedProvider } from './isolation-provider.ts';
 import { story, type Step } from './isolation-steps.ts';
@@ -20,7 +20,7 @@ test(
   `whatever two owners do, neither receives anything of the other over any door (${RUNS} stories, seed ${SEED})`,
   async () => {
     const provider = await startMarkedProvider();
-    const { gateway } = await startQuietGateway({
+    const { gateway } = await startWithProvider({
       provider,
       dataDir: await quickDir(),
       env: { JWT_SECRET, KIE_CREATES_PER_10S: '10000', MAX_OPERATIONS_PER_SECOND: '1000' },

@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import type { TaskPorts } from '../../src/tasks/ports.ts';
 import { eventually } from '../live/eventually.ts';
 import { onTestEnd } from '../support/leftovers.ts';
-import { startQuietGateway } from '../webhooks/called-back.ts';
+import { startWithProvider } from '../webhooks/called-back.ts';
 import { JWT_SECRET } from './isolation-doors.ts';
 import { startMarkedProvider } from './isolation-provider.ts';
 import { floodStory, story, type Story } from './sharing-steps.ts';
@@ -61,7 +61,7 @@ describe.each(READERS)('among readers $readers', ({ least, runs, stories }) => {
         seed: SEED,
         numRuns: runs,
         // Making a counterexample smaller ends here too.
-        interruptAfterTimeLimit: 30_000 + runs * 2000,
+        interruptAfterTimeLimit: 60_000 + runs * 6000,
         markInterruptAsFailure: true,
       });
       await eventually('no listener is left', () => gateway.app.stats().listeners === 0);
@@ -69,7 +69,7 @@ describe.each(READERS)('among readers $readers', ({ least, runs, stories }) => {
       expect(sum(seen, 'messages')).toBeGreaterThan(runs * 10);
       expect(sum(seen, least)).toBeGreaterThan(0);
     },
-    60_000 + runs * 3000,
+    90_000 + runs * 7000,
   );
 });
 
@@ -80,7 +80,7 @@ function sum(seen: readonly Seen[], what: keyof Seen): number {
 /** A gateway that announces tasks before the provider has taken them, reads slowly, and asks for nothing by itself. */
 async function start(provider: Awaited<ReturnType<typeof startMarkedProvider>>) {
   let ports: TaskPorts | undefined;
-  const { gateway } = await startQuietGateway({
+  const { gateway } = await startWithProvider({
     provider,
     dataDir: await quickDir(),
     env: { JWT_SECRET, CREATE_WAIT_MS: '0', ...ROOM },

@@ -8,7 +8,7 @@ import { created, failed, record, succeeded } from '../support/kie.ts';
 import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
 import {
   readTask,
-  startQuietGateway,
+  startWithProvider,
   startWithTask,
   submit,
   watchTask,
@@ -73,7 +73,7 @@ describe('a task that nobody calls back for', () => {
   });
 
   test('with no public address the provider is given none to call, and the task finishes all the same', async () => {
-    const { gateway, provider } = await startQuietGateway({
+    const { gateway, provider } = await startWithProvider({
       env: { ...NO_QUERY_LIMIT, PUBLIC_URL: '' },
       overrides: { timings: POLLING },
     });
@@ -142,7 +142,7 @@ test('tasks are asked about side by side: one slow answer holds up no other task
     if (taskId === 'kie-1') await slow.promise;
     return succeeded(taskId);
   });
-  const { gateway } = await startQuietGateway({
+  const { gateway } = await startWithProvider({
     provider,
     env: NO_QUERY_LIMIT,
     overrides: { timings: POLLING },
@@ -169,6 +169,6 @@ test('an answer that was overtaken by a callback changes nothing', async () => {
   answer.resolve();
   // Closing waits until what the answer said is dealt with.
   await gateway.close();
-  const { gateway: again } = await startQuietGateway({ provider, dataDir: gateway.dataDir });
+  const { gateway: again } = await startWithProvider({ provider, dataDir: gateway.dataDir });
   expect(await readTask(again, task.id)).toEqual(ended);
 });

@@ -10,7 +10,7 @@ import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.
 import type { ProviderRequest } from '../support/provider-request.ts';
 import {
   readTask,
-  startQuietGateway,
+  startWithProvider,
   startWithTask,
   submit,
   watchTask,
@@ -29,7 +29,7 @@ test('a running task is asked about by the next process', async () => {
   await first.gateway.close();
 
   provider.always('recordInfo', succeeded('kie-1'));
-  const { gateway } = await startQuietGateway({ ...polled, provider, dataDir: first.gateway.dataDir });
+  const { gateway } = await startWithProvider({ ...polled, provider, dataDir: first.gateway.dataDir });
   const after = await watchTask(gateway, first.task.id);
   const ended = await until(() => after.next(), 'SUCCESS');
   expect(ended).toMatchObject({ id: first.task.id, providerTaskId: 'kie-1', createdAt: queuing.createdAt });
@@ -40,7 +40,7 @@ test('a running task is asked about by the next process', async () => {
 test('a running task can be called back at its old address', async () => {
   const first = await startWithTask();
   await first.gateway.close();
-  const { gateway } = await startQuietGateway({ dataDir: first.gateway.dataDir });
+  const { gateway } = await startWithProvider({ dataDir: first.gateway.dataDir });
   expect(await readTask(gateway, first.task.id)).toEqual(first.task);
   await callBack(gateway.callbackUrl(first.create));
   expect(await readTask(gateway, first.task.id)).toMatchObject({ state: 'SUCCESS' });
@@ -55,7 +55,7 @@ test('a new secret of callback tokens, as docs/security.md has it made, refuses 
   database.exec("delete from secrets where name = 'callback'");
   database.close();
 
-  const { gateway } = await startQuietGateway({ ...polled, provider, dataDir: first.gateway.dataDir });
+  const { gateway } = await startWithProvider({ ...polled, provider, dataDir: first.gateway.dataDir });
   const body = callbackSuccess('kie-1');
   const refused = await deliverCallback(gateway.callbackUrl(first.create), body, sign(HMAC_KEY, 'kie-1'));
   expect(refused.status).toBe(401);
@@ -94,7 +94,7 @@ async function startAfterDeath(env: Readonly<Record<string, string>> = {}): Prom
   const provider = await startFakeProvider();
   provider.answer('createTask', created('kie-1'));
   const answered = deferred('the create call to be answered');
-  const first = await startQuietGateway({
+  const first = await startWithProvider({
     provider,
     env: { SHUTDOWN_MS: '0' },
     overrides: { wrap: (ports) => dyingWhen(ports, answered.resolve) },
@@ -106,7 +106,7 @@ async function startAfterDeath(env: Readonly<Record<string, string>> = {}): Prom
   await first.gateway.close();
   const task = await mutation;
 
-  const { gateway } = await startQuietGateway({
+  const { gateway } = await startWithProvider({
     provider,
     dataDir: first.gateway.dataDir,
     env,

@@ -3,18 +3,18 @@ import { staysPending } from '../support/absence.ts';
 import { HMAC_KEY } from '../support/gateway.ts';
 import { succeeded } from '../support/kie.ts';
 import { callbackFail, callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
-import { readTask, startQuietGateway, submit, watchTask, type CalledBack } from '../webhooks/called-back.ts';
+import { readTask, startWithProvider, submit, watchTask, type CalledBack } from '../webhooks/called-back.ts';
 import { createStandingClock } from '../webhooks/standing-clock.ts';
 import { watchAll } from './polled.ts';
 
 const MINUTE = 60_000;
 const signed = sign(HMAC_KEY, 'kie-1');
 
-type Options = Parameters<typeof startQuietGateway>[0];
+type Options = Parameters<typeof startWithProvider>[0];
 
 /** A task whose create answer was lost. */
 async function startLost(options: Options = {}): Promise<CalledBack> {
-  const { gateway, provider } = await startQuietGateway(options);
+  const { gateway, provider } = await startWithProvider(options);
   provider.answer('createTask', { reset: true });
   const task = await submit(gateway);
   const create = await provider.received('createTask');
@@ -48,7 +48,7 @@ test('a task whose create answer was lost waits half an hour for a callback, and
 });
 
 test('without an address for callbacks nothing could adopt it: it fails at once', async () => {
-  const { gateway, provider } = await startQuietGateway({ env: { PUBLIC_URL: '' } });
+  const { gateway, provider } = await startWithProvider({ env: { PUBLIC_URL: '' } });
   provider.answer('createTask', { cutAfterBytes: 0 });
   const task = await submit(gateway);
   expect(task).toMatchObject({

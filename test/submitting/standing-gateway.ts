@@ -1,5 +1,6 @@
 import type { TaskPorts } from '../../src/tasks/ports.ts';
 import type { TaskRecord } from '../../src/tasks/task.ts';
+import { DEFAULT_TIMINGS } from '../../src/tasks/timings.ts';
 import { startGateway, type Gateway, type GatewayOptions } from '../support/gateway.ts';
 import { createQueue } from '../support/queue.ts';
 import { createStandingClock, type StandingClock } from '../webhooks/standing-clock.ts';
@@ -12,7 +13,9 @@ export interface StandingGateway extends Gateway {
   written(accepts: (record: TaskRecord) => boolean): Promise<TaskRecord>;
 }
 
-/** A gateway whose time stands still until the test moves it on, and which tells what it has written. */
+const { checkIntervalMax, checkIntervalMin } = DEFAULT_TIMINGS;
+
+/** A gateway whose time stands still until the test moves it on, so that it may poll, and which tells what it has written. */
 export async function startStandingGateway(
   options: GatewayOptions & { readonly clock?: StandingClock } = {},
 ): Promise<StandingGateway> {
@@ -37,7 +40,8 @@ export async function startStandingGateway(
     opened.push(used);
     return used;
   };
-  const gateway = await startGateway({ ...others, overrides: { ...overrides, clock, wrap } });
+  const timings = { checkIntervalMax, checkIntervalMin, ...overrides?.timings };
+  const gateway = await startGateway({ ...others, overrides: { ...overrides, clock, timings, wrap } });
   const [ports] = opened;
   if (!ports) throw new Error('the gateway did not ask for its ports');
   return { ...gateway, clock, ports, written: (accepts) => writes.take(accepts) };

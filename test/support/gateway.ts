@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type App, type AppOptions, startApp } from '../../src/app.ts';
 import { parseConfig } from '../../src/config.ts';
 import { createLog } from '../../src/log.ts';
+import { DEFAULT_TIMINGS, type Timings } from '../../src/tasks/timings.ts';
 import type { FakeProvider } from './fake-provider.ts';
 import { createBody } from './kie.ts';
 import { onTestEnd } from './leftovers.ts';
@@ -38,9 +39,19 @@ export const HMAC_KEY = 'hmac-key-of-the-tests';
 /** What a gateway tells the provider to be its address; nothing is ever sent there. */
 const PUBLIC_URL = 'https://gateway.example.test';
 
-/** A whole gateway on a port of its own, closed at the end of the test. */
+/** Nobody is asked about a task by the way: only what brings a check forward makes the gateway ask. */
+export const NO_POLLING: Partial<Timings> = {
+  checkIntervalMin: DEFAULT_TIMINGS.taskDeadline,
+  checkIntervalMax: DEFAULT_TIMINGS.taskDeadline,
+};
+
+/**
+ * A whole gateway on a port of its own, closed at the end of the test. A fake provider is not polled, unless `overrides` say
+ * otherwise; and how busy this process is, clients and all, puts nobody off, unless `env` says otherwise.
+ */
 export async function startGateway(options: GatewayOptions = {}): Promise<Gateway> {
-  const { overrides, provider, sandbox } = options;
+  const { provider, sandbox } = options;
+  const timings = { ...(provider && NO_POLLING), ...options.overrides?.timings };
   const dataDir = options.dataDir ?? (await temporaryDir());
   const config = parseConfig({
     PORT: '0',
@@ -48,11 +59,12 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     LOG_LEVEL: 'silent',
     ...(provider && { KIE_API_KEY: 'test-key', KIE_API_URL: provider.url, PUBLIC_URL }),
     KIE_WEBHOOK_HMAC_KEYS: HMAC_KEY,
+    OVERLOAD_DELAY_MS: '0',
     ...options.env,
   });
   const app = await startApp(config, {
     log: options.log ?? createLog({ level: config.logLevel, pretty: false }),
-    ...(overrides && { overrides }),
+    overrides: { ...options.overrides, timings },
     ...(sandbox && { sandbox }),
   });
   onTestEnd(() => app.close());

@@ -1,4 +1,3 @@
-import { DEFAULT_TIMINGS, type Timings } from '../../src/tasks/timings.ts';
 import type { ApiTask } from '../support/api-types.ts';
 import { CREATE, TASK, TASK_UPDATED, input } from '../support/documents.ts';
 import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';
@@ -19,30 +18,18 @@ export interface CalledBack {
   readonly callback: string;
 }
 
-/** Nobody is asked about a task by the way: only what brings a check forward makes the gateway ask. */
-export const NO_POLLING: Partial<Timings> = {
-  checkIntervalMin: DEFAULT_TIMINGS.taskDeadline,
-  checkIntervalMax: DEFAULT_TIMINGS.taskDeadline,
-};
-
 type Options = Omit<GatewayOptions, 'provider'> & { readonly provider?: FakeProvider };
 
-/** A gateway that does not poll, unless `overrides` say otherwise. */
-export async function startQuietGateway(
+/** A gateway and its provider, a fake one of its own unless it is given. */
+export async function startWithProvider(
   options: Options = {},
 ): Promise<Pick<CalledBack, 'gateway' | 'provider'>> {
   const provider = options.provider ?? (await startFakeProvider());
-  const timings = { ...NO_POLLING, ...options.overrides?.timings };
-  const gateway = await startGateway({
-    ...options,
-    provider,
-    overrides: { ...options.overrides, timings },
-  });
-  return { gateway, provider };
+  return { gateway: await startGateway({ ...options, provider }), provider };
 }
 
 export async function startWithTask(options: Options = {}): Promise<CalledBack> {
-  const { gateway, provider } = await startQuietGateway(options);
+  const { gateway, provider } = await startWithProvider(options);
   provider.answer('createTask', created('kie-1'));
   const task = await submit(gateway);
   const create = await provider.received('createTask');

@@ -6,7 +6,7 @@ import { graphql } from '../support/graphql-http-client.ts';
 import { dataOf } from '../support/graphql-result.ts';
 import { created, refused } from '../support/kie.ts';
 import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
-import { readTask, startQuietGateway, startWithTask, submit, type CalledBack } from './called-back.ts';
+import { readTask, startWithProvider, startWithTask, submit, type CalledBack } from './called-back.ts';
 
 /** A callback on its way. */
 interface Request {
@@ -187,7 +187,7 @@ test('an address that cannot be read is refused with a problem and a hint', asyn
 
 test('there is no such task: right token and signature for a task that we do not have', async () => {
   let address: CallbackAddress | undefined;
-  const { gateway } = await startQuietGateway({
+  const { gateway } = await startWithProvider({
     overrides: {
       wrap: (ports) => {
         address = ports.callbackAddress;
@@ -202,7 +202,7 @@ test('there is no such task: right token and signature for a task that we do not
 });
 
 test('there is no such task: the provider refused it, and nobody was told of it', async () => {
-  const { gateway, provider } = await startQuietGateway();
+  const { gateway, provider } = await startWithProvider();
   provider.answer('createTask', refused(402, 'top up'));
   const { body } = await graphql(gateway.graphqlUrl, CREATE, { input: input() });
   expect(dataOf(body).createImageToVideo.__typename).toBe('ProviderError');

@@ -11,7 +11,7 @@ import {
   sign,
   type KieCallback,
 } from '../support/kie-callback.ts';
-import { readTask, startQuietGateway, startWithTask, submit, watchTask } from './called-back.ts';
+import { readTask, startWithProvider, startWithTask, submit, watchTask } from './called-back.ts';
 
 /** A callback with an intermediate state, which kie.ai sends for some models. */
 function progress(taskId: string, state: string): KieCallback {
@@ -101,7 +101,7 @@ describe('a callback that comes before the answer to the create call', () => {
     ['a failure', callbackFail('kie-1'), { state: 'FAIL', failure: { code: 'GENERATION_FAILED' } }],
     ['an intermediate state', progress('kie-1', 'generating'), { state: 'GENERATING', failure: null }],
   ])('adopts the task and answers the mutation: %s', async (_what, body, expected) => {
-    const { gateway, provider } = await startQuietGateway();
+    const { gateway, provider } = await startWithProvider();
     const answer = deferred('the create call to be answered');
     provider.answer('createTask', { ...created('kie-1'), gate: answer.promise });
     const mutation = submit(gateway);
@@ -115,12 +115,12 @@ describe('a callback that comes before the answer to the create call', () => {
     await create.closed;
     // Closing waits until what the answer said is written.
     await gateway.close();
-    const { gateway: again } = await startQuietGateway({ dataDir: gateway.dataDir, provider });
+    const { gateway: again } = await startWithProvider({ dataDir: gateway.dataDir, provider });
     expect(await readTask(again, task.id)).toEqual(task);
   });
 
   test('and its answer never comes: the task is ours all the same', async () => {
-    const { gateway, provider } = await startQuietGateway();
+    const { gateway, provider } = await startWithProvider();
     const answer = deferred('the create call to be cut');
     provider.answer('createTask', { reset: true, gate: answer.promise });
     const mutation = submit(gateway);
@@ -138,7 +138,7 @@ describe('a callback that comes before the answer to the create call', () => {
 });
 
 test('a callback adopts a task whose create answer was lost', async () => {
-  const { gateway, provider } = await startQuietGateway();
+  const { gateway, provider } = await startWithProvider();
   provider.answer('createTask', { reset: true });
   const task = await submit(gateway);
   expect(task).toMatchObject({ state: 'SUBMITTING', providerTaskId: null });

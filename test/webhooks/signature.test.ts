@@ -3,27 +3,27 @@ import { staysPending } from '../support/absence.ts';
 import { HMAC_KEY } from '../support/gateway.ts';
 import { created, record, succeeded } from '../support/kie.ts';
 import { callbackFail, callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
-import { readTask, startQuietGateway, startWithTask, submit, watchTask } from './called-back.ts';
+import { readTask, startWithProvider, startWithTask, submit, watchTask } from './called-back.ts';
 import { createStandingClock } from './standing-clock.ts';
 
 const seconds = (): number => Math.floor(Date.now() / 1000);
 
 describe('with a right token, a signature that is', () => {
   test.each([
-    ['missing', {}],
-    ['without its time', { 'X-Webhook-Signature': sign(HMAC_KEY, 'kie-1')['X-Webhook-Signature'] }],
-    ['empty', { ...sign(HMAC_KEY, 'kie-1'), 'X-Webhook-Signature': '' }],
-    ['wrong', sign('another-key', 'kie-1')],
-    ['made for another task', sign(HMAC_KEY, 'kie-2')],
-    ['too old', sign(HMAC_KEY, 'kie-1', seconds() - 330)],
-    ['from the future', sign(HMAC_KEY, 'kie-1', seconds() + 330)],
-  ])('%s is refused, and the provider is asked for the truth at once', async (_what, headers) => {
+    ['missing', () => ({})],
+    ['without its time', () => ({ 'X-Webhook-Signature': sign(HMAC_KEY, 'kie-1')['X-Webhook-Signature'] })],
+    ['empty', () => ({ ...sign(HMAC_KEY, 'kie-1'), 'X-Webhook-Signature': '' })],
+    ['wrong', () => sign('another-key', 'kie-1')],
+    ['made for another task', () => sign(HMAC_KEY, 'kie-2')],
+    ['too old', () => sign(HMAC_KEY, 'kie-1', seconds() - 330)],
+    ['from the future', () => sign(HMAC_KEY, 'kie-1', seconds() + 330)],
+  ])('%s is refused, and the provider is asked for the truth at once', async (_what, makeHeaders) => {
     const { callback, gateway, provider, task } = await startWithTask();
     const watch = await watchTask(gateway, task.id);
     await watch.next();
     provider.answer('recordInfo', succeeded('kie-1'));
 
-    const answer = await deliverCallback(callback, callbackFail('kie-1'), headers);
+    const answer = await deliverCallback(callback, callbackFail('kie-1'), makeHeaders());
     expect(answer.status).toBe(401);
     expect(await watch.next()).toMatchObject({ state: 'SUCCESS', failure: null });
     expect((await provider.received('recordInfo')).query).toEqual({ taskId: 'kie-1' });
@@ -95,7 +95,7 @@ describe('while keys are changed', () => {
     await first.gateway.close();
 
     const { dataDir } = first.gateway;
-    const { gateway, provider } = await startQuietGateway({
+    const { gateway, provider } = await startWithProvider({
       dataDir,
       env: { KIE_WEBHOOK_HMAC_KEYS: 'new-key' },
     });

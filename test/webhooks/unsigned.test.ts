@@ -7,7 +7,7 @@ import type { Gateway } from '../support/gateway.ts';
 import { createBody, created, failed, notVisibleYet, record, refused, succeeded } from '../support/kie.ts';
 import { param, resultJson } from '../support/kie-fields.ts';
 import { callbackFail, callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
-import { readTask, startQuietGateway, startWithTask, submit, watchTask } from './called-back.ts';
+import { readTask, startWithProvider, startWithTask, submit, watchTask } from './called-back.ts';
 
 /** No key is known, so that nothing a callback says can be believed. */
 const env = { KIE_WEBHOOK_HMAC_KEYS: '' };
@@ -85,14 +85,14 @@ test('what a callback asked for is done by the next process when this one does n
 
   provider.answer('recordInfo', succeeded('kie-1'));
   const { dataDir } = first.gateway;
-  const { gateway } = await startQuietGateway({ env, dataDir, provider });
+  const { gateway } = await startWithProvider({ env, dataDir, provider });
   const watch = await watchTask(gateway, first.task.id);
   await watch.completed();
   expect(await readTask(gateway, first.task.id)).toMatchObject({ state: 'SUCCESS' });
 });
 
 test('a callback before the answer to the create call has the provider asked, and answers the mutation', async () => {
-  const { gateway, provider } = await startQuietGateway({ env });
+  const { gateway, provider } = await startWithProvider({ env });
   const answer = deferred('the create call to be answered');
   provider.answer('createTask', { ...created('kie-1'), gate: answer.promise });
   provider.answer('recordInfo', succeeded('kie-1'));
@@ -105,7 +105,7 @@ test('a callback before the answer to the create call has the provider asked, an
   answer.resolve();
   // Closing waits until what the answer said is written.
   await gateway.close();
-  const { gateway: again } = await startQuietGateway({ env, provider, dataDir: gateway.dataDir });
+  const { gateway: again } = await startWithProvider({ env, provider, dataDir: gateway.dataDir });
   expect(await readTask(again, task.id)).toEqual(task);
 });
 
@@ -121,7 +121,7 @@ describe('an id that a callback names for a task whose create answer was lost', 
   }
 
   async function loseAnswer(): Promise<Lost> {
-    const { gateway, provider } = await startQuietGateway({
+    const { gateway, provider } = await startWithProvider({
       env,
       // An id that is not confirmed is asked about again soon.
       overrides: { timings: { checkIntervalMin: 20, checkIntervalMax: 20, idleLook: 20 } },
