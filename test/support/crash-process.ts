@@ -32,7 +32,8 @@ export interface MortalGateway {
 export interface Succession {
   /** Loads a process that the next `start` uses, to save that time then. */
   load(): void;
-  start(orders?: Partial<Pick<Orders, 'dieAt' | 'holds'>>): Promise<MortalGateway>;
+  /** `timings` beside those of all. */
+  start(orders?: Partial<Orders>): Promise<MortalGateway>;
   /** The gateway that runs, or, while there is none, the next one. */
   running(): Promise<MortalGateway>;
 }
@@ -70,10 +71,10 @@ export async function createSuccession(options: {
   return {
     load: () => loaded.push(load()),
     running: () => current.promise,
-    async start({ dieAt = null, holds = null } = {}) {
+    async start({ dieAt = null, holds = null, ...own } = {}) {
       const child = loaded.shift() ?? load();
       await child.logged('loaded');
-      const orders: Orders = { dieAt, holds, timings };
+      const orders: Orders = { dieAt, holds, timings: { ...timings, ...own.timings } };
       child.type(`${JSON.stringify(orders)}\n`);
       const url = String((await child.logged('listening'))['url']);
       const gateway: MortalGateway = {

@@ -22,12 +22,16 @@ const ARGS = [
   '--disable-sync',
 ];
 
+/** A bound for what hangs, below that of a test, whose own would not say what was waited for. */
+const PATIENCE_MS = 100_000;
+
 /** Starts Chromium for a site at `url`; it is closed at the end of the test. */
 export async function startBrowser(url: string, options: BrowserContextOptions = {}): Promise<TestBrowser> {
   const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
   const browser = await chromium.launch({ executablePath, headless: true, args: ARGS });
   onTestEnd(() => browser.close());
   const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, ...options });
+  page.setDefaultTimeout(PATIENCE_MS);
   return { page, troubles: watch(page, new URL(url).host) };
 }
 

@@ -60,6 +60,13 @@ test('no secret is ever written out, stored or told, whatever happens and whatev
     return pathname;
   };
 
+  // Whenever it is asked, which may be before the callbacks come.
+  provider.always('recordInfo', ({ headers }) => {
+    const [path = ''] = callbackPaths;
+    const message = `${headers.authorization ?? ''} ${path}`;
+    return failed('kie-1', '500', message, { param: param(gateway.url + path) });
+  });
+
   // Creates: taken, refused, limited and lost, by a provider that repeats whatever it was sent.
   provider.answer(
     'createTask',
@@ -75,9 +82,6 @@ test('no secret is ever written out, stored or told, whatever happens and whatev
   const [first = '', , , second = ''] = callbackPaths;
 
   // Callbacks: without a signature, with each key, to a wrong address, and about a failure that repeats the address.
-  provider.always('recordInfo', ({ headers }) =>
-    failed('kie-1', '500', `${headers.authorization ?? ''} ${first}`, { param: param(gateway.url + first) }),
-  );
   const success = callbackSuccess('kie-1', { param: param(gateway.url + first) });
   const failure = callbackFail('kie-2', { failMsg: `could not call ${gateway.url}${second}` });
   const [newKey, oldKey] = canaries.hmacKeys;

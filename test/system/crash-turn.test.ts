@@ -46,7 +46,10 @@ test('killed while an announced task waits its turn, it is sent once, by the nex
   expect(stepsBack(follower.seen)).toEqual([]);
 });
 
-/** A gateway that may send one create call in a while. */
+/** Longer than the test. */
+const LONG_MS = 600_000;
+
+/** A gateway that may send one create call, and, when it was killed, the next one another. */
 async function start({ createWaitMs }: { readonly createWaitMs: number }) {
   const provider = await startCrashProvider(
     () => ({ fate: 'taken', answer: 'arrives' }),
@@ -56,17 +59,18 @@ async function start({ createWaitMs }: { readonly createWaitMs: number }) {
     program,
     providerUrl: provider.url,
     env: { CREATE_WAIT_MS: String(createWaitMs), KIE_CREATES_PER_10S: '1' },
-    timings: { createWindow: 4000, idleLook: 100, outcomeLook: 50 },
+    timings: { idleLook: 100, outcomeLook: 50 },
   });
   succession.load();
   succession.load();
-  const gateway = await succession.start();
+  const gateway = await succession.start({ timings: { createWindow: LONG_MS } });
   provider.finishTasks();
   return {
     client: createPatientClient(succession),
     follower: follow(succession),
     gateway,
     provider,
-    restart: () => succession.start(),
+    // What was sent before counts no longer.
+    restart: () => succession.start({ timings: { createWindow: 1 } }),
   };
 }

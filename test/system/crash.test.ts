@@ -174,12 +174,12 @@ async function live({ finished, killed, provider: behaviour }: Scene, store: 'SQ
   let calls = 0;
   const react = (): Reaction => ((calls += 1) === 1 ? gated : later);
   const provider = await startCrashProvider(react, () => succession.running());
-  const shared = store === 'SQLite' ? null : await sharedStore();
-  const createWait = shared?.env.CREATE_WAIT_MS ?? '15000';
+  const isLate = first.isLate === true;
+  const shared = store === 'SQLite' ? null : await sharedStore({ isLate });
   const succession: Succession = await createSuccession({
     program,
     providerUrl: provider.url,
-    env: { ...shared?.env, CREATE_WAIT_MS: first.isLate ? '10' : createWait, SUBMISSION_GRACE_MS: '300' },
+    env: { CREATE_WAIT_MS: isLate ? '10' : '15000', ...shared?.env, SUBMISSION_GRACE_MS: '300' },
     timings: {
       ...shared?.timings,
       idleLook: 100,
@@ -196,7 +196,7 @@ async function live({ finished, killed, provider: behaviour }: Scene, store: 'SQ
   const gateway = await succession.start({
     ...(!isOutside && { dieAt: killed as Moment }),
     // However long the way to the provider takes: a task that is announced late was sent before.
-    ...(first.isLate && { holds: 'the announcement' }),
+    ...(isLate && { holds: 'the announcement' }),
   });
   const client = createPatientClient(succession);
   const follower = follow(succession);
@@ -204,7 +204,7 @@ async function live({ finished, killed, provider: behaviour }: Scene, store: 'SQ
 
   const asked = client.create('a wish', 'its key');
   const received = provider.received();
-  if (first.isLate) {
+  if (isLate) {
     void received.then(gateway.release);
     void follower.sees(isSubmitting).then(() => {
       isAnnounced.resolve();

@@ -68,7 +68,8 @@ describe('a day of 2,000 tasks with lost, doubled and late callbacks, outages, 4
         ? null
         : `${record.id}: it was ${truth.end}, but says ${said}`;
     }
-  }, 300_000);
+    // A bound for what hangs: it is two minutes of work where nothing else goes on.
+  }, 900_000);
 });
 
 /** Its create call had begun when the process was killed, so that whatever was answered is lost. */

@@ -4,6 +4,7 @@ import { parse, print, type DocumentNode } from 'graphql';
 import { expect, test } from 'vitest';
 import { TASKS } from '../support/documents.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
+import { freePort } from '../support/free-port.ts';
 import { HMAC_KEY, temporaryDir } from '../support/gateway.ts';
 import { graphql } from '../support/graphql-http-client.ts';
 import { dataOf } from '../support/graphql-result.ts';
@@ -25,6 +26,7 @@ test('every example comes through two kills of the gateway with one task, paid f
     KIE_API_URL: provider.url,
     KIE_WEBHOOK_HMAC_KEYS: HMAC_KEY,
     PUBLIC_URL: 'https://gateway.example.test',
+    PORT: String(await freePort()),
   };
   const first = await startBuilt(env);
   const clients = CLIENTS.map((name) => {
@@ -37,14 +39,13 @@ test('every example comes through two kills of the gateway with one task, paid f
     signal('SIGKILL');
     await exited;
   };
-  const startAgain = () => startBuilt({ ...env, PORT: new URL(first.url).port });
   await kill(first);
-  const second = await startAgain();
+  const second = await startBuilt(env);
   await Promise.all(clients.map(({ line }) => line((text) => text === 'SUBMITTING')));
 
   // Now everyone knows its task. What happens next, happens while they are away or on their way back.
   await kill(second);
-  const third = await startAgain();
+  const third = await startBuilt(env);
   const videos = new Map(
     creates.map((create) => [createBody(create).input.prompt, videoUrl(`kie-${create.order}`)]),
   );

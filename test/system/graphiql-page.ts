@@ -6,6 +6,7 @@ export interface GraphiqlUser {
   /** The names of the tabs, from left to right. */
   readonly tabs: () => Promise<readonly string[]>;
   readonly activeTab: () => Promise<string>;
+  /** Opens the tab of an operation; waits until it stands in the editor. */
   readonly openTab: (name: string) => Promise<void>;
   /** What stands in an editor, or in the answer: as far as it can be seen. */
   readonly read: (part: Part) => Promise<string>;
@@ -40,7 +41,8 @@ const MODELS = {
   headers: 'request-headers.json',
 } as const;
 
-const PATIENCE = { timeout: 60_000 };
+/** On a busy machine the editor alone takes its time to load. */
+export const PATIENCE = { timeout: 60_000 };
 
 /** Waits until the page is there. */
 export async function useGraphiql(page: Page): Promise<GraphiqlUser> {
@@ -53,12 +55,15 @@ export async function useGraphiql(page: Page): Promise<GraphiqlUser> {
     return (await lines(part).innerText()).replaceAll('\u00a0', ' ');
   }
 
-  await lines('operation').waitFor();
+  await lines('operation').waitFor(PATIENCE);
   await expect.poll(() => read('operation'), PATIENCE).not.toBe('');
   return {
     tabs: () => page.locator('[role=tab]').allInnerTexts(),
     activeTab: () => page.locator('[role=tab][aria-selected=true]').innerText(),
-    openTab: (name) => page.getByRole('tab', { name, exact: true }).click(),
+    async openTab(name) {
+      await page.getByRole('tab', { name, exact: true }).click();
+      await expect.poll(() => read('operation'), PATIENCE).toMatch(new RegExp(`\\b${name}\\b`));
+    },
     read,
     write: (part, text) => page.evaluate(writing(part, text)),
     run: () => execute.click(),
@@ -66,7 +71,7 @@ export async function useGraphiql(page: Page): Promise<GraphiqlUser> {
       page.evaluate(
         `${writing('operation', operation)}; document.querySelector('.graphiql-execute-button').click()`,
       ),
-    goesOn: () => stop.waitFor(),
+    goesOn: () => stop.waitFor(PATIENCE),
     stop: () => stop.click(),
     async answer(pattern) {
       await expect.poll(() => read('answer'), PATIENCE).toMatch(pattern);

@@ -6,7 +6,7 @@ import { dataOf } from '../support/graphql-result.ts';
 import { startBuilt } from '../support/process.ts';
 import { createTask } from './client.ts';
 import { startBrowser, type TestBrowser } from './browser.ts';
-import { useGraphiql, type GraphiqlUser } from './graphiql-page.ts';
+import { PATIENCE, useGraphiql, type GraphiqlUser } from './graphiql-page.ts';
 
 const KEY = '0123456789abcdef0123456789abcdef';
 const READY = ['Create', 'Watch', 'Task', 'Tasks', 'WatchAll', 'Cancel'];
@@ -149,7 +149,7 @@ test('a link opens its operation and variables in the first tab, and does not ru
 
   // Beside the tabs that are remembered.
   await page.goto(graphqlUrl + linkTo('query Next { account { creditsRemaining } }'));
-  await expect.poll(() => page.locator('[role=tab]').first().innerText()).toBe('Next');
+  await expect.poll(() => page.locator('[role=tab]').first().innerText(), PATIENCE).toBe('Next');
   const later = await useGraphiql(page);
   expect(await later.tabs()).toEqual(['Next', 'Linked', ...READY]);
   expect(await later.activeTab()).toBe('Next');

@@ -100,7 +100,10 @@ async function startProxy() {
       });
       response.writeHead(answer.status).end(await answer.text());
       callbacks.push({ headers: request.headers, status: answer.status });
-    })();
+    })().catch(() => {
+      // The gateway ended, as it does at the end of a test.
+      response.writeHead(502).end();
+    });
   });
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);

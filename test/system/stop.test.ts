@@ -34,7 +34,7 @@ test('asked to stop, it sends its clients away, exits 0 within 5 s and has lost 
 test('killed in the middle of a task and started again, it brings the task to SUCCESS', async () => {
   const DATA_DIR = await temporaryDir();
   const gateway = await startBuilt({ DATA_DIR });
-  const { id, state } = await createTask(gateway.graphqlUrl, { prompt: 'snow [sandbox: duration=2s]' });
+  const { id, state } = await createTask(gateway.graphqlUrl, { prompt: 'snow [sandbox: duration=4s]' });
   expect(state).toBe('WAITING');
   gateway.signal('SIGKILL');
   expect((await gateway.exited).signal).toBe('SIGKILL');

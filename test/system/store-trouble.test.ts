@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { compileMortalGateway, createSuccession } from '../support/crash-process.ts';
+import type { Step } from '../support/crash-steps.ts';
 import { deferred } from '../support/deferred.ts';
 import { CREATE, TASK, TASKS, TASK_UPDATED, input } from '../support/documents.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
@@ -51,17 +52,23 @@ describe.each(TROUBLES)('a store $name', (trouble) => {
   });
 
   test('gets the outcome of a create call when the trouble is over, and the call is not sent again', async () => {
-    const { create, gateway, provider, startTrouble } = await start(trouble);
+    // However long the trouble takes to begin: the mutation is not answered before.
+    const { create, gateway, provider, startTrouble } = await start(trouble, {
+      env: { CREATE_WAIT_MS: '10' },
+      holds: 'the announcement',
+    });
     const answered = deferred();
     provider.answer('createTask', { ...created('kie-1'), gate: answered.promise });
     const asked = create('a wish');
     await provider.received('createTask');
 
     const endTrouble = await startTrouble();
+    gateway.release();
     answered.resolve();
     await gateway.logged('the store did not take the outcome of a create call; trying again');
     expect(codesOf(await asked)).toEqual(['SERVICE_UNAVAILABLE']);
     await endTrouble();
+    await gateway.reaches('after the writing of WAITING');
 
     expect(taskOf(await create('a wish'))).toMatchObject({ state: 'WAITING', providerTaskId: 'kie-1' });
     expect(provider.requests('createTask')).toHaveLength(1);
@@ -91,17 +98,23 @@ test('while the store is locked, a rush of mutations does not hold up what needs
   expect(Math.max(...durations)).toBeLessThan(2000);
 });
 
-async function start(trouble: StoreTrouble) {
+async function start(
+  trouble: StoreTrouble,
+  {
+    env = {},
+    holds = null,
+  }: { readonly env?: Readonly<Record<string, string>>; readonly holds?: Step | null } = {},
+) {
   const provider = await startFakeProvider();
   provider.always('recordInfo', notVisibleYet());
   const dataDir = await trouble.dataDir();
   const succession = await createSuccession({
     program,
     providerUrl: provider.url,
-    env: { DATA_DIR: dataDir, CREATE_WAIT_MS: '2000' },
+    env: { DATA_DIR: dataDir, ...env },
     timings: { outcomeLook: 100 },
   });
-  const gateway = await succession.start();
+  const gateway = await succession.start({ holds });
   const calls = new Map<string, ProviderRequest>();
 
   return {

@@ -21,7 +21,7 @@ test('started with nothing but a port and a directory, it is healthy and answers
 
 test('a picture becomes a video: created, watched over a WebSocket, played in ranges, paid for once', async () => {
   const gateway = await startBuilt({ DATA_DIR: await temporaryDir() });
-  const created = await createTask(gateway.graphqlUrl, { prompt: 'snow falling [sandbox: duration=1s]' });
+  const created = await createTask(gateway.graphqlUrl, { prompt: 'snow falling [sandbox: duration=3s]' });
   expect(created.state).toBe('WAITING');
 
   const seen = await watchToTheEnd(gateway.graphqlUrl, created.id);

@@ -11,6 +11,8 @@ export interface Viewer extends TestBrowser {
   /** Fills in the form: a prompt and the address of a picture. */
   fill(prompt: string, imageUrl?: string): Promise<void>;
   create(): Promise<void>;
+  /** From now on waits for something that is there for a moment only; returns how to wait until it was. */
+  watchFor(selector: string, text?: string): Promise<() => Promise<void>>;
   /** The cards of the list whose prompt contains this. */
   cards(prompt: string): Locator;
   /** Waits until the only card with this prompt is in a state. */
@@ -42,6 +44,10 @@ function useDashboard(page: Page): Omit<Viewer, keyof TestBrowser> {
       await page.getByLabel('Address of the picture').first().fill(imageUrl);
     },
     create: () => page.getByRole('button', { name: 'Create the video' }).click(),
+    async watchFor(selector, text = '') {
+      await page.evaluate(`void (globalThis.appeared = ${appearance(selector, text)})`);
+      return () => page.evaluate('globalThis.appeared');
+    },
     async reaches(prompt, state) {
       const card = page.locator(`li.task[data-state="${state}"]`).filter({ hasText: prompt });
       await card.waitFor();
@@ -59,6 +65,18 @@ function useDashboard(page: Page): Omit<Viewer, keyof TestBrowser> {
         .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
     },
   };
+}
+
+/** A promise of the page. What asks for it now and then would miss what lasts a moment. */
+function appearance(selector: string, text: string): string {
+  const [where, what] = [selector, text].map((word) => JSON.stringify(word));
+  return `new Promise((resolve) => {
+    new MutationObserver((changes, observer) => {
+      if (![...document.querySelectorAll(${where})].some(({ innerText }) => innerText.includes(${what}))) return;
+      observer.disconnect();
+      resolve();
+    }).observe(document, { attributes: true, characterData: true, childList: true, subtree: true });
+  })`;
 }
 
 interface Finding {

@@ -61,9 +61,14 @@ function possibleEnds(
   return create.isAnswered ? [...truth, 'SUBMISSION_UNKNOWN'] : ['SUBMISSION_UNKNOWN'];
 }
 
+/** How long storing the outcome of a call may take on a busy machine. */
+const STORED_AFTER_MS = 4000;
+
 /** Its connection broke when the replica was killed, or so shortly before that the outcome may not have been stored. */
 function wasInTheAir({ at, closedAt, replica }: FleetCreate, killed: KilledReplica): boolean {
-  return replica === killed.name && at <= killed.at + 1000 && (closedAt ?? Infinity) > killed.at - 1000;
+  return (
+    replica === killed.name && at <= killed.at + 1000 && (closedAt ?? Infinity) > killed.at - STORED_AFTER_MS
+  );
 }
 
 /** The most calls that there were within so many ms. */
@@ -76,6 +81,23 @@ export function busiest(calls: readonly { readonly at: number }[], windowMs: num
     most = Math.max(most, index - start + 1);
   }
   return most;
+}
+
+/** The two clocks may go apart so far, in ms. */
+const CLOCKS_MS = 100;
+
+/**
+ * When calls came (on the clock of `performance`) before as many slots had been taken (by the system's clock). Calls may come
+ * much later than their slots, and in any order.
+ */
+export function callsWithoutSlot(
+  calls: readonly number[],
+  slots: readonly { readonly at: number }[],
+): readonly number[] {
+  const taken = slots.map(({ at }) => at).toSorted((a, b) => a - b);
+  return calls
+    .toSorted((a, b) => a - b)
+    .filter((at, index) => performance.timeOrigin + at + CLOCKS_MS < (taken[index] ?? Infinity));
 }
 
 /** Queries for one task by different replicas that overlap. */
