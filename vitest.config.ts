@@ -22,8 +22,8 @@ export default defineConfig({
           // Loading the gateway anew for each file would take longer than its tests.
           isolate: false,
           // A bound for what hangs, not a measure: on a busy machine everything takes longer.
-          testTimeout: 30_000,
-          hookTimeout: 30_000,
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
         },
       },
       {

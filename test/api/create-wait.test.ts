@@ -120,7 +120,7 @@ describe('a create call whose outcome is unknown', () => {
     const provider = await startFakeProvider();
     const gateway = await startGateway({
       provider,
-      env: { CREATE_WAIT_MS: '3600000', CREATE_TIMEOUT_MS: '100' },
+      env: { CREATE_WAIT_MS: '3600000', CREATE_TIMEOUT_MS: '1000' },
     });
     provider.answer('createTask', { hang: true });
     expect(await createTask(gateway)).toMatchObject({ state: 'SUBMITTING' });

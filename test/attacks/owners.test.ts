@@ -41,9 +41,10 @@ test("another owner's task is watched by nobody else, and the answer is that for
 });
 
 test("another owner's cursor opens nothing but one's own list", async () => {
-  const { ben, gateway, ports, withstands } = await startTwoOwners();
-  await addTask(ports.store, { owner: 'ada', createdAt: Date.now() - 1000 });
-  const own = await addTask(ports.store, { owner: 'ben', createdAt: Date.now() - 2000 });
+  const { ben, gateway, ports, task, withstands } = await startTwoOwners();
+  const { createdAt } = task;
+  await addTask(ports.store, { owner: 'ada', createdAt: createdAt - 1000 });
+  const own = await addTask(ports.store, { owner: 'ben', createdAt: createdAt - 2000 });
   const first = { query: TASKS, variables: { first: 1 } };
   const page = await webSocket.send(gateway.graphqlUrl, first, { authorization: ADA });
   const after = (page.data as { tasks: { pageInfo: { endCursor: string } } }).tasks.pageInfo.endCursor;

@@ -113,12 +113,12 @@ function keepBusy(ms: number): () => Promise<void> {
 }
 
 test('while the event loop is really too busy callbacks are taken and told, and whoever was put off comes back and lacks nothing', async () => {
-  const { callback, gateway, provider, task } = await startWithTask({ env: { OVERLOAD_DELAY_MS: '20' } });
+  const { callback, gateway, provider, task } = await startWithTask({ env: { OVERLOAD_DELAY_MS: '60' } });
   const watcher = await openGraphqlWs(gateway.graphqlUrl);
   const watched = watcher.subscribe({ query: TASK_UPDATED, variables: { id: task.id } });
   expect((await watched.data()).taskUpdated.state).toBe('WAITING');
 
-  const stop = keepBusy(60);
+  const stop = keepBusy(150);
   await answered(gateway, '{ __typename }', 503);
   await answered(gateway, 'mutation { cancelTask(id: "none") { __typename } }', 503);
   const sentAway = deferred<number>('a new socket being sent away');

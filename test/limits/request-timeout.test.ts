@@ -33,7 +33,7 @@ it.each([
 ])(
   'REQUEST_TIMEOUT_MS ends a request that stops in %s with 408 and a hint, and nothing that has arrived whole',
   async (_, beginning) => {
-    const { gateway, store } = await startHeldGateway({ env: { REQUEST_TIMEOUT_MS: '100' } });
+    const { gateway, store } = await startHeldGateway({ env: { REQUEST_TIMEOUT_MS: '500' } });
     const stream = await openSse(gateway.graphqlUrl, { query: TASKS_UPDATED, variables: { after: 0 } });
     const socket = await openGraphqlWs(gateway.graphqlUrl);
     const watch = socket.subscribe({ query: TASKS_UPDATED, variables: { after: 0 } });
@@ -42,7 +42,7 @@ it.each([
     const [head = '', body = ''] = answer.split('\r\n\r\n');
     expect(head).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\n/);
     expect(head).toContain('Content-Type: application/problem+json');
-    expect(JSON.parse(body)).toMatchObject({ status: 408, hint: 'Send it whole within 0.1 s.' });
+    expect(JSON.parse(body)).toMatchObject({ status: 408, hint: 'Send it whole within 0.5 s.' });
 
     // Both are older than what was cut.
     const { id } = await addTask(store);

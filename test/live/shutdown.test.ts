@@ -56,7 +56,7 @@ describe('when the gateway stops', () => {
     const ended = once(silent, 'close');
     await gateway.close();
     await ended;
-  }, 10_000);
+  });
 
   test('a socket that does not answer the close is cut', async () => {
     const { gateway, store } = await startHeldGateway();

@@ -27,7 +27,7 @@ const REVISIONS: Document<{ readonly tasksUpdated: Pick<ApiTask, 'id' | 'revisio
 
 describe('a subscriber over WebSocket that stops reading', () => {
   test('harms nobody, and when it reads again gets the newest state of every task, in order', async () => {
-    const { gateway, held, store } = await startHeldGateway();
+    const { gateway, held, store } = await startHeldGateway({ env: { SLOW_READER_MS: '600000' } });
     const tasks = await addTasks(store);
     const slow = await openGraphqlWs(gateway.graphqlUrl);
     const hold = held.holdRead('changesAfter');

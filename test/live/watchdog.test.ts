@@ -77,7 +77,7 @@ describe('the watchdog', () => {
       client.pause();
     }
     expect(served.readyState).toBe(WebSocket.OPEN);
-  }, 30_000);
+  });
 
   test('leaves a healthy idle socket open for ever: it is pinged and answers', async () => {
     const { client, served } = await startPair();

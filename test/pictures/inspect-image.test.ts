@@ -9,25 +9,27 @@ import { startPictureServer, type PictureServer } from './picture-server.ts';
 
 const MB = 1024 * 1024;
 
-const inspect = createInspectImage({
-  uploads: { isUploaded: (url) => Promise.resolve(url.includes('uploaded')) },
+const CONDITIONS = {
+  uploads: { isUploaded: (url: string) => Promise.resolve(url.includes('uploaded')) },
   userAgent: 'kineograph/test',
   now: Date.now,
   // There is no internet to try it on.
-  isAllowed: (address) => address === '127.0.0.1',
-  timeoutMs: 1000,
-});
+  isAllowed: (address: string) => address === '127.0.0.1',
+};
+const inspect = createInspectImage({ ...CONDITIONS, timeoutMs: 30_000 });
+const inspectHastily = createInspectImage({ ...CONDITIONS, timeoutMs: 500 });
 
 /** In a process that goes on. */
-const look = (owner: string, url: string): ReturnType<typeof inspect> =>
-  inspect(owner, url, new AbortController().signal);
+const look = (owner: string, url: string, by = inspect): ReturnType<typeof inspect> =>
+  by(owner, url, new AbortController().signal);
 
 /** What is said of the picture that a server gives, and the server. */
 async function lookAt(
   answer: RequestListener,
+  by = inspect,
 ): Promise<{ readonly code: string | null; readonly message: string; readonly server: PictureServer }> {
   const server = await startPictureServer(answer);
-  const issue = await look('ada', `http://127.0.0.1:${server.port}/picture`);
+  const issue = await look('ada', `http://127.0.0.1:${server.port}/picture`, by);
   return { code: issue?.code ?? null, message: issue?.message ?? '', server };
 }
 
@@ -78,7 +80,7 @@ describe('a picture behind a URL', () => {
       (_request, response) => response.write(Buffer.from('\x89PNG', 'latin1')),
     ],
   ])('is unreachable when its server %s', async (_, answer) => {
-    const { code, message } = await lookAt(answer);
+    const { code, message } = await lookAt(answer, inspectHastily);
     expect(code).toBe('IMAGE_UNREACHABLE');
     expect(message).toContain('too long');
   });
@@ -92,7 +94,8 @@ describe('a picture behind a URL', () => {
 
   it('is not held to be wrong for what could not be seen in time', async () => {
     const bytes = await picture();
-    const { code } = await lookAt((_request, response) => response.write(bytes.subarray(0, 20_000)));
+    const begin: RequestListener = (_request, response) => response.write(bytes.subarray(0, 20_000));
+    const { code } = await lookAt(begin, inspectHastily);
     expect(code).toBe(null);
   });
 });

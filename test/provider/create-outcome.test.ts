@@ -151,7 +151,7 @@ describe('nobody knows what became of a create call, so it is never sent again, 
   });
 
   test('no answer within the time-out, and the connection is given up', async () => {
-    const { kie, provider } = await startClient({ createTimeoutMs: 200 });
+    const { kie, provider } = await startClient({ createTimeoutMs: 1000 });
     provider.answer('createTask', { hang: true });
     expect(await kie.createTask(INPUT, null)).toMatchObject({ kind: 'unknown' });
     await (
@@ -161,7 +161,7 @@ describe('nobody knows what became of a create call, so it is never sent again, 
   });
 
   test('an answer that stops halfway for longer than the time-out', async () => {
-    const { kie, provider } = await startClient({ createTimeoutMs: 200 });
+    const { kie, provider } = await startClient({ createTimeoutMs: 1000 });
     // More is announced than sent, and the connection stays open.
     const headers = { 'content-length': '1000' };
     provider.answer('createTask', { headers, body: '{"code":200,' });

@@ -67,7 +67,7 @@ describe('callbacks', () => {
 
   it('are repeated when the receiver does not answer in time', async () => {
     const receiver = await startReceiver(hang, status(200));
-    const sandbox = await startClient({ callbackTimeoutMs: 20 });
+    const sandbox = await startClient({ callbackTimeoutMs: 500 });
     const taskId = await sandbox.create('a page turns', receiver.url);
     await receiver.next();
     expect((await receiver.next()).body.data['taskId']).toBe(taskId);

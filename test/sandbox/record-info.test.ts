@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { stageAt } from '../../src/sandbox/task-course.ts';
 import { recordAt } from '../../src/sandbox/task-record.ts';
+import { stopTheClock } from '../limits/asking.ts';
 import { requestWith, startClient } from './client.ts';
 import { startReceiver } from './receiver.ts';
 
@@ -36,6 +37,7 @@ describe('recordInfo', () => {
   );
 
   it('turns away what is above the limit', async () => {
+    stopTheClock();
     const sandbox = await startClient({ queriesPerS: 1 });
     const taskId = await sandbox.create('[sandbox: duration=1m]');
     await sandbox.record(taskId);

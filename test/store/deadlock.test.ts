@@ -2,7 +2,7 @@ import { Client } from 'pg';
 import { expect, it } from 'vitest';
 import { onTestEnd } from '../support/leftovers.ts';
 import { openTaskStore } from '../support/open-store.ts';
-import { queryDatabase, temporaryDatabase } from '../support/postgres-database.ts';
+import { temporaryDatabase } from '../support/postgres-database.ts';
 import { named } from '../support/waits.ts';
 import { idsOf, insertVisible, takeTurns } from './records.ts';
 
@@ -17,11 +17,17 @@ async function begin(url: string): Promise<Client> {
   return client;
 }
 
-/** Fulfilled when somebody's statement waits for another one's transaction. */
-async function untilSomebodyWaits(url: string): Promise<void> {
-  const waiting =
-    "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-  while ((await queryDatabase(url, waiting)).length === 0);
+/** Touches a task as soon as somebody's statement waits for another one's transaction. */
+function touchWhenSomebodyWaits(id: string): string {
+  return `
+    do $$ begin
+      while not exists (
+        select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+      ) loop
+        perform pg_sleep(0.01), pg_stat_clear_snapshot();
+      end loop;
+      update tasks set prompt = prompt where id = '${id}';
+    end $$`;
 }
 
 it('a write that PostgreSQL breaks off, since it and another one wait for each other, is done anew', async () => {
@@ -34,9 +40,9 @@ it('a write that PostgreSQL breaks off, since it and another one wait for each o
   await other.query(TOUCH, [second.id]);
   // Marks the first task, and waits for the second one.
   const turns = takeTurns(store, { limit: 2 });
-  await named('a write that waits', untilSomebodyWaits(url));
-  // Whoever has waited longer is broken off.
-  await other.query(TOUCH, [first.id]);
+  // In the server, at once: after a second PostgreSQL looks whether those who wait wait for each other, and breaks off the one
+  // that began first.
+  await named('both to have waited', other.query(touchWhenSomebodyWaits(first.id)));
   await other.query('commit');
 
   expect(idsOf((await turns).records)).toEqual([first.id, second.id]);

@@ -68,10 +68,11 @@ describe('a twin in another process', () => {
     provider.answer('createTask', created('kie-1'));
     const lives = await openLives(provider);
     const clock = createStandingClock();
-    void lives.stillborn({ clock, timings: { createWait: 300, submitLease: 100 } }).create('ann', WISH);
+    void lives.stillborn({ clock }).create('ann', WISH);
     const orphan = await lives.stored();
     const twin = lives.start({ timings: { outcomeLook: 10, submitLease: 50 } }).create('ann', WISH);
     expect((await lives.stored()).id).toBe(orphan.id);
+    expect(await lives.store.sweepOrphans(Infinity)).toBe(1);
     expect(await twin).toMatchObject({ kind: 'success', task: { providerTaskId: 'kie-1' } });
     expect(await lives.store.get(orphan.id)).toBeNull();
     expect(provider.requests('createTask')).toHaveLength(1);
