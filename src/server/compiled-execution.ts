@@ -28,7 +28,7 @@ export interface CompilationLimits {
   readonly uses: number;
   /** How long no other document is compiled after one, in ms. */
   readonly pauseMs: number;
-  /** How many compiled documents are kept. */
+  /** How many compiled documents are kept: those that came last. */
   readonly kept: number;
 }
 
@@ -45,12 +45,17 @@ export function createCompiledExecution(limits = LIMITS, given: Compiler | null 
   let compiler = given;
   let loading: Promise<void> | null = null;
   const uses = new WeakMap<DocumentNode, number>();
+  /** The one that has not come for longest is the first. */
   const compiled = new Map<DocumentNode, CompiledQuery>();
   let compiledAt = -Infinity;
 
   function compiledOf({ document, schema }: ExecutionArgs): CompiledQuery | null {
     const known = compiled.get(document);
-    if (known) return known;
+    if (known) {
+      compiled.delete(document);
+      compiled.set(document, known);
+      return known;
+    }
     const count = (uses.get(document) ?? 0) + 1;
     uses.set(document, count);
     if (count < limits.uses || performance.now() - compiledAt < limits.pauseMs) return null;

@@ -69,6 +69,13 @@ describe('a document', () => {
     ]);
   });
 
+  test('stays compiled while it comes, whatever others do', async () => {
+    const [second, third] = ['{ second: __typename }', '{ third: __typename }'];
+    const limits = { uses: 2, pauseMs: 0, kept: 2 };
+    const seen = await run(limits, ONE, ONE, second, second, ONE, third, third, ONE);
+    expect(seen.at(-1)).toBe(true);
+  });
+
   test('never has what stands in it executed as code', async () => {
     // The compiler's own mark for dates, behind which it takes what follows for source text.
     const mark = '__MAGIC_DATE__33a9e76d_02e0_4128_8e92_3530ad3da74d';
