@@ -1,10 +1,5 @@
 import fc from 'fast-check';
-import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { onTestEnd } from '../support/leftovers.ts';
 import { startWithProvider } from '../webhooks/called-back.ts';
 import { JWT_SECRET } from './isolation-doors.ts';
 import { startMarkedProvider } from './isolation-provider.ts';
@@ -22,7 +17,6 @@ test(
     const provider = await startMarkedProvider();
     const { gateway } = await startWithProvider({
       provider,
-      dataDir: await quickDir(),
       env: { JWT_SECRET, KIE_CREATES_PER_10S: '10000', MAX_OPERATIONS_PER_SECOND: '1000' },
     });
     const seenOfOwn = { results: 0, failures: 0 };
@@ -47,10 +41,3 @@ test(
   },
   RUNS * 2000,
 );
-
-/** In memory where there is such a place: a disk's speed is no part of the promise. */
-async function quickDir(): Promise<string> {
-  const dir = await mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'kineograph-test-'));
-  onTestEnd(() => rm(dir, { recursive: true, force: true }));
-  return dir;
-}

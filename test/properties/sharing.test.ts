@@ -1,12 +1,7 @@
 import fc from 'fast-check';
-import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { TaskPorts } from '../../src/tasks/ports.ts';
 import { eventually } from '../live/eventually.ts';
-import { onTestEnd } from '../support/leftovers.ts';
 import { startWithProvider } from '../webhooks/called-back.ts';
 import { JWT_SECRET } from './isolation-doors.ts';
 import { startMarkedProvider } from './isolation-provider.ts';
@@ -82,17 +77,9 @@ async function start(provider: Awaited<ReturnType<typeof startMarkedProvider>>) 
   let ports: TaskPorts | undefined;
   const { gateway } = await startWithProvider({
     provider,
-    dataDir: await quickDir(),
     env: { JWT_SECRET, CREATE_WAIT_MS: '0', ...ROOM },
     overrides: { wrap: (made) => (ports = { ...made, store: readSlowly(made.store) }) },
   });
   if (!ports) throw new Error('The gateway did not wrap its ports');
   return { gateway, ports };
-}
-
-/** In memory where there is such a place: a disk's speed is no part of the promise. */
-async function quickDir(): Promise<string> {
-  const dir = await mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'kineograph-test-'));
-  onTestEnd(() => rm(dir, { recursive: true, force: true }));
-  return dir;
 }

@@ -1,11 +1,7 @@
 import fc from 'fast-check';
-import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import type { StoreLocation } from '../../src/store/open-connections.ts';
-import { onTestEnd } from '../support/leftovers.ts';
+import { quickDir } from '../support/gateway.ts';
 import { temporaryDatabase } from '../support/postgres-database.ts';
 import { randomFrom } from '../support/random.ts';
 import { judge, judgeEnd } from './judge.ts';
@@ -21,7 +17,7 @@ const SEED = Number(process.env['SEED'] ?? 20_261_122);
 const REST: Step = { step: 'wait', seconds: 45 * 60, isQuiet: true };
 
 const STORES = [
-  { store: 'SQLite', runs: runsOf(30), locate: quickDir },
+  { store: 'SQLite', runs: runsOf(30), locate: directory },
   // Every statement is a round trip there.
   { store: 'PostgreSQL', runs: runsOf(3), locate: database },
 ];
@@ -54,11 +50,8 @@ async function live(steps: readonly Step[], location: StoreLocation): Promise<vo
   }
 }
 
-/** In memory where there is such a place: a disk's speed is no part of the rules. */
-async function quickDir(): Promise<StoreLocation> {
-  const dir = await mkdtemp(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'kineograph-test-'));
-  onTestEnd(() => rm(dir, { recursive: true, force: true }));
-  return { kind: 'sqlite', dataDir: dir };
+async function directory(): Promise<StoreLocation> {
+  return { kind: 'sqlite', dataDir: await quickDir() };
 }
 
 async function database(): Promise<StoreLocation> {

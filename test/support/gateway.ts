@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type App, type AppOptions, startApp } from '../../src/app.ts';
@@ -46,13 +46,13 @@ export const NO_POLLING: Partial<Timings> = {
 };
 
 /**
- * A whole gateway on a port of its own, closed at the end of the test. A fake provider is not polled, unless `overrides` say
+ * A whole gateway on a port of its own, in a `quickDir` unless told otherwise, closed at the end of the test. A fake provider is not polled, unless `overrides` say
  * otherwise; and how busy this process is, clients and all, puts nobody off, unless `env` says otherwise.
  */
 export async function startGateway(options: GatewayOptions = {}): Promise<Gateway> {
   const { provider, sandbox } = options;
   const timings = { ...(provider && NO_POLLING), ...options.overrides?.timings };
-  const dataDir = options.dataDir ?? (await temporaryDir());
+  const dataDir = options.dataDir ?? (await quickDir());
   const config = parseConfig({
     PORT: '0',
     DATA_DIR: dataDir,
@@ -79,8 +79,25 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
 }
 
 /** A directory that is deleted at the end of the test. */
-export async function temporaryDir(): Promise<string> {
-  const dir = await mkdtemp(join(tmpdir(), 'kineograph-test-'));
+export async function temporaryDir(parent = tmpdir()): Promise<string> {
+  const dir = await mkdtemp(join(parent, 'kineograph-test-'));
   onTestEnd(() => rm(dir, { recursive: true, force: true }));
   return dir;
+}
+
+/** The same in memory, where there is room for that: a disk's speed is no part of what most tests are about. */
+export async function quickDir(): Promise<string> {
+  return temporaryDir((await hasRoom(MEMORY)) ? MEMORY : tmpdir());
+}
+
+const MEMORY = '/dev/shm';
+const ROOM_BYTES = 2 * 1024 ** 3;
+
+async function hasRoom(path: string): Promise<boolean> {
+  try {
+    const { bavail, bsize } = await statfs(path);
+    return bavail * bsize > ROOM_BYTES;
+  } catch {
+    return false;
+  }
 }
