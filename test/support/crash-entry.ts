@@ -29,7 +29,7 @@ const app = await startApp(config, {
   log,
   overrides: {
     timings,
-    wrap: (ports) => withMoments(ports, reached, held),
+    wrap: (ports) => withMoments(ports, { dieAt, held, reached }),
   },
 });
 log.info({ url: app.url }, 'listening');

@@ -22,16 +22,21 @@ export interface HeldStep {
   readonly until: Promise<unknown>;
 }
 
-/** Ports that call `reached` at every moment, and write the step that is `held` only when that promise is fulfilled. */
-export function withMoments(
-  ports: TaskPorts,
-  reached: (moment: Moment) => void,
-  held: HeldStep | null,
-): TaskPorts {
+export interface MomentOptions {
+  /** Called at every moment; at this one it does not return. */
+  readonly reached: (moment: Moment) => void;
+  readonly dieAt: Moment | null;
+  /** Written only when its promise is fulfilled. */
+  readonly held: HeldStep | null;
+}
+
+/** Ports that tell of every moment. */
+export function withMoments(ports: TaskPorts, options: MomentOptions): TaskPorts {
   const { feed, provider } = ports;
+  const { reached } = options;
   return {
     ...ports,
-    store: { ...ports.store, ...writesWithMoments(ports, reached, held) },
+    store: { ...ports.store, ...writesWithMoments(ports, options) },
     provider: {
       ...provider,
       createTask: (input, callbackUrl) =>
@@ -64,16 +69,19 @@ export function withMoments(
 
 function writesWithMoments(
   { store }: TaskPorts,
-  reached: (moment: Moment) => void,
-  held: HeldStep | null,
+  { dieAt, held, reached }: MomentOptions,
 ): Pick<TaskPorts['store'], 'insert' | 'save' | 'amend' | 'takeTurns' | 'claimDue'> {
   let inserts = 0;
+  /** The write after which this gateway dies: a mark in the same commit would be there as well, so none is set meanwhile. */
+  let last: Promise<unknown> = Promise.resolve();
 
   /** A write that came too late writes nothing: for it there is no moment after. */
   async function write<T>(step: Step, run: () => Promise<T | null>): Promise<T | null> {
     if (step === held?.step) await held.until;
     reached(`before ${step}`);
-    const written = await run();
+    const writing = run();
+    if (dieAt === `after ${step}`) last = writing.catch(() => null);
+    const written = await writing;
     if (written !== null) reached(`after ${step}`);
     return written;
   }
@@ -89,6 +97,7 @@ function writesWithMoments(
     save: (next) => write(nameOf(next), () => store.save(next)),
     amend: (next) => write(nameOf(next), () => store.amend(next)),
     async takeTurns(query) {
+      await last;
       // It looks for work all the time; the step is the one in which there is some.
       if (inserts > 0) reached('before the mark');
       const claim = await store.takeTurns(query);
