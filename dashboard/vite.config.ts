@@ -8,7 +8,6 @@ export default defineConfig({
   build: {
     outDir: '../dist/dashboard',
     emptyOutDir: true,
-    license: { fileName: 'licenses.md' },
     // Every file has a URL of its own, so that nothing has to be allowed inline.
     assetsInlineLimit: 0,
     // Two pages: who looks at one loads nothing of the other.

@@ -4,9 +4,16 @@ import { readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
-import { build } from 'vite';
+import { build, type Plugin } from 'vite';
+import { writeLicenses } from './write-licenses.ts';
 
-const SOURCES = ['dashboard', 'schema.graphql', 'package-lock.json'];
+const SOURCES = [
+  'dashboard',
+  'schema.graphql',
+  'package-lock.json',
+  'scripts/build-dashboard.ts',
+  'scripts/write-licenses.ts',
+];
 const STAMP = 'dist/dashboard/.built-from';
 const COMPRESSED = /\.(?:css|html|js|json|svg|ttf)$/;
 
@@ -14,9 +21,28 @@ const COMPRESSED = /\.(?:css|html|js|json|svg|ttf)$/;
 export async function buildDashboard(): Promise<void> {
   const from = await hashOf(SOURCES);
   if (existsSync(STAMP) && (await readFile(STAMP, 'utf8')) === from) return;
-  await build({ configFile: 'dashboard/vite.config.ts', logLevel: 'warn' });
+  const modules = new Set<string>();
+  const collect = collectModules(modules);
+  await build({
+    configFile: 'dashboard/vite.config.ts',
+    logLevel: 'warn',
+    plugins: [collect],
+    worker: { plugins: () => [collect] },
+  });
+  // Vite's own list leaves out what only workers use.
+  await writeLicenses(modules, 'dist/dashboard/licenses.md');
   await compress('dist/dashboard');
   await writeFile(STAMP, from);
+}
+
+function collectModules(modules: Set<string>): Plugin {
+  return {
+    name: 'collect-modules',
+    generateBundle(_options, bundle) {
+      for (const file of Object.values(bundle))
+        if (file.type === 'chunk') for (const id of file.moduleIds) modules.add(id);
+    },
+  };
 }
 
 async function hashOf(paths: readonly string[]): Promise<string> {

@@ -38,5 +38,9 @@ const { metafile } = await build({
   metafile: true,
   logLevel: 'warning',
 });
-await writeLicenses(metafile, join(outdir, 'licenses.md'));
+const used = Object.values(metafile.outputs).flatMap(({ inputs }) => Object.entries(inputs));
+await writeLicenses(
+  used.filter(([, { bytesInOutput }]) => bytesInOutput > 0).map(([path]) => path),
+  join(outdir, 'licenses.md'),
+);
 await buildDashboard();
