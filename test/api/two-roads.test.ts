@@ -1,11 +1,12 @@
 import { request } from 'node:http';
 import { describe, expect, it } from 'vitest';
 import { StoreUnavailableError } from '../../src/tasks/store.ts';
-import { API_KEYS, bearer, stopTheClock } from '../limits/asking.ts';
+import { API_KEYS, bearer } from '../limits/asking.ts';
 import { CREATE, TASK, TASKS, TASKS_UPDATED, input } from '../support/documents.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
 import { startGateway, type Gateway, type GatewayOptions } from '../support/gateway.ts';
 import { created, refused } from '../support/kie.ts';
+import { stopTheClock } from '../support/stopped-clock.ts';
 
 type Params = Readonly<Record<string, unknown>>;
 type Headers = Readonly<Record<string, string>>;

@@ -43,7 +43,7 @@ test('a socket without connection_init is closed with 4408', async () => {
   const { gateway, withstands } = await startAttacked();
   const client = await openGraphqlWs(gateway.graphqlUrl, { init: false });
   expect(await withstands(() => client.closed)).toMatchObject({ code: 4408 });
-}, 30_000);
+});
 
 test('a message in thousands of fragments that are too large together is closed with 1009', async () => {
   const { gateway, withstands } = await startAttacked();

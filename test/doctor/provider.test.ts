@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { stopTheClock } from '../limits/asking.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
 import { temporaryDir } from '../support/gateway.ts';
 import { credit, refused } from '../support/kie.ts';
 import type { Answer } from '../support/provider-answer.ts';
 import { examine } from './examine.ts';
+import { stopTheClock } from '../support/stopped-clock.ts';
 
 const KEY = 'key-of-the-tests';
 

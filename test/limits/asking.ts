@@ -1,7 +1,5 @@
-import { vi } from 'vitest';
 import type { GraphqlErrorBody, GraphqlOperation, GraphqlResult } from '../support/graphql-result.ts';
 import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { onTestEnd } from '../support/leftovers.ts';
 import { createSseParser } from '../support/sse-parser.ts';
 
 /** Two owners; `bearer` is how each says who it is. */
@@ -94,15 +92,4 @@ export function tooFast(status: number | null, seconds: number): object {
 export function refusalOf(told: Told): object {
   const { retryAfter, status } = told;
   return { status, retryAfter, extensions: errorOf(told).extensions };
-}
-
-/** Stops the clock of the machine for this test; the returned function moves it on. Timers run as always. */
-export function stopTheClock(): (ms: number) => void {
-  let now = Date.now();
-  vi.useFakeTimers({ toFake: ['Date'], now });
-  onTestEnd(() => void vi.useRealTimers());
-  return (ms) => {
-    now += ms;
-    vi.setSystemTime(now);
-  };
 }

@@ -3,7 +3,8 @@ import { eventually } from '../live/eventually.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
 import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { API_KEYS, ASK_DOORS, bearer, http, refusalOf, stopTheClock, tooFast } from './asking.ts';
+import { API_KEYS, ASK_DOORS, bearer, http, refusalOf, tooFast } from './asking.ts';
+import { stopTheClock } from '../support/stopped-clock.ts';
 
 const QUERY = { query: '{ __typename }' };
 const DATA = { data: { __typename: 'Query' } };

@@ -4,7 +4,7 @@ import { TASKS_UPDATED } from '../support/documents.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
 import { openGraphqlWs, type GraphqlWsClient } from '../support/graphql-ws-client.ts';
-import { stopTheClock } from './asking.ts';
+import { stopTheClock } from '../support/stopped-clock.ts';
 
 const QUERY = { query: '{ __typename }' };
 const DATA = { __typename: 'Query' };

@@ -65,7 +65,7 @@ describe('a socket is closed', () => {
     const client = await openGraphqlWs(gateway.graphqlUrl, { init: false });
     client.send({ type: 'ping' });
     expect((await client.closed).code).toBe(4408);
-  }, 20_000);
+  });
 
   test.each(['graphql-ws', 'soap', 'graphql-ws, soap'])(
     'with 4406 for the subprotocol %s',

@@ -47,7 +47,7 @@ describe.each(DOORS)('the recipe without a gap, over $name', ({ subscribe }) => 
     expect(known).toEqual(newest);
     stream.cut();
     await eventually('no listener is left', () => gateway.app.stats().listeners === 0);
-  }, 30_000);
+  });
 });
 
 /** Tasks that change, and new ones that come, one commit after the other until it is stopped. */

@@ -17,7 +17,7 @@ const CONDITIONS = {
   isAllowed: (address: string) => address === '127.0.0.1',
 };
 const inspect = createInspectImage({ ...CONDITIONS, timeoutMs: 30_000 });
-const inspectHastily = createInspectImage({ ...CONDITIONS, timeoutMs: 500 });
+const inspectHastily = createInspectImage({ ...CONDITIONS, timeoutMs: 1000 });
 
 /** In a process that goes on. */
 const look = (owner: string, url: string, by = inspect): ReturnType<typeof inspect> =>

@@ -50,7 +50,7 @@ test('a provider that is away for a while is found again', async () => {
   provider.always('recordInfo', succeeded('kie-1'));
   expect(await until(() => watch.next(), 'SUCCESS')).toMatchObject({ failure: null });
   // Queries that meet no provider are held back for seconds once they are many.
-}, 15_000);
+});
 
 describe('is the fate of the task, although it comes without data:', () => {
   test.each([

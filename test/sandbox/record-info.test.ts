@@ -1,7 +1,7 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { stageAt } from '../../src/sandbox/task-course.ts';
 import { recordAt } from '../../src/sandbox/task-record.ts';
-import { stopTheClock } from '../limits/asking.ts';
+import { onTestEnd } from '../support/leftovers.ts';
 import { requestWith, startClient } from './client.ts';
 import { startReceiver } from './receiver.ts';
 
@@ -37,7 +37,9 @@ describe('recordInfo', () => {
   );
 
   it('turns away what is above the limit', async () => {
-    stopTheClock();
+    // Its window is one of a second.
+    vi.useFakeTimers({ toFake: ['performance'] });
+    onTestEnd(() => void vi.useRealTimers());
     const sandbox = await startClient({ queriesPerS: 1 });
     const taskId = await sandbox.create('[sandbox: duration=1m]');
     await sandbox.record(taskId);

@@ -5,8 +5,9 @@ import { openTaskStore } from '../support/open-store.ts';
 import { temporaryDatabase } from '../support/postgres-database.ts';
 import { named } from '../support/waits.ts';
 import { idsOf, insertVisible, takeTurns } from './records.ts';
+import { onceSomebodyWaits } from './somebody-waits.ts';
 
-const TOUCH = 'update tasks set prompt = prompt where id = $1';
+const touch = (id: string): string => `update tasks set prompt = prompt where id = '${id}'`;
 
 /** Somebody else who writes to the same database, in a transaction of their own. */
 async function begin(url: string): Promise<Client> {
@@ -17,19 +18,6 @@ async function begin(url: string): Promise<Client> {
   return client;
 }
 
-/** Touches a task as soon as somebody's statement waits for another one's transaction. */
-function touchWhenSomebodyWaits(id: string): string {
-  return `
-    do $$ begin
-      while not exists (
-        select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
-      ) loop
-        perform pg_sleep(0.01), pg_stat_clear_snapshot();
-      end loop;
-      update tasks set prompt = prompt where id = '${id}';
-    end $$`;
-}
-
 it('a write that PostgreSQL breaks off, since it and another one wait for each other, is done anew', async () => {
   const url = await temporaryDatabase();
   const store = await openTaskStore({ kind: 'postgres', url, readers: 2 });
@@ -37,12 +25,12 @@ it('a write that PostgreSQL breaks off, since it and another one wait for each o
   const [first, second] = [await insertVisible(store), await insertVisible(store)];
 
   const other = await begin(url);
-  await other.query(TOUCH, [second.id]);
+  await other.query(touch(second.id));
   // Marks the first task, and waits for the second one.
   const turns = takeTurns(store, { limit: 2 });
   // In the server, at once: after a second PostgreSQL looks whether those who wait wait for each other, and breaks off the one
   // that began first.
-  await named('both to have waited', other.query(touchWhenSomebodyWaits(first.id)));
+  await named('both to have waited', other.query(onceSomebodyWaits(`${touch(first.id)};`)));
   await other.query('commit');
 
   expect(idsOf((await turns).records)).toEqual([first.id, second.id]);

@@ -5,6 +5,7 @@ import { onTestEnd } from '../support/leftovers.ts';
 import { openTaskStore } from '../support/open-store.ts';
 import { queryDatabase, temporaryDatabase } from '../support/postgres-database.ts';
 import { hiddenTask, insertVisible } from './records.ts';
+import { onceSomebodyWaits } from './somebody-waits.ts';
 
 /** A store on a database of its own. That connections break is no failure here. */
 async function open() {
@@ -27,19 +28,10 @@ async function lockTasks(database: string) {
   await client.connect();
   await client.query('begin; lock table tasks in access exclusive mode');
   return {
-    untilSomebodyWaits: () => queryDatabase(database, UNTIL_SOMEBODY_WAITS),
+    untilSomebodyWaits: () => queryDatabase(database, onceSomebodyWaits()),
     leave: () => client.end(),
   };
 }
-
-const UNTIL_SOMEBODY_WAITS = `
-  do $$ begin
-    while not exists (
-      select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
-    ) loop
-      perform pg_sleep(0.01), pg_stat_clear_snapshot();
-    end loop;
-  end $$`;
 
 /** Ends every connection of a store to a database; resolves when they are gone. */
 async function breakConnections(database: string): Promise<void> {

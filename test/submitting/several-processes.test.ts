@@ -70,7 +70,7 @@ describe('a twin in another process', () => {
     const clock = createStandingClock();
     void lives.stillborn({ clock }).create('ann', WISH);
     const orphan = await lives.stored();
-    const twin = lives.start({ timings: { outcomeLook: 10, submitLease: 50 } }).create('ann', WISH);
+    const twin = lives.start({ timings }).create('ann', WISH);
     expect((await lives.stored()).id).toBe(orphan.id);
     expect(await lives.store.sweepOrphans(Infinity)).toBe(1);
     expect(await twin).toMatchObject({ kind: 'success', task: { providerTaskId: 'kie-1' } });

@@ -32,7 +32,7 @@ export interface MortalGateway {
 export interface Succession {
   /** Loads a process that the next `start` uses, to save that time then. */
   load(): void;
-  /** `timings` beside those of all. */
+  /** `timings` are this one's, over those of all. */
   start(orders?: Partial<Orders>): Promise<MortalGateway>;
   /** The gateway that runs, or, while there is none, the next one. */
   running(): Promise<MortalGateway>;

@@ -39,6 +39,10 @@ export const HMAC_KEY = 'hmac-key-of-the-tests';
 /** What a gateway tells the provider to be its address; nothing is ever sent there. */
 const PUBLIC_URL = 'https://gateway.example.test';
 
+/** A file system in memory, and how much has to be free there. */
+const MEMORY = '/dev/shm';
+const ROOM_BYTES = 2 * 1024 ** 3;
+
 /** Nobody is asked about a task by the way: only what brings a check forward makes the gateway ask. */
 export const NO_POLLING: Partial<Timings> = {
   checkIntervalMin: DEFAULT_TIMINGS.taskDeadline,
@@ -46,8 +50,8 @@ export const NO_POLLING: Partial<Timings> = {
 };
 
 /**
- * A whole gateway on a port of its own, in a `quickDir` unless told otherwise, closed at the end of the test. A fake provider is not polled, unless `overrides` say
- * otherwise; and how busy this process is, clients and all, puts nobody off, unless `env` says otherwise.
+ * A whole gateway on a port of its own, closed at the end of the test. Unless the test says otherwise its data is in memory,
+ * where there is room; a fake provider is not polled; and how busy this process is, clients and all, puts nobody off.
  */
 export async function startGateway(options: GatewayOptions = {}): Promise<Gateway> {
   const { provider, sandbox } = options;
@@ -89,9 +93,6 @@ export async function temporaryDir(parent = tmpdir()): Promise<string> {
 export async function quickDir(): Promise<string> {
   return temporaryDir((await hasRoom(MEMORY)) ? MEMORY : tmpdir());
 }
-
-const MEMORY = '/dev/shm';
-const ROOM_BYTES = 2 * 1024 ** 3;
 
 async function hasRoom(path: string): Promise<boolean> {
   try {

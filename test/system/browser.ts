@@ -31,7 +31,7 @@ export async function startBrowser(url: string, options: BrowserContextOptions =
   const browser = await chromium.launch({ executablePath, headless: true, args: ARGS });
   onTestEnd(() => browser.close());
   const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, ...options });
-  page.setDefaultTimeout(PATIENCE_MS);
+  page.context().setDefaultTimeout(PATIENCE_MS);
   return { page, troubles: watch(page, new URL(url).host) };
 }
 

@@ -179,7 +179,13 @@ async function live({ finished, killed, provider: behaviour }: Scene, store: 'SQ
   const succession: Succession = await createSuccession({
     program,
     providerUrl: provider.url,
-    env: { CREATE_WAIT_MS: isLate ? '10' : '15000', ...shared?.env, SUBMISSION_GRACE_MS: '300' },
+    env: {
+      CREATE_WAIT_MS: '15000',
+      ...shared?.env,
+      // Its mutation is answered first.
+      ...(isLate && { CREATE_WAIT_MS: '10' }),
+      SUBMISSION_GRACE_MS: '300',
+    },
     timings: {
       ...shared?.timings,
       idleLook: 100,

@@ -55,7 +55,7 @@ export async function useGraphiql(page: Page): Promise<GraphiqlUser> {
     return (await lines(part).innerText()).replaceAll('\u00a0', ' ');
   }
 
-  await lines('operation').waitFor(PATIENCE);
+  await lines('operation').waitFor();
   await expect.poll(() => read('operation'), PATIENCE).not.toBe('');
   return {
     tabs: () => page.locator('[role=tab]').allInnerTexts(),
@@ -71,7 +71,7 @@ export async function useGraphiql(page: Page): Promise<GraphiqlUser> {
       page.evaluate(
         `${writing('operation', operation)}; document.querySelector('.graphiql-execute-button').click()`,
       ),
-    goesOn: () => stop.waitFor(PATIENCE),
+    goesOn: () => stop.waitFor(),
     stop: () => stop.click(),
     async answer(pattern) {
       await expect.poll(() => read('answer'), PATIENCE).toMatch(pattern);

@@ -54,7 +54,7 @@ test('however changes, reads and a slow store fall together, everybody is shown 
     }),
     { numRuns: 40 },
   );
-}, 60_000);
+});
 
 /** One reader, which reads in the background as many states as it is told to. */
 function readOnDemand(watch: Watch) {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Locator, Page } from 'playwright-core';
 import { expect } from 'vitest';
+import { named } from '../../support/waits.ts';
 import { startBrowser, type TestBrowser } from '../browser.ts';
 
 /** The dashboard in a browser, as somebody uses it who looks at it. */
@@ -11,7 +12,7 @@ export interface Viewer extends TestBrowser {
   /** Fills in the form: a prompt and the address of a picture. */
   fill(prompt: string, imageUrl?: string): Promise<void>;
   create(): Promise<void>;
-  /** From now on waits for something that is there for a moment only; returns how to wait until it was. */
+  /** Looks out from now on, on this page, for something that comes for a moment; returns how to wait until it did. */
   watchFor(selector: string, text?: string): Promise<() => Promise<void>>;
   /** The cards of the list whose prompt contains this. */
   cards(prompt: string): Locator;
@@ -46,7 +47,10 @@ function useDashboard(page: Page): Omit<Viewer, keyof TestBrowser> {
     create: () => page.getByRole('button', { name: 'Create the video' }).click(),
     async watchFor(selector, text = '') {
       await page.evaluate(`void (globalThis.appeared = ${appearance(selector, text)})`);
-      return () => page.evaluate('globalThis.appeared');
+      return async () => {
+        const appeared = await named(`${selector} ${text}`, page.evaluate('globalThis.appeared'));
+        if (appeared !== true) throw new Error('another page was opened meanwhile');
+      };
     },
     async reaches(prompt, state) {
       const card = page.locator(`li.task[data-state="${state}"]`).filter({ hasText: prompt });
@@ -74,7 +78,7 @@ function appearance(selector: string, text: string): string {
     new MutationObserver((changes, observer) => {
       if (![...document.querySelectorAll(${where})].some(({ innerText }) => innerText.includes(${what}))) return;
       observer.disconnect();
-      resolve();
+      resolve(true);
     }).observe(document, { attributes: true, characterData: true, childList: true, subtree: true });
   })`;
 }
