@@ -83,23 +83,6 @@ export function busiest(calls: readonly { readonly at: number }[], windowMs: num
   return most;
 }
 
-/** The two clocks may go apart so far, in ms. */
-const CLOCKS_MS = 100;
-
-/**
- * When calls came (on the clock of `performance`) before as many slots had been taken (by the system's clock). Calls may come
- * much later than their slots, and in any order.
- */
-export function callsWithoutSlot(
-  calls: readonly number[],
-  slots: readonly { readonly at: number }[],
-): readonly number[] {
-  const taken = slots.map(({ at }) => at).toSorted((a, b) => a - b);
-  return calls
-    .toSorted((a, b) => a - b)
-    .filter((at, index) => performance.timeOrigin + at + CLOCKS_MS < (taken[index] ?? Infinity));
-}
-
 /** Queries for one task by different replicas that overlap. */
 export function queriedTwiceAtOnce(queries: readonly FleetQuery[]): readonly string[] {
   const found: string[] = [];
