@@ -71,10 +71,10 @@ export async function createSuccession(options: {
   return {
     load: () => loaded.push(load()),
     running: () => current.promise,
-    async start({ dieAt = null, holds = null, ...own } = {}) {
+    async start({ dieAt = null, holds = null, timings: own } = {}) {
       const child = loaded.shift() ?? load();
       await child.logged('loaded');
-      const orders: Orders = { dieAt, holds, timings: { ...timings, ...own.timings } };
+      const orders: Orders = { dieAt, holds, timings: { ...timings, ...own } };
       child.type(`${JSON.stringify(orders)}\n`);
       const url = String((await child.logged('listening'))['url']);
       const gateway: MortalGateway = {

@@ -5,7 +5,7 @@ import { ROOT, startProcess } from '../support/process.ts';
 /** What `npm run demo` runs once it has built: other tests use what is built. */
 const TSX = `${ROOT}node_modules/.bin/tsx`;
 
-test('the demo shows the provider’s own example become a video and leaves nothing running', async () => {
+test('the demo shows the provider’s own example become a video within 20 s and leaves nothing running', async () => {
   const demo = startProcess(TSX, ['scripts/demo.ts']);
   expect(await demo.exited).toEqual({ code: 0, signal: null });
 
@@ -14,6 +14,7 @@ test('the demo shows the provider’s own example become a video and leaves noth
   const names = steps.map(([, name]) => name);
   expect(names.slice(0, 3)).toEqual(['gateway', 'created', 'WAITING']);
   expect(names.slice(-4)).toEqual(['SUCCESS', 'video', 'plays', 'done']);
+  expect(Number(steps.at(-1)?.[0])).toBeLessThan(20);
   expect(lines.at(-2)).toMatch(/video\/mp4, \d+ KiB; Range answers 206/);
 
   const url = lines[0]?.split(' ').at(-1) ?? '';

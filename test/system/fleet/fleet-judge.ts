@@ -61,14 +61,9 @@ function possibleEnds(
   return create.isAnswered ? [...truth, 'SUBMISSION_UNKNOWN'] : ['SUBMISSION_UNKNOWN'];
 }
 
-/** How long storing the outcome of a call may take on a busy machine. */
-const STORED_AFTER_MS = 4000;
-
 /** Its connection broke when the replica was killed, or so shortly before that the outcome may not have been stored. */
 function wasInTheAir({ at, closedAt, replica }: FleetCreate, killed: KilledReplica): boolean {
-  return (
-    replica === killed.name && at <= killed.at + 1000 && (closedAt ?? Infinity) > killed.at - STORED_AFTER_MS
-  );
+  return replica === killed.name && at <= killed.at + 1000 && (closedAt ?? Infinity) > killed.at - 1000;
 }
 
 /** The most calls that there were within so many ms. */
