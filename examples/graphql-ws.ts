@@ -1,8 +1,7 @@
 /** graphql-ws alone: everything over one WebSocket, which comes back by itself and sends anew what has no answer yet. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { createClient } from 'graphql-ws';
 import { CREATE, TASK_UPDATED } from './shared/documents.ts';
-import { AUTHORIZATION, mayComeBack, patience, SOCKET_URL, WISH } from './shared/gateway.ts';
+import { AUTHORIZATION, delay, mayComeBack, patience, SOCKET_URL, WISH } from './shared/gateway.ts';
 import { result, results } from './shared/results.ts';
 import { created, show, type CreateData, type TaskUpdatedData } from './shared/task.ts';
 import './shared/websocket.ts';

@@ -1,5 +1,4 @@
 /** Relay: mutations over HTTP until they are answered, and a subscription on one task. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { createClient } from 'graphql-ws';
 import {
   commitMutation,
@@ -19,7 +18,15 @@ import createMutation, {
 import taskUpdated, {
   type operationsTaskUpdatedSubscription,
 } from './relay/__generated__/operationsTaskUpdatedSubscription.graphql.ts';
-import { AUTHORIZATION, GRAPHQL_URL, mayComeBack, patience, SOCKET_URL, WISH } from './shared/gateway.ts';
+import {
+  AUTHORIZATION,
+  delay,
+  GRAPHQL_URL,
+  mayComeBack,
+  patience,
+  SOCKET_URL,
+  WISH,
+} from './shared/gateway.ts';
 import { created, show } from './shared/task.ts';
 import './shared/websocket.ts';
 

@@ -1,8 +1,7 @@
 /** Server-sent events with graphql-sse: HTTP alone, where no WebSocket gets through. */
-import { setTimeout as delay } from 'node:timers/promises';
 import { createClient } from 'graphql-sse';
 import { CREATE, TASK_UPDATED } from './shared/documents.ts';
-import { AUTHORIZATION, GRAPHQL_URL, patience, WISH } from './shared/gateway.ts';
+import { AUTHORIZATION, delay, GRAPHQL_URL, patience, WISH } from './shared/gateway.ts';
 import { result, results } from './shared/results.ts';
 import { created, show, type CreateData, type TaskUpdatedData } from './shared/task.ts';
 

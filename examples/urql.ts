@@ -1,5 +1,4 @@
 /** urql: mutations and queries over HTTP, and one subscription that follows all tasks without a gap. */
-import { setTimeout as delay } from 'node:timers/promises';
 import {
   Client,
   fetchExchange,
@@ -11,7 +10,15 @@ import { retryExchange } from '@urql/exchange-retry';
 import { createClient } from 'graphql-ws';
 import { toAsyncIterable } from 'wonka';
 import { CREATE, REVISION, TASKS_UPDATED } from './shared/documents.ts';
-import { AUTHORIZATION, GRAPHQL_URL, mayComeBack, patience, SOCKET_URL, WISH } from './shared/gateway.ts';
+import {
+  AUTHORIZATION,
+  delay,
+  GRAPHQL_URL,
+  mayComeBack,
+  patience,
+  SOCKET_URL,
+  WISH,
+} from './shared/gateway.ts';
 import { created, show, type CreateData, type RevisionData, type TasksUpdatedData } from './shared/task.ts';
 import './shared/websocket.ts';
 

@@ -1,33 +1,58 @@
-const { KINEOGRAPH_URL = 'http://127.0.0.1:4000', KINEOGRAPH_TOKEN = '' } = process.env;
+interface Settings {
+  readonly url?: string | undefined;
+  readonly token?: string | undefined;
+  readonly prompt?: string | undefined;
+}
 
-/** Where queries, mutations and streams of server-sent events go. */
-export const GRAPHQL_URL = `${KINEOGRAPH_URL}/graphql`;
+const settings = typeof process === 'undefined' ? settingsOfPage() : settingsOfProcess();
 
-/** Where WebSockets go: the same address. */
+/** Node.js: the environment, and the prompt as an argument. */
+function settingsOfProcess(): Settings {
+  return {
+    url: process.env['KINEOGRAPH_URL'],
+    token: process.env['KINEOGRAPH_TOKEN'],
+    prompt: process.argv[2],
+  };
+}
+
+/** A browser: `#url=…&token=…&prompt=…`. A fragment is never sent to a server, so no log shows the token. */
+function settingsOfPage(): Settings {
+  return Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+}
+
+/** The endpoint of queries, mutations and event streams. */
+export const GRAPHQL_URL = `${settings.url ?? 'http://127.0.0.1:4000'}/graphql`;
+
+/** The endpoint of WebSockets: the same path. */
 export const SOCKET_URL = GRAPHQL_URL.replace(/^http/, 'ws');
 
-/** Who asks: headers over HTTP, the payload of `connection_init` over a WebSocket. Empty where the gateway asks nobody. */
-export const AUTHORIZATION: Readonly<Record<string, string>> =
-  KINEOGRAPH_TOKEN === '' ? {} : { authorization: `Bearer ${KINEOGRAPH_TOKEN}` };
+/** The credential: a header over HTTP, the payload of `connection_init` over a WebSocket. Empty without a token. */
+export const AUTHORIZATION: Readonly<Record<string, string>> = settings.token
+  ? { authorization: `Bearer ${settings.token}` }
+  : {};
 
-/** The code with which the gateway closes a WebSocket whose credential it refuses (any more). */
+/** The code with which the gateway closes a WebSocket whose credential is invalid or has expired. */
 export const FORBIDDEN = 4403;
 
-/** Whether a WebSocket that ended so should come back: always, but not to be refused again. */
+/** Whether to reconnect a WebSocket that was closed by `event`: always, unless the credential was rejected. */
 export function mayComeBack(event: unknown): boolean {
   return (event as { readonly code?: number }).code !== FORBIDDEN;
 }
 
-/** What the video is to be made of; the prompt may be given on the command line. */
+/** The input of the mutation. */
 export const WISH = {
-  prompt: process.argv[2] ?? 'slow push-in, snow falling',
+  prompt: settings.prompt ?? 'slow push-in, snow falling',
   imageUrl: 'https://example.com/first.png',
 };
 
 /**
- * How long to wait before trying again, in ms: half a second at first, ten at most, and never the same for all, so that
- * not everybody comes back at once. `tries` counts from 0.
+ * The delay before the next attempt, in ms: exponential from 0.5 s to 10 s, with jitter so that clients do not all
+ * reconnect at once. `tries` counts from 0.
  */
 export function patience(tries: number): number {
   return Math.min(10_000, 500 * 2 ** tries) * (0.5 + Math.random() / 2);
+}
+
+export function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,4 +1,4 @@
-import { WebSocket } from 'ws';
+// Browsers and Node.js 22 have a WebSocket. Node.js 20 takes that of ws.
+if (!('WebSocket' in globalThis)) Object.assign(globalThis, { WebSocket: (await import('ws')).WebSocket });
 
-// Browsers have one of their own, and Node.js from version 22 on; before that, clients look for it in vain.
-if (!('WebSocket' in globalThis)) Object.assign(globalThis, { WebSocket });
+export {};
