@@ -44,7 +44,8 @@ function within(
 describe('the schema tells a frontend developer what everything is', () => {
   it.each(ours.map((type) => [type.name, type] as const))('in %s', (_, type) => {
     const silent = partsOf(type).filter(({ description }) => (description ?? '').trim() === '');
-    expect(silent.map(({ where }) => where)).toEqual([]);
+    const places = silent.map(({ where }) => where);
+    expect(places, `Add a description to ${places.join(', ')} in src/schema/`).toEqual([]);
   });
 
   it('down to fields, arguments, input fields and enum values', () => {
