@@ -105,7 +105,7 @@ describe("GraphiQL's page", () => {
 });
 
 describe('the ready-made operations', () => {
-  const documents = READY_OPERATIONS.map((operation) => parse(operation));
+  const documents = READY_OPERATIONS.map(({ query }) => parse(query));
 
   it.each(documents)('are valid as they stand: %#', (document) => {
     expect(validate(schema, document)).toEqual([]);
@@ -127,7 +127,7 @@ describe('the ready-made operations', () => {
     const provider = await startFakeProvider();
     const { graphqlUrl } = await startGateway({ provider });
     provider.answer('createTask', created('kie-1'));
-    const { body } = await graphql(graphqlUrl, READY_OPERATIONS[0] ?? '');
+    const { body } = await graphql(graphqlUrl, READY_OPERATIONS[0]?.query ?? '');
     expect(dataOf(body)).toMatchObject({
       createImageToVideo: { __typename: 'CreateImageToVideoSuccess', task: { state: 'WAITING' } },
     });

@@ -1,5 +1,5 @@
 import { build, preview } from 'vite';
-import { expect, test } from 'vitest';
+import { test } from 'vitest';
 import { temporaryDir } from '../support/gateway.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { ROOT, startBuilt } from '../support/process.ts';

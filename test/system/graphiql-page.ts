@@ -8,7 +8,7 @@ export interface GraphiqlUser {
   readonly activeTab: () => Promise<string>;
   /** Opens the tab of an operation; waits until it stands in the editor. */
   readonly openTab: (name: string) => Promise<void>;
-  /** What stands in an editor, or in the answer: as far as it can be seen. */
+  /** The text of an editor, or the visible part of the answer. */
   readonly read: (part: Part) => Promise<string>;
   /**
    * Replaces all that stands in an editor, at once. Not key by key: how Monaco takes keys, closes brackets and offers to
@@ -28,12 +28,6 @@ export interface GraphiqlUser {
 
 export type Part = 'operation' | 'variables' | 'answer';
 
-const AREAS: Readonly<Record<Part, string>> = {
-  operation: '.graphiql-query-editor',
-  variables: '[aria-label="Variables"] .graphiql-editor:not(.hidden)',
-  answer: '.graphiql-response',
-};
-
 /** How GraphiQL names its texts. */
 const MODELS = {
   operation: 'operation.graphql',
@@ -46,16 +40,17 @@ export const PATIENCE = { timeout: 60_000 };
 
 /** Waits until the page is there. */
 export async function useGraphiql(page: Page): Promise<GraphiqlUser> {
-  const lines = (part: Part) => page.locator(`${AREAS[part]} .view-lines`);
+  const answer = page.locator('.graphiql-response .view-lines');
   const execute = page.getByRole('button', { name: /^Execute query/ });
   const stop = page.getByRole('button', { name: /^Stop query/ });
 
   async function read(part: Part): Promise<string> {
-    // The editor writes each space as one that does not break.
-    return (await lines(part).innerText()).replaceAll('\u00a0', ' ');
+    if (part !== 'answer') return String(await page.evaluate(`${modelOf(part)}.getValue()`));
+    // The editor renders each space as a no-break space.
+    return (await answer.innerText()).replaceAll('\u00a0', ' ');
   }
 
-  await lines('operation').waitFor();
+  await page.locator('.graphiql-query-editor .view-lines').waitFor();
   await expect.poll(() => read('operation'), PATIENCE).not.toBe('');
   return {
     tabs: () => page.locator('[role=tab]').allInnerTexts(),
@@ -81,6 +76,9 @@ export async function useGraphiql(page: Page): Promise<GraphiqlUser> {
 }
 
 function writing(part: keyof typeof MODELS, text: string): string {
-  const [name, value] = [`-${MODELS[part]}`, text].map((word) => JSON.stringify(word));
-  return `__MONACO.editor.getModels().find(({ uri }) => uri.path.endsWith(${name})).setValue(${value})`;
+  return `${modelOf(part)}.setValue(${JSON.stringify(text)})`;
+}
+
+function modelOf(part: keyof typeof MODELS): string {
+  return `__MONACO.editor.getModels().find(({ uri }) => uri.path.endsWith('-${MODELS[part]}'))`;
 }

@@ -54,7 +54,8 @@ test('a task is created and watched to its end with what the page opens with', a
   await user.openTab('Watch');
   const sockets: string[] = [];
   page.on('websocket', (socket) => sockets.push(socket.url()));
-  await user.write('operation', (await user.read('operation')).replace('paste the id here', id));
+  expect(await user.read('variables')).toBe('{ "id": "" }');
+  await user.write('variables', JSON.stringify({ id }));
   await user.run();
   await user.answer(/"state": "SUCCESS"/);
   expect(sockets).toEqual([expect.stringMatching(/^ws:\/\/127\.0\.0\.1:\d+\/graphql$/)]);
@@ -63,7 +64,7 @@ test('a task is created and watched to its end with what the page opens with', a
   await user.write('operation', 'query Task($id: ID!) { task(id: $id) { prompt } }');
   await user.write('variables', JSON.stringify({ id }));
   await user.run();
-  await user.answer(/"prompt": "电影级/);
+  await user.answer(/"prompt": "Cinematic wide shot/);
   expect(troubles()).toEqual([]);
 });
 

@@ -5,9 +5,6 @@ import type { DeepLink } from './deep-link.ts';
 import { fetcher } from './fetcher.ts';
 import { READY_OPERATIONS } from './ready-operations.ts';
 
-// Without variables: GraphiQL does not show those of a tab that it has not opened yet.
-const READY_TABS = READY_OPERATIONS.map((query) => ({ query }));
-
 /**
  * GraphiQL on our own API, with the ready-made operations in tabs until the browser remembers others. The operation of a
  * link comes first and is looked at, but not run. Headers are never stored: there are credentials among them.
@@ -16,8 +13,9 @@ export function Page({ link }: { readonly link: DeepLink | null }) {
   return (
     <GraphiQL
       fetcher={fetcher}
-      defaultTabs={link ? [link, ...READY_TABS] : READY_TABS}
+      defaultTabs={link ? [link, ...READY_OPERATIONS] : [...READY_OPERATIONS]}
       shouldPersistHeaders={false}
+      defaultEditorToolsVisibility="variables"
       {...(link && { initialQuery: link.query, initialVariables: link.variables })}
     >
       <GraphiQL.Logo>
@@ -26,8 +24,16 @@ export function Page({ link }: { readonly link: DeepLink | null }) {
         </a>
       </GraphiQL.Logo>
       {link && <ActiveTabFirst />}
+      <WrapLines />
     </GraphiQL>
   );
+}
+
+/** Wraps long lines of operations, which GraphiQL has no property for. */
+function WrapLines() {
+  const editor = useGraphiQL(({ queryEditor }) => queryEditor);
+  useEffect(() => editor?.updateOptions({ wordWrap: 'on' }), [editor]);
+  return null;
 }
 
 /** Moves the tab that is looked at to the front, once. Beside remembered tabs, GraphiQL puts a new one last. */

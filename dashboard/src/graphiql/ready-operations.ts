@@ -1,11 +1,13 @@
-/** With the example of the provider's own page on this model. */
-const CREATE = `# 1. Run this (Ctrl-Enter), then copy the task's id from the answer.
+const CREATE = `# 1. Run this (Ctrl-Enter), then copy the id of the task from the answer.
 mutation Create {
   createImageToVideo(
     input: {
-      prompt: "电影级宽幅镜头：一艘巨型星际飞船静静悬浮在土星环上空，金属船体反射着缕缕宇宙光芒。镜头缓缓推进，露出数千扇亮着灯光的舷窗，宛如一座漂浮的城市。小型战斗机穿梭于画面之中，在浩瀚宇宙里灵活机动，留下霓虹色的尾迹。推进器突然迸发能量，小行星碎片在慢镜头下四散飞溅，碰撞时闪烁着微弱的光芒，而后缓缓飘向远方。"
+      prompt: """
+      Cinematic wide shot: a giant starship floats silently above the rings of Saturn,
+      its hull reflecting threads of cosmic light. The camera pushes in slowly and
+      reveals thousands of lit windows, like a floating city.
+      """
       imageUrl: "https://file.aiquickdraw.com/custom-page/akr/section-images/17585210783150ispzfo7.png"
-      endImageUrl: ""
       promptOptimizer: true
     }
   ) {
@@ -25,9 +27,9 @@ mutation Create {
 }
 `;
 
-const WATCH = `# 2. Put the id between the quotes, then watch the task move.
-subscription Watch {
-  taskUpdated(id: "paste the id here") {
+const WATCH = `# 2. Paste the id into the variables below, then watch the task move.
+subscription Watch($id: ID!) {
+  taskUpdated(id: $id) {
     state
     updatedAt
     videos { url expiresAt }
@@ -36,9 +38,9 @@ subscription Watch {
 }
 `;
 
-const QUERY = `# One task, by our id or the provider's.
-query Task {
-  task(id: "paste the id here") {
+const QUERY = `# One task, by its id or the provider's.
+query Task($id: ID!) {
+  task(id: $id) {
     id
     state
     prompt
@@ -72,9 +74,9 @@ subscription WatchAll {
 }
 `;
 
-const CANCEL = `# A task that still waits its turn here: it is never sent, and costs nothing.
-mutation Cancel {
-  cancelTask(id: "paste the id here") {
+const CANCEL = `# Cancels a task that the gateway has not sent yet. It costs nothing.
+mutation Cancel($id: ID!) {
+  cancelTask(id: $id) {
     __typename
     ... on CancelTaskSuccess {
       task { id state revision }
@@ -87,5 +89,14 @@ mutation Cancel {
 }
 `;
 
-/** Ready to be run: create, watch, query, list, watch all and cancel, each without variables. */
-export const READY_OPERATIONS: readonly string[] = [CREATE, WATCH, QUERY, LIST, WATCH_ALL, CANCEL];
+const ID = '{ "id": "" }';
+
+/** Operations in the order of a first visit, with the variables that their reader fills in. */
+export const READY_OPERATIONS: readonly { readonly query: string; readonly variables?: string }[] = [
+  { query: CREATE },
+  { query: WATCH, variables: ID },
+  { query: QUERY, variables: ID },
+  { query: LIST },
+  { query: WATCH_ALL },
+  { query: CANCEL, variables: ID },
+];
