@@ -45,7 +45,7 @@ function gatewaysOf({ services }: Compose): [string, Service][] {
 function environmentOf({ environment }: Service): Record<string, string> {
   const fill = (value: string): string =>
     value.replaceAll(/\$\{(\w+):\?[^}]*\}/g, (whole, name: string) => SHELL[name] ?? whole);
-  const fixed = Object.entries(environment).map(([name, value]) => [name, fill(value)]);
+  const fixed = Object.entries(environment).map(([name, value]) => [name, fill(value)] as const);
   return { ...image.env, ...ENV_FILE, ...Object.fromEntries(fixed) };
 }
 

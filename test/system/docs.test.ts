@@ -18,8 +18,8 @@ import { createReader, type Reader } from './reader.ts';
  *   graphql no-run WHY
  *
  * A block without a language, or a plain "json", that follows one that runs is what it writes: see documented-output.ts.
- * Commands find the project's files, and a picture first.png, in a directory of the page's own; folders in it are the
- * project's, so nothing may be written there. Variables of the shell stay.
+ * Commands find the project's files in a directory of the page's own; folders in it are the project's, so nothing may
+ * be written there. Variables of the shell stay.
  */
 test('the commands and operations of all pages, copied and pasted in order, do and answer what the pages show', async () => {
   const failures = await Promise.all(PAGES.map(follow));

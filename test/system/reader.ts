@@ -1,14 +1,13 @@
 import { appendFile } from 'node:fs/promises';
-import { readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryDir } from '../support/gateway.ts';
 import { graphql } from '../support/graphql-http-client.ts';
-import { picture } from '../support/pictures.ts';
 import { ROOT, startProcess, type TestProcess } from '../support/process.ts';
 import { openSse } from '../support/sse.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
 
-/** Somebody who follows a page in a clone of the project: with one shell, a picture, and a client of the API. */
+/** Somebody who follows a page in a clone of the project: with one shell and a client of the API. */
 export interface Reader {
   /** Starts the server that this command starts and waits until it listens; the one before at its address is stopped. */
   serve(command: string): Promise<void>;
@@ -100,7 +99,6 @@ async function temporaryClone(): Promise<string> {
   for (const name of readdirSync(ROOT)) {
     if (!['.env', '.git', 'data'].includes(name)) symlinkSync(ROOT + name, join(clone, name));
   }
-  writeFileSync(join(clone, 'first.png'), await picture('png', { width: 640, height: 480 }));
   return clone;
 }
 
