@@ -4,7 +4,7 @@
 # It listens on all addresses of the container, and then refuses to start (exit code 78) until it is told who may call:
 # API_KEYS=owner:key, JWT_JWKS_URL or JWT_SECRET; or ALLOW_ANONYMOUS=true, which lets everyone spend your credits.
 
-# What is needed beside dist/: SQLite, which for this version of Node.js comes with its native part.
+# What is needed beside dist/: SQLite for versions of Node.js that do not have it built in.
 FROM node:24-bookworm-slim AS packages
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./

@@ -54,7 +54,7 @@ export interface SlotTable {
 }
 
 export interface CounterTable {
-  readonly name: 'revision';
+  readonly name: 'revision' | 'written_at';
   readonly value: Integer;
 }
 

@@ -1,9 +1,11 @@
-import { Kysely, SqliteDialect } from 'kysely';
+import { Kysely } from 'kysely';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { BetterSqlite3 } from './better-sqlite3.ts';
+import { pathToFileURL } from 'node:url';
 import type { Database } from './database.ts';
 import { STORE_FILE } from './sqlite.ts';
+import { AtOnceDialect } from './sqlite-dialect.ts';
+import { DatabaseSync, type SqliteDatabase } from './sqlite-driver.ts';
 import { readStoreFacts, type StoreFacts } from './store-facts.ts';
 
 /** Waiting for a lock blocks the whole process. */
@@ -13,15 +15,18 @@ const BUSY_TIMEOUT_MS = 1000;
 export async function inspectSqlite(dataDir: string): Promise<StoreFacts | null> {
   const path = join(dataDir, STORE_FILE);
   if (!existsSync(path)) return null;
-  // Where nobody has it open SQLite makes two files beside it, which only a connection that could write takes away again:
-  // left behind by another user, they would keep the gateway out.
-  const readonly = existsSync(`${path}-wal`);
-  const database = new BetterSqlite3(path, { readonly, fileMustExist: true, timeout: BUSY_TIMEOUT_MS });
-  const db = new Kysely<Database>({ dialect: new SqliteDialect({ database }) });
+  const database = openBeside(path);
+  const db = new Kysely<Database>({ dialect: new AtOnceDialect(database) });
   try {
     return await readStoreFacts(db, 'sqlite');
   } finally {
-    await db.destroy();
     database.close();
   }
+}
+
+function openBeside(path: string): SqliteDatabase {
+  const url = pathToFileURL(path);
+  // Where nobody has it open SQLite would make two files beside it. Left behind by another user, they keep the gateway out.
+  if (!existsSync(`${path}-wal`)) url.search = 'immutable=1';
+  return new DatabaseSync(url, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
 }

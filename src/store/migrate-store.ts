@@ -1,4 +1,4 @@
-import { migrate, pendingMigrations } from './migrate.ts';
+import { migrate, migrationNames, pendingMigrations } from './migrate.ts';
 import { openPrepared, type StoreLocation } from './open-connections.ts';
 
 /** Brings a store to the form that this program works with; returns the names of the migrations that were run. */
@@ -6,9 +6,13 @@ export function migrateStore(location: StoreLocation): Promise<readonly string[]
   return during(location, migrate);
 }
 
-/** What `migrateStore` would run. Changes nothing; an embedded store that is not there yet is made, empty. */
-export function pendingIn(location: StoreLocation): Promise<readonly string[]> {
-  return during(location, pendingMigrations);
+/** What `migrateStore` would run. Changes nothing, and may be asked while a gateway runs on the store. */
+export async function pendingIn(location: StoreLocation): Promise<readonly string[]> {
+  if (location.kind === 'postgres') return during(location, pendingMigrations);
+  // Loaded when it is needed: it brings a driver.
+  const { inspectSqlite } = await import('./inspect-sqlite.ts');
+  const facts = await inspectSqlite(location.dataDir);
+  return facts?.pending ?? migrationNames('sqlite');
 }
 
 async function during(location: StoreLocation, run: typeof migrate): Promise<readonly string[]> {

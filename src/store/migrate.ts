@@ -45,6 +45,11 @@ export async function pendingMigrations<T>(db: Kysely<T>, dialect: Dialect): Pro
   return all.filter(({ executedAt }) => executedAt === undefined).map(({ name }) => name);
 }
 
+/** The names of all migrations, in order. */
+export function migrationNames(dialect: Dialect): readonly string[] {
+  return Object.keys(migrations(dialect));
+}
+
 /** For those who may not change the store: throws StoreFormError unless it has the form that is needed. */
 export async function assertMigrated<T>(db: Kysely<T>, dialect: Dialect): Promise<void> {
   const pending = await pendingMigrations(db, dialect);

@@ -1,18 +1,12 @@
-import type { Database as SqliteFile, Statement } from 'better-sqlite3';
-import {
-  Kysely,
-  SqliteAdapter,
-  SqliteDialect,
-  type QueryResult,
-  type SqliteDatabase,
-  type SqliteStatement,
-} from 'kysely';
+import { Kysely } from 'kysely';
 import { join } from 'node:path';
-import { BetterSqlite3 } from './better-sqlite3.ts';
-import type { AnswersAtOnce } from './at-once.ts';
 import type { Connections } from './connections.ts';
-import { lockDataDir } from './data-dir-lock.ts';
+import { lockDataDir, privateFile, unusable } from './data-dir.ts';
 import type { Database } from './database.ts';
+import { proveWrite } from './prove-write.ts';
+import { AtOnceDialect } from './sqlite-dialect.ts';
+import { DatabaseSync, SQLITE, sqliteCode, type SqliteDatabase } from './sqlite-driver.ts';
+import { StoreFormError } from './store-form-error.ts';
 
 /** The name of the database in its directory. */
 export const STORE_FILE = 'kineograph.db';
@@ -36,20 +30,21 @@ export async function openSqlite(
   prepare: (writer: Kysely<Database>) => Promise<unknown>,
 ): Promise<Connections> {
   const unlock = lockDataDir(dataDir);
-  let database: SqliteFile | null = null;
+  let database: SqliteDatabase | null = null;
 
   function closeAll(): void {
     // Kysely closes only what it has used.
-    database?.close();
+    if (database?.isOpen === true) closeDatabase(database);
     unlock();
   }
 
   try {
-    database = openDatabase(join(dataDir, STORE_FILE));
-    const db = new Kysely<Database>({ dialect: new AtOnceDialect(database) });
+    const opened = (database = openDatabase(join(dataDir, STORE_FILE)));
+    const db = new Kysely<Database>({ dialect: new AtOnceDialect(opened) });
     await prepare(db);
+    await proveWrite(db);
     // From now on it is the writer queue that waits for locks.
-    database.pragma('busy_timeout = 0');
+    opened.exec('pragma busy_timeout = 0');
     return {
       // One connection for both: what it writes it has in its memory, while any other one has to read it from the disk.
       reader: db,
@@ -59,97 +54,46 @@ export async function openSqlite(
       notify: () => Promise.resolve(),
       listen: () => undefined,
       patience: PATIENCE,
-      async close() {
-        await db.destroy();
+      close() {
         closeAll();
+        return Promise.resolve();
       },
     };
   } catch (error) {
     closeAll();
+    throw error instanceof StoreFormError ? error : unusable(dataDir, STORE_FILE, error);
+  }
+}
+
+function openDatabase(path: string): SqliteDatabase {
+  // SQLite gives its other files the mode of this one.
+  privateFile(path);
+  const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+  try {
+    database.exec('pragma journal_mode = WAL');
+    // FULL: a commit is on disk before it is acknowledged. NORMAL loses the last commits when power fails.
+    database.exec('pragma synchronous = FULL');
+    database.exec(`pragma cache_size = ${-CACHE_KIB}`);
+    return database;
+  } catch (error) {
+    database.close();
     throw error;
   }
 }
 
-function openDatabase(path: string): SqliteFile {
-  const database = new BetterSqlite3(path, { timeout: BUSY_TIMEOUT_MS });
-  database.pragma('journal_mode = WAL');
-  // FULL: a commit is on disk before it is acknowledged; WAL's own default loses the last ones when power fails.
-  database.pragma('synchronous = FULL');
-  database.pragma(`cache_size = ${-CACHE_KIB}`);
-  return database;
+/** Leaves one file that is whole. */
+function closeDatabase(database: SqliteDatabase): void {
+  try {
+    // As SQLite does by itself with the last connection, unless that has statements left, which this package does not end:
+    // https://github.com/photostructure/node-sqlite/blob/v1.2.1/src/sqlite_impl.cpp#L1085
+    database.exec('pragma journal_mode = delete');
+  } catch {
+    // Another program looks at it, or the disk is full. The next start reads the log.
+  }
+  database.close();
 }
 
 /** Another process is writing, or has made what the failed transaction had read out of date. */
 function isLocked(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && String(error.code).startsWith('SQLITE_BUSY');
-}
-
-const NOTHING: SqliteStatement = {
-  reader: false,
-  all: () => [],
-  run: () => ({ changes: 0, lastInsertRowid: 0 }),
-  iterate: () => [].values(),
-};
-
-/** Kysely's dialect, with prepared statements that are kept and a way past the queue for its one connection. */
-class AtOnceDialect extends SqliteDialect {
-  readonly #database: KeptStatements;
-
-  constructor(database: SqliteFile) {
-    const kept = new KeptStatements(database);
-    super({ database: kept });
-    this.#database = kept;
-  }
-
-  override createAdapter(): SqliteAdapter {
-    return new AtOnceAdapter(this.#database);
-  }
-}
-
-class AtOnceAdapter extends SqliteAdapter implements AnswersAtOnce {
-  readonly #database: KeptStatements;
-
-  constructor(database: KeptStatements) {
-    super();
-    this.#database = database;
-  }
-
-  answerAtOnce(
-    sql: string,
-    parameters: readonly unknown[],
-    isInTransaction: boolean,
-  ): QueryResult<unknown> | null {
-    if (this.#database.inTransaction && !isInTransaction) return null;
-    const statement = this.#database.prepare(sql);
-    if (statement.reader) return { rows: statement.all(parameters) };
-    const { changes } = statement.run(parameters);
-    return { rows: [], numAffectedRows: BigInt(changes) };
-  }
-}
-
-/** Kysely prepares each query anew; the text of ours is always one of a few dozen. */
-class KeptStatements implements SqliteDatabase {
-  readonly #database: SqliteFile;
-  readonly #kept = new Map<string, Statement>();
-
-  constructor(database: SqliteFile) {
-    this.#database = database;
-  }
-
-  get inTransaction(): boolean {
-    return this.#database.inTransaction;
-  }
-
-  prepare(sql: string): SqliteStatement {
-    // SQLite itself rolls back what a full or broken disk has stopped; doing it twice would hide why.
-    if (sql === 'rollback' && !this.#database.inTransaction) return NOTHING;
-    const statement = this.#kept.get(sql) ?? this.#database.prepare(sql);
-    this.#kept.set(sql, statement);
-    return statement;
-  }
-
-  close(): void {
-    this.#kept.clear();
-    this.#database.close();
-  }
+  return sqliteCode(error) === SQLITE.BUSY;
 }

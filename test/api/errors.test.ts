@@ -1,7 +1,6 @@
-import type { Database as SqliteFile } from 'better-sqlite3';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { BetterSqlite3 } from '../../src/store/better-sqlite3.ts';
+import { DatabaseSync, type SqliteDatabase } from '../../src/store/sqlite-driver.ts';
 import type { AppOptions } from '../../src/app.ts';
 import { CREATE, TASK, TASKS, TASKS_UPDATED, input } from '../support/documents.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
@@ -83,8 +82,8 @@ describe('an unexpected error', () => {
 });
 
 /** The gateway's own database, as another program on this machine sees it. */
-function openDatabase({ dataDir }: Gateway): SqliteFile {
-  const database = new BetterSqlite3(join(dataDir, 'kineograph.db'));
+function openDatabase({ dataDir }: Gateway): SqliteDatabase {
+  const database = new DatabaseSync(join(dataDir, 'kineograph.db'));
   onTestEnd(() => {
     database.close();
   });

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { BetterSqlite3 } from '../../src/store/better-sqlite3.ts';
+import { DatabaseSync } from '../../src/store/sqlite-driver.ts';
 import type { AppOptions } from '../../src/app.ts';
 import { StoreUnavailableError } from '../../src/tasks/store.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
@@ -63,7 +63,7 @@ describe('/health and /ready', () => {
 
   it('do not wait for a store that is being written', async () => {
     const { dataDir, url } = await startGateway({ provider: await startFakeProvider() });
-    const database = new BetterSqlite3(join(dataDir, 'kineograph.db'));
+    const database = new DatabaseSync(join(dataDir, 'kineograph.db'));
     try {
       database.exec('BEGIN IMMEDIATE');
       expect((await get(`${url}/ready`)).status).toBe(200);

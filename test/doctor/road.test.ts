@@ -3,7 +3,7 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { BetterSqlite3 } from '../../src/store/better-sqlite3.ts';
+import { DatabaseSync } from '../../src/store/sqlite-driver.ts';
 import { startBalancer } from '../support/balancer.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
 import { HMAC_KEY, startGateway, temporaryDir } from '../support/gateway.ts';
@@ -55,7 +55,7 @@ describe('doctor goes the road from the public address to a running gateway', ()
     ]);
     expect(of('signatures')).toEqual(['ok what the key signs is taken']);
     expect(code).toBe(0);
-    const database = new BetterSqlite3(join(gateway.dataDir, 'kineograph.db'), { readonly: true });
+    const database = new DatabaseSync(join(gateway.dataDir, 'kineograph.db'), { readOnly: true });
     expect(database.prepare('select id from tasks').all()).toEqual([]);
     database.close();
   });

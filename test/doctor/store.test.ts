@@ -1,7 +1,7 @@
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { BetterSqlite3 } from '../../src/store/better-sqlite3.ts';
+import { DatabaseSync } from '../../src/store/sqlite-driver.ts';
 import { migrateStore } from '../../src/store/migrate-store.ts';
 import { startGateway, temporaryDir } from '../support/gateway.ts';
 import { emptyDatabase, queryDatabase } from '../support/postgres-database.ts';
@@ -16,7 +16,9 @@ function filesIn(directory: string): Record<string, string> {
 }
 
 function change(dataDir: string, statement: string): void {
-  new BetterSqlite3(join(dataDir, 'kineograph.db')).exec(statement).close();
+  const database = new DatabaseSync(join(dataDir, 'kineograph.db'));
+  database.exec(statement);
+  database.close();
 }
 
 describe('doctor says of SQLite', () => {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { BetterSqlite3 } from '../../src/store/better-sqlite3.ts';
+import { DatabaseSync } from '../../src/store/sqlite-driver.ts';
 import type { TaskPorts } from '../../src/tasks/ports.ts';
 import { deferred } from '../support/deferred.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
@@ -51,7 +51,7 @@ test('a new secret of callback tokens, as docs/security.md has it made, refuses 
   provider.always('recordInfo', record('kie-1', { state: 'queuing' }));
   const first = await startWithTask({ ...polled, provider });
   await first.gateway.close();
-  const database = new BetterSqlite3(join(first.gateway.dataDir, 'kineograph.db'));
+  const database = new DatabaseSync(join(first.gateway.dataDir, 'kineograph.db'));
   database.exec("delete from secrets where name = 'callback'");
   database.close();
 

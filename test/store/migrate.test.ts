@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
-import { BetterSqlite3 } from '../../src/store/better-sqlite3.ts';
+import { DatabaseSync } from '../../src/store/sqlite-driver.ts';
 import { runCopy } from '../../src/cli/copy.ts';
 import { runMigrate } from '../../src/cli/migrate.ts';
 import { migrateStore, pendingIn } from '../../src/store/migrate-store.ts';
@@ -30,9 +30,8 @@ const PLACES = [
     async empty(): Promise<Place> {
       const dataDir = await temporaryDir();
       const run = (statement: string): Promise<readonly object[]> => {
-        const database = new BetterSqlite3(join(dataDir, 'kineograph.db'));
-        const prepared = database.prepare<[], object>(statement);
-        const rows = prepared.reader ? prepared.all() : (prepared.run(), []);
+        const database = new DatabaseSync(join(dataDir, 'kineograph.db'));
+        const rows = database.prepare(statement).all() as readonly object[];
         database.close();
         return Promise.resolve(rows);
       };

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { BetterSqlite3 } from '../../src/store/better-sqlite3.ts';
+import { DatabaseSync } from '../../src/store/sqlite-driver.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { AnnouncedRecord, TaskRecord } from '../../src/tasks/task.ts';
 import { temporaryDir } from '../support/gateway.ts';
@@ -89,8 +89,8 @@ it('what was deleted makes room in the file of SQLite for what comes', async () 
   const dataDir = await temporaryDir();
   const store = await openTaskStore({ kind: 'sqlite', dataDir });
   const pages = (): unknown => {
-    const database = new BetterSqlite3(join(dataDir, 'kineograph.db'), { readonly: true });
-    const count = database.pragma('page_count', { simple: true });
+    const database = new DatabaseSync(join(dataDir, 'kineograph.db'), { readOnly: true });
+    const count = database.prepare('pragma page_count').get()?.page_count;
     database.close();
     return count;
   };

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { BetterSqlite3 } from '../../src/store/better-sqlite3.ts';
+import { DatabaseSync } from '../../src/store/sqlite-driver.ts';
 import { openConnections } from '../../src/store/open-connections.ts';
 import { StoreUnavailableError } from '../../src/tasks/store.ts';
 import { temporaryDir } from '../support/gateway.ts';
@@ -61,7 +61,7 @@ describe('the embedded store', () => {
   it('refuses a write while another program holds the database, and takes the next one', async () => {
     const dataDir = await temporaryDir();
     const store = await openStore(dataDir);
-    const intruder = new BetterSqlite3(join(dataDir, 'kineograph.db'));
+    const intruder = new DatabaseSync(join(dataDir, 'kineograph.db'));
     onTestEnd(() => {
       intruder.close();
     });

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { BetterSqlite3 } from '../../src/store/better-sqlite3.ts';
+import { DatabaseSync } from '../../src/store/sqlite-driver.ts';
 import { temporaryDir } from './gateway.ts';
 import { onTestEnd } from './leftovers.ts';
 
@@ -23,7 +23,7 @@ export const LOCKED: StoreTrouble = {
   reason: 'database is locked',
   dataDir: temporaryDir,
   begin({ dataDir }) {
-    const other = new BetterSqlite3(join(dataDir, 'kineograph.db'));
+    const other = new DatabaseSync(join(dataDir, 'kineograph.db'));
     onTestEnd(() => {
       other.close();
     });

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { BetterSqlite3 } from '../../src/store/better-sqlite3.ts';
+import { DatabaseSync } from '../../src/store/sqlite-driver.ts';
 import { temporaryDir } from '../support/gateway.ts';
 import { emptyDatabase, queryDatabase } from '../support/postgres-database.ts';
 import { runBuilt } from '../support/process.ts';
@@ -13,8 +13,9 @@ const STORES = [
     async open() {
       const DATA_DIR = await temporaryDir();
       const run = (statement: string): Promise<unknown> => {
-        const database = new BetterSqlite3(join(DATA_DIR, 'kineograph.db'));
-        database.exec(statement).close();
+        const database = new DatabaseSync(join(DATA_DIR, 'kineograph.db'));
+        database.exec(statement);
+        database.close();
         return Promise.resolve();
       };
       return { env: { DATA_DIR }, run, copy: ['--from', DATA_DIR, '--to', await emptyDatabase()] };

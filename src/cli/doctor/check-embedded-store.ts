@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { access, constants, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../../config.ts';
-import { isDataDirLocked } from '../../store/data-dir-lock.ts';
+import { isDataDirLocked } from '../../store/data-dir.ts';
 import { inspectSqlite } from '../../store/inspect-sqlite.ts';
 import { STORE_FILE } from '../../store/sqlite.ts';
 import { StoreFormError } from '../../store/store-form-error.ts';

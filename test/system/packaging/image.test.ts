@@ -6,7 +6,7 @@ import { temporaryDir } from '../../support/gateway.ts';
 import { picture } from '../../support/pictures.ts';
 import { ROOT, listening, startProcess, type TestProcess } from '../../support/process.ts';
 import { createTask, watchToTheEnd } from '../client.ts';
-import { npm, takeBinary } from './install.ts';
+import { npm } from './install.ts';
 
 /** Somebody who may do nothing in particular; Debian's `nobody`. */
 const NOBODY = 65_534;
@@ -75,7 +75,6 @@ async function installPackages(directory: string): Promise<string> {
     await cp(join(ROOT, source), join(directory, source));
   const [command = ''] = stage?.runs.filter((one) => one.startsWith('npm ')) ?? [];
   await npm(command.split(' ').slice(1), directory);
-  await takeBinary(directory);
   return directory;
 }
 

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { temporaryDir } from '../../support/gateway.ts';
 import { ROOT, listening, startProcess } from '../../support/process.ts';
 import { createTask, watchToTheEnd } from '../client.ts';
-import { npm, takeBinary } from './install.ts';
+import { npm } from './install.ts';
 
 /** What `npm pack --json` tells. */
 interface Packed {
@@ -44,7 +44,6 @@ test('the package, installed where nothing else is, makes a video and stops when
   // Without it npm takes a directory further up that has one.
   await writeFile(join(home, 'package.json'), '{}');
   await npm(['install', join(directory, filename)], home);
-  await takeBinary(home);
   for (const [path, packages] of Object.entries(BUNDLED)) {
     const text = readFileSync(join(home, 'node_modules/kineograph', path), 'utf8');
     for (const name of packages) expect(text).toMatch(new RegExp(`^## ${name} - .+\\n\\n(?!##)`, 'm'));
