@@ -84,7 +84,7 @@ class KeptStatements implements KyselyDatabase {
 function toKysely(statement: SqliteStatement): KyselyStatement {
   return {
     reader: statement.columns().length > 0,
-    all: (parameters) => statement.all(...parameters),
+    all: (parameters) => statement.all(...parameters) as unknown[],
     run: (parameters) => statement.run(...parameters),
     iterate: (parameters) => statement.iterate(...parameters),
   };

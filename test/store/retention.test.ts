@@ -90,7 +90,7 @@ it('what was deleted makes room in the file of SQLite for what comes', async () 
   const store = await openTaskStore({ kind: 'sqlite', dataDir });
   const pages = (): unknown => {
     const database = new DatabaseSync(join(dataDir, 'kineograph.db'), { readOnly: true });
-    const count = database.prepare('pragma page_count').get()?.page_count;
+    const { page_count: count } = database.prepare('pragma page_count').get() as { page_count: number };
     database.close();
     return count;
   };
