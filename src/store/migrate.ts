@@ -1,4 +1,4 @@
-import { Migrator, type Kysely, type MigrationInfo } from 'kysely';
+import { Migrator, sql, type Kysely } from 'kysely';
 import type { Dialect } from './connections.ts';
 import { tasksMigration } from './migrations/0001-tasks.ts';
 import { creationsMigration } from './migrations/0002-creations.ts';
@@ -18,14 +18,30 @@ const migrations = (dialect: Dialect) => ({
   '0006-failed': failedMigration,
 });
 
+/** The list of those that were run. */
+const TABLE = 'kineograph_migration';
+/** Kysely's default, where 0.1.0 kept the list; in a database that is shared another application may have it. */
+const OLD_TABLE = 'kysely_migration';
+/** The old table is ours when it holds these. */
+const OUR_FIRST = ['0001-tasks', '0002-creations'];
+
 /**
  * Brings a store to the form that this program works with; several processes may do so at once. Returns the names of the
  * migrations that were run. Throws StoreFormError when a newer program has been here, changing nothing.
  */
 export async function migrate<T>(db: Kysely<T>, dialect: Dialect): Promise<readonly string[]> {
   const pending = await pendingMigrations(db, dialect);
-  if (pending.length === 0) return [];
-  const { error, results = [] } = await createMigrator(db, dialect).migrateToLatest();
+  await takeOverList(db, dialect);
+  const done = pending.length === 0 ? [] : await runMigrations(db, dialect);
+  await keepOldList(db, dialect);
+  return done;
+}
+
+async function runMigrations<T>(db: Kysely<T>, dialect: Dialect): Promise<readonly string[]> {
+  const provider = { getMigrations: () => Promise.resolve(migrations(dialect)) };
+  const migrationLockTableName = `${TABLE}_lock`;
+  const migrator = new Migrator({ db, provider, migrationTableName: TABLE, migrationLockTableName });
+  const { error, results = [] } = await migrator.migrateToLatest();
   if (error !== undefined) {
     const reason = error instanceof Error ? error.message : 'for an unknown reason';
     throw new Error(`The store could not be migrated (${reason}); it is as it was.`, { cause: error });
@@ -35,14 +51,16 @@ export async function migrate<T>(db: Kysely<T>, dialect: Dialect): Promise<reado
 
 /** The names of the migrations that `migrate` would run. Throws StoreFormError when a newer program has been here. */
 export async function pendingMigrations<T>(db: Kysely<T>, dialect: Dialect): Promise<readonly string[]> {
-  const newer = await unknownMigrations(db, dialect);
+  const known = Object.keys(migrations(dialect));
+  const done = [...((await readList(db, dialect, TABLE)) ?? []), ...(await readOldList(db, dialect))];
+  const names = new Set(done.map(({ name }) => name));
+  const newer = [...names].filter((name) => !known.includes(name));
   if (newer.length > 0)
     throw new StoreFormError(
       `The store was brought to a newer form (${newer.join(', ')}) than this Kineograph knows. ` +
         'Start the newer version again, or restore the backup that was made before it.',
     );
-  const all: readonly MigrationInfo[] = await createMigrator(db, dialect).getMigrations();
-  return all.filter(({ executedAt }) => executedAt === undefined).map(({ name }) => name);
+  return known.filter((name) => !names.has(name));
 }
 
 /** The names of all migrations, in order. */
@@ -59,17 +77,66 @@ export async function assertMigrated<T>(db: Kysely<T>, dialect: Dialect): Promis
   );
 }
 
-async function unknownMigrations<T>(db: Kysely<T>, dialect: Dialect): Promise<string[]> {
-  const known = migrations(dialect);
-  const tables = await db.introspection.getTables({ withInternalKyselyTables: true });
-  if (!tables.some(({ name }) => name === 'kysely_migration')) return [];
-  const done = await (db as unknown as Kysely<{ kysely_migration: { name: string } }>)
-    .selectFrom('kysely_migration')
-    .select('name')
-    .execute();
-  return done.map(({ name }) => name).filter((name) => !(name in known));
+/** Copies what 0.1.0 has run into our own list. */
+async function takeOverList<T>(db: Kysely<T>, dialect: Dialect): Promise<void> {
+  const old = await readOldList(db, dialect);
+  if (old.length === 0) return;
+  const ours = await readList(db, dialect, TABLE);
+  if (ours === null) await createList(db, dialect);
+  await addTo(db, TABLE, missing(old, ours ?? []));
 }
 
-function createMigrator<T>(db: Kysely<T>, dialect: Dialect): Migrator {
-  return new Migrator({ db, provider: { getMigrations: () => Promise.resolve(migrations(dialect)) } });
+/** Keeps the list of 0.1.0 in step where there is one, so that it refuses a newer form as it does its own. */
+async function keepOldList<T>(db: Kysely<T>, dialect: Dialect): Promise<void> {
+  const old = await readOldList(db, dialect);
+  if (old.length === 0) return;
+  await addTo(db, OLD_TABLE, missing((await readList(db, dialect, TABLE)) ?? [], old));
+}
+
+interface Entry {
+  readonly name: string;
+  readonly timestamp: string;
+}
+
+function missing(from: readonly Entry[], present: readonly Entry[]): readonly Entry[] {
+  const names = new Set(present.map(({ name }) => name));
+  return from.filter(({ name }) => !names.has(name));
+}
+
+async function addTo<T>(db: Kysely<T>, table: string, entries: readonly Entry[]): Promise<void> {
+  for (const { name, timestamp } of entries)
+    await sql`insert into ${sql.table(table)} (name, timestamp) values (${name}, ${timestamp})
+      on conflict (name) do nothing`.execute(db);
+}
+
+async function readOldList<T>(db: Kysely<T>, dialect: Dialect): Promise<readonly Entry[]> {
+  const list = (await readList(db, dialect, OLD_TABLE)) ?? [];
+  return OUR_FIRST.every((first) => list.some(({ name }) => name === first)) ? list : [];
+}
+
+/** null when there is no such table that we may read, where the database looks for names without a schema. */
+async function readList<T>(db: Kysely<T>, dialect: Dialect, table: string): Promise<readonly Entry[] | null> {
+  const { rows } = await (
+    dialect === 'sqlite'
+      ? sql`select 1 from sqlite_master where type = 'table' and name = ${table}`
+      : sql`select 1 where has_table_privilege(to_regclass(${table}), 'select')`
+  ).execute(db);
+  if (rows.length === 0) return null;
+  const list = await sql<Entry>`select name, timestamp from ${sql.table(table)} order by name`.execute(db);
+  return list.rows;
+}
+
+/** As Kysely's Migrator would. */
+async function createList<T>(db: Kysely<T>, dialect: Dialect): Promise<void> {
+  try {
+    await db.schema
+      .createTable(TABLE)
+      .ifNotExists()
+      .addColumn('name', 'varchar(255)', (column) => column.notNull().primaryKey())
+      .addColumn('timestamp', 'varchar(255)', (column) => column.notNull())
+      .execute();
+  } catch (error) {
+    // PostgreSQL refuses one of two that make it at the same time.
+    if ((await readList(db, dialect, TABLE)) === null) throw error;
+  }
 }

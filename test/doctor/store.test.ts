@@ -7,7 +7,7 @@ import { startGateway, temporaryDir } from '../support/gateway.ts';
 import { emptyDatabase, queryDatabase } from '../support/postgres-database.ts';
 import { examine } from './examine.ts';
 
-const NEWER = "insert into kysely_migration (name, timestamp) values ('9999-tomorrow', '2030-01-01')";
+const NEWER = "insert into kineograph_migration (name, timestamp) values ('9999-tomorrow', '2030-01-01')";
 
 function filesIn(directory: string): Record<string, string> {
   return Object.fromEntries(
@@ -40,7 +40,7 @@ describe('doctor says of SQLite', () => {
       `ok SQLite in ${DATA_DIR}, no gateway runs on it; its form is current`,
     ]);
     expect(filesIn(DATA_DIR)).toEqual(before);
-    change(DATA_DIR, "delete from kysely_migration where name = '0005-uploads'");
+    change(DATA_DIR, "delete from kineograph_migration where name = '0005-uploads'");
     expect((await examine({ DATA_DIR })).of('store')[0]).toMatch(
       /^warning .*it lacks 0005-uploads -> The next start/,
     );

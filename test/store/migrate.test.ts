@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { describe, expect, it } from 'vitest';
+import { setImmediate } from 'node:timers/promises';
+import { Client } from 'pg';
+import { describe, expect, inject, it } from 'vitest';
 import { DatabaseSync } from '../../src/store/sqlite-driver.ts';
 import { runCopy } from '../../src/cli/copy.ts';
 import { runMigrate } from '../../src/cli/migrate.ts';
@@ -14,7 +16,7 @@ import { emptyDatabase, queryDatabase } from '../support/postgres-database.ts';
 import { insertVisible } from './records.ts';
 
 const ALL = ['0001-tasks', '0002-creations', '0003-attempts', '0004-course', '0005-uploads', '0006-failed'];
-const NEWER = "insert into kysely_migration (name, timestamp) values ('9999-tomorrow', '2030-01-01')";
+const NEWER = "insert into kineograph_migration (name, timestamp) values ('9999-tomorrow', '2030-01-01')";
 
 /** A place in which nothing was ever stored, and what an administrator can do there by hand. */
 interface Place {
@@ -57,6 +59,11 @@ async function printed(isDryRun: boolean, env: Place['env']): Promise<string> {
   return text(stdout);
 }
 
+async function namesIn(run: Place['run'], table: string): Promise<readonly unknown[]> {
+  const rows = await run(`select name from ${table} order by name`);
+  return rows.map((row) => ('name' in row ? row.name : null));
+}
+
 /** Opens a store as the gateway does, and closes it. */
 async function open(
   location: StoreLocation,
@@ -82,7 +89,7 @@ describe.each(PLACES)('migrating $name', ({ empty, tables }) => {
     const first = await openTaskStore(location);
     const task = await insertVisible(first);
     await first.close();
-    await run("delete from kysely_migration where name = '0006-failed'");
+    await run("delete from kineograph_migration where name = '0006-failed'");
     await run('drop index tasks_failed');
     expect(await pendingIn(location)).toEqual(['0006-failed']);
     expect(await migrateStore(location)).toEqual(['0006-failed']);
@@ -116,7 +123,7 @@ describe.each(PLACES)('migrating $name', ({ empty, tables }) => {
     const { env, location, run } = await empty();
     await migrateStore(location);
     await run(NEWER);
-    const before = await run('select name from kysely_migration order by name');
+    const before = await run('select name from kineograph_migration order by name');
     const ways = [
       () => open(location, { mayMigrate: true }),
       () => open(location, { mayMigrate: false }),
@@ -134,8 +141,66 @@ describe.each(PLACES)('migrating $name', ({ empty, tables }) => {
             'Start the newer version again, or restore the backup that was made before it.',
         ),
       );
-    expect(await run('select name from kysely_migration order by name')).toEqual(before);
+    expect(await run('select name from kineograph_migration order by name')).toEqual(before);
   });
+});
+
+describe('the list of migrations', () => {
+  it('is taken over from 0.1.0, which had it in Kysely’s table, and kept in step there', async () => {
+    for (const { empty } of PLACES) {
+      const { location, run } = await empty();
+      await migrateStore(location);
+      await run('alter table kineograph_migration rename to kysely_migration');
+      await run("delete from kysely_migration where name = '0006-failed'");
+      await run('drop index tasks_failed');
+      expect(await pendingIn(location)).toEqual(['0006-failed']);
+      await expect(open(location, { mayMigrate: false })).rejects.toThrow('The store lacks 0006-failed');
+      expect(await migrateStore(location)).toEqual(['0006-failed']);
+      const [ours, old] = [
+        await namesIn(run, 'kineograph_migration'),
+        await namesIn(run, 'kysely_migration'),
+      ];
+      expect([ours, old]).toEqual([ALL, ALL]);
+      expect(await migrateStore(location)).toEqual([]);
+      await run("insert into kysely_migration (name, timestamp) values ('9999-tomorrow', '2030-01-01')");
+      await expect(open(location, { mayMigrate: true })).rejects.toThrow('brought to a newer form');
+    }
+  });
+
+  it('is apart from that of another application in the same database, which stays as it is', async () => {
+    const url = await emptyDatabase();
+    const theirs =
+      "insert into kysely_migration values ('0001-tasks', '2020-01-01'), ('0002-theirs', '2020-01-02')";
+    await queryDatabase(
+      url,
+      `create table kysely_migration (name text primary key, timestamp text); ${theirs}`,
+    );
+    const location = { kind: 'postgres', url, readers: 1 } as const;
+    expect(await migrateStore(location)).toEqual(ALL);
+    expect(await migrateStore(location)).toEqual([]);
+    await open(location, { mayMigrate: false });
+    const run = (statement: string): Promise<readonly object[]> => queryDatabase(url, statement);
+    expect(await namesIn(run, 'kysely_migration')).toEqual(['0001-tasks', '0002-theirs']);
+  });
+});
+
+it('a migration takes as long as it needs, whatever time limits its role has', async () => {
+  const url = await emptyDatabase();
+  const name = new URL(url).pathname.slice(1);
+  const admin = inject('postgresUrl');
+  for (const limit of ['statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout'])
+    await queryDatabase(admin, `alter database ${name} set ${limit} = '1s'`);
+  // Another one that is at it: the lock of Kysely's migrator is waited for.
+  const other = new Client({ connectionString: url });
+  await other.connect();
+  await other.query('set statement_timeout = 0');
+  await other.query('select pg_advisory_lock(3853314791062309107)');
+  const migrated = migrateStore({ kind: 'postgres', url, readers: 1 });
+  const waits = `select pg_sleep(1.1) from pg_locks join pg_database on oid = database
+    where datname = '${name}' and locktype = 'advisory' and not granted`;
+  while ((await queryDatabase(admin, waits)).length === 0) await setImmediate();
+  await other.end();
+  expect(await migrated).toEqual(ALL);
 });
 
 it('migrating a database may be begun by several at once, and is done once', async () => {

@@ -5,7 +5,7 @@ import { temporaryDir } from '../support/gateway.ts';
 import { emptyDatabase, queryDatabase } from '../support/postgres-database.ts';
 import { runBuilt } from '../support/process.ts';
 
-const NEWER = "insert into kysely_migration (name, timestamp) values ('9999-tomorrow', '2030-01-01')";
+const NEWER = "insert into kineograph_migration (name, timestamp) values ('9999-tomorrow', '2030-01-01')";
 
 const STORES = [
   {
