@@ -31,6 +31,7 @@ describe('an environment without mistakes', () => {
       checkImages: false,
       kieWebhookHmacKeys: [],
       databaseUrl: null,
+      databaseListenUrl: null,
       databaseConnections: 10,
       migrate: true,
       taskRetentionDays: null,

@@ -5,10 +5,20 @@ import { openConnections, type StoreLocation } from '../store/open-connections.t
 import type { Cleanup } from './cleanup.ts';
 
 /** Where the configuration keeps tasks. */
-export function locationOf({ databaseConnections, databaseUrl, dataDir }: Config): StoreLocation {
+export function locationOf({
+  databaseConnections,
+  databaseListenUrl,
+  databaseUrl,
+  dataDir,
+}: Config): StoreLocation {
   return databaseUrl === null
     ? { kind: 'sqlite', dataDir }
-    : { kind: 'postgres', url: databaseUrl, readers: databaseConnections };
+    : {
+        kind: 'postgres',
+        url: databaseUrl,
+        listenUrl: databaseListenUrl,
+        readers: databaseConnections,
+      };
 }
 
 /** Opens the store, and takes DATA_DIR for this process wherever something is kept there. */

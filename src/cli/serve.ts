@@ -45,16 +45,19 @@ export async function serve(env: Environment, stdout: WriteStream): Promise<void
 
 /** Everything of the configuration that must never be written out. */
 function secretsOf(config: Config): string[] {
-  const { apiKeys, databaseUrl, jwtSecret, kieApiKey, kieWebhookHmacKeys, metricsToken } = config;
-  const { password } = new URL(databaseUrl ?? 'postgres://localhost');
+  const { apiKeys, databaseListenUrl, databaseUrl, jwtSecret, kieApiKey, kieWebhookHmacKeys, metricsToken } =
+    config;
+  const passwords = [databaseUrl, databaseListenUrl].map((url) =>
+    url === null ? '' : new URL(url).password,
+  );
   return [
     kieApiKey ?? '',
     ...kieWebhookHmacKeys,
     ...apiKeys.map(({ key }) => key),
     ...jwtSecret,
     metricsToken ?? '',
-    password,
-    decoded(password),
+    ...passwords,
+    ...passwords.map(decoded),
   ];
 }
 

@@ -99,6 +99,13 @@ const storage = {
     example: 'postgres://kineograph:password@db.example.com:5432/kineograph',
     secret: true,
   }),
+  DATABASE_LISTEN_URL: databaseUrl().nullable().default(null).register(facts, {
+    group: 'Storage',
+    description:
+      'The same database without a pooler, for notifications and migrations. Needed where DATABASE_URL leads through a pooler in transaction mode, such as PgBouncer.',
+    example: 'postgres://kineograph:password@db.example.com:5432/kineograph',
+    secret: true,
+  }),
   DATABASE_CONNECTIONS: integer(1, 1000).default(10).register(facts, {
     group: 'Storage',
     description:

@@ -9,6 +9,7 @@ export function brokenRules(set: Readonly<Record<string, string>>): string[] {
     urlWithoutKey(set, 'KIE_UPLOAD_URL'),
     sharedKey(set),
     shortRetention(set),
+    listenUrlAlone(set),
     ...tokenRules(set),
   ];
   return mistakes.filter((mistake) => mistake !== null);
@@ -58,6 +59,11 @@ function shortRetention(set: Readonly<Record<string, string>>): string | null {
     `TASK_RETENTION_DAYS=${days}: shorter than a task may take (TASK_DEADLINE_MS=${deadline}), so kie.ai could tell of ` +
     `tasks that are deleted. Set it to at least ${Math.ceil(deadline / DAY_MS)}, or shorten TASK_DEADLINE_MS`
   );
+}
+
+function listenUrlAlone(set: Readonly<Record<string, string>>): string | null {
+  if (set['DATABASE_LISTEN_URL'] === undefined || set['DATABASE_URL'] !== undefined) return null;
+  return 'DATABASE_LISTEN_URL is set without DATABASE_URL: tasks would be kept in DATA_DIR. Set both, or neither';
 }
 
 function tokenRules(set: Readonly<Record<string, string>>): (string | null)[] {

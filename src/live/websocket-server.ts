@@ -4,7 +4,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocketServer, type WebSocket } from 'ws';
-import { TRY_AGAIN_LATER } from './close-codes.ts';
+import { GOING_AWAY, SERVICE_RESTART, TRY_AGAIN_LATER } from './close-codes.ts';
 import { closeInSlices } from './close-in-slices.ts';
 import { closeWhenFlooded } from './close-when-flooded.ts';
 import { Outlet } from './outlet.ts';
@@ -43,6 +43,8 @@ export interface WebsocketServerOptions {
 export interface WebsocketServer {
   /** How many sockets are open. */
   size(): number;
+  /** Closes the sockets that are open now with 1012, upon which clients come back and subscribe anew. */
+  closeAll(): Promise<void>;
   /**
    * Takes no new sockets, lets queries and mutations be answered, and closes the open sockets with 1001, upon which
    * clients come back.
@@ -97,10 +99,11 @@ export function createWebsocketServer(options: WebsocketServerOptions): Websocke
 
   return {
     size: () => sockets.clients.size,
+    closeAll: () => closeInSlices(sockets.clients, SERVICE_RESTART, 'Subscribe again'),
     async close() {
       http.off('upgrade', onUpgrade);
       await Promise.race([protocol.answered(), delay(ANSWER_MS, undefined, { ref: false })]);
-      await closeInSlices(sockets.clients);
+      await closeInSlices(sockets.clients, GOING_AWAY, 'Going away');
       stopWatchdog();
       sockets.close();
     },

@@ -6,6 +6,8 @@ export interface EventStreams {
   watch(response: ServerResponse): void;
   /** Cuts the stream that an answer is, or will be. */
   end(response: ServerResponse): void;
+  /** Cuts those that there are now: their clients come back. */
+  cutAll(): void;
   /** Cuts all, and those that begin from now on. */
   endAll(): void;
   /** How many there are. */
@@ -25,6 +27,10 @@ export function createEventStreams(): EventStreams {
     this.once('close', () => streams.delete(this));
   }
 
+  function cutAll(): void {
+    for (const response of streams) response.destroy();
+  }
+
   return {
     watch: (response) => response.once('pipe', onPipe),
     end(response) {
@@ -32,9 +38,10 @@ export function createEventStreams(): EventStreams {
       else doomed.add(response);
     },
     size: () => streams.size,
+    cutAll,
     endAll() {
       isOver = true;
-      for (const response of streams) response.destroy();
+      cutAll();
     },
   };
 }

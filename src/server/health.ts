@@ -1,8 +1,9 @@
 import type { FastifyInstance } from 'fastify';
+import { setTimeout as delay } from 'node:timers/promises';
 import { PROBLEM_MEDIA_TYPE, problem } from '../problem.ts';
 
 export interface HealthOptions {
-  /** Rejects when the store cannot be reached. */
+  /** Rejects when the store takes no writes. */
   readonly pingStore: () => Promise<void>;
   readonly isDraining: () => boolean;
 }
@@ -19,11 +20,18 @@ export function health(app: FastifyInstance, { isDraining, pingStore }: HealthOp
   });
 }
 
+/** Whoever asks has little patience, and gives up without an answer. */
+const ANSWER_MS = 3000;
+
 async function storeTrouble(pingStore: () => Promise<void>): Promise<string | null> {
+  const done = new AbortController();
+  const late = delay(ANSWER_MS, 'The store does not answer.', { signal: done.signal, ref: false });
+  late.catch(() => undefined);
   try {
-    await pingStore();
-    return null;
+    return await Promise.race([pingStore().then(() => null), late]);
   } catch {
-    return 'The store cannot be reached.';
+    return 'The store takes no writes.';
+  } finally {
+    done.abort();
   }
 }

@@ -17,11 +17,20 @@ export interface Connections {
   lock(trx: Transaction<Database>, locks: ReadonlySet<Lock>): Promise<void>;
   /** Has the other processes woken when the transaction, which holds visible changes, is committed. */
   notify(trx: Transaction<Database>): Promise<void>;
-  /** From now on calls `wake` when another process may have committed changes. */
-  listen(wake: () => void): void;
+  /** From now on tells of what other processes may have done. */
+  listen(listener: StoreListener): void;
   /** How long a write is tried anew while an error is nobody's fault, how often, and which errors are so. */
   readonly patience: Patience;
+  /** From now on waits no longer than this for any answer; missing where none is waited for. */
+  readonly hurry?: (withinMs: number) => void;
   close(): Promise<void>;
+}
+
+export interface StoreListener {
+  /** Another process may have committed changes. */
+  wake(): void;
+  /** The store may have lost commits that were told: another server has taken over from the one that had them. */
+  setBack(): void;
 }
 
 export interface Patience {

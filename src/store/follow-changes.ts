@@ -5,6 +5,8 @@ import type { Commit } from './writer-queue.ts';
 export interface Audience {
   publish(changes: readonly AnnouncedRecord[]): void;
   size(): number;
+  /** Changes that were told may be lost: whoever listens has to begin anew. */
+  setBack(): void;
 }
 
 /** Tells the changes of all processes, each once, in order of revision. */
@@ -13,6 +15,8 @@ export interface Follower {
   committed(commit: Commit): void;
   /** Another process may have committed something. */
   wake(): void;
+  /** The store may have lost changes that were told. */
+  setBack(): void;
   /** Fulfilled when every change that is committed from now on will be told as long as somebody listens. */
   follow(): Promise<void>;
   /** Fulfilled when nothing is being read any more. */
@@ -67,6 +71,15 @@ export class ChangeFollower implements Follower {
     if (this.#hasListeners() && this.#cursor !== null && !this.#isStopped) this.#reading ??= this.#readAll();
   };
 
+  readonly setBack = (): void => {
+    if (this.#cursor === null) return;
+    // Before anybody is told, for who begins anew attaches at once.
+    this.#cursor = null;
+    this.#sources.audience.setBack();
+    // Those who stay are told what comes from now on.
+    if (this.#hasListeners()) this.follow().catch(this.#sources.onError);
+  };
+
   readonly follow = (): Promise<void> =>
     this.#cursor === null ? (this.#beginning ??= this.#begin()) : Promise.resolve();
 
@@ -96,6 +109,7 @@ export class ChangeFollower implements Follower {
         const page = await this.#sources.changesAfter(this.#cursor, PAGE);
         this.#tell(page);
         if (page.length === PAGE) this.#isWoken = true;
+        if (page.length === 0) await this.#lookBehind(this.#cursor);
       }
     } catch (error) {
       this.#sources.onError(error);
@@ -103,6 +117,12 @@ export class ChangeFollower implements Follower {
     } finally {
       this.#reading = null;
     }
+  }
+
+  /** A store that knows no revision as new as what was told has lost some. */
+  async #lookBehind(cursor: number): Promise<void> {
+    const newest = await this.#sources.newestRevision();
+    if (newest < cursor && this.#cursor === cursor) this.setBack();
   }
 
   /** Without listeners the place is forgotten: the next one begins at the newest revision. */

@@ -6,7 +6,13 @@ import { assertMigrated, migrate } from './migrate.ts';
 /** Where tasks are kept. */
 export type StoreLocation =
   | { readonly kind: 'sqlite'; readonly dataDir: string }
-  | { readonly kind: 'postgres'; readonly url: string; readonly readers: number };
+  | {
+      readonly kind: 'postgres';
+      readonly url: string;
+      /** The same database without a pooler, where `url` leads through one that shares sessions. */
+      readonly listenUrl?: string | null;
+      readonly readers: number;
+    };
 
 export interface OpenOptions {
   /** Whether the store may be brought to the form that this program works with; else it has to have it. */
@@ -38,5 +44,6 @@ export async function openPrepared(
     return openSqlite(location.dataDir, (writer) => prepare(writer, 'sqlite'));
   }
   const { openPostgres } = await import('./postgres.ts');
-  return openPostgres({ ...location, onError, prepare: (writer) => prepare(writer, 'postgres') });
+  const { listenUrl = null, readers, url } = location;
+  return openPostgres({ url, listenUrl, readers, onError, prepare: (writer) => prepare(writer, 'postgres') });
 }

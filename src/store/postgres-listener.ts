@@ -3,7 +3,7 @@ import { Client } from 'pg';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Database } from './database.ts';
-import { CONNECTION } from './postgres-pool.ts';
+import { CONNECTION, setTimeouts } from './postgres-session.ts';
 
 const CHANNEL = 'kineograph';
 const RECONNECT_MS = 1000;
@@ -41,6 +41,7 @@ export function listenForCommits(options: {
     const end = (): void => void client.end().catch(() => undefined);
     try {
       await client.connect();
+      await setTimeouts(client);
       client.on('notification', ({ processId }) => {
         if (!isOwn(processId)) wake();
       });

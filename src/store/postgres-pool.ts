@@ -1,30 +1,8 @@
 import type { PostgresPool, PostgresPoolClient } from 'kysely';
-import { Pool, type PoolClient, type PoolConfig } from 'pg';
+import { Pool, type ClientBase, type PoolClient } from 'pg';
 import { isOutage } from './postgres-outage.ts';
-
-/** How long a connection may take to come about, and one statement to be answered, in ms. */
-const CONNECT_TIMEOUT_MS = 5000;
-const STATEMENT_TIMEOUT_MS = 5000;
-/** The server gives up first and says so; a client that hears nothing by then has lost its connection. */
-const ANSWER_TIMEOUT_MS = STATEMENT_TIMEOUT_MS + 1000;
-/** A process that was cut off in the middle of a transaction holds its locks for so long. */
-const IDLE_IN_TRANSACTION_MS = 2500;
-
-export const CONNECTION: PoolConfig = {
-  application_name: 'kineograph',
-  connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-  query_timeout: ANSWER_TIMEOUT_MS,
-  statement_timeout: STATEMENT_TIMEOUT_MS,
-  idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
-  keepAlive: true,
-};
-
-/** 0: without a bound. */
-const PATIENT: PoolConfig = {
-  query_timeout: 0,
-  statement_timeout: 0,
-  idle_in_transaction_session_timeout: 0,
-};
+import { CONNECTION, PATIENT_CONNECTION, processIdOf, setTimeouts } from './postgres-session.ts';
+import { createTimeLimit, type TimeLimit } from './time-limit.ts';
 
 export interface OurPool extends PostgresPool {
   /** The server's process ids of the connections that are open. */
@@ -40,12 +18,18 @@ export function createPostgresPool(options: {
   readonly size: number;
   /** Told of connections that break while nobody uses them. */
   readonly onError: (error: unknown) => void;
+  /** Run on each new connection before it is used. */
+  readonly onConnect?: (client: ClientBase) => Promise<void>;
   /** Statements may take as long as they need. */
   readonly isPatient?: true;
+  /** For connecting and for each statement, beside the limits that every connection has. */
+  readonly limit?: TimeLimit;
 }): OurPool {
-  const { isPatient, size: max, url: connectionString } = options;
-  const pool = new Pool({ ...CONNECTION, ...(isPatient && PATIENT), connectionString, max });
+  const { isPatient = false, limit = createTimeLimit(), onConnect, size: max } = options;
+  const { url: connectionString } = options;
+  const pool = new Pool({ ...(isPatient ? PATIENT_CONNECTION : CONNECTION), connectionString, max });
   const pids = new Set<number>();
+  const prepared = new WeakSet<ClientBase>();
   pool.on('error', (error) => {
     // pg attaches the whole connection, with the key by which its statements can be cancelled. It would end up in logs.
     Reflect.deleteProperty(error, 'client');
@@ -53,25 +37,55 @@ export function createPostgresPool(options: {
     if (!pool.ending) options.onError(error);
   });
   pool.on('connect', (client) => {
-    pids.add(pidOf(client));
+    pids.add(processIdOf(client));
     // While it is used the pool does not listen, and an error that nobody hears ends the process. Its user is told anyway.
     client.on('error', () => undefined);
   });
-  pool.on('remove', (client) => pids.delete(pidOf(client)));
+  pool.on('remove', (client) => pids.delete(processIdOf(client)));
+
+  /** Not by the pool's own onConnect: it waits for the goodbye of a connection that fails, which may never come. */
+  async function connect(): Promise<PoolClient> {
+    const client = await pool.connect();
+    if (prepared.has(client)) return client;
+    try {
+      await setTimeouts(client, { isPatient });
+      await onConnect?.(client);
+      prepared.add(client);
+      return client;
+    } catch (error) {
+      client.release(true);
+      throw error;
+    }
+  }
+
   return {
     pids,
-    connect: async () => careful(await pool.connect()),
+    async connect() {
+      const connected = connect();
+      try {
+        return careful(await limit.on(connected), limit);
+      } catch (error) {
+        // One that comes too late is nobody's.
+        connected.then(
+          (client) => {
+            client.release();
+          },
+          () => undefined,
+        );
+        throw error;
+      }
+    },
     end: () => pool.end(),
   };
 }
 
-function careful(client: PoolClient): PostgresPoolClient {
+function careful(client: PoolClient, limit: TimeLimit): PostgresPoolClient {
   let broken: { readonly by: unknown } | null = null;
   const query = async (text: string, values: readonly unknown[]): Promise<unknown> => {
     // Such as the ROLLBACK after what went wrong: it would wait for an answer in vain.
     if (broken) throw broken.by;
     try {
-      return await client.query(text, [...values]);
+      return await limit.on(client.query(text, [...values]));
     } catch (error) {
       if (isOutage(error)) broken = { by: error };
       throw error;
@@ -83,9 +97,4 @@ function careful(client: PoolClient): PostgresPoolClient {
       client.release(broken !== null);
     },
   };
-}
-
-/** Known to pg's client and missing from its types. */
-function pidOf(client: object): number {
-  return 'processID' in client && typeof client.processID === 'number' ? client.processID : 0;
 }

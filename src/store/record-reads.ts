@@ -10,10 +10,7 @@ import { toAnnounced, toRecord } from './record.ts';
 import { readQueue } from './queue.ts';
 import { waitsItsTurn } from './turns.ts';
 
-type RecordReads = Pick<
-  TaskStore,
-  'get' | 'getByKey' | 'countWaiting' | 'newestDurations' | 'queue' | 'ping'
->;
+type RecordReads = Pick<TaskStore, 'get' | 'getByKey' | 'countWaiting' | 'newestDurations' | 'queue'>;
 
 const byId = prepared((db, { id }: { readonly id: string }) =>
   db.selectFrom('tasks').selectAll().where('id', '=', id),
@@ -66,11 +63,6 @@ export function createRecordReads(db: Kysely<Database>, kept: KeptRecords): Reco
       }),
 
     queue: (now) => available(() => readQueue(db, now)),
-
-    ping: () =>
-      available(async () => {
-        await sql`select 1`.execute(db);
-      }),
   };
 }
 

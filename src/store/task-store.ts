@@ -7,6 +7,7 @@ import type { Connections } from './connections.ts';
 import { NOTHING_KEPT, createKeptRecords } from './kept-records.ts';
 import { ChangeFollower, type Audience, type Follower } from './follow-changes.ts';
 import { createOwnerReads } from './owner-reads.ts';
+import { createWriteProof } from './prove-writes.ts';
 import { createRecordReads, readChanges } from './record-reads.ts';
 import { createSweeps } from './sweeps.ts';
 import { takeTurns } from './turns.ts';
@@ -39,7 +40,7 @@ export function createTaskStore(
   const follower = connections.isExclusive
     ? tellAtOnce(audience)
     : new ChangeFollower({ audience, newestRevision, changesAfter: readChanges(reader), onError });
-  connections.listen(follower.wake);
+  connections.listen(follower);
   const listener = {
     committed(commit: Commit) {
       follower.committed(commit);
@@ -58,6 +59,7 @@ export function createTaskStore(
     takeTurns: (turns) => queue.write({ lock: 'turns' }, (context) => takeTurns(context, turns)),
     claimDue: (checks) => queue.write({ lock: 'checks' }, ({ trx }) => claimDue(trx, checks)),
     follow: follower.follow,
+    ping: createWriteProof(queue),
     writeLag: queue.lag,
     async close() {
       await queue.drain();
@@ -74,6 +76,7 @@ function tellAtOnce(audience: Audience): Follower {
       audience.publish(changes);
     },
     wake: () => undefined,
+    setBack: () => undefined,
     follow: () => Promise.resolve(),
     stop: () => Promise.resolve(),
   };

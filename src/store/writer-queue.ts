@@ -77,7 +77,6 @@ export function createWriterQueue(
   { committed, inDoubt }: CommitListener,
   observer: CommitObserver | null = null,
 ): WriterQueue {
-  const { patience } = connections;
   let waiting: Write[] = [];
   let running: Promise<void> | null = null;
   /** Of the batch that is in flight, or was last. */
@@ -98,13 +97,14 @@ export function createWriterQueue(
 
   async function commitAll(batch: readonly Write[]): Promise<void> {
     try {
-      await outlast(patience, () => commit(batch), inDoubt);
+      await outlast(connections, () => commit(batch), inDoubt);
     } catch (error) {
       // It may have been committed all the same.
       kept.forget();
       observer?.failed();
       // One of them may be at fault: none of the others shall suffer for it. For an outage none is, and each would wait anew.
-      if (batch.length === 1 || patience.isOutage(error)) for (const write of batch) write.fail(error);
+      if (batch.length === 1 || connections.patience.isOutage(error))
+        for (const write of batch) write.fail(error);
       else for (const write of batch) await commitAll([write]);
     }
   }

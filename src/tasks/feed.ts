@@ -15,11 +15,16 @@ export interface Feed {
   onOwner(owner: string, listener: FeedListener): () => void;
   /** How many listeners are attached now. */
   size(): number;
+  /** Changes that were told may be lost: calls everybody who gave a function to `onSetBack`. */
+  setBack(): void;
+  /** Has `run` called when whoever listens has to begin anew. */
+  onSetBack(run: () => void): void;
 }
 
 export function createFeed(onListenerError: (error: unknown) => void): Feed {
   const byTask = new Map<string, Set<FeedListener>>();
   const byOwner = new Map<string, Set<FeedListener>>();
+  const setBacks: (() => void)[] = [];
 
   function tell(listeners: Set<FeedListener> | undefined, changes: readonly AnnouncedRecord[]): void {
     if (!listeners) return;
@@ -46,6 +51,10 @@ export function createFeed(onListenerError: (error: unknown) => void): Feed {
     onTask: (id, listener) => attach(byTask, id, listener),
     onOwner: (owner, listener) => attach(byOwner, owner, listener),
     size: () => count(byTask) + count(byOwner),
+    setBack() {
+      for (const run of setBacks) run();
+    },
+    onSetBack: (run) => setBacks.push(run),
   };
 }
 

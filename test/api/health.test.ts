@@ -1,10 +1,12 @@
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { DatabaseSync } from '../../src/store/sqlite-driver.ts';
 import type { AppOptions } from '../../src/app.ts';
 import { StoreUnavailableError } from '../../src/tasks/store.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
 import { startGateway } from '../support/gateway.ts';
+import { queryDatabase, temporaryDatabase } from '../support/postgres-database.ts';
 
 async function get(url: string, init: RequestInit = {}) {
   const response = await fetch(url, init);
@@ -61,15 +63,28 @@ describe('/health and /ready', () => {
     expect((await get(`${url}/ready`)).status).toBe(200);
   });
 
-  it('do not wait for a store that is being written', async () => {
+  it('differ while the store can be read and not written, and agree again by themselves', async () => {
     const { dataDir, url } = await startGateway({ provider: await startFakeProvider() });
     const database = new DatabaseSync(join(dataDir, 'kineograph.db'));
     try {
       database.exec('BEGIN IMMEDIATE');
-      expect((await get(`${url}/ready`)).status).toBe(200);
+      expect(await get(`${url}/ready`)).toMatchObject(problem(503, 'Service Unavailable'));
+      expect((await get(`${url}/health`)).status).toBe(200);
     } finally {
       database.close();
     }
+    while ((await get(`${url}/ready`)).status !== 200) await setImmediate();
+  });
+
+  it('write no more than one row, however many ask', async () => {
+    const database = await temporaryDatabase();
+    const provider = await startFakeProvider();
+    const { url } = await startGateway({ provider, env: { DATABASE_URL: database } });
+    const ask = async (): Promise<number> => (await fetch(`${url}/ready`)).status;
+    expect(new Set(await Promise.all(Array.from({ length: 50 }, ask)))).toEqual(new Set([200]));
+    const [row] = await queryDatabase(database, "select xmin from secrets where name = 'heartbeat'");
+    expect(await ask()).toBe(200);
+    expect(await queryDatabase(database, "select xmin from secrets where name = 'heartbeat'")).toEqual([row]);
   });
 });
 

@@ -61,7 +61,10 @@ async function contentOf(location: StoreLocation): Promise<Record<string, readon
   const content: Record<string, readonly string[]> = {};
   for (const table of TABLES) {
     const rows = await reader.selectFrom(table).selectAll().execute();
-    content[table] = rows.map(lineOf).sort();
+    content[table] = rows
+      .filter((row) => !('name' in row && row.name === 'history'))
+      .map(lineOf)
+      .sort();
   }
   await close();
   return content;

@@ -32,11 +32,16 @@ export function start({ newest = 10, listeners = 1 } = {}) {
     publish: (changes: readonly AnnouncedRecord[]) =>
       void told.push(...changes.map(({ revision }) => revision)),
     size: () => audience.listeners,
+    setBack: () => {
+      setBacks.push(told.at(-1) ?? 0);
+    },
   };
+  const setBacks: number[] = [];
+  const store = { newest };
   let read = 0;
   const follower = new ChangeFollower({
     audience,
-    newestRevision: () => Promise.resolve(newest),
+    newestRevision: () => Promise.resolve(store.newest),
     changesAfter: (after, limit) => {
       const answer = deferred<readonly AnnouncedRecord[]>();
       read += 1;
@@ -48,7 +53,7 @@ export function start({ newest = 10, listeners = 1 } = {}) {
   onTestEnd(() => {
     void follower.stop();
   });
-  return { audience, errors, follower, readCount: () => read, reads, told };
+  return { audience, errors, follower, readCount: () => read, reads, setBacks, store, told };
 }
 
 /** The same, once it has begun to follow and has read that nothing was missed. */
@@ -60,8 +65,12 @@ export async function follow(options: Parameters<typeof start>[0] = {}) {
 }
 
 /** Answers the oldest read that is open, and lets the follower go on. */
-export async function answer({ reads }: ReturnType<typeof start>, ...revisions: number[]): Promise<Read> {
+export async function answer(
+  { reads, store }: ReturnType<typeof start>,
+  ...revisions: number[]
+): Promise<Read> {
   const read = await reads.take();
+  store.newest = Math.max(store.newest, ...revisions);
   read.resolve(revisions.map(change));
   await new Promise(setImmediate);
   return read;

@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, inject, it } from 'vitest';
 import { StoreUnavailableError } from '../../src/tasks/store.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { openTaskStore } from '../support/open-store.ts';
@@ -41,6 +41,25 @@ async function breakConnections(database: string): Promise<void> {
        where datname = current_database() and application_name = 'kineograph'`,
   );
 }
+
+describe('a database that becomes read-only', () => {
+  it('takes no write, and takes them again over new connections once it is writable', async () => {
+    const { database, store } = await open();
+    const name = new URL(database).pathname.slice(1);
+    const alter = async (change: string): Promise<void> => {
+      await queryDatabase(inject('postgresUrl'), `alter database ${name} ${change}`);
+    };
+    onTestEnd(() => alter('reset default_transaction_read_only'));
+    await insertVisible(store);
+    // Only sessions that begin from now on are read-only, and they stay so.
+    await alter('set default_transaction_read_only = on');
+    await breakConnections(database);
+    await expect(store.insert(hiddenTask())).rejects.toThrow('read-only transaction');
+    await expect(store.ping()).rejects.toThrow(StoreUnavailableError);
+    await alter('reset default_transaction_read_only');
+    expect(await insertVisible(store)).toMatchObject({ revision: 2 });
+  });
+});
 
 describe('a connection that breaks', () => {
   it('is replaced: the next write and the next read succeed', async () => {

@@ -47,14 +47,17 @@ export async function openReplica(url: string): Promise<Replica> {
       {
         ...connections,
         reader: connections.reader.withPlugin(counting),
-        listen: (wake) => {
-          connections.listen(() => {
-            wake();
-            wakes.push(null);
+        listen: ({ setBack, wake }) => {
+          connections.listen({
+            setBack,
+            wake() {
+              wake();
+              wakes.push(null);
+            },
           });
         },
       },
-      { audience: { publish, size: () => replica.listeners }, onError: fail },
+      { audience: { publish, size: () => replica.listeners, setBack }, onError: fail },
     ),
     told,
     tells: (revision) => changes.take((change) => change.revision === revision),
@@ -64,6 +67,10 @@ export async function openReplica(url: string): Promise<Replica> {
   };
   onTestEnd(() => replica.store.close());
   return replica;
+
+  function setBack(): void {
+    fail(new Error('the store was set back'));
+  }
 
   function publish(page: readonly AnnouncedRecord[]): void {
     for (const change of page) {

@@ -45,6 +45,8 @@ export const STORES: readonly StoreKind[] = [
     async open(onChanges) {
       const url = await temporaryDatabase();
       const opened = await openAt({ kind: 'postgres', url, readers: 5 }, () => countCommits(url), onChanges);
+      // The first write on a database adds a row that says which one it is.
+      await opened.store.secret('first');
       await logCommits(url);
       return opened;
     },

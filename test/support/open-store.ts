@@ -13,7 +13,11 @@ export async function openTaskStore(
 ): Promise<TaskStore & UploadStore> {
   const { onError = report } = options;
   const connections = await openConnections(location, { mayMigrate: true, onError });
-  return createTaskStore(connections, { audience: { publish, size: () => 1 }, ...options, onError });
+  return createTaskStore(connections, {
+    audience: { publish, size: () => 1, setBack: () => undefined },
+    ...options,
+    onError,
+  });
 }
 
 /** The embedded store in a directory. */
