@@ -31,6 +31,8 @@ export interface App {
   /** Where the provider reaches it; null when it cannot. */
   readonly publicUrl: string | null;
   readonly upstream: Pick<Upstream, 'kind' | 'url'>;
+  /** Asks the provider for the balance, which warns of a key that it refuses and of too few credits; waits for nothing. */
+  checkAccount(): void;
   /** What is open right now. */
   stats(): { readonly sockets: number; readonly listeners: number };
   /**
@@ -99,6 +101,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       port,
       publicUrl: publicUrl(),
       upstream: { kind: upstream.kind, url: upstream.url },
+      checkAccount: () => {
+        // By its contract it does not reject.
+        void ports.provider.credits();
+      },
       stats: () => ({ sockets: doors.websockets.size(), listeners: ports.feed.size() }),
       close: ({ drains = true } = {}) => (closing ??= close(drains)),
     };

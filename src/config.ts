@@ -16,7 +16,7 @@ export type Config = { readonly [Name in keyof Values as CamelCase<Name>]: Value
  * they look like a misspelt one of ours. Throws `ConfigError`, which lists every mistake and no secret.
  */
 export function parseConfig(env: Readonly<Record<string, string | undefined>>): Config {
-  const set = withoutEmpty(env);
+  const set = withProxyNames(withoutEmpty(env));
   const mistakes = [
     ...invalidValues(set),
     ...brokenRules(set),
@@ -32,6 +32,16 @@ function withoutEmpty(env: Readonly<Record<string, string | undefined>>): Record
       .map(([name, value]) => [name, value?.trim() ?? ''] as const)
       .filter(([, value]) => value !== ''),
   );
+}
+
+/** Other programs read these names in lower case as well, and that one first. */
+function withProxyNames(set: Record<string, string>): Record<string, string> {
+  const proxies = ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY'].flatMap((name) => {
+    const value = set[name.toLowerCase()];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  const rest = Object.entries(set).filter(([name]) => !proxies.some(([upper]) => upper === name.toUpperCase()));
+  return Object.fromEntries([...rest, ...proxies]);
 }
 
 function inCamelCase(values: Values): Config {

@@ -11,7 +11,7 @@ const QUERY_TIMEOUT_MS = 10_000;
 
 /** The provider behind `upstream`, with every call measured. */
 export function openProvider(
-  { apiKey, url }: Upstream,
+  { apiKey, proxy, url }: Upstream,
   {
     createTimeoutMs,
     log,
@@ -22,11 +22,13 @@ export function openProvider(
   const kie = createKie({
     apiUrl: url,
     apiKey,
+    proxy: proxy.api,
     userAgent: USER_AGENT,
     createTimeoutMs,
     queryTimeoutMs: QUERY_TIMEOUT_MS,
     log,
     onHeldBack: calls.heldBack,
+    onAccountRefusal: calls.accountRefusal,
   });
   return watchCredits(registry, calls.watch(kie));
 }

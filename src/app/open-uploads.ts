@@ -22,8 +22,8 @@ export function openUploads(options: {
   readonly clock: Clock;
 }): Uploads {
   const { cleanup, clock, log, uploads, upstream } = options;
-  const { apiKey, uploadUrl } = upstream;
-  const host = createKieUpload({ uploadUrl, apiKey, userAgent: USER_AGENT, log });
+  const { apiKey, proxy, uploadUrl } = upstream;
+  const host = createKieUpload({ uploadUrl, apiKey, proxy: proxy.upload, userAgent: USER_AGENT, log });
   cleanup.add(() => host.close());
   return {
     upload: createUploadPicture({ store: uploads, host, now: clock.now, log }),

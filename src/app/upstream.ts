@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { Cleanup } from './cleanup.ts';
 import type { Config } from '../config.ts';
 import { DEFAULT_KIE_API_URL } from '../config/environment.ts';
+import { proxyFor } from '../provider/proxy.ts';
 import type { SandboxOptions } from '../sandbox/sandbox.ts';
 
 /** Whom the gateway talks to: kie.ai, or the sandbox that was started in its place. */
@@ -13,6 +14,8 @@ export interface Upstream {
   /** Origin of the service that pictures are uploaded to. */
   readonly uploadUrl: string;
   readonly apiKey: string;
+  /** Through which each of them is called; null for none, as for the sandbox. */
+  readonly proxy: { readonly api: string | null; readonly upload: string | null };
   /** The keys that sign its callbacks. */
   readonly hmacKeys: readonly string[];
   /** Where the sandbox keeps what was uploaded to it; null for kie.ai. */
@@ -33,15 +36,18 @@ export async function openUpstream(
   },
 ): Promise<Upstream> {
   const { kieApiKey, kieApiUrl, kieWebhookHmacKeys } = config;
-  if (kieApiKey !== null)
+  if (kieApiKey !== null) {
+    const uploadUrl = uploadUrlOf(config);
     return {
       kind: 'kie.ai',
       url: kieApiUrl,
-      uploadUrl: uploadUrlOf(config),
+      uploadUrl,
+      proxy: { api: proxyFor(kieApiUrl, config), upload: proxyFor(uploadUrl, config) },
       apiKey: kieApiKey,
       hmacKeys: kieWebhookHmacKeys,
       uploadsDir: null,
     };
+  }
 
   const { cleanup, filesUrl, log } = options;
   const [hmacKey = randomBytes(32).toString('base64')] = kieWebhookHmacKeys;
@@ -60,7 +66,8 @@ export async function openUpstream(
   });
   cleanup.add(() => sandbox.close());
   const { uploadsDir, url } = sandbox;
-  return { kind: 'sandbox', url, uploadUrl: url, apiKey, hmacKeys: [hmacKey], uploadsDir };
+  const proxy = { api: null, upload: null };
+  return { kind: 'sandbox', url, uploadUrl: url, proxy, apiKey, hmacKeys: [hmacKey], uploadsDir };
 }
 
 /** A stand-in for the API is believed to be one for the uploads too: a picture must not go where nobody expects it. */

@@ -28,6 +28,7 @@ export async function serve(env: Environment, stdout: WriteStream): Promise<void
   const app = await startApp(config, { log }).catch(
     explainPort(host, port, `PORT=${port + 1}, or PORT=0 for any`),
   );
+  app.checkAccount();
   const delay = config.drainDelayMs + config.shutdownMs + STOP_MARGIN_MS;
   closeWithGrace({ delay, logger: log, skip: [...CRASH_SIGNALS] }, async ({ err, signal }) => {
     if (err) log.fatal({ err }, 'an error that nobody handled; the process stops');
@@ -45,19 +46,16 @@ export async function serve(env: Environment, stdout: WriteStream): Promise<void
 
 /** Everything of the configuration that must never be written out. */
 function secretsOf(config: Config): string[] {
-  const { apiKeys, databaseListenUrl, databaseUrl, jwtSecret, kieApiKey, kieWebhookHmacKeys, metricsToken } =
-    config;
-  const passwords = [databaseUrl, databaseListenUrl].map((url) =>
-    url === null ? '' : new URL(url).password,
-  );
+  const { apiKeys, databaseListenUrl, databaseUrl, httpProxy, httpsProxy } = config;
+  const { jwtSecret, kieApiKey, kieWebhookHmacKeys, metricsToken } = config;
+  const urls = [databaseUrl, databaseListenUrl, httpProxy, httpsProxy].filter((url) => url !== null);
   return [
     kieApiKey ?? '',
     ...kieWebhookHmacKeys,
     ...apiKeys.map(({ key }) => key),
     ...jwtSecret,
     metricsToken ?? '',
-    ...passwords,
-    ...passwords.map(decoded),
+    ...urls.map((url) => new URL(url).password).flatMap((password) => [password, decoded(password)]),
   ];
 }
 

@@ -70,6 +70,14 @@ export function httpUrl() {
   return z.string().refine(isHttpUrl, { error: 'an absolute http(s) URL without user and password' });
 }
 
+/** An http(s) proxy, as a URL or as host:port alone; it may have a user and a password. */
+export function proxyUrl() {
+  return z
+    .string()
+    .transform((text) => (/^[a-z][a-z\d+.-]*:\/\//i.test(text) ? text : `http://${text}`))
+    .refine(isProxyUrl, { error: 'the address of an HTTP proxy, such as http://proxy.example.com:3128' });
+}
+
 /** Where a PostgreSQL server and a database on it are. */
 export function databaseUrl() {
   return z.url({
@@ -118,6 +126,12 @@ function isHttpUrl(text: string): boolean {
   if (!/^https?:\/\/\S+$/i.test(text) || !URL.canParse(text)) return false;
   const { password, username } = new URL(text);
   return username === '' && password === '';
+}
+
+function isProxyUrl(text: string): boolean {
+  if (!/^https?:\/\//i.test(text) || !URL.canParse(text)) return false;
+  const { pathname, search } = new URL(text);
+  return pathname === '/' && search === '' && !/%(?![\da-f]{2})/i.test(text);
 }
 
 function isHostName(text: string): boolean {

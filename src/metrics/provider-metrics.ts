@@ -1,8 +1,10 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { AccountError } from '../provider/account-alarm.ts';
 import type { HeldCalls } from '../provider/breaker.ts';
 import type { Provider, QueryAnswer } from '../tasks/provider.ts';
 
 const ANSWERS: readonly QueryAnswer['kind'][] = ['update', 'running', 'nothing'];
+const ACCOUNT_ERRORS: readonly AccountError[] = ['UNAUTHORIZED', 'INSUFFICIENT_CREDITS', 'QUOTA_EXCEEDED'];
 const CALL_S = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 export interface ProviderMetrics {
@@ -10,6 +12,8 @@ export interface ProviderMetrics {
   watch(provider: Provider): Provider;
   /** Says whether calls are held back from now on. */
   heldBack(calls: HeldCalls, isHeld: boolean): void;
+  /** Counts a call that was refused because of the key or the account. */
+  accountRefusal(code: AccountError): void;
 }
 
 /** Counts how calls to the provider end, and how long they take. */
@@ -45,6 +49,13 @@ export function createProviderMetrics(registry: Registry): ProviderMetrics {
     labelNames: ['calls'],
     registers,
   });
+  const refusals = new Counter({
+    name: 'kineograph_account_refusals_total',
+    help: 'Calls of any kind that the provider refused because of the key or the account, by failure code: the operator has to act.',
+    labelNames: ['code'],
+    registers,
+  });
+  for (const code of ACCOUNT_ERRORS) refusals.labels(code).inc(0);
   for (const outcome of ['accepted', 'unknown']) creates.labels(outcome, 'none').inc(0);
   for (const outcome of ANSWERS) queries.labels(outcome).inc(0);
   for (const calls of ['creates', 'queries'] satisfies HeldCalls[]) held.labels(calls).set(0);
@@ -71,6 +82,9 @@ export function createProviderMetrics(registry: Registry): ProviderMetrics {
     }),
     heldBack: (calls, isHeld) => {
       held.labels(calls).set(isHeld ? 1 : 0);
+    },
+    accountRefusal: (code) => {
+      refusals.labels(code).inc();
     },
   };
 }

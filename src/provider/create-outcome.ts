@@ -1,7 +1,7 @@
 import type { CreateOutcome } from '../tasks/provider.ts';
 import { parseEnvelope, parseJson, type Envelope } from './envelope.ts';
 import { failureOf } from './error-code.ts';
-import { fieldsOf, textOf } from './fields.ts';
+import { fieldsOf, idOf } from './fields.ts';
 import { readRetryAfter } from './retry-after.ts';
 
 /** The answer to a create call as it came over the wire. */
@@ -27,14 +27,15 @@ function readEnvelope(envelope: Envelope, answer: RawAnswer, now: number): Creat
   const { code, message } = envelope;
   if (code === 200) {
     const created = fieldsOf(envelope.data);
-    const providerTaskId = textOf(created?.['taskId']) ?? textOf(created?.['task_id']);
+    const providerTaskId = idOf(created?.['taskId']) ?? idOf(created?.['task_id']);
     return providerTaskId === null
       ? unknown(answer, 'code 200 without a task id')
       : { kind: 'accepted', providerTaskId };
   }
   if (code === 429 || code === 455) return notNow(code, message, answer, now);
   if (isRefusal(code)) return { kind: 'refused', failure: failureOf(code, message) };
-  return unknown(answer, `code ${code}`);
+  const said = { providerCode: String(code), message, creditsConsumed: null };
+  return { ...unknown(answer, `code ${code}: ${message ?? 'no message'}`), said };
 }
 
 /** Codes that say no: nothing was created. 408 and 500 say that something went wrong, not what. */
@@ -50,6 +51,6 @@ function notNow(code: number, message: string | null, { retryAfter }: RawAnswer,
   };
 }
 
-function unknown({ status }: RawAnswer, what: string): CreateOutcome {
+function unknown({ status }: RawAnswer, what: string): Extract<CreateOutcome, { kind: 'unknown' }> {
   return { kind: 'unknown', reason: `HTTP ${status}, ${what}` };
 }

@@ -17,9 +17,9 @@ const CODES: Readonly<Record<number, ProviderErrorCode>> = {
   531: 'GENERATION_FAILED',
 };
 
-/** Our word for one of the provider's codes. */
-export function errorCodeOf(code: number): ProviderErrorCode {
-  return CODES[code] ?? 'UNKNOWN';
+/** Our word for one of the provider's codes; null stands for one that is no number. */
+export function errorCodeOf(code: number | null): ProviderErrorCode {
+  return (code === null ? undefined : CODES[code]) ?? 'UNKNOWN';
 }
 
 /** The failure that a code of the provider stands for, in its words where it said any. */

@@ -1,3 +1,5 @@
+import { parseUrl } from '../tasks/parse-url.ts';
+
 /** A JSON object, whose members nobody has looked at. */
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -13,9 +15,45 @@ export function textOf(value: unknown): string | null {
   return said === '' ? null : said;
 }
 
-/** What the provider says in words. It may repeat the callback address, whose token is for nobody else. */
+const MAX_WORDS = 2000;
+const MAX_CODE = 100;
+const MAX_ID = 255;
+const MAX_URL = 2048;
+
+/**
+ * The provider's words, fit to be stored, logged and shown: at most 2,000 characters, without NUL and lone surrogates,
+ * which no store takes. They may repeat the callback address, whose token is for nobody else.
+ */
 export function wordsOf(value: unknown): string | null {
-  return textOf(value)?.replace(/(\/webhooks\/kie\/[^/\s"\\?#]+\/)[^/\s"\\?#]+/g, '$1[redacted]') ?? null;
+  const words = textOf(value)?.replace(/(\/webhooks\/kie\/[^/\s"\\?#]+\/)[^/\s"\\?#]+/g, '$1[redacted]');
+  return words === undefined ? null : cut(words, MAX_WORDS);
+}
+
+/** One of the provider's codes as it came. */
+export function codeTextOf(value: unknown): string | null {
+  const code = textOf(value);
+  return code && cut(code, MAX_CODE);
+}
+
+function cut(text: string, max: number): string {
+  // Not between the halves of a surrogate pair.
+  const whole = text.length > max ? text.slice(0, max).replace(/[\ud800-\udbff]$/, '') : text;
+  return whole.replace(/[\0\p{Surrogate}]/gu, '\ufffd');
+}
+
+/** An id of the provider's; null for what cannot be one: rounded numbers, control characters, more than 255 characters. */
+export function idOf(value: unknown): string | null {
+  if (typeof value === 'number' && !Number.isSafeInteger(value)) return null;
+  const id = textOf(value);
+  return id !== null && id.length <= MAX_ID && !/[\p{Cc}\p{Surrogate}]/u.test(id) ? id : null;
+}
+
+/** An address as this gateway takes and hands out: http(s), without credentials, at most 2,048 characters, serialised. */
+export function urlOf(value: unknown): string | null {
+  const text = typeof value === 'string' ? value.trim() : '';
+  const url = /^https?:\/\//i.test(text) ? parseUrl(text) : null;
+  if (!url || url.username !== '' || url.password !== '') return null;
+  return url.href.length <= MAX_URL ? url.href : null;
 }
 
 /** A number, also one written as a string. */

@@ -1,11 +1,14 @@
-import { Pool } from 'undici';
 import type { RawAnswer } from './create-outcome.ts';
+import { decodeBody } from './decode-body.ts';
 import { postOnce, type BrokenCall } from './post-once.ts';
+import { createDispatcher } from './proxy.ts';
 
 export interface HttpOptions {
   readonly apiUrl: string;
   readonly apiKey: string;
   readonly userAgent: string;
+  /** Through which all calls go; none when absent. */
+  readonly proxy?: string | null | undefined;
   readonly createTimeoutMs: number;
   readonly queryTimeoutMs: number;
 }
@@ -24,8 +27,13 @@ const MAX_ANSWER_BYTES = 1024 * 1024;
 const CONNECT_TIMEOUT_MS = 10_000;
 
 export function createHttp(options: HttpOptions): Http {
-  const headers = { authorization: `Bearer ${options.apiKey}`, 'user-agent': options.userAgent };
-  const pool = new Pool(options.apiUrl, {
+  const { apiUrl: origin, proxy = null } = options;
+  const headers = {
+    authorization: `Bearer ${options.apiKey}`,
+    'user-agent': options.userAgent,
+    'accept-encoding': 'identity',
+  };
+  const dispatcher = createDispatcher(origin, proxy, {
     connections: 10,
     connect: { timeout: CONNECT_TIMEOUT_MS },
     maxResponseSize: MAX_ANSWER_BYTES,
@@ -34,7 +42,8 @@ export function createHttp(options: HttpOptions): Http {
   return {
     postOnce: (path, json) =>
       postOnce({
-        url: new URL(options.apiUrl + path),
+        url: new URL(origin + path),
+        proxy,
         headers,
         json,
         timeoutMs: options.createTimeoutMs,
@@ -44,10 +53,10 @@ export function createHttp(options: HttpOptions): Http {
 
     async get(path) {
       const signal = AbortSignal.timeout(options.queryTimeoutMs);
-      const answer = await pool.request({ method: 'GET', path, headers, signal });
-      return answer.body.text();
+      const { body, headers: told } = await dispatcher.request({ origin, method: 'GET', path, headers, signal });
+      return decodeBody(Buffer.from(await body.arrayBuffer()), told['content-encoding'], MAX_ANSWER_BYTES);
     },
 
-    close: () => pool.destroy(),
+    close: () => dispatcher.destroy(),
   };
 }

@@ -1,10 +1,12 @@
 import { ExponentialBackoff, bulkhead, handleWhen, retry, wrap } from 'cockatiel';
 import { randomUUID } from 'node:crypto';
-import { Pool } from 'undici';
+import type { Dispatcher } from 'undici';
 import type { HostAnswer, PictureFile, PictureHost } from '../pictures/uploads.ts';
 import type { Log } from '../tasks/log.ts';
+import { decodeBody } from './decode-body.ts';
 import { multipart } from './multipart.ts';
 import { createPatience } from './patience.ts';
+import { createDispatcher } from './proxy.ts';
 import { readRetryAfter } from './retry-after.ts';
 import { readUploadAnswer } from './upload-answer.ts';
 
@@ -12,6 +14,8 @@ export interface KieUploadOptions {
   /** Origin of the upload service, without a trailing slash; another one than that of the API. */
   readonly uploadUrl: string;
   readonly apiKey: string;
+  /** Through which all calls go; none when absent. */
+  readonly proxy?: string | null | undefined;
   readonly userAgent: string;
   /** How long a try may make no progress, and how long its answer may take then. */
   readonly patienceMs?: number;
@@ -40,7 +44,14 @@ const UPLOAD_PATH = 'kineograph';
 /** kie.ai's page "File Stream Upload": multipart with file, uploadPath and fileName; a name that is there is overwritten. */
 export function createKieUpload(options: KieUploadOptions): KieUpload {
   const { apiKey, log, patienceMs = PATIENCE_MS, retryMs = RETRY_MS } = options;
-  const pool = new Pool(options.uploadUrl, { connections: CONNECTIONS, maxResponseSize: MAX_ANSWER_BYTES });
+  const { uploadUrl: origin, proxy = null } = options;
+  const limits = { connections: CONNECTIONS, maxResponseSize: MAX_ANSWER_BYTES };
+  const dispatcher = createDispatcher(origin, proxy, limits);
+  const common = {
+    authorization: `Bearer ${apiKey}`,
+    'user-agent': options.userAgent,
+    'accept-encoding': 'identity',
+  };
   const closing = new AbortController();
   const tries = retry(
     handleWhen(() => !closing.signal.aborted),
@@ -57,17 +68,18 @@ export function createKieUpload(options: KieUploadOptions): KieUpload {
     const fields = { uploadPath: UPLOAD_PATH, fileName: newName(file) };
     const { body, headers } = multipart(fields, file, patience.renew);
     try {
-      const answer = await pool.request({
+      const answer = await dispatcher.request({
+        origin,
         method: 'POST',
         path: '/api/file-stream-upload',
-        headers: { ...headers, authorization: `Bearer ${apiKey}`, 'user-agent': options.userAgent },
+        headers: { ...headers, ...common },
         body,
         signal: AbortSignal.any([patience.signal, closing.signal]),
       });
       const retryAfter = String(answer.headers['retry-after'] ?? '');
       return readUploadAnswer(
         answer.statusCode,
-        await answer.body.text(),
+        await textOf(answer),
         readRetryAfter(retryAfter, Date.now()),
       );
     } finally {
@@ -91,9 +103,14 @@ export function createKieUpload(options: KieUploadOptions): KieUpload {
     },
     close: () => {
       closing.abort();
-      return pool.destroy();
+      return dispatcher.destroy();
     },
   };
+}
+
+async function textOf({ body, headers }: Dispatcher.ResponseData): Promise<string> {
+  const bytes = Buffer.from(await body.arrayBuffer());
+  return decodeBody(bytes, headers['content-encoding'], MAX_ANSWER_BYTES);
 }
 
 function newName({ contentType }: PictureFile): string {

@@ -1,10 +1,10 @@
-import type { TaskFailure } from '../tasks/failure.ts';
 import type { Log } from '../tasks/log.ts';
 import type { CreateOutcome, Provider, QueryAnswer } from '../tasks/provider.ts';
 import { MODEL, type TaskInput } from '../tasks/task.ts';
+import { createAccountAlarm, type AccountError } from './account-alarm.ts';
 import { createBreaker, isHeldBack, type HeldCalls } from './breaker.ts';
 import { readCreateOutcome } from './create-outcome.ts';
-import { parseEnvelope, parseJson } from './envelope.ts';
+import { parseEnvelope, parseJson, type Envelope } from './envelope.ts';
 import { amountOf } from './fields.ts';
 import { createHttp } from './http.ts';
 import { namedIds, readAnswer, recordOf } from './query-answer.ts';
@@ -13,6 +13,8 @@ export interface KieOptions {
   /** Origin of the API, without a trailing slash. */
   readonly apiUrl: string;
   readonly apiKey: string;
+  /** Through which kie.ai is called; none when absent. */
+  readonly proxy?: string | null | undefined;
   /** Both hosts of kie.ai refuse calls without a usual User-Agent with a page that looks like a wrong key. */
   readonly userAgent: string;
   readonly createTimeoutMs: number;
@@ -23,6 +25,8 @@ export interface KieOptions {
   readonly log: Log;
   /** Told when calls are held back from a provider that does not answer, and when they are not any more. */
   readonly onHeldBack?: (calls: HeldCalls, isHeld: boolean) => void;
+  /** Told when the provider refuses a call because of the key or the account. */
+  readonly onAccountRefusal?: (code: AccountError) => void;
 }
 
 const BREAKER_RETRY_MS = 5000;
@@ -30,6 +34,7 @@ const BREAKER_RETRY_MS = 5000;
 /** kie.ai as a provider. */
 export function createKie(options: KieOptions): Provider {
   const { breakerRetryMs = BREAKER_RETRY_MS, log, onHeldBack } = options;
+  const alarm = createAccountAlarm({ log, onRefusal: options.onAccountRefusal });
   const breaking = { retryMs: breakerRetryMs, log, onChange: onHeldBack };
   const http = createHttp(options);
   // Each for itself: a provider that answers no queries may still take tasks, and the other way round.
@@ -50,14 +55,18 @@ export function createKie(options: KieOptions): Provider {
       const path = `/api/v1/jobs/recordInfo?taskId=${encodeURIComponent(providerTaskId)}`;
       const { body, ...noAnswer } = await get(path);
       if (body === null) return { kind: 'nothing', reason: 'no answer', ...noAnswer };
-      const answer = readQuery(body, providerTaskId);
-      if (answer.kind !== 'update' || answer.update.state !== 'FAIL') return answer;
-      return { ...answer, update: { ...answer.update, failure: withoutKey(answer.update.failure) } };
+      const envelope = envelopeIn(body);
+      const answer: QueryAnswer = envelope ? readQuery(envelope, providerTaskId) : NO_ENVELOPE;
+      if (answer.kind !== 'update') return withoutKey(answer);
+      const { update } = answer;
+      return update.state === 'FAIL' ? { ...answer, update: withoutKey(update) } : answer;
     },
 
     async credits() {
-      const envelope = parseEnvelope(parseJson((await get('/api/v1/chat/credit')).body ?? ''));
-      return envelope?.code === 200 ? amountOf(envelope.data) : null;
+      const envelope = envelopeIn((await get('/api/v1/chat/credit')).body ?? '');
+      const credits = envelope?.code === 200 ? amountOf(envelope.data) : null;
+      if (credits !== null) alarm.balance(credits);
+      return credits;
     },
 
     close: () => http.close(),
@@ -68,15 +77,30 @@ export function createKie(options: KieOptions): Provider {
     const answer = await http.postOnce('/api/v1/jobs/createTask', body);
     if ('body' in answer) {
       const outcome = readCreateOutcome(answer, Date.now());
-      return 'failure' in outcome ? { ...outcome, failure: withoutKey(outcome.failure) } : outcome;
+      if (outcome.kind === 'refused') alarm.heard(Number(outcome.failure.providerCode));
+      return withoutKey(outcome);
     }
     if (!answer.hadConnected) throw answer.error;
     return { kind: 'unknown', reason: answer.error.message };
   }
 
-  /** The provider may repeat what it was sent, and callers are told what it says. */
-  function withoutKey(failure: TaskFailure): TaskFailure {
-    return { ...failure, message: failure.message.replaceAll(options.apiKey, '[redacted]') };
+  /** What the provider says may repeat the key that it was called with. */
+  function withoutKey<T extends object>(told: T): T {
+    const hide = (words: unknown): unknown =>
+      words instanceof Object && 'message' in words && typeof words.message === 'string'
+        ? { ...words, message: words.message.replaceAll(options.apiKey, '[redacted]') }
+        : words;
+    return {
+      ...told,
+      ...('failure' in told && { failure: hide(told.failure) }),
+      ...('said' in told && { said: hide(told.said) }),
+    };
+  }
+
+  function envelopeIn(body: string): Envelope | null {
+    const envelope = parseEnvelope(parseJson(body));
+    if (envelope) alarm.heard(envelope.code);
+    return envelope;
   }
 
   async function get(path: string): Promise<{ readonly body: string | null; readonly isHeldBack?: true }> {
@@ -110,9 +134,9 @@ function createBody(input: TaskInput, callbackUrl: string | null): string {
   });
 }
 
-function readQuery(body: string, providerTaskId: string): QueryAnswer {
-  const envelope = parseEnvelope(parseJson(body));
-  if (!envelope) return { kind: 'nothing', reason: 'an answer that is no envelope' };
+const NO_ENVELOPE: QueryAnswer = { kind: 'nothing', reason: 'an answer that is no envelope' };
+
+function readQuery(envelope: Envelope, providerTaskId: string): QueryAnswer {
   const record = recordOf(envelope);
   const otherId = namedIds(envelope, record).find((id) => id !== providerTaskId);
   if (otherId !== undefined) return { kind: 'nothing', reason: `an answer about another task, ${otherId}` };

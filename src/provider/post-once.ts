@@ -5,7 +5,10 @@ import {
   type RequestOptions,
 } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { Socket } from 'node:net';
 import type { RawAnswer } from './create-outcome.ts';
+import { decodeBody } from './decode-body.ts';
+import { openTunnel } from './proxy.ts';
 
 /** A call that brought no whole answer. */
 export interface BrokenCall {
@@ -16,6 +19,8 @@ export interface BrokenCall {
 
 export interface PostOptions {
   readonly url: URL;
+  /** Through which the connection is made; null for none. */
+  readonly proxy: string | null;
   readonly headers: Readonly<Record<string, string>>;
   readonly json: string;
   /** How long the whole call may take, and how long until the connection stands. */
@@ -32,11 +37,25 @@ const HTTPS = { request: httpsRequest, agent: new HttpsAgent({ keepAlive: false 
  * A kept-alive connection may be closed by the other side just as we write to it, which looks like a lost answer; a fresh
  * one also tells whether there was any connection at all.
  */
-export function postOnce({ headers, json, url, ...limits }: PostOptions): Promise<RawAnswer | BrokenCall> {
+export async function postOnce(options: PostOptions): Promise<RawAnswer | BrokenCall> {
+  const { connectTimeoutMs, proxy, url } = options;
+  const tunnel = proxy === null ? null : await openTunnel(url, proxy, connectTimeoutMs).catch(errorOf);
+  return tunnel instanceof Error ? { error: tunnel, hadConnected: false } : post(options, tunnel);
+}
+
+function errorOf(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+/** Never rejects. A `tunnel` is a connection that stands already. */
+function post(
+  { headers, json, url, ...limits }: PostOptions,
+  tunnel: Socket | null,
+): Promise<RawAnswer | BrokenCall> {
   const { agent, request, stands } = url.protocol === 'https:' ? HTTPS : HTTP;
   const options: RequestOptions = {
     method: 'POST',
-    agent,
+    ...(tunnel ? { createConnection: () => tunnel } : { agent }),
     headers: { ...headers, 'content-type': 'application/json', 'content-length': Buffer.byteLength(json) },
   };
   return new Promise((resolve) => {
@@ -46,12 +65,12 @@ export function postOnce({ headers, json, url, ...limits }: PostOptions): Promis
       setTimeout(() => call.destroy(new Error(`${what} within ${ms} ms`)), ms);
     const connecting = giveUp('no connection', limits.connectTimeoutMs);
     const whole = giveUp('no whole answer', limits.timeoutMs);
-    call.once('socket', (socket) =>
-      socket.once(stands, () => {
-        hadConnected = true;
-        clearTimeout(connecting);
-      }),
-    );
+    const stand = (): void => {
+      hadConnected = true;
+      clearTimeout(connecting);
+    };
+    if (tunnel) stand();
+    else call.once('socket', (socket) => socket.once(stands, stand));
     const end = (result: RawAnswer | BrokenCall): void => {
       clearTimeout(connecting);
       clearTimeout(whole);
@@ -90,7 +109,11 @@ function textIn(answer: IncomingMessage, maxBytes: number): Promise<string> {
       if (length > maxBytes) answer.destroy(new Error(`an answer of more than ${maxBytes} bytes`));
     });
     answer.once('end', () => {
-      resolve(Buffer.concat(chunks).toString());
+      try {
+        resolve(decodeBody(Buffer.concat(chunks), answer.headers['content-encoding'], maxBytes));
+      } catch (error) {
+        reject(errorOf(error));
+      }
     });
     answer.once('error', reject);
   });

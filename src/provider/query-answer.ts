@@ -1,25 +1,52 @@
 import type { TaskFailure } from '../tasks/failure.ts';
-import { parseUrl } from '../tasks/parse-url.ts';
-import type { QueryAnswer } from '../tasks/provider.ts';
-import { parseJson, type Envelope } from './envelope.ts';
+import type { ProviderWords, QueryAnswer } from '../tasks/provider.ts';
+import { codeOf, parseJson, type Envelope } from './envelope.ts';
 import { errorCodeOf } from './error-code.ts';
-import { amountOf, fieldsOf, textOf, wordsOf, type Fields } from './fields.ts';
+import { amountOf, codeTextOf, fieldsOf, idOf, textOf, urlOf, wordsOf, type Fields } from './fields.ts';
 
 /** What an answer says of a task. */
 export interface ProviderRecord {
   /** The provider's task id, in two spellings. */
   readonly ids: readonly (string | null)[];
-  readonly state: string | null;
-  /** An echo of the create call, as JSON in a string. */
-  readonly param: string | null;
-  readonly resultJson: unknown;
+  /** In our words; null for one that nobody knows, and for none. */
+  readonly state: State | null;
+  /** The same as it came. */
+  readonly stateText: string | null;
+  /** Where the task calls back, as the echo of the create call shows it. */
+  readonly callbackUrl: string | null;
+  readonly videoUrls: readonly string[];
   readonly failCode: string | null;
   readonly failMsg: string | null;
   readonly creditsConsumed: number | null;
 }
 
-/** Kie's "waiting", "queuing" and "generating", in its recordInfo page's order. */
-const RUNNING_STATES = { waiting: 'WAITING', queuing: 'QUEUING', generating: 'GENERATING' } as const;
+type State = 'WAITING' | 'QUEUING' | 'GENERATING' | 'SUCCESS' | 'FAIL';
+
+/**
+ * Kie's states in its recordInfo page's order, and words for both ends that mean nothing else. Without a video, what says
+ * "success" is none; a word for a failure has to be beyond doubt.
+ */
+const STATES = new Map<string, State>([
+  ['waiting', 'WAITING'],
+  ['queuing', 'QUEUING'],
+  ['generating', 'GENERATING'],
+  ['success', 'SUCCESS'],
+  ['succeeded', 'SUCCESS'],
+  ['successful', 'SUCCESS'],
+  ['completed', 'SUCCESS'],
+  ['fail', 'FAIL'],
+  ['failed', 'FAIL'],
+  ['failure', 'FAIL'],
+]);
+
+/** `successFlag`, which newer answers have beside `state`: 0 is still running. */
+const ENDS_BY_FLAG = new Map<number, State>([
+  [1, 'SUCCESS'],
+  [3, 'FAIL'],
+]);
+
+/** More results of one task than any model makes are not kept. */
+const MAX_VIDEOS = 20;
 
 /** The provider's task ids that a body names: at two levels, in two spellings, without doubles. */
 export function namedIds(envelope: Envelope, record: ProviderRecord): readonly string[] {
@@ -38,71 +65,95 @@ export function readAnswer(
   isFate: (code: number) => boolean,
 ): QueryAnswer {
   const { code } = envelope;
-  const { creditsConsumed } = record;
-  const callbackUrl = callbackUrlOf(record);
+  const { callbackUrl, creditsConsumed, state, stateText, videoUrls } = record;
   const base = { providerTaskId, creditsConsumed };
+  const said = wordsIn(envelope, record);
 
-  if (record.state === 'fail' || (isFate(code) && record.state !== 'success'))
+  if (state === 'FAIL' || (isFate(code) && state !== 'SUCCESS'))
     return {
       kind: 'update',
       callbackUrl,
       update: { ...base, state: 'FAIL', failure: failureIn(envelope, record) },
     };
-  if (code !== 200) return { kind: 'nothing', reason: `code ${code}: ${envelope.message ?? 'no message'}` };
-  if (record.state === null) return { kind: 'nothing', reason: 'an answer without a state' };
-  if (isRunning(record.state))
-    return { kind: 'update', callbackUrl, update: { ...base, state: RUNNING_STATES[record.state] } };
-  if (record.state !== 'success')
-    return { kind: 'running', callbackUrl, reason: `the unknown state "${record.state}"` };
-  const videoUrls = videoUrlsIn(record.resultJson);
+  if (code !== 200)
+    return { kind: 'nothing', reason: `code ${code}: ${envelope.message ?? 'no message'}`, said };
+  if (state === null)
+    return stateText === null
+      ? { kind: 'nothing', reason: 'an answer without a state', said }
+      : { kind: 'running', callbackUrl, reason: `the unknown state "${stateText}"`, said };
+  if (state !== 'SUCCESS') return { kind: 'update', callbackUrl, update: { ...base, state } };
   return videoUrls.length > 0
-    ? { kind: 'update', callbackUrl, update: { ...base, state: 'SUCCESS', videoUrls } }
-    : { kind: 'running', callbackUrl, reason: 'a success without a usable result URL' };
+    ? { kind: 'update', callbackUrl, update: { ...base, state, videoUrls } }
+    : { kind: 'running', callbackUrl, reason: 'a success without a usable result URL', said };
 }
 
 /** The record in an envelope; one that says nothing when there is none. */
 export function recordOf({ data }: Envelope): ProviderRecord {
   const fields: Fields = fieldsOf(data) ?? {};
+  const stateText = codeTextOf(fields['state']);
+  const end = ENDS_BY_FLAG.get(codeOf(fields['successFlag']) ?? NaN);
   return {
-    ids: [textOf(fields['taskId']), textOf(fields['task_id'])],
-    state: textOf(fields['state']),
-    param: textOf(fields['param']),
-    resultJson: fields['resultJson'],
-    failCode: wordsOf(fields['failCode']),
+    ids: [idOf(fields['taskId']), idOf(fields['task_id'])],
+    state: STATES.get(stateText?.toLowerCase() ?? '') ?? end ?? null,
+    stateText,
+    callbackUrl: callbackUrlIn(fields['param']),
+    videoUrls: videoUrlsIn(fields),
+    failCode: codeTextOf(fields['failCode']),
     failMsg: wordsOf(fields['failMsg']),
     // Newer pages have the first name, older ones the second.
     creditsConsumed: amountOf(fields['creditsConsumed']) ?? amountOf(fields['consumeCredits']),
   };
 }
 
-function isRunning(state: string): state is keyof typeof RUNNING_STATES {
-  return Object.hasOwn(RUNNING_STATES, state);
-}
-
+/**
+ * The code in the record decides: a callback about a failure comes in an envelope 501, the answer to a query about the same
+ * one in an envelope 200, which says that the call went well and nothing of the task.
+ */
 function failureIn({ code, message }: Envelope, { failCode, failMsg }: ProviderRecord): TaskFailure {
-  const ownCode = code === 200 ? Number(failCode) : code;
-  // Beside code 200 the envelope's message praises the call; it says nothing about the task.
-  const reason = failMsg ?? (code === 200 ? null : message);
+  const envelope = code === 200 ? null : { code, message };
   return {
-    code: errorCodeOf(ownCode),
-    providerCode: failCode ?? (code === 200 ? null : String(code)),
-    message: reason ?? 'The provider said that the task failed, and not why.',
+    code: failCode === null ? errorCodeOf(envelope?.code ?? 501) : errorCodeOf(codeOf(failCode)),
+    providerCode: failCode ?? (envelope && String(envelope.code)),
+    message: failMsg ?? envelope?.message ?? 'The provider said that the task failed, and not why.',
   };
 }
 
-/** `resultJson` is JSON in a string, with the videos' addresses in `resultUrls`. */
-function videoUrlsIn(resultJson: unknown): readonly string[] {
-  const result = typeof resultJson === 'string' ? parseJson(resultJson) : resultJson;
-  const urls = fieldsOf(result)?.['resultUrls'];
-  return Array.isArray(urls) ? urls.filter(isHttpUrl) : [];
+/** What was said although it neither moved nor ended the task. */
+function wordsIn({ code, message }: Envelope, record: ProviderRecord): ProviderWords {
+  const { creditsConsumed, failCode, failMsg, stateText } = record;
+  const state = stateText === null ? null : `state "${stateText}"`;
+  return {
+    providerCode: failCode ?? (code === 200 ? null : String(code)),
+    message: failMsg ?? (code === 200 ? state : message),
+    creditsConsumed,
+  };
 }
 
-function isHttpUrl(value: unknown): value is string {
-  return typeof value === 'string' && /^https?:\/\//i.test(value) && parseUrl(value) !== null;
+/** `response` is `resultJson`, parsed; older answers have the latter alone: JSON in a string, once or twice. */
+function videoUrlsIn({ response, resultJson }: Fields): readonly string[] {
+  const urls = resultUrlsIn(response);
+  return urls.length > 0 ? urls : resultUrlsIn(resultJson);
 }
 
-/** `param` echoes the create call, also as JSON in a string; the rest of it is nobody's business. */
-function callbackUrlOf({ param }: ProviderRecord): string | null {
-  const url = param === null ? null : fieldsOf(parseJson(param))?.['callBackUrl'];
+function resultUrlsIn(result: unknown): readonly string[] {
+  const urls = fieldsOf(parsed(result))?.['resultUrls'];
+  const list = typeof urls === 'string' && urls.trim().startsWith('[') ? parsed(urls) : urls;
+  const values: readonly unknown[] = Array.isArray(list) ? list : [list];
+  return values
+    .map(urlOf)
+    .filter((url) => url !== null)
+    .slice(0, MAX_VIDEOS);
+}
+
+/** A value that may be JSON in a string, or that once more in a string. */
+function parsed(value: unknown): unknown {
+  const once = typeof value === 'string' ? parseJson(value) : value;
+  return typeof once === 'string' ? parseJson(once) : once;
+}
+
+/** `param` echoes the create call as JSON in a string; the rest of it is nobody's business. */
+function callbackUrlIn(param: unknown): string | null {
+  const text = textOf(param);
+  const url = text === null ? null : fieldsOf(parseJson(text))?.['callBackUrl'];
   return typeof url === 'string' ? url : null;
 }

@@ -1,7 +1,6 @@
 import type { HostAnswer } from '../pictures/uploads.ts';
-import { parseUrl } from '../tasks/parse-url.ts';
 import { parseEnvelope, parseJson, type Envelope } from './envelope.ts';
-import { fieldsOf, textOf } from './fields.ts';
+import { fieldsOf, urlOf } from './fields.ts';
 
 /**
  * What the upload service said (kie.ai's pages on its "File Upload API"). Where there is no envelope, the HTTP status says
@@ -25,7 +24,7 @@ function isRefusal(code: number): boolean {
 function urlIn({ data }: Envelope): string {
   const fields = fieldsOf(data);
   // The pages say downloadUrl; a client was seen that reads fileUrl as well.
-  const url = textOf(fields?.['downloadUrl']) ?? textOf(fields?.['fileUrl']);
-  if (url !== null && /^https?:/.test(parseUrl(url)?.protocol ?? '')) return url;
+  const url = urlOf(fields?.['downloadUrl']) ?? urlOf(fields?.['fileUrl']);
+  if (url !== null) return url;
   throw new Error('code 200 without an address');
 }

@@ -19,7 +19,20 @@ export type CreateOutcome =
       /** No call was made: the last ones did not reach the provider. */
       readonly isHeldBack?: true;
     }
-  | { readonly kind: 'unknown'; readonly reason: string };
+  | {
+      readonly kind: 'unknown';
+      readonly reason: string;
+      /** What it answered, if it did. */
+      readonly said?: ProviderWords;
+    };
+
+/** What the provider said of a task without moving or ending it: told when nothing better comes before its time is over. */
+export interface ProviderWords {
+  /** Its own code; null when it gave none. */
+  readonly providerCode: string | null;
+  readonly message: string | null;
+  readonly creditsConsumed: number | null;
+}
 
 /**
  * What a query of one task brought.
@@ -29,10 +42,17 @@ export type CreateOutcome =
  */
 export type QueryAnswer =
   | { readonly kind: 'update'; readonly update: TaskUpdate; readonly callbackUrl: string | null }
-  | { readonly kind: 'running'; readonly reason: string; readonly callbackUrl: string | null }
+  | {
+      readonly kind: 'running';
+      readonly reason: string;
+      readonly callbackUrl: string | null;
+      readonly said?: ProviderWords;
+    }
   | {
       readonly kind: 'nothing';
       readonly reason: string;
+      /** Absent when nobody answered. */
+      readonly said?: ProviderWords;
       /** No call was made: the last ones were not answered. */
       readonly isHeldBack?: true;
     };
