@@ -40,7 +40,9 @@ function withProxyNames(set: Record<string, string>): Record<string, string> {
     const value = set[name.toLowerCase()];
     return value === undefined ? [] : [[name, value] as const];
   });
-  const rest = Object.entries(set).filter(([name]) => !proxies.some(([upper]) => upper === name.toUpperCase()));
+  const rest = Object.entries(set).filter(
+    ([name]) => !proxies.some(([upper]) => upper === name.toUpperCase()),
+  );
   return Object.fromEntries([...rest, ...proxies]);
 }
 

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { facts } from './facts.ts';
 import { access } from './access-variables.ts';
-import { boolean, choice, databaseUrl, directory, host, integer, list, origin, proxyUrl, secret } from './kinds.ts';
+import { boolean, choice, databaseUrl, directory, host, integer, list, origin, secret } from './kinds.ts';
 import { limits } from './limit-variables.ts';
+import { proxies } from './proxy-variables.ts';
 
 export const DEFAULT_KIE_API_URL = 'https://api.kie.ai';
 
@@ -89,28 +90,6 @@ const provider = {
     group: 'kie.ai',
     description: 'Queries of task states allowed in a second; kie.ai admits 10 per key.',
     example: '10',
-  }),
-};
-
-const proxies = {
-  HTTPS_PROXY: proxyUrl().nullable().default(null).register(facts, {
-    group: 'Proxy',
-    description:
-      'The proxy (http or https) through which https addresses of kie.ai and of the issuer of tokens are called. Images that CHECK_IMAGES looks at are never fetched through a proxy.',
-    example: 'http://proxy.example.com:3128',
-    secret: true,
-  }),
-  HTTP_PROXY: proxyUrl().nullable().default(null).register(facts, {
-    group: 'Proxy',
-    description: 'The same for http addresses.',
-    example: 'http://proxy.example.com:3128',
-    secret: true,
-  }),
-  NO_PROXY: list(z.string()).register(facts, {
-    group: 'Proxy',
-    description:
-      'Hosts that are called without a proxy, between commas, with all hosts below them; host:port is one port, * every host.',
-    example: 'localhost,127.0.0.1,.internal.example.com',
   }),
 };
 

@@ -49,13 +49,7 @@ export function createProviderMetrics(registry: Registry): ProviderMetrics {
     labelNames: ['calls'],
     registers,
   });
-  const refusals = new Counter({
-    name: 'kineograph_account_refusals_total',
-    help: 'Calls of any kind that the provider refused because of the key or the account, by failure code: the operator has to act.',
-    labelNames: ['code'],
-    registers,
-  });
-  for (const code of ACCOUNT_ERRORS) refusals.labels(code).inc(0);
+  const refusals = countRefusals(registry);
   for (const outcome of ['accepted', 'unknown']) creates.labels(outcome, 'none').inc(0);
   for (const outcome of ANSWERS) queries.labels(outcome).inc(0);
   for (const calls of ['creates', 'queries'] satisfies HeldCalls[]) held.labels(calls).set(0);
@@ -87,4 +81,16 @@ export function createProviderMetrics(registry: Registry): ProviderMetrics {
       refusals.labels(code).inc();
     },
   };
+}
+
+function countRefusals(registry: Registry): Counter<'code'> {
+  const refusals = new Counter({
+    name: 'kineograph_account_refusals_total',
+    help: 'Calls of any kind that the provider refused because of the key or the account, by failure code: the operator has to act.',
+    labelNames: ['code'],
+    registers: [registry],
+  });
+  // From zero on, so that the first one is seen to be one more.
+  for (const code of ACCOUNT_ERRORS) refusals.labels(code).inc(0);
+  return refusals;
 }

@@ -1,3 +1,4 @@
+import { cutText } from '../tasks/cut-text.ts';
 import { parseUrl } from '../tasks/parse-url.ts';
 
 /** A JSON object, whose members nobody has looked at. */
@@ -26,19 +27,14 @@ const MAX_URL = 2048;
  */
 export function wordsOf(value: unknown): string | null {
   const words = textOf(value)?.replace(/(\/webhooks\/kie\/[^/\s"\\?#]+\/)[^/\s"\\?#]+/g, '$1[redacted]');
-  return words === undefined ? null : cut(words, MAX_WORDS);
+  return words === undefined ? null : cutText(words, MAX_WORDS);
 }
 
 /** One of the provider's codes as it came. */
 export function codeTextOf(value: unknown): string | null {
   const code = textOf(value);
-  return code && cut(code, MAX_CODE);
-}
-
-function cut(text: string, max: number): string {
-  // Not between the halves of a surrogate pair.
-  const whole = text.length > max ? text.slice(0, max).replace(/[\ud800-\udbff]$/, '') : text;
-  return whole.replace(/[\0\p{Surrogate}]/gu, '\ufffd');
+  if (code === null) return null;
+  return cutText(code, MAX_CODE);
 }
 
 /** An id of the provider's; null for what cannot be one: rounded numbers, control characters, more than 255 characters. */

@@ -1,3 +1,4 @@
+import type { Dispatcher } from 'undici';
 import type { RawAnswer } from './create-outcome.ts';
 import { decodeBody } from './decode-body.ts';
 import { postOnce, type BrokenCall } from './post-once.ts';
@@ -26,13 +27,26 @@ export interface Http {
 const MAX_ANSWER_BYTES = 1024 * 1024;
 const CONNECT_TIMEOUT_MS = 10_000;
 
-export function createHttp(options: HttpOptions): Http {
-  const { apiUrl: origin, proxy = null } = options;
-  const headers = {
-    authorization: `Bearer ${options.apiKey}`,
-    'user-agent': options.userAgent,
+/** What every call carries. Most clients of HTTP ask for packed answers by themselves, so that a proxy may pack them. */
+export function callHeaders({ apiKey, userAgent }: Pick<HttpOptions, 'apiKey' | 'userAgent'>) {
+  return {
+    authorization: `Bearer ${apiKey}`,
+    'user-agent': userAgent,
     'accept-encoding': 'identity',
   };
+}
+
+/** The body of an answer. Rejects when it does not come whole, or is too large. */
+export async function readText(
+  { body, headers }: Dispatcher.ResponseData,
+  maxBytes: number,
+): Promise<string> {
+  return decodeBody(Buffer.from(await body.arrayBuffer()), headers['content-encoding'], maxBytes);
+}
+
+export function createHttp(options: HttpOptions): Http {
+  const { apiUrl: origin, proxy = null } = options;
+  const headers = callHeaders(options);
   const dispatcher = createDispatcher(origin, proxy, {
     connections: 10,
     connect: { timeout: CONNECT_TIMEOUT_MS },
@@ -53,8 +67,8 @@ export function createHttp(options: HttpOptions): Http {
 
     async get(path) {
       const signal = AbortSignal.timeout(options.queryTimeoutMs);
-      const { body, headers: told } = await dispatcher.request({ origin, method: 'GET', path, headers, signal });
-      return decodeBody(Buffer.from(await body.arrayBuffer()), told['content-encoding'], MAX_ANSWER_BYTES);
+      const answer = await dispatcher.request({ origin, method: 'GET', path, headers, signal });
+      return readText(answer, MAX_ANSWER_BYTES);
     },
 
     close: () => dispatcher.destroy(),

@@ -1,9 +1,8 @@
 import { ExponentialBackoff, bulkhead, handleWhen, retry, wrap } from 'cockatiel';
 import { randomUUID } from 'node:crypto';
-import type { Dispatcher } from 'undici';
 import type { HostAnswer, PictureFile, PictureHost } from '../pictures/uploads.ts';
 import type { Log } from '../tasks/log.ts';
-import { decodeBody } from './decode-body.ts';
+import { callHeaders, readText } from './http.ts';
 import { multipart } from './multipart.ts';
 import { createPatience } from './patience.ts';
 import { createDispatcher } from './proxy.ts';
@@ -47,11 +46,6 @@ export function createKieUpload(options: KieUploadOptions): KieUpload {
   const { uploadUrl: origin, proxy = null } = options;
   const limits = { connections: CONNECTIONS, maxResponseSize: MAX_ANSWER_BYTES };
   const dispatcher = createDispatcher(origin, proxy, limits);
-  const common = {
-    authorization: `Bearer ${apiKey}`,
-    'user-agent': options.userAgent,
-    'accept-encoding': 'identity',
-  };
   const closing = new AbortController();
   const tries = retry(
     handleWhen(() => !closing.signal.aborted),
@@ -72,14 +66,14 @@ export function createKieUpload(options: KieUploadOptions): KieUpload {
         origin,
         method: 'POST',
         path: '/api/file-stream-upload',
-        headers: { ...headers, ...common },
+        headers: { ...headers, ...callHeaders(options) },
         body,
         signal: AbortSignal.any([patience.signal, closing.signal]),
       });
       const retryAfter = String(answer.headers['retry-after'] ?? '');
       return readUploadAnswer(
         answer.statusCode,
-        await textOf(answer),
+        await readText(answer, MAX_ANSWER_BYTES),
         readRetryAfter(retryAfter, Date.now()),
       );
     } finally {
@@ -106,11 +100,6 @@ export function createKieUpload(options: KieUploadOptions): KieUpload {
       return dispatcher.destroy();
     },
   };
-}
-
-async function textOf({ body, headers }: Dispatcher.ResponseData): Promise<string> {
-  const bytes = Buffer.from(await body.arrayBuffer());
-  return decodeBody(bytes, headers['content-encoding'], MAX_ANSWER_BYTES);
 }
 
 function newName({ contentType }: PictureFile): string {

@@ -8,6 +8,7 @@ import { parseEnvelope, parseJson, type Envelope } from './envelope.ts';
 import { amountOf } from './fields.ts';
 import { createHttp } from './http.ts';
 import { namedIds, readAnswer, recordOf } from './query-answer.ts';
+import { answerWithoutKey, outcomeWithoutKey } from './without-key.ts';
 
 export interface KieOptions {
   /** Origin of the API, without a trailing slash. */
@@ -33,7 +34,7 @@ const BREAKER_RETRY_MS = 5000;
 
 /** kie.ai as a provider. */
 export function createKie(options: KieOptions): Provider {
-  const { breakerRetryMs = BREAKER_RETRY_MS, log, onHeldBack } = options;
+  const { apiKey, breakerRetryMs = BREAKER_RETRY_MS, log, onHeldBack } = options;
   const alarm = createAccountAlarm({ log, onRefusal: options.onAccountRefusal });
   const breaking = { retryMs: breakerRetryMs, log, onChange: onHeldBack };
   const http = createHttp(options);
@@ -56,10 +57,7 @@ export function createKie(options: KieOptions): Provider {
       const { body, ...noAnswer } = await get(path);
       if (body === null) return { kind: 'nothing', reason: 'no answer', ...noAnswer };
       const envelope = envelopeIn(body);
-      const answer: QueryAnswer = envelope ? readQuery(envelope, providerTaskId) : NO_ENVELOPE;
-      if (answer.kind !== 'update') return withoutKey(answer);
-      const { update } = answer;
-      return update.state === 'FAIL' ? { ...answer, update: withoutKey(update) } : answer;
+      return envelope ? answerWithoutKey(readQuery(envelope, providerTaskId), apiKey) : NO_ENVELOPE;
     },
 
     async credits() {
@@ -78,23 +76,10 @@ export function createKie(options: KieOptions): Provider {
     if ('body' in answer) {
       const outcome = readCreateOutcome(answer, Date.now());
       if (outcome.kind === 'refused') alarm.heard(Number(outcome.failure.providerCode));
-      return withoutKey(outcome);
+      return outcomeWithoutKey(outcome, apiKey);
     }
     if (!answer.hadConnected) throw answer.error;
     return { kind: 'unknown', reason: answer.error.message };
-  }
-
-  /** What the provider says may repeat the key that it was called with. */
-  function withoutKey<T extends object>(told: T): T {
-    const hide = (words: unknown): unknown =>
-      words instanceof Object && 'message' in words && typeof words.message === 'string'
-        ? { ...words, message: words.message.replaceAll(options.apiKey, '[redacted]') }
-        : words;
-    return {
-      ...told,
-      ...('failure' in told && { failure: hide(told.failure) }),
-      ...('said' in told && { said: hide(told.said) }),
-    };
   }
 
   function envelopeIn(body: string): Envelope | null {

@@ -1,8 +1,12 @@
 import { isRetryable, type TaskFailure } from '../tasks/failure.ts';
+import type { Task } from '../tasks/task.ts';
 import { builder } from './builder.ts';
 import { ProviderErrorCodeEnum } from './provider-error-code.ts';
 
-export const TaskFailureType = builder.objectRef<TaskFailure>('TaskFailure').implement({
+/** A failure, and what its task cost. */
+type FailedTask = TaskFailure & Pick<Task, 'creditsConsumed'>;
+
+export const TaskFailureType = builder.objectRef<FailedTask>('TaskFailure').implement({
   description: 'Why a task ended without a video.',
   fields: (t) => ({
     code: t.field({
@@ -21,7 +25,7 @@ export const TaskFailureType = builder.objectRef<TaskFailure>('TaskFailure').imp
       description:
         'Whether the same input may succeed later while nothing was charged for this attempt. False where a new ' +
         'attempt might pay twice.',
-      resolve: ({ code }) => isRetryable(code),
+      resolve: ({ code, creditsConsumed }) => isRetryable(code, creditsConsumed),
     }),
   }),
 });

@@ -24,10 +24,11 @@ export const TaskType = builder.objectRef<Task>('Task').implement({
       type: [VideoType],
       description: 'The result. Empty until the state is SUCCESS.',
     }),
-    failure: t.expose('failure', {
+    failure: t.field({
       type: TaskFailureType,
       nullable: true,
       description: 'Why there is no video. Set exactly when the state is FAIL.',
+      resolve: ({ creditsConsumed, failure }) => failure && { ...failure, creditsConsumed },
     }),
     providerTaskId: t.exposeString('providerTaskId', {
       nullable: true,

@@ -39,6 +39,7 @@ export interface TaskTable {
   readonly unknown_since: NullableInteger;
   readonly refusal: string | null;
   readonly candidate_provider_task_id: string | null;
+  readonly last_words: string | null;
   readonly next_check_at: NullableInteger;
   /** Not part of a record: every write of the record ends it. */
   readonly check_lease_until: NullableInteger;

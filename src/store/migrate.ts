@@ -6,6 +6,7 @@ import { attemptsMigration } from './migrations/0003-attempts.ts';
 import { courseMigration } from './migrations/0004-course.ts';
 import { uploadsMigration } from './migrations/0005-uploads.ts';
 import { failedMigration } from './migrations/0006-failed.ts';
+import { lastWordsMigration } from './migrations/0009-last-words.ts';
 import { StoreFormError } from './store-form-error.ts';
 
 /** Each runs once on every store, in the order of its name; one that was released is never edited. */
@@ -16,6 +17,7 @@ const migrations = (dialect: Dialect) => ({
   '0004-course': courseMigration,
   '0005-uploads': uploadsMigration,
   '0006-failed': failedMigration,
+  '0009-last-words': lastWordsMigration,
 });
 
 /** The list of those that were run. */

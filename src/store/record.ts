@@ -1,5 +1,6 @@
 import type { Insertable, Selectable, Updateable } from 'kysely';
 import type { TaskFailure } from '../tasks/failure.ts';
+import type { ProviderWords } from '../tasks/provider.ts';
 import { isAnnounced, type AnnouncedRecord, type TaskRecord, type Video } from '../tasks/task.ts';
 import type { TimelineEntry } from '../tasks/timeline.ts';
 import type { TaskTable } from './database.ts';
@@ -46,6 +47,7 @@ export function mutableColumns(record: TaskRecord) {
     unknown_since: record.unknownSince,
     refusal: toJson(record.refusal),
     candidate_provider_task_id: record.candidateProviderTaskId,
+    last_words: toJson(record.lastWords),
     next_check_at: record.nextCheckAt,
     check_lease_until: null,
     version: record.version,
@@ -64,7 +66,7 @@ export function toRecord(row: TaskRow): TaskRecord {
     endImageUrl: row.end_image_url,
     promptOptimizer: row.prompt_optimizer === null ? null : row.prompt_optimizer === 1,
     videos: JSON.parse(row.videos) as readonly Video[],
-    failure: fromJson(row.failure),
+    failure: fromJson(row.failure) as TaskFailure | null,
     providerTaskId: row.provider_task_id,
     creditsConsumed: row.credits_consumed,
     createdAt: Number(row.created_at),
@@ -82,8 +84,9 @@ export function toRecord(row: TaskRow): TaskRecord {
     notNowSince: toNumber(row.not_now_since),
     markedAt: toNumber(row.marked_at),
     unknownSince: toNumber(row.unknown_since),
-    refusal: fromJson(row.refusal),
+    refusal: fromJson(row.refusal) as TaskFailure | null,
     candidateProviderTaskId: row.candidate_provider_task_id,
+    lastWords: fromJson(row.last_words) as ProviderWords | null,
     nextCheckAt: toNumber(row.next_check_at),
     version: Number(row.version),
   };
@@ -100,10 +103,10 @@ function toNumber(value: number | string | null): number | null {
   return value === null ? null : Number(value);
 }
 
-function toJson(failure: TaskFailure | null): string | null {
-  return failure && JSON.stringify(failure);
+function toJson(value: object | null): string | null {
+  return value && JSON.stringify(value);
 }
 
-function fromJson(text: string | null): TaskFailure | null {
-  return text === null ? null : (JSON.parse(text) as TaskFailure);
+function fromJson(text: string | null): unknown {
+  return text === null ? null : JSON.parse(text);
 }

@@ -1,8 +1,9 @@
 import type { TaskUpdate } from './apply-update.ts';
 import { amendTask, changeTask, updated } from './change-task.ts';
+import { concluded } from './failure.ts';
 import { nextCheckTime } from './next-check-time.ts';
 import type { TaskPorts } from './ports.ts';
-import type { QueryAnswer } from './provider.ts';
+import type { ProviderWords, QueryAnswer } from './provider.ts';
 import { planner } from './schedule.ts';
 import { settleSubmission, submissionUnknown } from './settle-submission.ts';
 import { hasEnded, isTerminal, type TaskRecord } from './task.ts';
@@ -55,11 +56,11 @@ async function ask(ports: TaskPorts, record: TaskRecord, providerTaskId: string)
       { task: record.id, providerTaskId },
       'a callback named a provider task that is not this one; dropped',
     );
-    return endOrAskLater(ports, record, providerTaskId);
+    return endOrAskLater(ports, record, { wrong: providerTaskId });
   }
   if (answer.kind === 'nothing') {
     log.debug({ task: record.id, providerTaskId, reason: answer.reason }, 'the query brought nothing new');
-    return endOrAskLater(ports, record);
+    return endOrAskLater(ports, record, { said: answer.said });
   }
   if (answer.kind === 'running')
     log.warn({ task: record.id, providerTaskId, reason: answer.reason }, 'the task counts as still running');
@@ -72,7 +73,8 @@ async function ask(ports: TaskPorts, record: TaskRecord, providerTaskId: string)
   const changed = await changeTask(store, record.id, (current) =>
     updated(current, update, { at: now, source: 'QUERY' }, plan),
   );
-  if (!changed || !isTerminal(changed.state)) await endOrAskLater(ports, record);
+  const said = answer.kind === 'running' ? (answer.said ?? null) : null;
+  if (!changed || !isTerminal(changed.state)) await endOrAskLater(ports, record, { said });
 
   /** Only a candidate is in doubt, and only an answer that shows where it calls back can disprove it. */
   function isOfAnother(answer: QueryAnswer): boolean {
@@ -88,12 +90,15 @@ async function ask(ports: TaskPorts, record: TaskRecord, providerTaskId: string)
 async function endOrAskLater(
   ports: TaskPorts,
   checked: TaskRecord,
-  wrong: string | null = null,
+  {
+    said,
+    wrong = null,
+  }: { readonly said?: ProviderWords | null | undefined; readonly wrong?: string | null } = {},
 ): Promise<void> {
   const { clock, store, timings } = ports;
   const now = clock.now();
   const ended = await changeTask(store, checked.id, (record) => {
-    const end = endByClock(ports, record, now);
+    const end = endByClock(ports, withWords(record), now);
     return end && updated(record, end, { at: now, source: 'GATEWAY' }, null);
   });
   if (ended) return;
@@ -103,9 +108,15 @@ async function endOrAskLater(
       record.version !== checked.version && record.nextCheckAt !== null && record.nextCheckAt <= now;
     if (isWanted) return null;
     const isWrong = wrong !== null && record.candidateProviderTaskId === wrong;
-    const next = isWrong ? { ...record, candidateProviderTaskId: null } : record;
+    const heard = withWords(record);
+    const next = isWrong ? { ...heard, candidateProviderTaskId: null } : heard;
     return { ...next, nextCheckAt: nextCheckAt(next) };
   });
+
+  /** Where nobody answered, the last words stay. */
+  function withWords(record: TaskRecord): TaskRecord {
+    return said === undefined ? record : { ...record, lastWords: said };
+  }
 
   function nextCheckAt(record: TaskRecord): number | null {
     if (hasEnded(record)) return null;
@@ -120,14 +131,15 @@ async function endOrAskLater(
 
 /** The ending that our clock gives a task when nobody else gives one in time. */
 function endByClock({ timings }: TaskPorts, record: TaskRecord, now: number): TaskUpdate | null {
-  const fail = { state: 'FAIL', providerTaskId: null, creditsConsumed: null } as const;
+  const creditsConsumed = record.lastWords?.creditsConsumed ?? null;
+  const fail = { state: 'FAIL', providerTaskId: null, creditsConsumed } as const;
   if (record.unknownSince !== null && now >= record.unknownSince + timings.submissionGrace)
-    return { ...fail, failure: submissionUnknown('and no callback came') };
+    return { ...fail, failure: submissionUnknown('and no callback came', record.lastWords) };
   if (record.providerTaskId !== null && now >= record.createdAt + timings.taskDeadline) {
     const message =
       'The provider gave no final state in time; the video may still come, and may have been charged. ' +
       'Look at https://kie.ai/logs before you try again.';
-    return { ...fail, failure: { code: 'EXPIRED', providerCode: null, message } };
+    return { ...fail, failure: concluded(record.lastWords, { code: 'EXPIRED', message }) };
   }
   return null;
 }

@@ -150,6 +150,7 @@ function newRecord(ports: TaskPorts, owner: string, input: ValidInput, inputHash
     unknownSince: null,
     refusal: null,
     candidateProviderTaskId: null,
+    lastWords: null,
     nextCheckAt: null,
     version: 0,
   };

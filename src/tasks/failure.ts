@@ -1,3 +1,6 @@
+import { cutText } from './cut-text.ts';
+import type { ProviderWords } from './provider.ts';
+
 /**
  * Everything that a submission or a generation can fail with: one vocabulary for callers.
  * The first thirteen stand for the provider's own codes, the others for what only a gateway can know.
@@ -32,15 +35,36 @@ export interface TaskFailure {
   readonly message: string;
 }
 
+/** What may go well the next time. A task that ended with one of them is over: nothing of it comes later. */
+const PASSING: ReadonlySet<ProviderErrorCode> = new Set([
+  'RATE_LIMITED',
+  'MAINTENANCE',
+  'UNREACHABLE',
+  'SERVER_ERROR',
+  'PROVIDER_TIMEOUT',
+  'GENERATION_FAILED',
+  'CANCELLED',
+]);
+
 /** Whether the same input may succeed later while nothing was charged for this attempt. */
-export function isRetryable(code: ProviderErrorCode): boolean {
-  return (
-    code === 'RATE_LIMITED' ||
-    code === 'MAINTENANCE' ||
-    code === 'UNREACHABLE' ||
-    code === 'GENERATION_FAILED' ||
-    code === 'CANCELLED'
-  );
+export function isRetryable(code: ProviderErrorCode, creditsConsumed: number | null = null): boolean {
+  return PASSING.has(code) && (creditsConsumed ?? 0) <= 0;
+}
+
+/** So that such a message has no more than 2,000 characters, as every other one. */
+const MAX_WORDS = 1700;
+
+/** A failure that we concluded, with what the provider said last. */
+export function concluded(
+  said: ProviderWords | null,
+  { code, message }: Pick<TaskFailure, 'code' | 'message'>,
+): TaskFailure {
+  const words = said?.message ?? null;
+  return {
+    code,
+    providerCode: said?.providerCode ?? null,
+    message: words === null ? message : `${message} The provider last said: ${cutText(words, MAX_WORDS)}`,
+  };
 }
 
 /** Failures that we concluded from silence; a true ending that arrives later replaces them. */

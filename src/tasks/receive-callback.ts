@@ -1,6 +1,6 @@
 import { amendTask, changeTask, updated } from './change-task.ts';
 import type { TaskPorts } from './ports.ts';
-import type { QueryAnswer } from './provider.ts';
+import type { ProviderWords, QueryAnswer } from './provider.ts';
 import { planner } from './schedule.ts';
 import { hasEnded, type TaskRecord } from './task.ts';
 
@@ -47,7 +47,7 @@ export async function takeSignedReport(
       { task: taskId, reason: answer.reason },
       'a callback said nothing usable; the provider is asked',
     );
-    await askAbout(ports, taskId, providerTaskId);
+    await askAbout(ports, taskId, providerTaskId, answer.said);
   }
   return changed ? 'applied' : 'noted';
 }
@@ -64,13 +64,19 @@ export async function takeUnsignedReport(
 }
 
 /** Has the provider asked now, about the id that was named where we have none yet. */
-async function askAbout({ clock, store }: TaskPorts, taskId: string, providerTaskId: string): Promise<void> {
+async function askAbout(
+  { clock, store }: TaskPorts,
+  taskId: string,
+  providerTaskId: string,
+  said?: ProviderWords,
+): Promise<void> {
   await amendTask(store, taskId, (record) =>
     hasEnded(record)
       ? null
       : {
           ...record,
           candidateProviderTaskId: record.providerTaskId === null ? providerTaskId : null,
+          lastWords: said ?? record.lastWords,
           nextCheckAt: clock.now(),
         },
   );

@@ -1,7 +1,7 @@
 import { amendTask, changeTask, updated } from './change-task.ts';
-import type { ProviderErrorCode, TaskFailure } from './failure.ts';
+import { concluded, type TaskFailure } from './failure.ts';
 import type { TaskPorts } from './ports.ts';
-import type { CreateOutcome } from './provider.ts';
+import type { CreateOutcome, ProviderWords } from './provider.ts';
 import { resendDelay } from './resend-delay.ts';
 import { planner } from './schedule.ts';
 import { isAnnounced, type TaskRecord } from './task.ts';
@@ -21,7 +21,7 @@ export async function settleSubmission(
     case 'not-now':
       return sendAgain(ports, record, outcome.failure, outcome.retryAfterMs);
     case 'unknown':
-      return leaveUnknown(ports, record, outcome.reason);
+      return leaveUnknown(ports, record, outcome.reason, outcome.said ?? null);
   }
 }
 
@@ -94,7 +94,12 @@ async function sendAgain(
 }
 
 /** Never sent again. A callback can still adopt the task, unless the provider was given no address for one. */
-async function leaveUnknown(ports: TaskPorts, sent: TaskRecord, reason: string): Promise<void> {
+async function leaveUnknown(
+  ports: TaskPorts,
+  sent: TaskRecord,
+  reason: string,
+  said: ProviderWords | null,
+): Promise<void> {
   const { callbackAddress, clock, log, outcomes, store, timings } = ports;
   const { id } = sent;
   // A call that was taken for lost may have ended meanwhile with "not now", which takes its mark back.
@@ -102,7 +107,7 @@ async function leaveUnknown(ports: TaskPorts, sent: TaskRecord, reason: string):
     isWaitingForAnswer(record) && record.markedAt === sent.markedAt;
   log.warn({ task: id, reason }, 'nobody knows whether the provider took this task; it is not sent again');
   if (callbackAddress.urlFor(id) === null) {
-    const failure = submissionUnknown('and without PUBLIC_URL no callback can tell');
+    const failure = submissionUnknown('and without PUBLIC_URL no callback can tell', said);
     return failSubmission(ports, id, failure, { from: isLost, freesKey: false, source: 'GATEWAY' });
   }
   const now = clock.now();
@@ -111,6 +116,7 @@ async function leaveUnknown(ports: TaskPorts, sent: TaskRecord, reason: string):
       ? {
           ...record,
           unknownSince: now,
+          lastWords: said,
           // Somebody has named the provider's id for it: that is asked about first.
           nextCheckAt: record.candidateProviderTaskId === null ? now + timings.submissionGrace : now,
         }
@@ -120,15 +126,17 @@ async function leaveUnknown(ports: TaskPorts, sent: TaskRecord, reason: string):
   if (known) outcomes.tell(known);
 }
 
-/** What is said of a task whose create answer was lost, when nothing was heard of it since. */
-export function submissionUnknown(why: string): TaskFailure {
-  return {
-    code: 'SUBMISSION_UNKNOWN' satisfies ProviderErrorCode,
-    providerCode: null,
+/** What is said of a task whose create answer was lost, or left it open, when nothing was heard of it since. */
+export function submissionUnknown(why: string, said: ProviderWords | null): TaskFailure {
+  const what = said
+    ? 'The answer to the create call does not say whether the provider took the task,'
+    : 'The answer to the create call was lost';
+  return concluded(said, {
+    code: 'SUBMISSION_UNKNOWN',
     message:
-      `The answer to the create call was lost ${why}: the provider may have taken the task and charged for it. ` +
+      `${what} ${why}: the provider may have taken the task and charged for it. ` +
       'Look at https://kie.ai/logs before you try again.',
-  };
+  });
 }
 
 async function failSubmission(

@@ -1,4 +1,5 @@
 import { isPresumed, type TaskFailure } from './failure.ts';
+import type { ProviderWords } from './provider.ts';
 import type { TimelineEntry } from './timeline.ts';
 
 /** The only model that this gateway submits to, in the provider's spelling. */
@@ -93,6 +94,8 @@ export interface TaskRecord extends Omit<Task, 'revision'> {
   readonly refusal: TaskFailure | null;
   /** A provider id that somebody named without proof; ours only when the provider confirms it. */
   readonly candidateProviderTaskId: string | null;
+  /** What the provider last said without moving or ending the task; told when its time is over. */
+  readonly lastWords: ProviderWords | null;
   /** When the reconciler must look at the task; null when there is nothing left to find out. */
   readonly nextCheckAt: number | null;
   /** Counts every write of this record, visible or not; the store compares it before it writes. */

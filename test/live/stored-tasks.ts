@@ -38,6 +38,7 @@ export function waitingRecord(fields: Partial<TaskRecord> = {}): TaskRecord {
     unknownSince: null,
     refusal: null,
     candidateProviderTaskId: null,
+    lastWords: null,
     nextCheckAt: null,
     version: 0,
     ...fields,

@@ -15,7 +15,15 @@ import { openTaskStore } from '../support/open-store.ts';
 import { emptyDatabase, queryDatabase } from '../support/postgres-database.ts';
 import { insertVisible } from './records.ts';
 
-const ALL = ['0001-tasks', '0002-creations', '0003-attempts', '0004-course', '0005-uploads', '0006-failed'];
+const ALL = [
+  '0001-tasks',
+  '0002-creations',
+  '0003-attempts',
+  '0004-course',
+  '0005-uploads',
+  '0006-failed',
+  '0009-last-words',
+];
 const NEWER = "insert into kineograph_migration (name, timestamp) values ('9999-tomorrow', '2030-01-01')";
 
 /** A place in which nothing was ever stored, and what an administrator can do there by hand. */

@@ -46,6 +46,7 @@ export function hiddenTask(fields: Partial<TaskRecord> = {}): TaskRecord {
     unknownSince: null,
     refusal: null,
     candidateProviderTaskId: null,
+    lastWords: null,
     nextCheckAt: null,
     version: 0,
     ...fields,
