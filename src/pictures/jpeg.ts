@@ -1,38 +1,42 @@
 import type { Bytes, Parser } from './bytes.ts';
-import { broken, type Picture } from './picture.ts';
+import { assertFits, broken, type Picture } from './picture.ts';
 
 // ITU-T T.81, table B.1: the second bytes of markers.
+const START_OF_FRAME_0 = 0xc0;
+const START_OF_FRAME_15 = 0xcf;
 const END_OF_IMAGE = 0xd9;
 const START_OF_SCAN = 0xda;
+/** What lies among the frames and is none: tables, and a marker that is reserved. */
+const NO_FRAMES = [0xc4, 0xc8, 0xcc];
+/** Those without a length behind them: padding, TEM, restarts, and the start of an image. */
+const BARE = [0x00, 0x01, 0xd0, 0xd1, 0xd2, 0xd3, 0xd4, 0xd5, 0xd6, 0xd7, 0xd8];
+const FRAME_HEADER = 8;
 
 /**
- * A JPEG from behind its first three bytes, the last of which begins a marker, segment by segment to its end (ITU-T T.81,
- * annex B). `found` is told what it is before its pixels are read.
+ * The header of a JPEG from behind its first three bytes, the last of which begins a marker: segment by segment to its first
+ * scan (ITU-T T.81, annex B). What follows is not looked at: cameras leave out the end, or write behind it.
  */
-export function* readJpeg(bytes: Bytes, found: (picture: Picture) => void): Parser<void> {
-  let hasFrame = false;
-  let hasScan = false;
-  for (
-    let marker = yield* nextMarker(bytes, true);
-    marker !== END_OF_IMAGE;
-    marker = yield* nextMarker(bytes)
-  ) {
+export function* readJpeg(bytes: Bytes): Parser<Picture> {
+  let picture: Picture | null = null;
+  for (let marker = yield* nextMarker(bytes, true); ; marker = yield* nextMarker(bytes)) {
     bytes.count();
-    if (isFrame(marker) && !hasFrame) {
-      found(yield* readFrame(bytes));
-      hasFrame = true;
-    } else if (hasSegment(marker)) yield* skipSegment(bytes);
-    if (marker !== START_OF_SCAN) continue;
-    if (!hasFrame) throw broken('its pixels come before its size');
-    hasScan = true;
+    if (marker === END_OF_IMAGE) throw broken('it has no pixels');
+    if (BARE.includes(marker)) continue;
+    const length = (yield* bytes.take(2)).readUInt16BE();
+    if (marker === START_OF_SCAN) {
+      if (picture === null) throw broken('its pixels come before its size');
+      return picture;
+    }
+    if (isFrame(marker)) {
+      if (picture !== null) throw broken('it has two sizes');
+      picture = pictureOf(marker, length, yield* bytes.take(Math.max(0, length - 2)));
+    }
+    // A length counts its own two bytes; decoders take a shorter one for an empty segment.
+    else yield* bytes.skip(Math.max(0, length - 2));
   }
-  if (!hasScan) throw broken('it has no pixels');
 }
 
-/**
- * Passes over whatever is no marker: the pixels of a scan, in which a byte 0xFF is followed by 0 or a restart marker. Before
- * the code of a marker any number of bytes 0xFF may stand. Byte by byte in the chunk that is here: there are millions.
- */
+/** Before the code of a marker any number of bytes 0xFF may stand; decoders pass over whatever is no marker. */
 function* nextMarker(bytes: Bytes, isBegun = false): Parser<number> {
   for (let hasBegun = isBegun; ;) {
     const chunk = yield* bytes.peek();
@@ -40,8 +44,6 @@ function* nextMarker(bytes: Bytes, isBegun = false): Parser<number> {
       const byte = chunk[at] ?? 0;
       if (byte === 0xff) hasBegun = true;
       else if (hasBegun) {
-        hasBegun = false;
-        if (byte === 0 || isRestart(byte)) continue;
         bytes.drop(at + 1);
         return byte;
       }
@@ -50,34 +52,22 @@ function* nextMarker(bytes: Bytes, isBegun = false): Parser<number> {
   }
 }
 
-function* readFrame(bytes: Bytes): Parser<Picture> {
-  const start = yield* bytes.take(7);
-  yield* skipRest(bytes, start.readUInt16BE(0), 7);
-  const [height, width] = [start.readUInt16BE(3), start.readUInt16BE(5)];
+/** Browsers and the usual decoders open 8 bits, Huffman-coded, sequential or progressive: SOF0 to SOF2. */
+function pictureOf(marker: number, length: number, frame: Buffer): Picture {
+  if (marker > 0xc2)
+    throw broken('it is lossless, hierarchical or coded arithmetically, which few programs open');
+  if (length < FRAME_HEADER) throw broken('its frame header is too short');
+  const components = frame.readUInt8(5);
+  if (frame.readUInt8(0) !== 8) throw broken('it does not have 8 bits for each colour');
+  if (![1, 3, 4].includes(components)) throw broken('it has neither 1, 3 nor 4 colours');
+  if (length !== FRAME_HEADER + 3 * components) throw broken('its frame header is damaged');
+  const [height, width] = [frame.readUInt16BE(1), frame.readUInt16BE(3)];
   if (width === 0 || height === 0) throw broken('it has no size');
-  return { contentType: 'image/jpeg', width, height };
-}
-
-function* skipSegment(bytes: Bytes): Parser<void> {
-  yield* skipRest(bytes, (yield* bytes.take(2)).readUInt16BE(), 2);
-}
-
-/** The length of a segment counts its own two bytes. */
-function* skipRest(bytes: Bytes, length: number, taken: number): Parser<void> {
-  if (length < taken) throw broken('one of its parts is too short');
-  yield* bytes.skip(length - taken);
+  const picture = { contentType: 'image/jpeg', width, height } as const;
+  assertFits(picture);
+  return picture;
 }
 
 function isFrame(marker: number): boolean {
-  const isOther = marker === 0xc4 || marker === 0xc8 || marker === 0xcc;
-  return marker >= 0xc0 && marker <= 0xcf && !isOther;
-}
-
-function isRestart(marker: number): boolean {
-  return marker >= 0xd0 && marker <= 0xd7;
-}
-
-/** All but the start of an image, and TEM. */
-function hasSegment(marker: number): boolean {
-  return marker !== 0xd8 && marker !== 0x01;
+  return marker >= START_OF_FRAME_0 && marker <= START_OF_FRAME_15 && !NO_FRAMES.includes(marker);
 }

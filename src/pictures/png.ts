@@ -3,64 +3,67 @@ import type { Bytes, Parser } from './bytes.ts';
 import { animated, assertFits, broken, type Picture } from './picture.ts';
 
 const HEADER_LENGTH = 13;
+/** PNG, third edition, 5.3: lengths have 31 bits. */
+const MAX_LENGTH = 0x7fffffff;
+
+/** PNG, third edition, 11.2.1: the bit depths of each colour type. */
+const DEPTHS: Readonly<Record<number, readonly number[]>> = {
+  0: [1, 2, 4, 8, 16],
+  2: [8, 16],
+  3: [1, 2, 4, 8],
+  4: [8, 16],
+  6: [8, 16],
+};
+const PALETTE = 3;
 
 /**
- * A PNG from behind the first three bytes of its signature, chunk by chunk to its end (PNG, third edition: 5 and 11).
- * `found` is told what it is before its pixels are read.
+ * The header of a PNG from behind the first three bytes of its signature: chunk by chunk to its first pixels (PNG, third
+ * edition: 5 and 11). What follows is not looked at.
  */
-export function* readPng(bytes: Bytes, found: (picture: Picture) => void): Parser<void> {
+export function* readPng(bytes: Bytes): Parser<Picture> {
   if ((yield* bytes.take(5)).toString('latin1') !== 'G\r\n\x1a\n') throw broken('its signature is damaged');
-  let picture: Picture | null = null;
-  let hasPixels = false;
+  const header = yield* readHeader(bytes);
+  const picture = pictureOf(header);
+  let needsPalette = header.readUInt8(9) === PALETTE;
   for (;;) {
     bytes.count();
-    const length = (yield* bytes.take(4)).readUInt32BE();
-    const type = yield* bytes.take(4);
-    const name = type.toString('latin1');
-    if (picture === null && (name !== 'IHDR' || length !== HEADER_LENGTH))
-      throw broken('it does not begin with a header');
-    if (name === 'IDAT' && !hasPixels && picture) {
-      hasPixels = true;
-      found(picture);
+    const { length, type } = yield* readStart(bytes);
+    if (type === 'IDAT') {
+      if (needsPalette) throw broken('it has no palette');
+      return picture;
     }
-    const start = yield* readContent(bytes, type, length);
-    if (picture === null) assertFits((picture = pictureOf(start)));
-    if (name === 'acTL' && framesOf(start) > 1) throw animated();
-    if (name === 'IEND') break;
+    if (type === 'IHDR') throw broken('it has two headers');
+    if (type === 'IEND') throw broken('it has no pixels');
+    if (type === 'PLTE') needsPalette = false;
+    const isControl = type === 'acTL' && length >= 4;
+    if (isControl && (yield* bytes.take(4)).readUInt32BE() > 1) throw animated();
+    yield* bytes.skip(length - (isControl ? 4 : 0) + 4);
   }
-  if (!hasPixels) throw broken('it has no pixels');
 }
 
-/** Passes over what a chunk holds and returns its first bytes; checks it where a decoder has to. */
-function* readContent(bytes: Bytes, type: Buffer, length: number): Parser<Buffer> {
-  let checksum = crc32(type);
-  const see = (part: Buffer): void => {
-    checksum = crc32(part, checksum);
-  };
-  const start = yield* bytes.take(Math.min(HEADER_LENGTH, length));
-  see(start);
-  yield* bytes.skip(length - start.length, see);
-  const isWhole = (yield* bytes.take(4)).readUInt32BE() === checksum;
-  if (!isWhole && isCritical(type)) throw broken(`its part ${nameOf(type.toString('latin1'))} is damaged`);
-  return start;
+function* readStart(bytes: Bytes): Parser<{ readonly length: number; readonly type: string }> {
+  const start = yield* bytes.take(8);
+  const [length, type] = [start.readUInt32BE(), start.toString('latin1', 4)];
+  if (length > MAX_LENGTH || !/^[a-z]{4}$/i.test(type)) throw broken('one of its parts is damaged');
+  return { length, type };
 }
 
-/** PNG, third edition, 5.4: by the case of the first letter. */
-function isCritical(type: Buffer): boolean {
-  return (type.readUInt8() & 0x20) === 0;
-}
-
-/** What stands there may be anything. */
-function nameOf(type: string): string {
-  return /^[a-z]{4}$/i.test(type) ? type : 'of an unknown kind';
+function* readHeader(bytes: Bytes): Parser<Buffer> {
+  const { length, type } = yield* readStart(bytes);
+  if (type !== 'IHDR' || length !== HEADER_LENGTH) throw broken('it does not begin with a header');
+  const header = yield* bytes.take(HEADER_LENGTH);
+  const checksum = (yield* bytes.take(4)).readUInt32BE();
+  if (checksum !== crc32(header, crc32('IHDR'))) throw broken('its header is damaged');
+  return header;
 }
 
 function pictureOf(header: Buffer): Picture {
   const [width, height] = [header.readUInt32BE(0), header.readUInt32BE(4)];
   if (width === 0 || height === 0) throw broken('it has no size');
-  return { contentType: 'image/png', width, height };
-}
-
-function framesOf(animationControl: Buffer): number {
-  return animationControl.length < 4 ? 0 : animationControl.readUInt32BE();
+  const picture = { contentType: 'image/png', width, height } as const;
+  assertFits(picture);
+  const [depth = 0, colourType = 0, compression, filter, interlace = 0] = header.subarray(8);
+  if (!DEPTHS[colourType]?.includes(depth)) throw broken('its colour type and bit depth do not fit');
+  if (compression !== 0 || filter !== 0 || interlace > 1) throw broken('its header is damaged');
+  return picture;
 }

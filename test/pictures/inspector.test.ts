@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it, test } from 'vitest';
 import { createInspector } from '../../src/pictures/inspector.ts';
@@ -24,6 +25,10 @@ function inspect(...chunks: readonly Buffer[]): Picture | ImageIssueCode {
     if (error instanceof PictureError) return error.code;
     throw error;
   }
+}
+
+function caseOf(name: string): Promise<Buffer> {
+  return readFile(new URL(`cases/${name}`, import.meta.url));
 }
 
 /** The parts between these places. */
@@ -77,19 +82,41 @@ describe('a picture', () => {
     expect(inspect(...cut(bytes, places))).toEqual(whole);
   });
 
-  it.each(Object.entries(KINDS).filter(([name]) => !name.includes('behind')))(
-    'is known to be cut short wherever it ends: %s',
+  it.each(Object.entries(KINDS))(
+    'is refused when its header is cut short, and only then: %s',
     async (_, make) => {
       const bytes = await make();
+      const whole = inspect(bytes);
+      const lengths = Array.from({ length: bytes.length }, (_one, length) => length);
+      const end = lengths.findIndex((length) => typeof inspect(bytes.subarray(0, length)) !== 'string');
+      // Before the pixels, which are most of it.
+      expect(end).toBeLessThan(bytes.length / 2);
+      expect(inspect(bytes.subarray(0, 2))).toBe('IMAGE_TYPE');
+      expect(inspect(bytes.subarray(0, end - 1))).toBe('IMAGE_BROKEN');
       fc.assert(
-        fc.property(fc.nat({ max: bytes.length - 1 }), (length) => {
-          const expected = length > 0 && length < 3 ? 'IMAGE_TYPE' : 'IMAGE_BROKEN';
-          expect(inspect(bytes.subarray(0, length))).toBe(expected);
+        fc.property(fc.integer({ min: end, max: bytes.length }), (length) => {
+          expect(inspect(bytes.subarray(0, length))).toEqual(whole);
         }),
         { numRuns: 100 },
       );
     },
   );
+
+  test.each(['samsung-no-eoi-trailer.jpg', 'jpg-comment-len1.jpg'])(
+    'that browsers open is taken: %s',
+    async (name) => {
+      expect(inspect(await caseOf(name))).toEqual({ contentType: 'image/jpeg', width: 400, height: 400 });
+    },
+  );
+
+  test.each([
+    'min-19byte.jpg',
+    'jpg-sof-precision12.jpg',
+    'png-depth3.png',
+    'webp-10px-canvas-claims-400.webp',
+  ])('that nothing opens is refused: %s', async (name) => {
+    expect(inspect(await caseOf(name))).toBe('IMAGE_BROKEN');
+  });
 
   test('of a wrong size is refused before its pixels have come', async () => {
     const bytes = await picture('png', { width: 300, height: 300 });
@@ -156,6 +183,17 @@ describe('what is no picture that the model takes is named for what it is:', () 
   const filled = (bytes: Buffer, hex: string): Buffer =>
     Buffer.concat([bytes.subarray(0, 2), Buffer.alloc(1024 * 1024, hex, 'hex')]);
 
+  /** A JPEG with these bytes behind the beginning of its frame's marker. */
+  const frameOf = (bytes: Buffer, at: number, hex: string): Buffer =>
+    written(bytes, bytes.indexOf('ffc0', 'hex') + 1 + at, hex);
+
+  /** A PNG with this byte in its header, and the right checksum. */
+  const withHeader = (bytes: Buffer, at: number, value: number): Buffer => {
+    const copy = Buffer.from(bytes);
+    copy.writeUInt8(value, at);
+    return claiming(copy, 400, 320);
+  };
+
   /** The same with one byte changed. */
   const damaged = (bytes: Buffer, at: number): Buffer => {
     const copy = Buffer.from(bytes);
@@ -195,7 +233,21 @@ describe('what is no picture that the model takes is named for what it is:', () 
     ['a PNG without width', () => claiming(png, 0, 400), 'IMAGE_BROKEN'],
     ['a PNG with a damaged signature', () => damaged(png, 6), 'IMAGE_BROKEN'],
     ['a PNG with a damaged header', () => damaged(png, 20), 'IMAGE_BROKEN'],
-    ['a PNG with damaged pixels', () => damaged(png, 9000), 'IMAGE_BROKEN'],
+    ['a PNG with damaged pixels', () => damaged(png, 9000), 'fine'],
+    ['a PNG without its end', () => png.subarray(0, -12), 'fine'],
+    ['a PNG with two headers', () => withChunk(png, 'IHDR', png.subarray(16, 29)), 'IMAGE_BROKEN'],
+    ['a PNG of bit depth 3', () => withHeader(png, 24, 3), 'IMAGE_BROKEN'],
+    ['a PNG of colour type 1', () => withHeader(png, 25, 1), 'IMAGE_BROKEN'],
+    ['a PNG that is packed in an unknown way', () => withHeader(png, 26, 1), 'IMAGE_BROKEN'],
+    ['a PNG with a palette that is not there', () => withHeader(png, 25, 3), 'IMAGE_BROKEN'],
+    ['a JPEG without its end', () => jpeg.subarray(0, -2), 'fine'],
+    ['a lossless JPEG', () => frameOf(jpeg, 0, 'c3'), 'IMAGE_BROKEN'],
+    ['an arithmetic JPEG', () => frameOf(jpeg, 0, 'c9'), 'IMAGE_BROKEN'],
+    ['a JPEG of 12 bits', () => frameOf(jpeg, 3, '0c'), 'IMAGE_BROKEN'],
+    ['a JPEG of 2 colours', () => frameOf(jpeg, 8, '02'), 'IMAGE_BROKEN'],
+    ['a JPEG whose frame has another length', () => frameOf(jpeg, 2, '14'), 'IMAGE_BROKEN'],
+    ['a WebP whose canvas is larger than its frame', () => written(extended, 24, '9f0100'), 'IMAGE_BROKEN'],
+    ['a WebP whose frame is no key frame', () => written(webp, 20, 'ff'), 'IMAGE_BROKEN'],
     ['a PNG without pixels', () => Buffer.concat([png.subarray(0, 33), png.subarray(-12)]), 'IMAGE_BROKEN'],
     [
       'a PNG with a part that claims 4 GB',
