@@ -83,7 +83,7 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
   const onResult = createCallbackMetrics(metrics.registry, CALLBACK_RESULTS);
   const hmacKeys = () => upstream.hmacKeys;
   direct.add(webhooks(createKieWebhook({ tasks, hmacKeys, now, log: lines, onResult })));
-  await uploadsRoute(http, { ...roads, maxUploads, upload });
+  await uploadsRoute(http, { ...roads, isOpen, maxUploads, upload });
   await openPages(http, config, { isOpen, upstream });
   await http.ready();
 

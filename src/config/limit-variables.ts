@@ -30,7 +30,10 @@ export const limits = {
     'How long a request may take to arrive whole, in milliseconds: 10 MB at 0.7 Mbit/s take two minutes.',
     3_600_000,
   ),
-  MAX_UPLOADS: limit(100, 'Pictures that may be uploading at a time, of at most 10 MB each.'),
+  MAX_UPLOADS: limit(
+    100,
+    'Pictures that may be uploading at a time, of at most 10 MB each. An owner may have half of them; its first is always taken.',
+  ),
   OVERLOAD_DELAY_MS: integer(0, 60_000).default(1000).register(facts, {
     group: 'Limits',
     description:

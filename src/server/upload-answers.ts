@@ -75,6 +75,20 @@ export const REFUSALS = {
     hint: 'Send the picture itself as the body, with Content-Type: image/jpeg, image/png or image/webp.',
   }),
   busy: refused(503, 'Too many pictures are being uploaded.', comeBack(COME_BACK_S), COME_BACK_S),
+  share: refused(
+    429,
+    'You have too many pictures uploading.',
+    { code: 'RATE_LIMITED', hint: 'Send the next one when one of them has arrived.' },
+    COME_BACK_S,
+  ),
+  tooSlow: {
+    ...refused(408, 'The picture arrived too slowly.', {
+      code: 'UPLOAD_TOO_SLOW',
+      hint: 'Send it again over a faster connection, or scale it down: at least 5 KiB have to arrive every 5 seconds.',
+    }),
+    // What is left of it is not waited for.
+    headers: { connection: 'close' },
+  },
   /** Nobody reads it, but the log has a status. */
   abandoned: refused(400, 'The picture did not arrive whole.', { hint: 'Send it again.' }),
 } satisfies Readonly<Record<string, UploadAnswer>>;

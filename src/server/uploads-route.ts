@@ -6,6 +6,7 @@ import type { UploadPicture } from '../pictures/upload-picture.ts';
 import { PROBLEM_MEDIA_TYPE } from '../problem.ts';
 import type { Admit } from './admission.ts';
 import type { Forwarded } from './forwarded.ts';
+import { TooSlowError, atLeastPace } from './least-pace.ts';
 import type { OriginPolicy } from './origin-policy.ts';
 import type { Overload } from './overload.ts';
 import { REFUSALS, answerTo, notAdmitted, type UploadAnswer } from './upload-answers.ts';
@@ -20,6 +21,8 @@ export interface UploadsOptions {
   readonly admit: Admit;
   readonly forwarded: Forwarded;
   readonly mayCall: OriginPolicy;
+  /** Whether all callers are one owner. */
+  readonly isOpen: boolean;
   /** How many pictures may be under way at a time. */
   readonly maxUploads: number;
   readonly overload: Overload;
@@ -84,13 +87,46 @@ const CORS = {
   maxAge: PREFLIGHT_KEPT_S,
 };
 
+/** Slower than any line that brings a picture within REQUEST_TIMEOUT_MS. */
+const LEAST_PACE = { bytes: 5 * 1024, windowMs: 5000 };
+
+interface Places {
+  /** null when the owner got one, which it has to leave again. */
+  take(owner: string): UploadAnswer | null;
+  leave(owner: string): void;
+}
+
+/** Owners that are told apart have half of all places at most, and the first one of each never depends on the others. */
+function createPlaces(all: number, isOpen: boolean): Places {
+  const share = isOpen ? all : Math.ceil(all / 2);
+  const taken = new Map<string, number>();
+  let sum = 0;
+  return {
+    take(owner) {
+      const own = taken.get(owner) ?? 0;
+      if (own > 0 && sum >= all) return REFUSALS.busy;
+      if (own >= share) return REFUSALS.share;
+      taken.set(owner, own + 1);
+      sum += 1;
+      return null;
+    },
+    leave(owner) {
+      const left = (taken.get(owner) ?? 1) - 1;
+      if (left > 0) taken.set(owner, left);
+      else taken.delete(owner);
+      sum -= 1;
+    },
+  };
+}
+
 function createAnswer({
   admit,
+  isOpen,
   maxUploads,
   overload,
   upload,
 }: UploadsOptions): (request: FastifyRequest) => Promise<UploadAnswer> {
-  let underWay = 0;
+  const places = createPlaces(maxUploads, isOpen);
 
   return async ({ headers, method, raw }) => {
     if (method !== 'POST') return REFUSALS.method;
@@ -101,17 +137,19 @@ function createAnswer({
     if (!MEDIA_TYPE.test(headers['content-type'] ?? '')) return REFUSALS.mediaType;
     if (Number(headers['content-length']) > MAX_PICTURE_BYTES)
       return answerTo({ kind: 'unfit', issue: tooLarge() });
-    if (underWay >= maxUploads) return REFUSALS.busy;
-    underWay += 1;
+    const { owner } = admission.caller;
+    const noPlace = places.take(owner);
+    if (noPlace) return noPlace;
     try {
       // Without destroying the request: it is its connection that has to carry the answer.
       const source = raw.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
-      return answerTo(await upload(admission.caller.owner, source));
+      return answerTo(await upload(owner, atLeastPace(source, LEAST_PACE)));
     } catch (error) {
       if (raw.destroyed && !raw.readableEnded) return REFUSALS.abandoned;
+      if (error instanceof TooSlowError) return REFUSALS.tooSlow;
       throw error;
     } finally {
-      underWay -= 1;
+      places.leave(owner);
     }
   };
 }
