@@ -2,28 +2,79 @@ import type { IncomingMessage } from 'node:http';
 
 /** How much of a body over the limit is read and thrown away, so that its sender sees the answer and not a reset. */
 const MAX_DISCARDED_BYTES = 8 * 1024 * 1024;
+/** All bodies on their way may take this much memory together. Whole ones are a matter of milliseconds. */
+const MAX_BYTES_OF_ALL = 64 * 1024 * 1024;
+const FIRST_BYTES = 4096;
 
-/** A body of at most `limit` bytes, or null when it is larger. Rejects when the sender goes away. */
+/** A body on its way, and the memory that it takes. */
+interface Arriving {
+  readonly request: IncomingMessage;
+  bytes: Buffer;
+}
+
+/** Oldest first. */
+const arriving = new Set<Arriving>();
+let bytesOfAll = 0;
+
+/**
+ * Reads a body of at most `limit` bytes; null when it is larger. Rejects when the sender goes away.
+ *
+ * The bytes are copied into one buffer that grows, because each chunk is an object of some hundred bytes, however little is
+ * in it. When all bodies on their way take too much, the request whose body has been on its way longest is cut.
+ */
 export function readBody(request: IncomingMessage, limit: number): Promise<Buffer | null> {
   // By events: an iterator over the stream takes several times as long for the usual body of one chunk.
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
+    const body: Arriving = { request, bytes: Buffer.alloc(0) };
     let length = 0;
-    const finish = (): void => {
-      request.off('data', take).off('end', finish).off('error', reject).off('close', abandon);
-      resolve(length > limit ? null : Buffer.concat(chunks, length));
+    arriving.add(body);
+    const stop = (): void => {
+      request.off('data', take).off('end', finish).off('error', fail).off('close', abandon);
+      resize(body, 0);
+      arriving.delete(body);
     };
-    const take = (chunk: Buffer): void => {
-      length += chunk.length;
-      if (length <= limit) chunks.push(chunk);
-      else if (length > MAX_DISCARDED_BYTES) {
-        request.pause();
-        finish();
-      }
+    const finish = (): void => {
+      const whole = body.bytes.subarray(0, length);
+      stop();
+      resolve(length > limit ? null : whole);
+    };
+    const fail = (error: Error): void => {
+      stop();
+      reject(error);
     };
     const abandon = (): void => {
-      reject(new Error('the sender of a body went away'));
+      fail(new Error('the sender of a body went away'));
     };
-    request.on('data', take).once('end', finish).once('error', reject).once('close', abandon);
+    const take = (chunk: Buffer): void => {
+      const start = length;
+      length += chunk.length;
+      if (length > limit) {
+        resize(body, 0);
+        if (length <= MAX_DISCARDED_BYTES) return;
+        request.pause();
+        finish();
+        return;
+      }
+      if (length > body.bytes.length) resize(body, roomFor(length, limit), start);
+      chunk.copy(body.bytes, start);
+    };
+    request.on('data', take).once('end', finish).once('error', fail).once('close', abandon);
   });
+}
+
+/** At least twice as much each time, so that all copying together stays in proportion to the body. */
+function roomFor(length: number, limit: number): number {
+  return Math.min(limit, Math.max(FIRST_BYTES, 2 ** Math.ceil(Math.log2(length))));
+}
+
+/** Gives a body so many bytes of memory, and keeps the first `kept` of what it holds. */
+function resize(body: Arriving, size: number, kept = 0): void {
+  const { bytes } = body;
+  body.bytes = Buffer.allocUnsafe(size);
+  bytes.copy(body.bytes, 0, 0, kept);
+  bytesOfAll += size - bytes.length;
+  for (const { request } of arriving) {
+    if (bytesOfAll <= MAX_BYTES_OF_ALL) return;
+    if (request !== body.request) request.destroy();
+  }
 }

@@ -1,28 +1,53 @@
 import { createApiKeys, type ApiKey } from './api-keys.ts';
 import { bearerIn } from './bearer.ts';
-import { ANONYMOUS, UnauthenticatedError, type Authenticate, type VerifyToken } from './caller.ts';
+import {
+  ANONYMOUS,
+  TooManyWrongCredentialsError,
+  UnauthenticatedError,
+  WrongCredentialsError,
+  type Authenticate,
+  type Caller,
+  type VerifyToken,
+} from './caller.ts';
 
 export interface AuthenticationOptions {
   readonly apiKeys: readonly ApiKey[];
   /** null when no tokens are accepted. */
   readonly verifyToken: VerifyToken | null;
+  /** Counts wrong credentials of an address; returns how many ms to wait when there were too many. */
+  readonly countWrong: CountWrong;
 }
+
+export type CountWrong = (address: string) => Promise<number | null>;
 
 const HINT =
   'Send "Authorization: Bearer <API key or token>"; over a WebSocket the same in the payload of connection_init.';
 
-/** One way to find out who asks, for every door. Without keys and tokens everybody is the same anonymous owner. */
-export function createAuthenticate({ apiKeys, verifyToken }: AuthenticationOptions): Authenticate {
+/**
+ * One way to find out who asks, for every door. Without keys and tokens everybody is the same anonymous owner. Right
+ * credentials are taken however many wrong ones came from the same address, so that nobody can shut somebody else out.
+ */
+export function createAuthenticate(options: AuthenticationOptions): Authenticate {
+  const { apiKeys, countWrong, verifyToken } = options;
   if (apiKeys.length === 0 && verifyToken === null) return () => Promise.resolve(ANONYMOUS);
   const ownerOfKey = createApiKeys(apiKeys);
 
-  return async (authorization) => {
+  async function identify(authorization: string | undefined): Promise<Caller> {
     const credential = bearerIn(authorization);
     if (credential === undefined) throw new UnauthenticatedError(`Say who you are. ${HINT}`);
     const caller = ownerOfKey(credential);
     if (caller) return caller;
     if (verifyToken && isJwt(credential)) return verifyToken(credential);
-    throw new UnauthenticatedError(`This key is not known here. ${HINT}`);
+    throw new WrongCredentialsError(`This key is not known here. ${HINT}`);
+  }
+
+  return async (authorization, address) => {
+    try {
+      return await identify(authorization);
+    } catch (error) {
+      const waitMs = error instanceof WrongCredentialsError ? await countWrong(address) : null;
+      throw waitMs === null ? error : new TooManyWrongCredentialsError(waitMs);
+    }
   };
 }
 

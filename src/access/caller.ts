@@ -11,15 +11,32 @@ export const ANONYMOUS: Caller = { owner: 'anonymous', expiresAt: null };
 
 /** The credentials do not show who asks. The message is fit for whoever sent them. */
 export class UnauthenticatedError extends Error {
-  override readonly name = 'UnauthenticatedError';
+  override readonly name: string = 'UnauthenticatedError';
+}
+
+/** Nobody's credentials, so that they may be a guess: neither missing nor expired. */
+export class WrongCredentialsError extends UnauthenticatedError {
+  override readonly name = 'WrongCredentialsError';
+}
+
+/** Too many wrong credentials came from the same address, and these are wrong as well. */
+export class TooManyWrongCredentialsError extends Error {
+  override readonly name = 'TooManyWrongCredentialsError';
+  /** When the next ones are looked at as usual. */
+  readonly waitMs: number;
+
+  constructor(waitMs: number) {
+    super('Too many wrong keys or tokens came from this address.');
+    this.waitMs = waitMs;
+  }
 }
 
 /**
- * Finds out who asks from the value of an Authorization header, or of the same in a socket's connection_init.
- * Rejects with UnauthenticatedError, which never says which part of a secret was wrong; with any other error when the
- * issuer of tokens cannot be asked.
+ * Finds out who asks from the value of an Authorization header, or of the same in a socket's connection_init, and from
+ * which address, as it is counted. Rejects with UnauthenticatedError, which never says which part of a secret was wrong; with
+ * TooManyWrongCredentialsError; with any other error when the issuer of tokens cannot be asked.
  */
-export type Authenticate = (authorization: string | undefined) => Promise<Caller>;
+export type Authenticate = (authorization: string | undefined, address: string) => Promise<Caller>;
 
 /**
  * Finds out whom a JSON Web Token names. Rejects with UnauthenticatedError, or with any other error when the issuer's keys

@@ -1,5 +1,5 @@
 import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyOptions } from 'jose';
-import { UnauthenticatedError, type VerifyToken } from './caller.ts';
+import { UnauthenticatedError, WrongCredentialsError, type VerifyToken } from './caller.ts';
 
 export interface JwtOptions {
   /** Where the issuer publishes its keys, or the secrets that it shares with us: any of them may match. */
@@ -114,5 +114,5 @@ function toUnauthenticated(error: unknown): unknown {
   if (error.code === errors.JOSEError.code) return error;
   if (error instanceof errors.JWTExpired)
     return new UnauthenticatedError('The token has expired; bring a new one.');
-  return new UnauthenticatedError('The token is not valid here.');
+  return new WrongCredentialsError('The token is not valid here.');
 }

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { createAuthenticate } from '../access/authenticate.ts';
+import { createAuthenticate, type CountWrong } from '../access/authenticate.ts';
 import type { Authenticate, VerifyToken } from '../access/caller.ts';
 import type { JwtOptions } from '../access/jwt.ts';
 import type { Config } from '../config.ts';
@@ -12,7 +12,14 @@ export interface Access {
   readonly isOpen: boolean;
 }
 
-export async function openAccess(config: Config, now: () => number, log: Logger): Promise<Access> {
+export async function openAccess(
+  config: Config,
+  {
+    countWrong,
+    log,
+    now,
+  }: { readonly countWrong: CountWrong; readonly log: Logger; readonly now: () => number },
+): Promise<Access> {
   const { apiKeys } = config;
   const report = (error: unknown): void => {
     log.error(
@@ -22,7 +29,7 @@ export async function openAccess(config: Config, now: () => number, log: Logger)
   };
   const jwt = jwtOf(config, { now, report });
   const verifyToken = jwt && (await verifierOf(jwt));
-  return { authenticate: createAuthenticate({ apiKeys, verifyToken }), isOpen: isOpen(config) };
+  return { authenticate: createAuthenticate({ apiKeys, verifyToken, countWrong }), isOpen: isOpen(config) };
 }
 
 /** Loaded only where tokens are taken: it brings a library of cryptography. */

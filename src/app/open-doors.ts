@@ -11,6 +11,7 @@ import { createAdmit } from '../server/admission.ts';
 import type { DirectHandler, DirectRoute } from '../server/direct-routes.ts';
 import { createEventStreams } from '../server/event-streams.ts';
 import { createForwarded } from '../server/forwarded.ts';
+import { createGate } from '../server/gate.ts';
 import { createGraphiqlPage } from '../server/graphiql-page.ts';
 import { graphqlRoute } from '../server/graphql-route.ts';
 import { health } from '../server/health.ts';
@@ -33,6 +34,10 @@ import { openSockets } from './open-sockets.ts';
 import type { Upstream } from './upstream.ts';
 
 const MINUTE_MS = 60_000;
+/** So many wrong keys or tokens of one address are answered with 401; after that, wrong ones are told to wait. */
+const MAX_WRONG_PER_MINUTE = 300;
+/** So many requests of one address may bring a body before it is known who sends it: that takes milliseconds. */
+const MAX_UNKNOWN_PER_ADDRESS = 64;
 
 export interface Doors {
   readonly http: FastifyInstance;
@@ -57,11 +62,12 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
   const { isDraining, lines, log, metrics, ports, publicUrl, tasks, upload, upstream } = options;
   const { host, maxBodyBytes, maxUploads, requestTimeoutMs } = config;
   const now = (): number => ports.clock.now();
-  const { authenticate, isOpen } = await openAccess(config, now, log);
+  const countWrong = createRateLimit(MAX_WRONG_PER_MINUTE, MINUTE_MS);
+  const { authenticate, isOpen } = await openAccess(config, { countWrong, log, now });
   const mayCall = createOriginPolicy({ allowedOrigins: config.allowedOrigins, host, publicUrl });
   const isOurHost = createHostPolicy({ isOpen, host, publicUrl });
   const forwarded = createForwarded(config.trustedProxies);
-  const requestsPerOwner = await createRateLimit(config.maxRequestsPerMinute, MINUTE_MS);
+  const requestsPerOwner = createRateLimit(config.maxRequestsPerMinute, MINUTE_MS);
   const perOwner = createTally(config.maxSocketsPerOwner);
   const perAddress = createTally(config.maxSocketsPerAddress);
   const counts = createLiveCounts();
@@ -69,17 +75,22 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
   const shared = { log, tasks, mayCall, isOpen, perOwner, perAddress, counts };
   const { graphql, hub } = openGraphql(config, shared);
 
-  const server = createHttpServer({ log, lines, maxBodyBytes, requestTimeoutMs, forwarded, isOurHost });
+  const unknownPerAddress = createTally(MAX_UNKNOWN_PER_ADDRESS);
+  const gate = createGate({ forwarded, isOurHost, unknownPerAddress });
+  const server = createHttpServer({ log, lines, requestTimeoutMs, slowReaderMs: config.slowReaderMs, gate });
   const { app: http, direct, nextId } = server;
   const overload = openOverload(http, config, options);
   health(http, { pingStore: () => ports.store.ping(), isDraining });
-  metricsRoute(http, { scrape: metrics.scrape, token: config.metricsToken });
-  const admit = createAdmit(authenticate, requestsPerOwner, (error) => {
+  const isBehindProxy = config.trustedProxies.length > 0;
+  const { metricsToken: token } = config;
+  metricsRoute(http, { scrape: metrics.scrape, token, isBehindProxy, countWrong, forwarded });
+  const report = (error: unknown): void => {
     log.error({ err: error }, 'who sent a request could not be checked');
-  });
+  };
+  const admit = createAdmit({ authenticate, forwarded, gate, requestsPerOwner, report });
   const page = config.graphiql ? await createGraphiqlPage(DASHBOARD) : null;
   const roads = { admit, forwarded, mayCall, overload };
-  await graphqlRoute(http, graphql, { ...roads, direct, isOurHost, maxBodyBytes, page, streams });
+  await graphqlRoute(http, graphql, { ...roads, direct, maxBodyBytes, page, streams });
   const onResult = createCallbackMetrics(metrics.registry, CALLBACK_RESULTS);
   const hmacKeys = () => upstream.hmacKeys;
   direct.add(webhooks(createKieWebhook({ tasks, hmacKeys, now, log: lines, onResult })));
@@ -119,11 +130,12 @@ function openOverload(http: FastifyInstance, config: Config, { log, ports }: Doo
 function webhooks(handle: DirectHandler): DirectRoute {
   return {
     name: `${WEBHOOKS_PATH}*`,
-    // Tunnels call them under names that we do not know; they have their own tokens.
     fits: ({ url = '' }) => url.startsWith(WEBHOOKS_PATH) && isWellEncoded(url),
     handle,
     // The line of the callback says more than that of its request would.
     writesLine: true,
+    // Tunnels call them by names that we do not know; they have their own tokens.
+    isBeforeGate: true,
   };
 }
 

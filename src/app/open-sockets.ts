@@ -49,8 +49,9 @@ export function openSockets(config: Config, options: SocketsOptions): WebsocketS
       putOff: createPutOff(overload),
     }),
     mayConnect: (request) => {
-      const named = forwarded.hostOf(request);
-      return isOurHost(named) && mayCall(request.headers.origin, named);
+      return (
+        isOurHost(forwarded.hostOf(request)) && mayCall(request.headers.origin, forwarded.siteOf(request))
+      );
     },
     addressOf: (request) => forwarded.addressOf(request),
     isOverloaded: () => overload.refusal() !== null,

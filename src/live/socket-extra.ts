@@ -7,6 +7,8 @@ export interface SocketExtra {
   readonly reqId: string;
   /** Of the request that opened it. */
   readonly authorization: string | undefined;
+  /** Where that came from, as it is counted. */
+  readonly address: string;
   /** null until connection_init was accepted. */
   caller: Caller | null;
   /** How many operations came over it, refused ones included. */

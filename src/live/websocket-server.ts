@@ -178,7 +178,7 @@ function connect(
 }
 
 function extraOf(
-  { maxOperationsPerSecond, nextId }: WebsocketServerOptions,
+  { addressOf, maxOperationsPerSecond, nextId }: WebsocketServerOptions,
   socket: WebSocket,
   request: IncomingMessage,
   outlet: Outlet,
@@ -187,6 +187,7 @@ function extraOf(
     reqId: nextId(),
     // Not the request itself, which would be kept as long as the socket.
     authorization: request.headers.authorization,
+    address: addressOf(request),
     caller: null,
     operations: 0,
     outlet,

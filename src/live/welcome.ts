@@ -1,5 +1,10 @@
 import type { FastifyBaseLogger } from 'fastify';
-import { UnauthenticatedError, type Authenticate, type Caller } from '../access/caller.ts';
+import {
+  TooManyWrongCredentialsError,
+  UnauthenticatedError,
+  type Authenticate,
+  type Caller,
+} from '../access/caller.ts';
 import { atExpiry } from '../access/expiry.ts';
 import { TRY_AGAIN_LATER } from './close-codes.ts';
 import type { SocketExtra } from './socket-extra.ts';
@@ -43,9 +48,13 @@ export function createWelcome(options: {
 
   async function identify(authorization: string | undefined, extra: SocketExtra): Promise<Caller | null> {
     try {
-      return await authenticate(authorization);
+      return await authenticate(authorization, extra.address);
     } catch (error) {
       if (error instanceof UnauthenticatedError) return null;
+      if (error instanceof TooManyWrongCredentialsError) {
+        extra.close(TRY_AGAIN_LATER, error.message);
+        return null;
+      }
       log.error({ err: error }, 'who opened a socket could not be checked');
       extra.close(TRY_AGAIN_LATER, 'Try again later');
       return null;

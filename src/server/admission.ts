@@ -1,4 +1,12 @@
-import { UnauthenticatedError, type Authenticate, type Caller } from '../access/caller.ts';
+import type { IncomingMessage } from 'node:http';
+import {
+  TooManyWrongCredentialsError,
+  UnauthenticatedError,
+  type Authenticate,
+  type Caller,
+} from '../access/caller.ts';
+import type { Forwarded } from './forwarded.ts';
+import type { Gate } from './gate.ts';
 import type { RateLimit } from './rate-limit.ts';
 
 /** A caller that is let in, or what it is told instead. */
@@ -41,20 +49,29 @@ export function refusalHint({ retryAfterS }: Refusal): string | null {
   return retryAfterS === null ? null : `Try again in ${retryAfterS} s.`;
 }
 
-/** Who may send a request now. Never rejects. */
-export type Admit = (authorization: string | undefined) => Promise<Admission>;
+/** Who may send a request now; asked before its body is read. Never rejects. */
+export type Admit = (request: IncomingMessage) => Promise<Admission>;
 
-export function createAdmit(
-  authenticate: Authenticate,
-  requestsPerOwner: RateLimit,
-  report: (error: unknown) => void,
-): Admit {
-  return async (authorization) => {
+export interface AdmitOptions {
+  readonly authenticate: Authenticate;
+  readonly forwarded: Forwarded;
+  readonly gate: Gate;
+  readonly requestsPerOwner: RateLimit;
+  /** Told of what kept it from finding out who a caller is. */
+  readonly report: (error: unknown) => void;
+}
+
+export function createAdmit(options: AdmitOptions): Admit {
+  const { authenticate, forwarded, gate, report, requestsPerOwner } = options;
+  return async (request) => {
     try {
-      const caller = await authenticate(authorization);
+      const caller = await authenticate(request.headers.authorization, forwarded.addressOf(request));
+      gate.known(request);
       const waitMs = await requestsPerOwner(caller.owner);
-      return waitMs === null ? { caller } : { refusal: tooMany(waitMs) };
+      return waitMs === null ? { caller } : { refusal: tooMany('Too many requests.', waitMs) };
     } catch (error) {
+      if (error instanceof TooManyWrongCredentialsError)
+        return { refusal: tooMany(error.message, error.waitMs) };
       if (error instanceof UnauthenticatedError) return { refusal: unauthenticated(error.message) };
       report(error);
       return { refusal: UNAVAILABLE };
@@ -66,9 +83,9 @@ function unauthenticated(message: string): Refusal {
   return { status: 401, code: 'UNAUTHENTICATED', message, retryAfterS: null };
 }
 
-function tooMany(waitMs: number): Refusal {
+function tooMany(message: string, waitMs: number): Refusal {
   const retryAfterS = Math.max(1, Math.ceil(waitMs / 1000));
-  return { status: 429, code: 'RATE_LIMITED', message: 'Too many requests.', retryAfterS };
+  return { status: 429, code: 'RATE_LIMITED', message, retryAfterS };
 }
 
 const UNAVAILABLE: Refusal = {

@@ -1,7 +1,8 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { problem, sendProblem } from '../problem.ts';
-import { SECURITY_FIELDS } from './security-headers.ts';
+import { problem, sendProblem, withErrors } from '../problem.ts';
+import type { Gate, Refused } from './gate.ts';
+import { GRAPHQL_PATH } from './graphql.ts';
 import { whenClosed } from './when-closed.ts';
 
 /** Answers a request; `reqId` names it in the log. A rejection is answered with 500. */
@@ -19,17 +20,19 @@ export interface DirectRoute {
   readonly handle: DirectHandler;
   /** It writes the line of each request that it answers itself. */
   readonly writesLine?: true;
+  /** It looks itself at what it is sent, by whatever name that calls us: the gate lets everything through to it. */
+  readonly isBeforeGate?: true;
 }
 
 /**
  * The way past Fastify for the few kinds of requests that come by the thousand: its routing, hooks and replies take
- * longer than what these need of them. They get the same headers and the same line in the log.
+ * longer than what these need of them. They get the same line in the log.
  */
 export interface DirectRoutes {
   add(route: DirectRoute): void;
-  /** Answers a request if it fits one of the routes; returns whether it does. */
+  /** Answers a request if it fits one of the routes, or if no route may answer it; returns whether it does. */
   take(request: IncomingMessage, response: ServerResponse): boolean;
-  /** From now on takes nothing: Fastify knows what to say while the server closes. */
+  /** From now on refuses everything: the server closes. */
   close(): void;
 }
 
@@ -38,15 +41,15 @@ export function createDirectRoutes(options: {
   /** The log of requests. */
   readonly requests: FastifyBaseLogger;
   readonly nextId: () => string;
+  readonly gate: Pick<Gate, 'refusalOf'>;
 }): DirectRoutes {
-  const { log, nextId, requests } = options;
+  const { gate, log, nextId, requests } = options;
   const routes: DirectRoute[] = [];
   let isClosed = false;
 
   function answer(route: DirectRoute, request: IncomingMessage, response: ServerResponse): void {
     const start = performance.now();
     const reqId = nextId();
-    for (const [field, value] of SECURITY_FIELDS) response.setHeader(field, value);
     const writeLine = (): void => {
       const ms = Math.round(performance.now() - start);
       const { method } = request;
@@ -66,12 +69,32 @@ export function createDirectRoutes(options: {
   return {
     add: (route) => routes.push(route),
     take(request, response) {
-      const route = isClosed ? undefined : routes.find(({ fits }) => fits(request));
-      if (route) answer(route, request, response);
-      return route !== undefined;
+      const route = routes.find(({ fits }) => fits(request));
+      const refused =
+        (isClosed ? CLOSING : null) ?? (route?.isBeforeGate ? null : gate.refusalOf(request, response));
+      if (refused) answer(refusing(refused), request, response);
+      else if (route) answer(route, request, response);
+      return refused !== null || route !== undefined;
     },
     close() {
       isClosed = true;
+    },
+  };
+}
+
+const CLOSING: Refused = {
+  problem: problem(503, 'The gateway is stopping.', { hint: 'Send the request again in 5 s.' }),
+  headers: { 'retry-after': '5', connection: 'close' },
+};
+
+function refusing({ headers, problem: refusal }: Refused): DirectRoute {
+  return {
+    name: 'none',
+    fits: () => true,
+    handle({ url = '' }, response) {
+      const [path] = url.split('?');
+      sendProblem(response, path === GRAPHQL_PATH ? withErrors(refusal) : refusal, headers);
+      return Promise.resolve();
     },
   };
 }

@@ -1,26 +1,54 @@
 import proxyAddr from '@fastify/proxy-addr';
 import type { IncomingMessage } from 'node:http';
+import { countedAddress } from '../access/address.ts';
+import { isLoopback } from '../config/loopback.ts';
 
 /** What a request looked like before proxies took it on. */
 export interface Forwarded {
-  /** The address that it comes from. */
+  /** The address that it comes from, as it is counted. */
   addressOf(request: IncomingMessage): string;
+  /** Whether many clients may be behind that address: it is this machine's or a proxy's, which names no other. */
+  isShared(request: IncomingMessage): boolean;
   /** The host that its client asked for; undefined when it named none. */
   hostOf(request: IncomingMessage): string | undefined;
+  /** The same with the scheme before it (`https://host`), where a trusted proxy says which one it was. */
+  siteOf(request: IncomingMessage): string | undefined;
 }
 
-/** Believes X-Forwarded-For and X-Forwarded-Host of these addresses and networks, and of nobody else. */
+/** Believes X-Forwarded-For, -Host and -Proto of these addresses and networks, and of nobody else. */
 export function createForwarded(trustedProxies: readonly string[]): Forwarded {
   const isTrusted = proxyAddr.compile([...trustedProxies]);
+
+  function clientOf(request: IncomingMessage): string {
+    const named = proxyAddr(request, isTrusted);
+    // What is no address was made up, or is a proxy's way to say that it does not know.
+    return countedAddress(named) === null ? (request.socket.remoteAddress ?? '') : named;
+  }
+
+  /** The last value of a header that a trusted proxy has sent: each adds what it saw, and only the last is known to be true. */
+  function forwardedIn({ headers, socket }: IncomingMessage, name: string): string | undefined {
+    const value = headers[name];
+    if (value === undefined || !isTrusted(socket.remoteAddress ?? '', 0)) return undefined;
+    return String(value).split(',').at(-1)?.trim();
+  }
+
+  const hostOf = (request: IncomingMessage): string | undefined =>
+    forwardedIn(request, 'x-forwarded-host') ?? request.headers.host;
+
   return {
-    addressOf: (request) => proxyAddr(request, isTrusted),
-    hostOf({ headers, socket, url = '' }) {
-      const forwarded = headers['x-forwarded-host'];
-      if (forwarded === undefined || !isTrusted(socket.remoteAddress ?? '', 0))
-        // RFC 9112, 3.2.2: an address that is written out whole counts more than the header.
-        return url.startsWith('/') || !URL.canParse(url) ? headers.host : new URL(url).host;
-      // Each proxy adds what it saw; only the last one is known to tell the truth.
-      return String(forwarded).split(',').at(-1)?.trim();
+    addressOf(request) {
+      const client = clientOf(request);
+      return countedAddress(client) ?? client;
+    },
+    isShared(request) {
+      const client = clientOf(request);
+      return client === '' || isLoopback(client) || isTrusted(client, 0);
+    },
+    hostOf,
+    siteOf(request) {
+      const host = hostOf(request);
+      const scheme = forwardedIn(request, 'x-forwarded-proto')?.toLowerCase();
+      return host === undefined || (scheme !== 'https' && scheme !== 'http') ? host : `${scheme}://${host}`;
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { problem, sendProblem, withErrors } from '../problem.ts';
 import { readBody } from '../read-body.ts';
 import type { Admit } from './admission.ts';
 import type { DirectRoutes } from './direct-routes.ts';
@@ -7,7 +8,6 @@ import type { EventStreams } from './event-streams.ts';
 import type { Forwarded } from './forwarded.ts';
 import type { GraphiqlPage } from './graphiql-page.ts';
 import { GRAPHQL_PATH, type Connection, type Graphql } from './graphql.ts';
-import type { HostPolicy } from './host-policy.ts';
 import type { OriginPolicy } from './origin-policy.ts';
 import type { Overload } from './overload.ts';
 import { createPlainRoad } from './plain-road.ts';
@@ -20,7 +20,6 @@ export interface GraphqlRouteOptions {
   readonly direct: DirectRoutes;
   readonly admit: Admit;
   readonly forwarded: Forwarded;
-  readonly isOurHost: HostPolicy;
   readonly mayCall: OriginPolicy;
   readonly maxBodyBytes: number;
   readonly overload: Overload;
@@ -38,19 +37,26 @@ export async function graphqlRoute<Context extends object>(
   graphql: Graphql<Context>,
   options: GraphqlRouteOptions,
 ): Promise<void> {
-  const { admit, direct, forwarded, isOurHost, maxBodyBytes, mayCall, overload, page, streams } = options;
+  const { admit, direct, forwarded, maxBodyBytes, mayCall, overload, page, streams } = options;
   const sendJson = createSendJson(mayCall);
   const answerPlain = createPlainRoad(graphql, sendJson);
   const { isMutation } = graphql;
   const refuseOverload = createRefuseOverload({ overload, isMutation, forwarded, sendJson });
 
-  async function answer(
-    request: IncomingMessage,
-    response: ServerResponse,
-    { body, reqId }: { readonly body: unknown; readonly reqId: string },
-  ): Promise<void> {
+  async function answer(request: IncomingMessage, response: ServerResponse, reqId: string): Promise<void> {
+    const admission = await admit(request);
+    const isWanted = 'caller' in admission && request.method === 'POST';
+    if (isWanted && !USUAL_TYPE.test(request.headers['content-type'] ?? '')) {
+      sendProblem(response, NO_JSON);
+      return;
+    }
+    const body = isWanted ? await readBody(request, maxBodyBytes) : undefined;
+    if (body === null) {
+      const hint = `Send at most ${inUnits(maxBodyBytes)}.`;
+      sendProblem(response, withErrors(problem(413, 'The body is too large.', { hint })));
+      return;
+    }
     if (refuseOverload(request, response, body)) return;
-    const admission = await admit(request.headers.authorization);
     const endStream = (): void => {
       streams.end(response);
     };
@@ -67,17 +73,10 @@ export async function graphqlRoute<Context extends object>(
 
   direct.add({
     name: GRAPHQL_PATH,
-    fits: (request) => isUsual(request, maxBodyBytes) && isOurHost(forwarded.hostOf(request)),
-    handle: async (request, response, reqId) => {
-      await answer(request, response, { body: await readBody(request, maxBodyBytes), reqId });
-    },
+    fits: ({ method, url }) => method === 'POST' && url === GRAPHQL_PATH,
+    handle: answer,
   });
   await app.register((scope, _options, done) => {
-    // Only JSON: what a web form can send, a foreign page could send in the name of its reader.
-    scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, parsed) => {
-      parsed(null, body);
-    });
     scope.route({
       url: GRAPHQL_PATH,
       // The engine answers the methods that it does not take: with 405, where no route at all would mean 404.
@@ -85,7 +84,7 @@ export async function graphqlRoute<Context extends object>(
       handler: async (request, reply) => {
         if (page?.fits(request)) return page.send(reply);
         reply.hijack();
-        await answer(request.raw, reply.raw, { body: request.body, reqId: request.id });
+        await answer(request.raw, reply.raw, request.id);
         return reply;
       },
     });
@@ -98,19 +97,17 @@ export async function graphqlRoute<Context extends object>(
   });
 }
 
-/** A post whose body is JSON of a known length that is allowed: everything else is the server's own to weigh, or to refuse. */
-function isUsual({ headers, method, url }: IncomingMessage, maxBodyBytes: number): boolean {
-  return (
-    method === 'POST' &&
-    url === GRAPHQL_PATH &&
-    USUAL_TYPE.test(headers['content-type'] ?? '') &&
-    Number(headers['content-length'] ?? Infinity) <= maxBodyBytes &&
-    headers['content-encoding'] === undefined &&
-    headers.expect === undefined
-  );
-}
+/** Only JSON: what a web form can send, a foreign page could send in the name of its reader. */
+const USUAL_TYPE = /^application\/json *(?:;|$)/i;
+const NO_JSON = withErrors(
+  problem(415, 'The body is not declared as JSON.', {
+    hint: 'Send JSON, with the header Content-Type: application/json.',
+  }),
+);
 
-const USUAL_TYPE = /^application\/json(?:; ?charset=utf-8)?$/i;
+function inUnits(bytes: number): string {
+  return bytes % 1024 === 0 ? `${bytes / 1024} KiB` : `${bytes} bytes`;
+}
 
 /** The body was read already; the engine takes it from here, and knows its type in lower case only. */
 function withBody(request: IncomingMessage, body: unknown): IncomingMessage {
@@ -125,7 +122,7 @@ function connectionOf(
 ): Omit<Connection, 'endStream'> {
   return {
     address: () => forwarded.addressOf(request),
-    host: () => forwarded.hostOf(request),
+    host: () => forwarded.siteOf(request),
     onClosed: (run) => {
       whenClosed(response, run);
     },

@@ -1,13 +1,14 @@
 import Fastify, { LogController } from 'fastify';
-import { createServer, type ServerOptions } from 'node:http';
+import { createServer, type IncomingMessage, type ServerOptions } from 'node:http';
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { PROBLEM_MEDIA_TYPE, problem } from '../problem.ts';
-import { closeWithoutWaiting } from './close-without-waiting.ts';
-import type { Forwarded } from './forwarded.ts';
-import type { HostPolicy } from './host-policy.ts';
+import { createAnswers } from './answers.ts';
 import { createDirectRoutes, type DirectRoutes } from './direct-routes.ts';
-import { createRefuseBroken } from './refuse-broken.ts';
-import { SECURITY_FIELDS, SECURITY_HEADERS } from './security-headers.ts';
+import type { Gate } from './gate.ts';
+import { inTurn } from './in-turn.ts';
+import { Incoming } from './incoming.ts';
+import { createRefuseBroken, refuseConnect } from './refuse-broken.ts';
+import { SECURITY_FIELDS } from './security-headers.ts';
 import { withoutSchemas } from './without-schemas.ts';
 
 /** Longer than the load balancers in front of us keep connections: they must not send on one that we are just closing. */
@@ -16,24 +17,20 @@ const KEEP_ALIVE_MS = 72_000;
 /** Pictures may take long to arrive, headers may not. */
 const MAX_HEADERS_MS = 30_000;
 
-const HOST_HINT =
-  'Call it by a loopback name or by its PUBLIC_URL; or configure API keys or tokens, then any name will do.';
-
 /** How to mend what is refused before any route sees it. */
 const HINTS: Readonly<Record<string, string>> = {
   FST_ERR_BAD_URL: 'Write the address with valid percent-encoding.',
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'Send JSON, with the header Content-Type: application/json.',
 };
 
 export interface HttpServerOptions {
   readonly log: FastifyBaseLogger;
   /** The same for lines that come by the thousand. */
   readonly lines: FastifyBaseLogger;
-  readonly maxBodyBytes: number;
   /** How long a request may take to arrive whole, in ms: a slow body must not hold a connection for ever. */
   readonly requestTimeoutMs: number;
-  readonly forwarded: Forwarded;
-  readonly isOurHost: HostPolicy;
+  /** How long a client may take nothing of an answer that waits for it, in ms. */
+  readonly slowReaderMs: number;
+  readonly gate: Gate;
 }
 
 export interface HttpServer {
@@ -44,50 +41,49 @@ export interface HttpServer {
   readonly nextId: () => string;
 }
 
-/** An HTTP server without routes: what is refused is refused with problem details, and each request logs one line. */
+/**
+ * An HTTP server without routes: what is refused is refused with problem details, and each request logs one line. It reads no
+ * body: a route that wants one reads it, and those that nothing wants are thrown away as they come.
+ */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { forwarded, isOurHost, lines, log, maxBodyBytes, requestTimeoutMs } = options;
-  const refuseError = createRefuse({
-    ...HINTS,
-    FST_ERR_CTP_BODY_TOO_LARGE: `Send at most ${inUnits(maxBodyBytes)}.`,
-  });
+  const { gate, lines, log, requestTimeoutMs, slowReaderMs } = options;
   const nextId = createRequestIds();
-  const direct = createDirectRoutes({ log, requests: lines, nextId });
+  const direct = createDirectRoutes({ log, requests: lines, nextId, gate });
   const app = Fastify({
     loggerInstance: log,
     genReqId: nextId,
     serverFactory: (handle) =>
-      createServer(timeouts(requestTimeoutMs), (request, response) => {
-        if (!direct.take(request, response)) handle(request, response);
-      }),
+      createServer(
+        serverOptions(requestTimeoutMs),
+        inTurn((request, response) => {
+          answers.watch(request, response);
+          // On the raw answer, so that those that other engines send carry them too.
+          for (const [name, value] of SECURITY_FIELDS) response.setHeader(name, value);
+          toOriginForm(request);
+          if (!direct.take(request, response)) handle(request, response);
+        }),
+      ),
     logController: new LogController({ disableRequestLogging: true }),
     // Making one for each request takes longer than writing its line; what is logged of it names it by `reqId`.
     childLoggerFactory: (logger) => logger,
-    bodyLimit: maxBodyBytes,
     forceCloseConnections: 'idle',
     // Addresses that cannot be read; they reach no other handler.
-    frameworkErrors: refuseError,
+    frameworkErrors: refuse,
     clientErrorHandler: createRefuseBroken(requestTimeoutMs),
     schemaController: withoutSchemas,
   });
 
-  closeWithoutWaiting(app);
-  app.addHook('preClose', (done) => {
-    direct.close();
-    done();
+  const answers = createAnswers(app.server, slowReaderMs);
+  app.server.on('connect', refuseConnect);
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _body, parsed) => {
+    parsed(null);
   });
 
-  app.addHook('onRequest', (request, reply, done) => {
-    // On the raw answer, so that those that other engines send carry them too.
-    for (const [name, value] of SECURITY_FIELDS) reply.raw.setHeader(name, value);
-    if (isOurHost(forwarded.hostOf(request.raw))) {
-      done();
-      return;
-    }
-    void reply
-      .code(421)
-      .type(PROBLEM_MEDIA_TYPE)
-      .send(problem(421, 'This gateway does not go by that name.', { hint: HOST_HINT }));
+  app.addHook('preClose', (done) => {
+    direct.close();
+    answers.close();
+    done();
   });
 
   app.addHook('onResponse', (request, reply, done) => {
@@ -105,13 +101,16 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       .send(problem(404, 'There is nothing here.', { hint: 'The API is at /graphql.' })),
   );
 
-  app.setErrorHandler<FastifyError>(refuseError);
+  app.setErrorHandler<FastifyError>(refuse);
 
   return { app, direct, nextId };
 }
 
-function timeouts(requestTimeoutMs: number): ServerOptions {
+function serverOptions(requestTimeoutMs: number): ServerOptions<typeof Incoming> {
   return {
+    IncomingMessage: Incoming,
+    // What names no host is refused with the others that name none.
+    requireHostHeader: false,
     keepAliveTimeout: KEEP_ALIVE_MS,
     requestTimeout: requestTimeoutMs,
     headersTimeout: Math.min(requestTimeoutMs, MAX_HEADERS_MS),
@@ -125,23 +124,22 @@ function createRequestIds(): () => string {
   return () => `req-${(count += 1).toString(36)}`;
 }
 
-function inUnits(bytes: number): string {
-  return bytes % 1024 === 0 ? `${bytes / 1024} KiB` : `${bytes} bytes`;
+/** An address that is written out whole, as for a proxy, counts more than Host (RFC 9112, 3.2.2). */
+function toOriginForm(request: IncomingMessage): void {
+  const { headers, url = '' } = request;
+  if (url.startsWith('/') || !URL.canParse(url)) return;
+  const { host, pathname, search } = new URL(url);
+  headers.host = host;
+  request.url = pathname + search;
 }
 
-type Refuse = (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => void;
-
-function createRefuse(hints: Readonly<Record<string, string>>): Refuse {
-  return (error, request, reply) => {
-    const status = error.statusCode ?? 500;
-    if (status >= 500) request.log.error({ reqId: request.id, err: error }, 'a request failed unexpectedly');
-    const detail = status >= 500 ? 'Something unexpected went wrong here.' : error.message;
-    const hint = hints[error.code];
-    void reply
-      .code(status)
-      // What is refused before any hook has none of them yet.
-      .headers(SECURITY_HEADERS)
-      .type(PROBLEM_MEDIA_TYPE)
-      .send(problem(status, detail, hint === undefined ? {} : { hint }));
-  };
+function refuse(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  const status = error.statusCode ?? 500;
+  if (status >= 500) request.log.error({ reqId: request.id, err: error }, 'a request failed unexpectedly');
+  const detail = status >= 500 ? 'Something unexpected went wrong here.' : error.message;
+  const hint = HINTS[error.code];
+  void reply
+    .code(status)
+    .type(PROBLEM_MEDIA_TYPE)
+    .send(problem(status, detail, hint === undefined ? {} : { hint }));
 }

@@ -11,20 +11,29 @@ export interface OriginPolicyOptions {
 
 /**
  * Whether a web page may call us: it is ours, it is allowed, or it and we are both on loopback. No Origin at all means
- * that no web page calls.
+ * that no web page calls. `site` is what the request was sent to: a host, or a scheme and a host.
  */
-export type OriginPolicy = (
-  origin: string | null | undefined,
-  hostHeader: string | null | undefined,
-) => boolean;
+export type OriginPolicy = (origin: string | null | undefined, site: string | null | undefined) => boolean;
 
 export function createOriginPolicy({ allowedOrigins, host, publicUrl }: OriginPolicyOptions): OriginPolicy {
-  return (origin, hostHeader) => {
-    if (origin === null || origin === undefined) return true;
-    if (allowedOrigins.includes(origin) || origin === publicUrl()) return true;
-    if (!URL.canParse(origin)) return false;
-    const page = new URL(origin);
-    if (page.host === hostHeader?.toLowerCase()) return true;
+  const allowed = new Set(allowedOrigins.map(originOf));
+  return (text, site) => {
+    if (text === null || text === undefined) return true;
+    const own = publicUrl();
+    const origin = originOf(text);
+    if (allowed.has(origin) || (own !== null && origin === originOf(own))) return true;
+    if (!URL.canParse(text)) return false;
+    const page = new URL(text);
+    // A host alone goes with whatever scheme the page has: by whom encryption ends is not always said.
+    const asked = site?.includes('://') === true ? site : `${page.protocol}//${site ?? ''}`;
+    if (URL.canParse(asked) && originOf(asked) === origin) return true;
     return isLoopback(host) && isOnLoopback(page);
   };
+}
+
+/** As browsers write it: in lower case, and without a port that goes without saying. What is no URL stays as it is. */
+function originOf(text: string): string {
+  if (!URL.canParse(text)) return text;
+  const { host, protocol } = new URL(text);
+  return `${protocol}//${host}`;
 }

@@ -1,5 +1,6 @@
 import type { FastifyServerOptions } from 'fastify';
-import { maxHeaderSize } from 'node:http';
+import { maxHeaderSize, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { problem, rawAnswer, type Problem } from '../problem.ts';
 
 type RefuseBroken = NonNullable<FastifyServerOptions['clientErrorHandler']>;
@@ -14,10 +15,21 @@ export function createRefuseBroken(requestTimeoutMs: number): RefuseBroken {
   });
   return (error, socket) => {
     const answer = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? late : (BY_CODE[error.code] ?? MALFORMED);
-    if (error.code !== 'ECONNRESET' && socket.writable) socket.write(rawAnswer(answer));
+    // In the middle of another answer it would be taken for a part of that.
+    const { _httpMessage: under } = socket as { _httpMessage?: ServerResponse | null };
+    if (error.code !== 'ECONNRESET' && socket.writable && !under?.headersSent)
+      socket.write(rawAnswer(answer));
     socket.destroy();
   };
 }
+
+/** Answers whoever takes the gateway for a proxy. */
+export function refuseConnect(_request: IncomingMessage, socket: Duplex): void {
+  socket.on('error', () => undefined);
+  socket.end(rawAnswer(NO_PROXY));
+}
+
+const NO_PROXY = problem(405, 'This is no proxy.', { hint: 'The API is at /graphql.' });
 
 const MALFORMED = problem(400, 'This is no HTTP request.', {
   hint: 'Send HTTP/1.1, with one Host and one length.',

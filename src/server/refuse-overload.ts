@@ -28,7 +28,7 @@ export function createRefuseOverload({ forwarded, isMutation, overload, sendJson
       mediaType: 'application/json',
       headers: refusalHeaders(refusal),
       origin: request.headers.origin,
-      host: forwarded.hostOf(request),
+      host: forwarded.siteOf(request),
     });
     return true;
   };

@@ -36,7 +36,7 @@ export interface UploadsOptions {
 export async function uploadsRoute(app: FastifyInstance, options: UploadsOptions): Promise<void> {
   const { forwarded, mayCall } = options;
   const isWelcome = ({ headers, raw }: FastifyRequest): boolean =>
-    mayCall(headers.origin, forwarded.hostOf(raw));
+    mayCall(headers.origin, forwarded.siteOf(raw));
   const answer = createAnswer(options);
 
   await app.register(
@@ -132,7 +132,7 @@ function createAnswer({
     if (method !== 'POST') return REFUSALS.method;
     const refusal = overload.refusal();
     if (refusal) return notAdmitted(refusal);
-    const admission = await admit(headers.authorization);
+    const admission = await admit(raw);
     if ('refusal' in admission) return notAdmitted(admission.refusal);
     if (!MEDIA_TYPE.test(headers['content-type'] ?? '')) return REFUSALS.mediaType;
     if (Number(headers['content-length']) > MAX_PICTURE_BYTES)

@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 import { createLog } from '../../src/log.ts';
+import { problem } from '../../src/problem.ts';
 import { readBody } from '../../src/read-body.ts';
 import {
   createDirectRoutes,
@@ -10,14 +11,19 @@ import {
   type DirectRoute,
   type DirectRoutes,
 } from '../../src/server/direct-routes.ts';
+import type { Gate } from '../../src/server/gate.ts';
 import { headOf } from '../attacks/raw-http.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { createQueue } from '../support/queue.ts';
 
 type Line = Readonly<Record<string, unknown>>;
 
-/** A server with one direct route, `/direct`; all else is answered with 404. */
-async function serve(handle: DirectHandler, options: Pick<DirectRoute, 'writesLine'> = {}) {
+const gate: Pick<Gate, 'refusalOf'> = {
+  refusalOf: ({ headers }) => (headers['x-shut'] === undefined ? null : { problem: problem(421) }),
+};
+
+/** A server with one direct route, `/direct`, and a gate that lets nothing with `X-Shut` in; all else is answered with 404. */
+async function serve(handle: DirectHandler, options: Pick<DirectRoute, 'writesLine' | 'isBeforeGate'> = {}) {
   const lines = createQueue<Line>('a line of the log');
   const log = createLog(
     { level: 'info', pretty: false },
@@ -27,7 +33,7 @@ async function serve(handle: DirectHandler, options: Pick<DirectRoute, 'writesLi
       },
     },
   );
-  const direct: DirectRoutes = createDirectRoutes({ log, requests: log, nextId: () => 'req-7' });
+  const direct: DirectRoutes = createDirectRoutes({ log, requests: log, nextId: () => 'req-7', gate });
   direct.add({ name: '/direct', fits: ({ url }) => url === '/direct', handle, ...options });
   const server = createServer((request, response) => {
     if (!direct.take(request, response)) response.writeHead(404).end();
@@ -48,22 +54,33 @@ const greet: DirectHandler = (_request, response) => {
   return Promise.resolve();
 };
 
-test('a direct route answers with the usual headers, and one line in the log', async () => {
+test('a direct route answers with one line in the log', async () => {
   const { lines, url } = await serve(greet);
   const answer = await fetch(`${url}/direct`);
   expect(await answer.text()).toBe('hello');
-  expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
-  expect(answer.headers.get('x-frame-options')).toBe('DENY');
-  expect(answer.headers.get('referrer-policy')).toBe('no-referrer');
   const told = { msg: 'request', reqId: 'req-7', method: 'GET', route: '/direct', status: 200 };
   expect(await lines.take()).toMatchObject(told);
 });
 
-test('what fits no direct route is left to the server, and everything once they are closed', async () => {
+test('what fits no direct route is left to the server, and everything is refused once they are closed', async () => {
   const { direct, url } = await serve(greet);
   expect((await fetch(`${url}/other`)).status).toBe(404);
   direct.close();
-  expect((await fetch(`${url}/direct`)).status).toBe(404);
+  for (const path of ['/direct', '/other']) {
+    const answer = await fetch(url + path);
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '5']);
+    expect(await answer.json()).toMatchObject({ status: 503, hint: 'Send the request again in 5 s.' });
+  }
+});
+
+test('what the gate refuses reaches no route, except one before the gate, and has its line in the log', async () => {
+  const headers = { 'x-shut': 'yes' };
+  const { lines, url } = await serve(greet);
+  expect((await fetch(`${url}/direct`, { headers })).status).toBe(421);
+  expect(await lines.take()).toMatchObject({ msg: 'request', reqId: 'req-7', route: 'none', status: 421 });
+  const before = await serve(greet, { isBeforeGate: true });
+  expect((await fetch(`${before.url}/direct`, { headers })).status).toBe(200);
+  expect((await fetch(`${before.url}/other`, { headers })).status).toBe(421);
 });
 
 test('what fails unexpectedly is told in the log, and to the client only that it did', async () => {

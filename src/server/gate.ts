@@ -1,0 +1,89 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Tally } from '../live/tally.ts';
+import { problem, type Problem } from '../problem.ts';
+import type { Forwarded } from './forwarded.ts';
+import { isHost, type HostPolicy } from './host-policy.ts';
+
+/** What is looked at of each request before any route sees it, and before a byte of its body is read. */
+export interface Gate {
+  /** Why a request is refused, or null to let it in. */
+  refusalOf(request: IncomingMessage, response: ServerResponse): Refused | null;
+  /** It is known who sent a request: it no longer counts among those of its address. */
+  known(request: IncomingMessage): void;
+}
+
+export interface Refused {
+  readonly problem: Problem;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface GateOptions {
+  readonly forwarded: Forwarded;
+  readonly isOurHost: HostPolicy;
+  /** Requests with a body of each address whose sender is not known yet. */
+  readonly unknownPerAddress: Tally;
+}
+
+/** When to come back, in seconds: who sends a request is usually known within some milliseconds. */
+const RETRY_AFTER_S = 1;
+
+export function createGate({ forwarded, isOurHost, unknownPerAddress }: GateOptions): Gate {
+  const leaves = new WeakMap<IncomingMessage, () => void>();
+
+  /** Whether there is a place for it. Addresses that many clients share have no limit: one of them would shut the others out. */
+  function takesPlace(request: IncomingMessage, response: ServerResponse): boolean {
+    if (!hasBody(request) || forwarded.isShared(request)) return true;
+    const address = forwarded.addressOf(request);
+    if (!unknownPerAddress.add(address)) return false;
+    const leave = (): void => {
+      if (leaves.delete(request)) unknownPerAddress.remove(address);
+    };
+    leaves.set(request, leave);
+    response.once('close', leave);
+    return true;
+  }
+
+  return {
+    refusalOf(request, response) {
+      const { headers } = request;
+      // Without a Host: HTTP/1.0, as some load balancers ask for the health of what they balance.
+      const isNamed = headers.host === undefined ? request.httpVersion === '1.0' : isHost(headers.host);
+      const host = forwarded.hostOf(request);
+      if (!isOurHost(host)) return NOT_OURS;
+      if (!isNamed || (host !== undefined && !isHost(host))) return NO_HOST;
+      if (!/^(?:identity)?$/i.test(headers['content-encoding'] ?? '')) return ENCODED;
+      return takesPlace(request, response) ? null : TOO_MANY;
+    },
+    known(request) {
+      leaves.get(request)?.();
+    },
+  };
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+}
+
+const NOT_OURS: Refused = {
+  problem: problem(421, 'This gateway does not go by that name.', {
+    hint: 'Call it by a loopback name or by its PUBLIC_URL; or configure API keys or tokens, then any name will do.',
+  }),
+};
+
+const NO_HOST: Refused = {
+  problem: problem(400, 'The request names no valid host.', {
+    hint: 'Send one Host header: a name or an address, and a port.',
+  }),
+};
+
+const ENCODED: Refused = {
+  problem: problem(415, 'The body is compressed.', { hint: 'Send it as it is, without Content-Encoding.' }),
+  headers: { 'accept-encoding': 'identity' },
+};
+
+const TOO_MANY: Refused = {
+  problem: problem(429, 'Too many requests of this address are waiting.', {
+    hint: `Wait for the answers to some of them, or try again in ${RETRY_AFTER_S} s.`,
+  }),
+  headers: { 'retry-after': String(RETRY_AFTER_S) },
+};
