@@ -45,7 +45,11 @@ export function openSockets(config: Config, options: SocketsOptions): WebsocketS
       begin: (caller, reqId) => engine.getEnveloped({ admission: { caller }, connection: null, reqId }),
       hub,
       welcome: createWelcome({ authenticate, perOwner, log }),
-      admit: createAdmitOperation({ maxSubscriptions: config.maxSubscriptionsPerSocket, requestsPerOwner }),
+      admit: createAdmitOperation({
+        maxSubscriptions: config.maxSubscriptionsPerSocket,
+        maxHeldBytes: config.maxBodyBytes,
+        requestsPerOwner,
+      }),
       putOff: createPutOff(overload),
     }),
     mayConnect: (request) => {

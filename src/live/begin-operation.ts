@@ -27,10 +27,12 @@ export interface BegunOperation extends ExecutionArgs {
 /** Takes an operation up to its execution, or says why it does not come to that. */
 export async function beginOperation(
   operation: Operation,
-  { operationName, query, variables }: SubscribePayload,
+  { query, variables, ...payload }: SubscribePayload,
   putOff: PutOff,
 ): Promise<BegunOperation | readonly GraphQLError[]> {
   const { execute, schema } = operation;
+  // Clients that have no name for an operation send an empty one.
+  const operationName = payload.operationName === '' ? null : (payload.operationName ?? null);
   try {
     const document = operation.parse(query);
     const node = getOperationAST(document, operationName);
@@ -46,7 +48,7 @@ export async function beginOperation(
       contextValue,
       // A subscription does not need it, and would keep the engine's part of it as long as it lasts.
       execute: node.operation === OperationTypeNode.SUBSCRIPTION ? null : execute,
-      operationName: operationName ?? null,
+      operationName,
       variableValues: variables ?? {},
     };
   } catch (error) {

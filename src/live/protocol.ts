@@ -11,7 +11,7 @@ import type { AdmitOperation } from './admit-operation.ts';
 import { beginOperation, type BegunOperation, type Operation } from './begin-operation.ts';
 import type { Hub, SubscriptionArgs } from './hub.ts';
 import type { PutOff } from './put-off.ts';
-import { createReusedIds } from './reused-ids.ts';
+import { createRunningOperations } from './running-operations.ts';
 import type { SocketExtra } from './socket-extra.ts';
 import { resultOverSocket, toldOverSocket } from './told-over-socket.ts';
 import type { Welcome } from './welcome.ts';
@@ -41,23 +41,28 @@ export interface Protocol extends ProtocolServer<SocketExtra> {
  * message of its own; the socket and its other operations live on.
  */
 export function createProtocol({ admit, begin, hub, putOff, welcome }: ProtocolOptions): Protocol {
-  const reusedIds = createReusedIds();
+  const running = createRunningOperations();
   const answering = new Set<Promise<unknown>>();
 
   const server = makeServer<Record<string, unknown>, SocketExtra>({
-    onConnect: ({ connectionParams, extra }) => welcome(connectionParams, extra),
+    onConnect: (context) => {
+      const { connectionParams, extra } = context;
+      // graphql-ws would keep it, and the credentials in it, as long as the socket.
+      Reflect.deleteProperty(context, 'connectionParams');
+      return welcome(connectionParams, extra);
+    },
     onSubscribe: async (context, id, payload) => {
       const { caller, reqId } = context.extra;
       if (!caller) throw new Error('an operation came before its caller was known');
-      const reused = reusedIds.begin(context, id);
-      if (reused) return reused;
+      const unusable = running.begin(context, id);
+      if (unusable) return unusable;
       const refusal = await admit(context, caller);
       const begun = refusal ? [refusal] : await beginOperation(begin(caller, reqId), payload, putOff);
       if ('document' in begun) return argsOf(begun, id, context.extra);
-      reusedIds.end(context, id);
+      running.end(context, id);
       return begun;
     },
-    onComplete: reusedIds.end,
+    onComplete: running.end,
     onNext: (_context, _id, _payload, _args, result) => resultOverSocket(result as ExecutionResult),
     onError: (_context, _id, _payload, errors) => errors.map(toldOverSocket),
     execute: async (args) => {

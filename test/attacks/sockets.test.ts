@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest';
-import { TASKS_UPDATED } from '../support/documents.ts';
+import type { WebSocket } from 'ws';
+import { eventually } from '../live/eventually.ts';
+import { addTask } from '../live/stored-tasks.ts';
+import { TASKS_UPDATED, TASK_UPDATED } from '../support/documents.ts';
 import { openGraphqlWs } from '../support/graphql-ws-client.ts';
 import { startAttacked } from './bystander.ts';
 import { openRaw, subscribe } from './raw-socket.ts';
@@ -16,7 +19,6 @@ const BREACHES: readonly {
 }[] = [
   { what: 'a message of 2 MB', code: 1009, sends: ['x'.repeat(2_000_000)] },
   { what: 'bytes of 2 MB', code: 1009, sends: [Buffer.alloc(2_000_000)] },
-  { what: '2 MB before connection_init', code: 1009, init: false, sends: ['x'.repeat(2_000_000)] },
   { what: 'bytes that are no UTF-8', code: 4400, sends: [Buffer.from([0xc3, 0x28])] },
   { what: 'brackets without end', code: 4400, sends: ['['.repeat(200 * KIB)] },
   { what: 'a type that is a list', code: 4400, sends: [{ type: ['subscribe'], id: '1' }] },
@@ -45,31 +47,101 @@ test('a socket without connection_init is closed with 4408', async () => {
   expect(await withstands(() => client.closed)).toMatchObject({ code: 4408 });
 });
 
-test('a message in thousands of fragments that are too large together is closed with 1009', async () => {
+test('a socket is closed with 4400 for an operation id of more than 128 characters', async () => {
+  const { gateway, withstands } = await startAttacked();
+  const client = await openGraphqlWs(gateway.graphqlUrl);
+  client.send(subscribe('i'.repeat(129), QUERY));
+  expect(await withstands(() => client.closed)).toEqual({
+    code: 4400,
+    reason: 'The id of an operation has at most 128 characters',
+  });
+});
+
+test('an id in use closes the socket with 4409 and a reason that fits, however long the id is', async () => {
+  const { gateway, withstands } = await startAttacked();
+  const client = await openGraphqlWs(gateway.graphqlUrl);
+  const id = 'é'.repeat(128);
+  client.send(subscribe(id, TASKS_UPDATED));
+  client.send(subscribe(id, TASKS_UPDATED));
+  const { code, reason } = await withstands(() => client.closed);
+  expect(code).toBe(4409);
+  expect(reason).toMatch(/^Subscriber for \?/);
+  expect(Buffer.byteLength(reason)).toBe(123);
+});
+
+/** What a client may send before it is let in, each more than a connection_init needs. */
+const BEFORE_INIT: readonly (readonly [what: string, send: (socket: WebSocket) => void])[] = [
+  ['a message of 2 MB', (socket) => socket.send('x'.repeat(2_000_000))],
+  ['a connection_init of 17 KiB', (socket) => socket.send(initOf(17 * KIB))],
+  ['15,000 fragments of one byte', (socket) => sendFragments(socket, 15_000)],
+  ['15,000 empty fragments', (socket) => sendFragments(socket, 15_000, '')],
+  [
+    '200 pings of 125 bytes',
+    (socket) => {
+      for (let sent = 0; sent < 200; sent += 1) socket.ping(Buffer.alloc(125));
+    },
+  ],
+];
+
+test.each(BEFORE_INIT)('%s before connection_init cuts the socket at once', async (_, send) => {
   const { gateway, withstands } = await startAttacked();
   const { closed, socket } = await openRaw(gateway.graphqlUrl);
+  const sockets = () => gateway.app.stats().sockets;
+  const before = sockets();
+  const code = await withstands(async () => {
+    // Its client does not answer a close.
+    socket.pause();
+    send(socket);
+    await eventually('the server has dropped the socket', () => sockets() === before - 1);
+    socket.resume();
+    return closed;
+  });
+  // The close frame leaves first, and may be lost where bytes that nobody reads follow.
+  expect([1006, 1008, 1009]).toContain(code);
+});
+
+test('a connection_init of 15 KiB is taken, and so is one in a hundred fragments', async () => {
+  const { gateway, withstands } = await startAttacked();
+  const { messages, socket } = await openRaw(gateway.graphqlUrl);
+  const inParts = await openRaw(gateway.graphqlUrl);
+  await withstands(async () => {
+    socket.send(initOf(15 * KIB));
+    expect(await messages.next()).toBe('{"type":"connection_ack"}');
+    const text = initOf(100);
+    for (const character of text) inParts.socket.send(character, { fin: false });
+    inParts.socket.send('', { fin: true });
+    expect(await inParts.messages.next()).toBe('{"type":"connection_ack"}');
+  });
+});
+
+test('a message in fragments that are too large together is closed with 1009', async () => {
+  const { gateway, withstands } = await startAttacked();
+  const { closed, socket } = await openAdmitted(gateway.graphqlUrl);
   const code = await withstands(() => {
-    for (let sent = 0; sent < 5000; sent += 1) socket.send('x'.repeat(100), { fin: false });
+    sendFragments(socket, 100, 'x'.repeat(5000));
     return closed;
   });
   expect(code).toBe(1009);
 });
 
-test('a message in more fragments than anybody needs is closed, however small they are', async () => {
-  const { gateway, withstands } = await startAttacked();
-  const { closed, socket } = await openRaw(gateway.graphqlUrl);
-  const code = await withstands(() => {
-    for (let sent = 0; sent < 20_000; sent += 1) socket.send('', { fin: false });
-    return closed;
-  });
-  expect(code).toBe(1008);
-});
+test.each(['', 'x'])(
+  'a message in more fragments than one per KiB is closed with 1008 (%j)',
+  async (text) => {
+    const { gateway, withstands } = await startAttacked();
+    const { closed, socket } = await openAdmitted(gateway.graphqlUrl);
+    const code = await withstands(() => {
+      sendFragments(socket, 257, text);
+      return closed;
+    });
+    expect(code).toBe(1008);
+  },
+);
 
-test('a message in a thousand tiny fragments, and one in binary, are read like any other', async () => {
+test('a message in two hundred fragments, and one in binary, are read like any other', async () => {
   const { gateway, withstands } = await startAttacked();
-  const { messages, socket } = await openRaw(gateway.graphqlUrl);
+  const { messages, socket } = await openAdmitted(gateway.graphqlUrl);
   await withstands(async () => {
-    const text = JSON.stringify({ type: 'ping', payload: { text: 'x'.repeat(1000) } });
+    const text = JSON.stringify({ type: 'ping', payload: { text: 'x'.repeat(150) } });
     for (const character of text) socket.send(character, { fin: false });
     socket.send('', { fin: true });
     expect(await messages.next()).toEqual(text.replace('ping', 'pong'));
@@ -77,3 +149,40 @@ test('a message in a thousand tiny fragments, and one in binary, are read like a
     expect(await messages.next()).toEqual('{"type":"pong"}');
   });
 });
+
+test('operations of one socket whose text and variables exceed one message are refused until others end', async () => {
+  const { gateway, ports, withstands } = await startAttacked();
+  const task = await addTask(ports.store);
+  const client = await openGraphqlWs(gateway.graphqlUrl);
+  const large = (id: string): object =>
+    subscribe(id, `${TASK_UPDATED}#${'x'.repeat(100 * KIB)}`, { id: task.id, after: 0 });
+  await withstands(async () => {
+    for (const id of ['1', '2', '3']) client.send(large(id));
+    const answers = [];
+    for (const id of ['1', '2', '3']) answers.push(await client.message((message) => message.id === id));
+    expect(answers.map(({ type }) => type)).toEqual(['next', 'next', 'error']);
+    expect(answers[2]?.payload).toMatchObject([{ extensions: { code: 'TOO_MANY_SUBSCRIPTIONS' } }]);
+    client.send({ type: 'complete', id: '1' });
+    client.send({ type: 'ping' });
+    await client.message(({ type }) => type === 'pong');
+    client.send(large('4'));
+    expect((await client.message(({ id }) => id === '4')).type).toBe('next');
+  });
+});
+
+function initOf(bytes: number): string {
+  const text = (filler: string): string => JSON.stringify({ type: 'connection_init', payload: { filler } });
+  return text('x'.repeat(Math.max(0, bytes - text('').length)));
+}
+
+function sendFragments(socket: WebSocket, count: number, text = 'x'): void {
+  for (let sent = 0; sent < count; sent += 1) socket.send(text, { fin: false });
+}
+
+/** A raw socket whose client was let in. */
+async function openAdmitted(url: string) {
+  const raw = await openRaw(url);
+  raw.socket.send('{"type":"connection_init"}');
+  expect(await raw.messages.next()).toBe('{"type":"connection_ack"}');
+  return raw;
+}

@@ -1,0 +1,113 @@
+import type { FastifyBaseLogger } from 'fastify';
+import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL } from 'graphql-ws';
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { WebSocket } from 'ws';
+import { closeReason } from './close-codes.ts';
+import { closeWhenFlooded } from './close-when-flooded.ts';
+import { limitBeforeInit } from './limit-before-init.ts';
+import type { Outlet } from './outlet.ts';
+import type { Protocol } from './protocol.ts';
+import { createRate } from './rate.ts';
+import type { SocketExtra } from './socket-extra.ts';
+
+export interface SocketOptions {
+  /** The graphql-transport-ws protocol; it knows no sockets. */
+  readonly protocol: Protocol;
+  /** How many operations one socket may begin in a second. */
+  readonly maxOperationsPerSecond: number;
+  /** Where a request comes from, as it is counted. */
+  readonly addressOf: (request: IncomingMessage) => string;
+  /** Names for the requests that open sockets, for the log. */
+  readonly nextId: () => string;
+  readonly log: FastifyBaseLogger;
+}
+
+/** How graphql-ws begins to say that a client sent what only servers send. */
+const NOT_FOR_SERVERS = 'Unexpected message of type ';
+
+/** Joins one socket to the protocol. A promise of `send` is kept when the bytes are out, which slows its source down. */
+export function connectSocket(
+  options: SocketOptions,
+  socket: WebSocket,
+  stream: Duplex,
+  request: IncomingMessage,
+  outlet: Outlet,
+): void {
+  const { log, maxOperationsPerSecond, protocol } = options;
+  const openedAt = performance.now();
+  const extra = extraOf(options, socket, request, outlet);
+  const count = closeWhenFlooded(socket, maxOperationsPerSecond);
+  socket.on('ping', count).on('pong', count);
+  limitBeforeInit(socket, stream, () => extra.caller !== null);
+  const opened = protocol.opened(
+    {
+      // Clients that name no subprotocol are taken to mean this one; those that name another mean another.
+      protocol:
+        socket.protocol || (request.headers['sec-websocket-protocol'] ?? GRAPHQL_TRANSPORT_WS_PROTOCOL),
+      send: (data) =>
+        new Promise((resolve) => {
+          outlet.send(data, resolve);
+        }),
+      close: (code, reason) => {
+        socket.close(code, closeReason(reason ?? ''));
+      },
+      onMessage: (receive) => {
+        socket.on('message', (data: Buffer) => {
+          count();
+          // A client that does not answer the close could go on for half a minute.
+          if (socket.readyState !== socket.OPEN) return;
+          extra.messageBytes = data.length;
+          receive(data.toString()).catch((error: unknown) => {
+            if (error instanceof Error && error.message.startsWith(NOT_FOR_SERVERS)) {
+              socket.close(CloseCode.BadRequest, 'Invalid message received');
+              return;
+            }
+            log.error({ err: error }, 'a socket message was not handled; the socket is closed');
+            socket.close(CloseCode.InternalServerError, 'Internal server error');
+          });
+        });
+      },
+    },
+    extra,
+  );
+  // It comes once; what `once` keeps for each listener is larger than the listener.
+  socket.on('close', (code, reason) => {
+    void opened(code, reason.toString());
+    const { caller, operations, reqId } = extra;
+    const ms = Math.round(performance.now() - openedAt);
+    log.info({ reqId, owner: caller?.owner ?? null, code, ms, operations }, 'socket closed');
+  });
+  socket.on('error', (error) => {
+    log.debug({ err: error }, 'a socket broke');
+    // The close frame has left. Only clients that are known are given time to answer it.
+    if (!extra.caller) socket.terminate();
+  });
+}
+
+function extraOf(
+  { addressOf, maxOperationsPerSecond, nextId }: SocketOptions,
+  socket: WebSocket,
+  request: IncomingMessage,
+  outlet: Outlet,
+): SocketExtra {
+  return {
+    reqId: nextId(),
+    // Not the request itself, which would be kept as long as the socket.
+    authorization: request.headers.authorization,
+    address: addressOf(request),
+    caller: null,
+    operations: 0,
+    messageBytes: 0,
+    heldBytes: 0,
+    outlet,
+    close: (code, reason) => {
+      socket.close(code, closeReason(reason));
+    },
+    onClosed: (run) => {
+      if (socket.readyState === socket.CLOSED) run();
+      else socket.on('close', run);
+    },
+    takeOperation: createRate(maxOperationsPerSecond),
+  };
+}
