@@ -101,7 +101,7 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
   const access = { authenticate, forwarded, isOurHost, mayCall, requestsPerOwner, perOwner, perAddress };
   const load = { counts, overload };
   const websockets = openSockets(config, { http, graphql, hub, nextId, lines, ...access, ...load });
-  ports.feed.onSetBack(() => {
+  ports.feed.onRestart(() => {
     log.warn(
       'the database has lost changes that were told, or another one has taken over: subscriptions begin anew',
     );

@@ -6,7 +6,7 @@ export interface Audience {
   publish(changes: readonly AnnouncedRecord[]): void;
   size(): number;
   /** Changes that were told may be lost: whoever listens has to begin anew. */
-  setBack(): void;
+  restart(): void;
 }
 
 /** Tells the changes of all processes, each once, in order of revision. */
@@ -75,7 +75,7 @@ export class ChangeFollower implements Follower {
     if (this.#cursor === null) return;
     // Before anybody is told, for who begins anew attaches at once.
     this.#cursor = null;
-    this.#sources.audience.setBack();
+    this.#sources.audience.restart();
     // Those who stay are told what comes from now on.
     if (this.#hasListeners()) this.follow().catch(this.#sources.onError);
   };

@@ -1,11 +1,13 @@
 import type { AnnouncedRecord } from './task.ts';
+import { createTopics, type Topic } from './topics.ts';
 
 /** Gets changes that were committed together in one call, in order of revision. */
 export type FeedListener = (changes: readonly AnnouncedRecord[]) => void;
 
 /**
- * Tells committed changes to whoever is attached in this process. Attaching takes effect at once, listeners are called
- * synchronously and in order of revision, and one that throws harms nobody else.
+ * Tells committed changes to whoever is attached in this process. Attaching takes effect at once. Each listener is called
+ * in order of revision: before `publish` returns, unless the listeners of a task or owner take long. Then the rest of them
+ * are called in later turns of the event loop. A listener that throws harms nobody else.
  */
 export interface Feed {
   publish(changes: readonly AnnouncedRecord[]): void;
@@ -13,62 +15,60 @@ export interface Feed {
   onTask(id: string, listener: FeedListener): () => void;
   /** Follows all tasks of an owner. */
   onOwner(owner: string, listener: FeedListener): () => void;
+  /**
+   * Has every subscription begin anew: the store has lost changes that were told, and may give their revisions to others.
+   * Changes that still wait to be told are dropped.
+   */
+  restart(): void;
+  /** Calls `run` at each restart. */
+  onRestart(run: () => void): void;
   /** How many listeners are attached now. */
   size(): number;
-  /** Changes that were told may be lost: calls everybody who gave a function to `onSetBack`. */
-  setBack(): void;
-  /** Has `run` called when whoever listens has to begin anew. */
-  onSetBack(run: () => void): void;
 }
 
-export function createFeed(onListenerError: (error: unknown) => void): Feed {
-  const byTask = new Map<string, Set<FeedListener>>();
-  const byOwner = new Map<string, Set<FeedListener>>();
-  const setBacks: (() => void)[] = [];
-
-  function tell(listeners: Set<FeedListener> | undefined, changes: readonly AnnouncedRecord[]): void {
-    if (!listeners) return;
-    // A copy: a listener may detach itself or attach another one while it is told.
-    for (const listener of [...listeners]) {
-      if (!listeners.has(listener)) continue;
-      try {
-        listener(changes);
-      } catch (error) {
-        onListenerError(error);
-      }
-    }
-  }
+/** `now` is a clock in ms, by which listeners that take long are noticed. */
+export function createFeed(
+  onListenerError: (error: unknown) => void,
+  now: () => number = () => performance.now(),
+): Feed {
+  const byTask = new Map<string, Topic>();
+  const byOwner = new Map<string, Topic>();
+  const topics = createTopics(onListenerError, now);
+  const restarts: (() => void)[] = [];
 
   return {
     publish(changes) {
-      for (const change of changes) tell(byTask.get(change.id), [change]);
+      const slice = topics.slice();
+      for (const change of changes) slice.tell(byTask.get(change.id), [change]);
       for (const owner of new Set(changes.map((change) => change.owner)))
-        tell(
+        slice.tell(
           byOwner.get(owner),
           changes.filter((change) => change.owner === owner),
         );
     },
     onTask: (id, listener) => attach(byTask, id, listener),
     onOwner: (owner, listener) => attach(byOwner, owner, listener),
-    size: () => count(byTask) + count(byOwner),
-    setBack() {
-      for (const run of setBacks) run();
+    restart() {
+      topics.drop();
+      for (const run of restarts) run();
     },
-    onSetBack: (run) => setBacks.push(run),
+    onRestart: (run) => void restarts.push(run),
+    size: () => count(byTask) + count(byOwner),
   };
 }
 
-function attach(topics: Map<string, Set<FeedListener>>, topic: string, listener: FeedListener): () => void {
-  const listeners = topics.get(topic) ?? new Set();
-  topics.set(topic, listeners.add(listener));
+function attach(topics: Map<string, Topic>, name: string, listener: FeedListener): () => void {
+  const topic = topics.get(name) ?? { listeners: new Set(), waiting: [] };
+  topics.set(name, topic);
+  topic.listeners.add(listener);
   return () => {
-    listeners.delete(listener);
-    if (listeners.size === 0 && topics.get(topic) === listeners) topics.delete(topic);
+    topic.listeners.delete(listener);
+    if (topic.listeners.size === 0 && topics.get(name) === topic) topics.delete(name);
   };
 }
 
-function count(topics: Map<string, Set<FeedListener>>): number {
+function count(topics: Map<string, Topic>): number {
   let sum = 0;
-  for (const listeners of topics.values()) sum += listeners.size;
+  for (const { listeners } of topics.values()) sum += listeners.size;
   return sum;
 }

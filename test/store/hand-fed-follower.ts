@@ -32,7 +32,7 @@ export function start({ newest = 10, listeners = 1 } = {}) {
     publish: (changes: readonly AnnouncedRecord[]) =>
       void told.push(...changes.map(({ revision }) => revision)),
     size: () => audience.listeners,
-    setBack: () => {
+    restart: () => {
       setBacks.push(told.at(-1) ?? 0);
     },
   };

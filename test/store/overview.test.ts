@@ -15,7 +15,7 @@ test.each<[string, () => Promise<StoreLocation>]>([
 ])('%s tells how many tasks there are to be looked after, and since when', async (_name, place) => {
   const connections = await openConnections(await place(), { mayMigrate: true, onError: nothing });
   const store = createTaskStore(connections, {
-    audience: { publish: nothing, size: () => 0, setBack: nothing },
+    audience: { publish: nothing, size: () => 0, restart: nothing },
     onError: nothing,
   });
   onTestEnd(() => store.close());

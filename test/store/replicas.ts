@@ -57,7 +57,7 @@ export async function openReplica(url: string): Promise<Replica> {
           });
         },
       },
-      { audience: { publish, size: () => replica.listeners, setBack }, onError: fail },
+      { audience: { publish, size: () => replica.listeners, restart: setBack }, onError: fail },
     ),
     told,
     tells: (revision) => changes.take((change) => change.revision === revision),

@@ -14,7 +14,7 @@ export async function openTaskStore(
   const { onError = report } = options;
   const connections = await openConnections(location, { mayMigrate: true, onError });
   return createTaskStore(connections, {
-    audience: { publish, size: () => 1, setBack: () => undefined },
+    audience: { publish, size: () => 1, restart: () => undefined },
     ...options,
     onError,
   });

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { createFeed } from '../../src/tasks/feed.ts';
 import type { AnnouncedRecord } from '../../src/tasks/task.ts';
@@ -120,4 +121,77 @@ describe('the feed', () => {
     for (const end of detach) end();
     expect(feed.size()).toBe(0);
   });
+
+  test('tells listeners that take long in later turns, each in order, and others at once', async () => {
+    const { feed, told, listen } = createSlowFeed();
+    for (let count = 0; count < 100; count += 1) listen(`${count}`);
+    feed.onOwner('ben', ([change]) => told.push(['ben', change?.revision ?? 0]));
+    feed.publish([changeOf({ owner: 'anna', revision: 1 })]);
+    const first = told.length;
+    expect(first).toBeLessThan(20);
+    feed.publish([changeOf({ owner: 'anna', revision: 2 })]);
+    feed.publish([changeOf({ owner: 'ben', revision: 3 })]);
+    // Those of the first one come first, and another owner waits for none of them.
+    expect(told.slice(first)).toEqual([['ben', 3]]);
+    await setImmediate();
+    expect(told.length).toBeLessThan(40);
+    while (told.length < 201) await setImmediate();
+    for (let count = 0; count < 100; count += 1)
+      expect(told.filter(([name]) => name === `${count}`).map(([, revision]) => revision)).toEqual([1, 2]);
+  });
+
+  test('has owners who all have much to tell take turns', async () => {
+    const { feed, told, listen } = createSlowFeed();
+    for (let count = 0; count < 40; count += 1) for (const owner of ['anna', 'ben']) listen(owner, owner);
+    for (const owner of ['anna', 'ben']) feed.publish([changeOf({ owner })]);
+    while (told.length < 80) await setImmediate();
+    const order = told.map(([name]) => name);
+    expect(order.lastIndexOf('anna')).toBeGreaterThan(order.indexOf('ben'));
+    expect(order.indexOf('ben')).toBeLessThan(order.length / 2);
+  });
+
+  test('tells the newest change of each task when too many wait, in order of revision', async () => {
+    const { feed, told, listen } = createSlowFeed();
+    for (let count = 0; count < 20; count += 1) listen(`${count}`);
+    for (let revision = 1; revision <= 1000; revision += 1)
+      feed.publish([changeOf({ owner: 'anna', id: `task ${revision % 3}`, revision })]);
+    while (told.filter(([, revision]) => revision === 1000).length < 20) await setImmediate();
+    for (let count = 0; count < 20; count += 1) {
+      const revisions = told.filter(([name]) => name === `${count}`).map(([, revision]) => revision);
+      expect(revisions.length).toBeLessThan(200);
+      expect(revisions).toEqual([...revisions].sort((a, b) => a - b));
+      expect(revisions.slice(-3)).toEqual([998, 999, 1000]);
+    }
+  });
+
+  test('drops what waits at a restart, and tells of it', async () => {
+    const { feed, told, listen } = createSlowFeed();
+    for (let count = 0; count < 100; count += 1) listen(`${count}`);
+    let restarts = 0;
+    feed.onRestart(() => (restarts += 1));
+    feed.publish([changeOf({ owner: 'anna', revision: 7 })]);
+    const first = told.length;
+    feed.restart();
+    expect(restarts).toBe(1);
+    await setImmediate();
+    await setImmediate();
+    expect(told).toHaveLength(first);
+    feed.publish([changeOf({ owner: 'anna', revision: 5 })]);
+    while (told.length < first + 100) await setImmediate();
+    expect(told.slice(first).every(([, revision]) => revision === 5)).toBe(true);
+  });
 });
+
+/** A feed to whose clock each listener takes a millisecond. */
+function createSlowFeed() {
+  let time = 0;
+  const feed = createFeed(noErrors, () => time);
+  const told: [name: string, revision: number][] = [];
+  const listen = (name: string, owner = 'anna'): void => {
+    feed.onOwner(owner, (changes) => {
+      time += 1;
+      for (const { revision } of changes) told.push([name, revision]);
+    });
+  };
+  return { feed, told, listen };
+}
