@@ -20,15 +20,8 @@ const { metafile } = await build({
   format: 'esm',
   platform: 'node',
   target: 'node20.19',
-  // Its CommonJS twin would be asked through a getter for each of its functions, each time. There may be one copy only, so
-  // what others import of its inside is named as well.
-  alias: Object.fromEntries([
-    ['graphql', 'graphql/index.mjs'],
-    ...['error/index', 'execution/execute', 'jsutils/Path', 'utilities/index'].map((file) => [
-      `graphql/${file}.js`,
-      `graphql/${file}.mjs`,
-    ]),
-  ]),
+  // esbuild would choose its CommonJS twin, whose functions are reached through getters; and there may be one copy only.
+  alias: { graphql: 'graphql/index.mjs' },
   sourcemap: true,
   sourcesContent: false,
   // CommonJS packages load Node's modules by it.

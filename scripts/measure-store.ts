@@ -67,7 +67,7 @@ async function open(location: StoreLocation): Promise<TaskStore> {
   const audience = {
     publish: (changes: readonly AnnouncedRecord[]): void => void (told.length = changes.length),
     size: (): number => 1,
-    setBack: (): void => undefined,
+    restart: (): void => undefined,
   };
   return createTaskStore(await openConnections(location, { mayMigrate: true, onError }), {
     audience,

@@ -31,13 +31,6 @@ export function problem(status: number, detail?: string, extras: ProblemExtras =
   };
 }
 
-/** The same for GraphQL clients, which take a body without `errors` for a success. */
-export function withErrors(refusal: Problem): Problem {
-  const { detail, hint, title } = refusal;
-  const extensions = hint === undefined ? {} : { hint };
-  return { ...refusal, errors: [{ message: detail ?? title, extensions }] };
-}
-
 /** Answers with a problem. */
 export function sendProblem(
   response: ServerResponse,

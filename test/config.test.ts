@@ -57,6 +57,7 @@ describe('an environment without mistakes', () => {
       maxAliases: 15,
       maxDirectives: 5,
       maxTokens: 1000,
+      maxListItems: 200,
       maxSubscriptionsPerSocket: 100,
       maxOperationsPerSecond: 50,
       maxSocketsPerOwner: null,

@@ -72,7 +72,7 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
   const perAddress = createTally(config.maxSocketsPerAddress);
   const counts = createLiveCounts();
   const streams = createEventStreams();
-  const shared = { log, tasks, mayCall, isOpen, perOwner, perAddress, counts };
+  const shared = { log, tasks, isOpen, perOwner, perAddress, counts };
   const { graphql, hub } = openGraphql(config, shared);
 
   const unknownPerAddress = createTally(MAX_UNKNOWN_PER_ADDRESS);
@@ -90,7 +90,11 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
   const admit = createAdmit({ authenticate, forwarded, gate, requestsPerOwner, report });
   const page = config.graphiql ? await createGraphiqlPage(DASHBOARD) : null;
   const roads = { admit, forwarded, mayCall, overload };
-  await graphqlRoute(http, graphql, { ...roads, direct, maxBodyBytes, page, streams });
+  direct.add(graphqlRoute(graphql, { ...roads, maxBodyBytes, page, streams }));
+  http.addHook('preClose', (done) => {
+    streams.endAll();
+    done();
+  });
   const onResult = createCallbackMetrics(metrics.registry, CALLBACK_RESULTS);
   const hmacKeys = () => upstream.hmacKeys;
   direct.add(webhooks(createKieWebhook({ tasks, hmacKeys, now, log: lines, onResult })));

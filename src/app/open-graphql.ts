@@ -6,9 +6,8 @@ import type { Tally } from '../live/tally.ts';
 import type { Context } from '../resolvers/context.ts';
 import { createMaskError } from '../schema/mask-error.ts';
 import { schema } from '../schema/schema.ts';
-import { createCompiledExecution } from '../server/compiled-execution.ts';
 import { createGraphql, type Graphql } from '../server/graphql.ts';
-import type { OriginPolicy } from '../server/origin-policy.ts';
+import { limitListItems } from '../server/operation-limits.ts';
 import type { TaskQueries } from '../tasks/tasks.ts';
 
 /** What executes operations. */
@@ -24,31 +23,33 @@ export function openGraphql(
   options: {
     readonly log: Logger;
     readonly tasks: TaskQueries;
-    readonly mayCall: OriginPolicy;
     readonly isOpen: boolean;
     readonly perOwner: Tally;
     readonly perAddress: Tally;
     readonly counts: LiveCounts;
   },
 ): Executors {
-  const { counts, isOpen, log, mayCall, perAddress, perOwner, tasks } = options;
+  const { counts, isOpen, log, perAddress, perOwner, tasks } = options;
   // Without access control the one who asks is the operator.
   const maySeeCredits = isOpen || config.showCredits;
   const maskError = createMaskError((error) => {
     log.error({ err: error }, 'a GraphQL operation failed unexpectedly');
   });
-  const execute = createCompiledExecution();
+  const { introspection, maxListItems } = config;
   const graphql = createGraphql<Context>({
     schema,
-    context: ({ owner }, reqId) => ({ caller: { owner, maySeeCredits }, reqId, tasks }),
+    context: ({ owner }, reqId) => ({
+      caller: { owner, maySeeCredits },
+      reqId,
+      tasks,
+      takeItems: limitListItems(maxListItems),
+    }),
     maskError,
-    executeQuery: execute,
-    mayCall,
-    introspection: config.introspection,
+    introspection,
     limits: config,
     perOwner,
     perAddress,
   });
   const rightsOf = (context: unknown): string => JSON.stringify((context as Context).caller);
-  return { graphql, hub: createHub({ counts, execute, maskError, rightsOf }) };
+  return { graphql, hub: createHub({ counts, maskError, rightsOf, hideSuggestions: !introspection }) };
 }

@@ -11,6 +11,7 @@ import { createWebsocketServer, type WebsocketServer } from '../live/websocket-s
 import { createWelcome } from '../live/welcome.ts';
 import type { Forwarded } from '../server/forwarded.ts';
 import { GRAPHQL_PATH } from '../server/graphql.ts';
+import { acceptPersistedQueries } from '../server/persisted-queries.ts';
 import type { HostPolicy } from '../server/host-policy.ts';
 import type { OriginPolicy } from '../server/origin-policy.ts';
 import type { Overload } from '../server/overload.ts';
@@ -41,17 +42,19 @@ export function openSockets(config: Config, options: SocketsOptions): WebsocketS
   return createWebsocketServer({
     http: http.server,
     path: GRAPHQL_PATH,
-    protocol: createProtocol({
-      begin: (caller, reqId) => engine.getEnveloped({ admission: { caller }, connection: null, reqId }),
-      hub,
-      welcome: createWelcome({ authenticate, perOwner, log }),
-      admit: createAdmitOperation({
-        maxSubscriptions: config.maxSubscriptionsPerSocket,
-        maxHeldBytes: config.maxBodyBytes,
-        requestsPerOwner,
+    protocol: acceptPersistedQueries(
+      createProtocol({
+        begin: (caller, reqId) => engine.getEnveloped({ principal: caller, connection: null, reqId }),
+        hub,
+        welcome: createWelcome({ authenticate, perOwner, log }),
+        admit: createAdmitOperation({
+          maxSubscriptions: config.maxSubscriptionsPerSocket,
+          maxHeldBytes: config.maxBodyBytes,
+          requestsPerOwner,
+        }),
+        putOff: createPutOff(overload),
       }),
-      putOff: createPutOff(overload),
-    }),
+    ),
     mayConnect: (request) => {
       return (
         isOurHost(forwarded.hostOf(request)) && mayCall(request.headers.origin, forwarded.siteOf(request))

@@ -37,13 +37,14 @@ export const limits = {
   OVERLOAD_DELAY_MS: integer(0, 60_000).default(1000).register(facts, {
     group: 'Limits',
     description:
-      'By how much the event loop may be late, in milliseconds on average over some seconds, before queries, uploads and new sockets are put off with 503 (mutations from twice as much; callbacks never). Writes that wait five times as long, or 90 % of the memory in use, count as well. 0 switches it off.',
+      'By how much the event loop may be late, in milliseconds on average over some seconds, before new requests, uploads and sockets are refused with 503 (callbacks never). Writes that wait five times as long, or 90 % of the memory in use, count as well. 0 switches it off.',
     example: '1000',
   }),
   MAX_DEPTH: limit(10, 'Levels of fields in an operation.'),
   MAX_ALIASES: limit(15, 'Aliases in an operation.'),
   MAX_DIRECTIVES: limit(5, 'Directives in an operation.'),
   MAX_TOKENS: limit(1000, 'Words and signs of an operation.'),
+  MAX_LIST_ITEMS: limit(200, 'Items that the lists of an operation may ask for together, by `first`.'),
   MAX_SUBSCRIPTIONS_PER_SOCKET: limit(100, 'Operations that may run on one socket at a time.'),
   MAX_OPERATIONS_PER_SECOND: limit(50, 'Operations that one socket may begin in a second.'),
   MAX_SOCKETS_PER_OWNER: optionalLimit('Sockets and event streams that one owner may have open.', 1000),

@@ -27,12 +27,12 @@ export interface BegunOperation extends ExecutionArgs {
 /** Takes an operation up to its execution, or says why it does not come to that. */
 export async function beginOperation(
   operation: Operation,
-  { query, variables, ...payload }: SubscribePayload,
+  { operationName: name, query, variables }: SubscribePayload,
   putOff: PutOff,
 ): Promise<BegunOperation | readonly GraphQLError[]> {
   const { execute, schema } = operation;
-  // Clients that have no name for an operation send an empty one.
-  const operationName = payload.operationName === '' ? null : (payload.operationName ?? null);
+  // As over HTTP, an empty name means none.
+  const operationName = name === '' ? null : name;
   try {
     const document = operation.parse(query);
     const node = getOperationAST(document, operationName);

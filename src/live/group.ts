@@ -1,5 +1,4 @@
-import type { ExecutionArgs, ExecutionResult, GraphQLError } from 'graphql';
-import type { Execute } from '../server/compiled-execution.ts';
+import { execute, type ExecutionArgs, type ExecutionResult, type GraphQLError } from 'graphql';
 import type { Change } from './followable.ts';
 import type { Results } from './results.ts';
 import { resultOverSocket } from './told-over-socket.ts';
@@ -13,7 +12,6 @@ export interface Group {
 export interface GroupOptions {
   /** What its members have in common. */
   readonly args: ExecutionArgs;
-  readonly execute: Execute;
   readonly maskError: (error: unknown) => GraphQLError;
   readonly results: Results;
 }
@@ -26,7 +24,7 @@ const ENCODER = new TextEncoder();
  * what the members of a group have in common: a field of the schema that reads the clock, a setting that changes or the
  * store would be told to latecomers as it was. And no two changes may have the same revision.
  */
-export function createGroup({ args, execute, maskError, results }: GroupOptions): Group {
+export function createGroup({ args, maskError, results }: GroupOptions): Group {
   function resultOf(change: Change): ExecutionResult {
     try {
       const result = execute({ ...args, rootValue: change });

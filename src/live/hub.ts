@@ -5,7 +5,6 @@ import {
   type ExecutionResult,
   type GraphQLError,
 } from 'graphql';
-import type { Execute } from '../server/compiled-execution.ts';
 import { isFollowable } from './followable.ts';
 import type { LiveCounts } from './live-counts.ts';
 import { createGroup, type Group } from './group.ts';
@@ -22,9 +21,9 @@ export interface HubOptions {
   readonly rightsOf: (contextValue: unknown) => string;
   /** What a client is told of an error. */
   readonly maskError: (error: unknown) => GraphQLError;
-  /** Executes the selection of a subscription on one of its events, at once. */
-  readonly execute: Execute;
   readonly counts: LiveCounts;
+  /** Whether errors of variables name nothing of the schema. */
+  readonly hideSuggestions: boolean;
 }
 
 /** A subscription to be begun, and where its events go. */
@@ -48,7 +47,7 @@ interface Shared {
  * Subscriptions whose results can only come out the same share one execution and one serialisation of each change: those
  * with the same document, operation, rights and variables, apart from what only says what is subscribed to.
  */
-export function createHub({ counts, execute, maskError, rightsOf }: HubOptions): Hub {
+export function createHub({ counts, hideSuggestions, maskError, rightsOf }: HubOptions): Hub {
   const groups = new WeakMap<DocumentNode, Map<string, Shared>>();
   const variables = new WeakMap<DocumentNode, readonly string[]>();
   const results = createResults(MAX_KEPT);
@@ -66,7 +65,7 @@ export function createHub({ counts, execute, maskError, rightsOf }: HubOptions):
     const key = keyOf(args);
     const known = ofDocument.get(key);
     if (!known) counts.groups += 1;
-    const shared = known ?? { group: createGroup({ args, execute, maskError, results }), members: 0 };
+    const shared = known ?? { group: createGroup({ args, maskError, results }), members: 0 };
     ofDocument.set(key, shared);
     shared.members += 1;
     return {
@@ -82,7 +81,7 @@ export function createHub({ counts, execute, maskError, rightsOf }: HubOptions):
 
   return {
     async subscribe({ id, outlet, ...args }) {
-      const source = await sourceOf(args, maskError);
+      const source = await sourceOf({ ...args, hideSuggestions }, maskError);
       if (!isFollowable(source)) return source;
       const { group, leave } = join(args);
       return new Member({ id, outlet, source, group, counts, maskError, onEnd: leave });

@@ -11,7 +11,7 @@ export type PutOff = (operation: OperationTypeNode) => GraphQLError | null;
 export function createPutOff(overload: Overload): PutOff {
   return (operation) => {
     if (operation === OperationTypeNode.SUBSCRIPTION) return null;
-    const refusal = overload.refusal(() => operation === OperationTypeNode.MUTATION);
+    const refusal = overload.refusal();
     if (!refusal) return null;
     const { code, message, retryAfterS: retryAfter } = refusal;
     const hint = `Try again in ${retryAfter ?? 1} s.`;

@@ -61,7 +61,7 @@ export function createWebsocketServer(options: WebsocketServerOptions): Websocke
   const onUpgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
     const [requested] = (request.url ?? '').split('?');
     const address = addressOf(request);
-    if (requested !== path) {
+    if (requested !== path && requested !== `${path}/`) {
       refuseUpgrade(stream, 404);
     } else if (!mayConnect(request)) {
       log.warn(

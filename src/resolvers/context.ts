@@ -14,4 +14,6 @@ export interface Context {
   /** Names the request, or the socket that it came over, in the log. */
   readonly reqId: string;
   readonly tasks: TaskQueries;
+  /** Every list calls it with its `first`. Throws when the lists of the operation ask for too many items together. */
+  readonly takeItems: (first: number) => void;
 }

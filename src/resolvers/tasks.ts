@@ -11,8 +11,10 @@ export interface TasksArgs {
 export const DEFAULT_FIRST = 20;
 
 export function tasks(args: TasksArgs, context: Context): Promise<TaskPage> {
+  const first = args.first ?? DEFAULT_FIRST;
+  context.takeItems(first);
   return context.tasks.list(context.caller.owner, {
-    first: args.first ?? DEFAULT_FIRST,
+    first,
     after: args.after ?? null,
     states: args.states ?? [],
   });

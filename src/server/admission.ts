@@ -20,28 +20,12 @@ export interface Refusal {
   readonly retryAfterS: number | null;
 }
 
-/** Who was let in; throws when nobody was. */
-export function callerOf(admission: Admission): Caller {
-  if ('caller' in admission) return admission.caller;
-  throw new Error('an operation of somebody who was not let in came this far');
-}
-
 /** The headers that go with a refusal over HTTP. */
 export function refusalHeaders({ retryAfterS, status }: Refusal): Record<string, string> {
   return {
     ...(status === 401 && { 'www-authenticate': 'Bearer' }),
     ...(retryAfterS !== null && { 'retry-after': String(retryAfterS) }),
   };
-}
-
-/** What a GraphQL client is told, as JSON. */
-export function refusalJson(refusal: Refusal): string {
-  const { code, message, retryAfterS } = refusal;
-  const extensions = {
-    code,
-    ...(retryAfterS !== null && { hint: refusalHint(refusal), retryAfter: retryAfterS }),
-  };
-  return JSON.stringify({ errors: [{ message, extensions }] });
 }
 
 /** When to come back, in words; null when that would not help. */

@@ -1,8 +1,9 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { problem, sendProblem, withErrors } from '../problem.ts';
+import { problem, sendProblem } from '../problem.ts';
 import type { Gate, Refused } from './gate.ts';
-import { GRAPHQL_PATH } from './graphql.ts';
+import { isGraphqlUrl } from './graphql.ts';
+import { ofProblem, sendGraphqlRefusal } from './graphql-refusal.ts';
 import { whenClosed } from './when-closed.ts';
 
 /** Answers a request; `reqId` names it in the log. A rejection is answered with 500. */
@@ -91,9 +92,9 @@ function refusing({ headers, problem: refusal }: Refused): DirectRoute {
   return {
     name: 'none',
     fits: () => true,
-    handle({ url = '' }, response) {
-      const [path] = url.split('?');
-      sendProblem(response, path === GRAPHQL_PATH ? withErrors(refusal) : refusal, headers);
+    handle(request, response) {
+      if (isGraphqlUrl(request.url ?? '')) sendGraphqlRefusal(request, response, ofProblem(refusal, headers));
+      else sendProblem(response, refusal, headers);
       return Promise.resolve();
     },
   };

@@ -1,13 +1,13 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
 import { readFile } from 'node:fs/promises';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 
 /** GraphiQL, for browsers that open the API's address. */
 export interface GraphiqlPage {
-  /** Whether the page is asked for, and no operation. */
-  readonly fits: (request: FastifyRequest) => boolean;
-  /** The same for everybody: nothing of the request is in it. */
-  readonly send: (reply: FastifyReply) => FastifyReply;
+  /** Whether a browser opens the address, with an operation for the editor or without. */
+  readonly fits: (request: IncomingMessage) => boolean;
+  /** The same for everybody: the page itself reads the operation from its address. */
+  readonly send: (response: ServerResponse) => void;
 }
 
 /** Scripts are ours alone, and talk to nobody but us. The editor makes style sheets while it runs. */
@@ -40,15 +40,18 @@ const NOT_BUILT = `<!doctype html>
 export async function createGraphiqlPage(directory: string): Promise<GraphiqlPage> {
   const html = await readPage(join(directory, 'graphiql.html'));
   return {
-    fits: ({ headers, method, query }) =>
-      method === 'GET' &&
-      headers.accept?.includes('text/html') === true &&
-      !Object.hasOwn(query as object, 'query'),
-    send: (reply) =>
-      reply
-        .type('text/html; charset=utf-8')
-        .headers({ 'content-security-policy': POLICY, 'cache-control': 'no-cache', vary: 'Accept' })
-        .send(html),
+    fits: ({ headers, method }) =>
+      (method === 'GET' || method === 'HEAD') && headers.accept?.includes('text/html') === true,
+    send: (response) => {
+      response.writeHead(200, {
+        'content-type': 'text/html; charset=utf-8',
+        'content-length': Buffer.byteLength(html),
+        'content-security-policy': POLICY,
+        'cache-control': 'no-cache',
+        vary: 'Accept',
+      });
+      response.end(html);
+    },
   };
 }
 

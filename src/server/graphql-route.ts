@@ -1,23 +1,19 @@
-import type { FastifyInstance } from 'fastify';
+import { GraphQLError, OperationTypeNode, getOperationAST } from 'graphql';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { problem, sendProblem, withErrors } from '../problem.ts';
 import { readBody } from '../read-body.ts';
 import type { Admit } from './admission.ts';
-import type { DirectRoutes } from './direct-routes.ts';
+import type { DirectRoute } from './direct-routes.ts';
 import type { EventStreams } from './event-streams.ts';
 import type { Forwarded } from './forwarded.ts';
 import type { GraphiqlPage } from './graphiql-page.ts';
-import { GRAPHQL_PATH, type Connection, type Graphql } from './graphql.ts';
+import { REFUSALS, ofAdmission, sendGraphqlRefusal, tooLarge, type GraphqlRefusal } from './graphql-refusal.ts';
+import { GRAPHQL_PATH, isGraphqlUrl, type Connection, type Graphql } from './graphql.ts';
 import type { OriginPolicy } from './origin-policy.ts';
 import type { Overload } from './overload.ts';
-import { createPlainRoad } from './plain-road.ts';
-import { plainRequest } from './plain-request.ts';
-import { createRefuseOverload } from './refuse-overload.ts';
-import { createSendJson } from './send-json.ts';
+import { readParams, type GraphqlParams } from './request-params.ts';
 import { whenClosed } from './when-closed.ts';
 
 export interface GraphqlRouteOptions {
-  readonly direct: DirectRoutes;
   readonly admit: Admit;
   readonly forwarded: Forwarded;
   readonly mayCall: OriginPolicy;
@@ -29,102 +25,138 @@ export interface GraphqlRouteOptions {
 }
 
 /**
- * `/graphql` over HTTP. Event streams are cut when their caller's token expires and when the server closes: their clients
- * come back and lose nothing. Browsers that ask for the page get it, whoever they are.
+ * The GraphQL endpoint over HTTP, for all methods. Whatever speaks against a request is found before its body is read.
+ * Clients that ask for an event stream are answered by Yoga, all others with JSON by graphql-http, and browsers that open
+ * the address get GraphiQL, whoever they are.
  */
-export async function graphqlRoute<Context extends object>(
-  app: FastifyInstance,
-  graphql: Graphql<Context>,
+export function graphqlRoute<Context extends object>(
+  { answer, documents, engine }: Graphql<Context>,
   options: GraphqlRouteOptions,
-): Promise<void> {
-  const { admit, direct, forwarded, maxBodyBytes, mayCall, overload, page, streams } = options;
-  const sendJson = createSendJson(mayCall);
-  const answerPlain = createPlainRoad(graphql, sendJson);
-  const { isMutation } = graphql;
-  const refuseOverload = createRefuseOverload({ overload, isMutation, forwarded, sendJson });
+): DirectRoute {
+  const { admit, forwarded, maxBodyBytes, mayCall, overload, page, streams } = options;
 
-  async function answer(request: IncomingMessage, response: ServerResponse, reqId: string): Promise<void> {
-    const admission = await admit(request);
-    const isWanted = 'caller' in admission && request.method === 'POST';
-    if (isWanted && !USUAL_TYPE.test(request.headers['content-type'] ?? '')) {
-      sendProblem(response, NO_JSON);
-      return;
-    }
-    const body = isWanted ? await readBody(request, maxBodyBytes) : undefined;
-    if (body === null) {
-      const hint = `Send at most ${inUnits(maxBodyBytes)}.`;
-      sendProblem(response, withErrors(problem(413, 'The body is too large.', { hint })));
-      return;
-    }
-    if (refuseOverload(request, response, body)) return;
-    const endStream = (): void => {
-      streams.end(response);
+  async function handle(request: IncomingMessage, response: ServerResponse, reqId: string): Promise<void> {
+    const refuse = (refusal: GraphqlRefusal): void => {
+      sendGraphqlRefusal(request, response, refusal);
     };
-    const connection = { ...connectionOf(request, response, forwarded), endStream };
+    response.setHeader('vary', 'Accept, Origin');
+    const { method, url = '' } = request;
+    allowOrigin(request, response, mayCall, forwarded.siteOf(request));
+    if (method === 'OPTIONS') return answerPreflight(request, response);
+    const unfit = misfitOf(request);
+    if (unfit) return refuse(unfit);
+    if (page?.fits(request)) return page.send(response);
+    if (method !== 'POST' && method !== 'GET') return refuse(REFUSALS.method);
+    const overloaded = overload.refusal();
+    if (overloaded) return refuse(ofAdmission(overloaded));
+    const admission = await admit(request);
+    if ('refusal' in admission) return refuse(ofAdmission(admission.refusal));
+    if (request.destroyed) return;
+    const body = method === 'POST' ? await readBody(request, maxBodyBytes) : null;
+    if (method === 'POST' && !body) return refuse(tooLarge(maxBodyBytes));
+    const params = paramsOf(url, body);
+    if ('status' in params) return refuse(params);
+    const { caller } = admission;
+    if (!isStream(request, params)) return answer(request, response, { params, caller, reqId });
+    const connection = connectionOf(request, response, options);
     streams.watch(response);
-    const arrival = { admission, connection, reqId };
-    const caller = 'caller' in admission ? admission.caller : null;
-    const { headers, method, url } = request;
-    const plain = caller && plainRequest({ body, headers, method, url });
-    const read = withBody(request, body);
-    if (plain) await answerPlain({ request: read, response, caller, arrival, plain });
-    else await graphql.engine.handle(read, response, arrival);
+    // Yoga takes the parameters from the arrival. It needs nothing of the address, and must not look for a body.
+    request.headers.host = 'localhost';
+    const read = Object.assign(request, { url: GRAPHQL_PATH, body: NO_BODY });
+    await engine.handle(read, response, { principal: caller, connection, reqId, params });
   }
 
-  direct.add({
-    name: GRAPHQL_PATH,
-    fits: ({ method, url }) => method === 'POST' && url === GRAPHQL_PATH,
-    handle: answer,
-  });
-  await app.register((scope, _options, done) => {
-    scope.route({
-      url: GRAPHQL_PATH,
-      // The engine answers the methods that it does not take: with 405, where no route at all would mean 404.
-      method: ['GET', 'POST', 'OPTIONS', 'PUT', 'PATCH', 'DELETE'],
-      handler: async (request, reply) => {
-        if (page?.fits(request)) return page.send(reply);
-        reply.hijack();
-        await answer(request.raw, reply.raw, request.id);
-        return reply;
-      },
-    });
-    done();
-  });
+  /** Subscriptions of clients that accept both get a stream as well. */
+  function isStream({ headers: { accept = '' } }: IncomingMessage, params: GraphqlParams): boolean {
+    const [first] = TYPES.exec(accept.toLowerCase()) ?? [];
+    if (first === EVENT_STREAM) return true;
+    return accept.toLowerCase().includes(EVENT_STREAM) && isSubscription(params);
+  }
 
-  app.addHook('preClose', (done) => {
-    streams.endAll();
-    done();
-  });
+  function isSubscription({ operationName, query }: GraphqlParams): boolean {
+    try {
+      const operation = getOperationAST(documents.parse(query), operationName ?? null);
+      return operation?.operation === OperationTypeNode.SUBSCRIPTION;
+    } catch {
+      return false;
+    }
+  }
+
+  return { name: GRAPHQL_PATH, fits: ({ url = '' }) => isGraphqlUrl(url), handle };
 }
 
-/** Only JSON: what a web form can send, a foreign page could send in the name of its reader. */
-const USUAL_TYPE = /^application\/json *(?:;|$)/i;
-const NO_JSON = withErrors(
-  problem(415, 'The body is not declared as JSON.', {
-    hint: 'Send JSON, with the header Content-Type: application/json.',
-  }),
-);
+const NO_BODY = Buffer.from('{}');
+const EVENT_STREAM = 'text/event-stream';
+/** The media types between which an Accept header chooses. */
+const TYPES = /text\/event-stream|application\/(?:graphql-response\+json|json|\*)|\*\/\*/;
 
-function inUnits(bytes: number): string {
-  return bytes % 1024 === 0 ? `${bytes / 1024} KiB` : `${bytes} bytes`;
+const ENDPOINT = /^(?:https?:\/\/[^/?#]*)?\/graphql\/?(?:\?|$)/i;
+
+/** What is wrong with the address or the headers of a request; null when nothing is. */
+function misfitOf({ headers, method, url = '' }: IncomingMessage): GraphqlRefusal | null {
+  if (!ENDPOINT.test(url)) return REFUSALS.elsewhere;
+  if ('sec-websocket-key' in headers || headers.upgrade?.toLowerCase() === 'websocket')
+    return REFUSALS.lostUpgrade;
+  if (method !== 'POST') return null;
+  return isJson(headers['content-type']) ? null : REFUSALS.notJson;
 }
 
-/** The body was read already; the engine takes it from here, and knows its type in lower case only. */
-function withBody(request: IncomingMessage, body: unknown): IncomingMessage {
-  if (body !== undefined) request.headers['content-type'] = 'application/json';
-  return Object.assign(request, { body });
+/** What a web form can send, a page of another origin could send in the name of its reader. */
+function isJson(contentType = ''): boolean {
+  const [type, ...parameters] = contentType
+    .toLowerCase()
+    .split(';')
+    .map((part) => part.trim());
+  const charset = parameters.find((parameter) => parameter.startsWith('charset='));
+  return type === 'application/json' && (charset === undefined || /^charset="?utf-?8"?$/.test(charset));
+}
+
+function paramsOf(url: string, body: Buffer | null): GraphqlParams | GraphqlRefusal {
+  try {
+    return readParams(url, body);
+  } catch (error) {
+    if (!(error instanceof GraphQLError)) throw error;
+    const { code, hint } = error.extensions;
+    return { status: 400, message: error.message, code: String(code), hint: String(hint) };
+  }
+}
+
+function allowOrigin(
+  { headers: { origin } }: IncomingMessage,
+  response: ServerResponse,
+  mayCall: OriginPolicy,
+  site: string | undefined,
+): void {
+  // Without credentials: there are no cookies.
+  if (origin !== undefined && mayCall(origin, site)) response.setHeader('access-control-allow-origin', origin);
+}
+
+/** Browsers ask before they send JSON, or a credential, to another origin. */
+function answerPreflight({ headers }: IncomingMessage, response: ServerResponse): void {
+  const asked = headers['access-control-request-headers'];
+  response.writeHead(204, {
+    allow: 'GET, POST',
+    ...(response.hasHeader('access-control-allow-origin') && {
+      'access-control-allow-methods': 'GET, POST',
+      ...(asked !== undefined && { 'access-control-allow-headers': asked }),
+      vary: 'Accept, Origin, Access-Control-Request-Headers',
+    }),
+  });
+  response.end();
 }
 
 function connectionOf(
   request: IncomingMessage,
   response: ServerResponse,
-  forwarded: Forwarded,
-): Omit<Connection, 'endStream'> {
+  { forwarded, streams }: GraphqlRouteOptions,
+): Connection {
   return {
     address: () => forwarded.addressOf(request),
-    host: () => forwarded.siteOf(request),
     onClosed: (run) => {
       whenClosed(response, run);
+    },
+    endStream: () => {
+      streams.end(response);
     },
   };
 }

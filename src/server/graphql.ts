@@ -1,31 +1,27 @@
-import { NoSchemaIntrospectionCustomRule, execute, type GraphQLError, type GraphQLSchema } from 'graphql';
+import { execute, type GraphQLError, type GraphQLSchema } from 'graphql';
 import { createYoga, isAsyncIterable, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { ServerResponse } from 'node:http';
 import type { Caller } from '../access/caller.ts';
 import type { Tally } from '../live/tally.ts';
-import { callerOf, type Admission } from './admission.ts';
-import type { Execute } from './compiled-execution.ts';
+import { createDocuments, type Documents } from './documents.ts';
 import { endExpiredStreams } from './end-expired-streams.ts';
-import { answerKnownOutcome, type KnownOutcome } from './known-outcome.ts';
-import { createIsMutation, type IsMutation } from './is-mutation.ts';
+import { createGraphqlHttp, type AnswerOverHttp } from './graphql-http.ts';
 import { limitStreams } from './limit-streams.ts';
-import { operationLimits, type OperationLimits } from './operation-limits.ts';
-import type { OriginPolicy } from './origin-policy.ts';
-import { parsedOnce } from './parsed-once.ts';
-import { refuseUnadmitted } from './refuse-unadmitted.ts';
-import { createRunOperation, type RunOperation } from './run-operation.ts';
-import { withoutSuggestions } from './without-suggestions.ts';
+import type { OperationLimits } from './operation-limits.ts';
+import type { GraphqlParams } from './request-params.ts';
 
 export const GRAPHQL_PATH = '/graphql';
 
+/** Whether a request target is the endpoint or lies below it; the target may be an absolute URL. */
+export function isGraphqlUrl(url: string): boolean {
+  return /^(?:https?:\/\/[^/?#]*)?\/graphql(?:[/?]|$)/i.test(url);
+}
+
 export interface GraphqlOptions<Context extends object> {
   readonly schema: GraphQLSchema;
-  /** What resolvers work with, for one caller; `reqId` names the request in the log. */
+  /** What resolvers work with, for one operation; `reqId` names the request in the log. */
   readonly context: (caller: Caller, reqId: string) => Context;
   readonly maskError: (error: unknown) => GraphQLError;
-  /** Executes queries that come without anything unusual. */
-  readonly executeQuery: Execute;
-  readonly mayCall: OriginPolicy;
   readonly introspection: boolean;
   readonly limits: OperationLimits;
   /** Open sockets and streams of each owner, and of each address. */
@@ -33,81 +29,94 @@ export interface GraphqlOptions<Context extends object> {
   readonly perAddress: Tally;
 }
 
-/** What comes with each operation, whichever door it came through. */
+/** What comes with each operation over an event stream or a socket. */
 export interface Arrival {
-  readonly admission: Admission;
-  /** The connection of an HTTP request; null for what comes over a socket. */
+  /** Who sent it. The context of resolvers has a `caller` of its own. */
+  readonly principal: Caller;
+  /** The connection of an event stream; null for what comes over a socket. */
   readonly connection: Connection | null;
   /** Names the request in the log; what comes over a socket has that of its upgrade. */
   readonly reqId: string;
+  /** What an HTTP request asks for. */
+  readonly params?: GraphqlParams;
 }
 
 export interface Connection {
   /** Where it comes from. */
   readonly address: () => string;
-  /** The host that its client asked for; undefined when it named none. */
-  readonly host: () => string | undefined;
   /** Calls `run` when the answer is out, or can no longer go out. */
   readonly onClosed: (run: () => void) => void;
   /** Cuts the stream that is its answer, or will be. */
   readonly endStream: () => void;
 }
 
-/** What executes GraphQL behind both doors. */
+/** What executes GraphQL behind all transports. */
 export interface Graphql<Context extends object> {
-  /** HTTP with Server-Sent Events, and WebSocket through its `getEnveloped`. */
-  readonly engine: YogaServerInstance<Arrival & KnownOutcome, Context>;
-  /** The same for a query or mutation about which there is nothing to be said but its data. */
-  readonly run: RunOperation;
-  readonly isMutation: IsMutation;
+  /** JSON over HTTP. */
+  readonly answer: AnswerOverHttp;
+  /** Event streams, and WebSockets through its `getEnveloped`. */
+  readonly engine: YogaServerInstance<Arrival, Context>;
+  readonly documents: Documents;
 }
 
 export function createGraphql<Context extends object>(options: GraphqlOptions<Context>): Graphql<Context> {
-  const { context, executeQuery, introspection, limits, maskError, mayCall, perAddress, perOwner, schema } =
-    options;
-  const parsed = parsedOnce();
-  const engine = createYoga<Arrival & KnownOutcome, Context>({
+  const { context, introspection, maskError, perAddress, perOwner, schema } = options;
+  const documents = createDocuments(options);
+  const executed: typeof execute = (args) => execute({ ...args, hideSuggestions: !introspection });
+  const engine = createYoga<Arrival, Context>({
     schema,
-    context: ({ admission, reqId }) => context(callerOf(admission), reqId),
+    context: ({ principal, reqId }) => context(principal, reqId),
     graphqlEndpoint: GRAPHQL_PATH,
-    // The page is ours, and is served before anything comes here.
+    // The route has these.
+    cors: false,
     graphiql: false,
     landingPage: false,
     multipart: false,
-    maskedErrors: { maskError },
     maxRequestBodySize: false,
-    parserAndValidationCache: parsed,
+    maskedErrors: { maskError },
+    parserAndValidationCache: false,
     plugins: [
-      executedByGraphqlJs,
+      paramsOfRoute,
+      checkedBy(documents),
+      executedBy(executed),
       endAbandoned,
-      varyByOrigin,
-      refuseUnadmitted,
-      answerKnownOutcome,
+      unbuffered,
       limitStreams(perOwner, perAddress),
       endExpiredStreams,
-      ...operationLimits(limits),
-      ...(introspection ? [] : [withoutIntrospection, withoutSuggestions]),
     ],
-    cors: ({ headers }, arrival) => {
-      const origin = headers.get('origin');
-      const { connection } = arrival as Arrival;
-      // Without cookies there is nothing that credentials could mean.
-      return origin !== null && mayCall(origin, connection?.host()) ? { origin, credentials: false } : false;
-    },
     // What is unexpected is reported by maskError.
     logging: false,
   });
-  const documents = parsed.documentCache;
-  const run = createRunOperation({ schema, context, maskError, executeQuery, documents });
-  return { engine, run, isMutation: createIsMutation(documents, limits.maxTokens) };
+  const answer = createGraphqlHttp({ schema, documents, context, maskError, executed });
+  return { answer, engine, documents };
 }
 
-/** The engine brings an executor of its own, which now and then comes to something else; here all doors have the same. */
-const executedByGraphqlJs: Plugin = {
-  onExecute: ({ setExecuteFn }) => {
-    setExecuteFn(execute);
+/** The route has read the body. */
+const paramsOfRoute: Plugin<object, Arrival> = {
+  onRequestParse: ({ serverContext: { params = {} }, setRequestParser }) => {
+    setRequestParser(() => params);
   },
 };
+
+function checkedBy({ parse, validate }: Documents): Plugin {
+  return {
+    onParse: ({ setParseFn }) => {
+      setParseFn(parse);
+    },
+    onValidate: ({ setValidationFn }) => {
+      setValidationFn((_schema, document) => validate(document));
+    },
+  };
+}
+
+/** Yoga has an executor of its own, whose results differ in places; all transports have the same one. */
+function executedBy(executed: typeof execute): Plugin {
+  return {
+    onExecute: ({ setExecuteFn }) => {
+      setExecuteFn(executed);
+    },
+  };
+}
 
 /** A stream whose client left before it began is read by nobody, so nobody else would ever end it. */
 const endAbandoned: Plugin<object, { readonly res?: ServerResponse }> = {
@@ -117,15 +126,11 @@ const endAbandoned: Plugin<object, { readonly res?: ServerResponse }> = {
   },
 };
 
-const withoutIntrospection: Plugin = {
-  onValidate: ({ addValidationRule }) => {
-    addValidationRule(NoSchemaIntrospectionCustomRule);
-  },
-};
-
-/** A cache in between must not give one origin the answer of another. */
-const varyByOrigin: Plugin = {
-  onResponse: ({ response }) => {
-    response.headers.append('vary', 'Origin');
+/** Proxies such as nginx would hold events back until the stream ends, and others compress them in blocks. */
+const unbuffered: Plugin = {
+  onResponse: ({ response: { headers } }) => {
+    if (headers.get('content-type')?.startsWith('text/event-stream') !== true) return;
+    headers.set('cache-control', 'no-cache, no-transform');
+    headers.set('x-accel-buffering', 'no');
   },
 };

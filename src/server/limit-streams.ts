@@ -1,7 +1,6 @@
 import { GraphQLError } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import type { Tally } from '../live/tally.ts';
-import { callerOf } from './admission.ts';
 import type { Arrival } from './graphql.ts';
 
 /** When to come back, in seconds: streams end when their clients leave, so nobody knows. */
@@ -11,10 +10,10 @@ const RETRY_AFTER_S = 5;
 export function limitStreams(perOwner: Tally, perAddress: Tally): Plugin<Arrival> {
   return {
     onSubscribe({ args, setResultAndStopExecution }) {
-      const { admission, connection } = args.contextValue;
+      const { connection, principal } = args.contextValue;
       // A socket was counted when it was opened, for all that comes over it.
       if (!connection) return;
-      const { owner } = callerOf(admission);
+      const { owner } = principal;
       const address = connection.address();
       if (!perOwner.add(owner)) {
         setResultAndStopExecution({ errors: [tooMany('owner')] });

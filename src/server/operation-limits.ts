@@ -1,8 +1,7 @@
-import { maxAliasesPlugin } from '@escape.tech/graphql-armor-max-aliases';
-import { maxDepthPlugin } from '@escape.tech/graphql-armor-max-depth';
-import { maxDirectivesPlugin } from '@escape.tech/graphql-armor-max-directives';
-import { GraphQLError, parse } from 'graphql';
-import type { Plugin } from 'graphql-yoga';
+import { maxAliasesRule } from '@escape.tech/graphql-armor-max-aliases';
+import { maxDepthRule } from '@escape.tech/graphql-armor-max-depth';
+import { maxDirectivesRule } from '@escape.tech/graphql-armor-max-directives';
+import { GraphQLError, type ValidationRule } from 'graphql';
 
 /** How large an operation may be. */
 export interface OperationLimits {
@@ -12,45 +11,48 @@ export interface OperationLimits {
   readonly maxTokens: number;
 }
 
-/** Refuses operations that are larger than allowed while they are parsed and validated, on every door. */
-export function operationLimits(limits: OperationLimits): Plugin[] {
-  const { maxAliases, maxDepth, maxDirectives, maxTokens } = limits;
+/** Validation rules that throw a GraphQLError for an operation that is too large. */
+export function limitRules(limits: OperationLimits): ValidationRule[] {
+  const { maxAliases, maxDepth, maxDirectives } = limits;
   return [
-    maxTokensPlugin(maxTokens),
-    givenUp,
-    maxDepthPlugin({ n: maxDepth, onReject: [refuse('levels of fields', maxDepth)] }),
-    maxAliasesPlugin({ n: maxAliases, allowList: [], onReject: [refuse('aliases', maxAliases)] }),
-    maxDirectivesPlugin({ n: maxDirectives, onReject: [refuse('directives', maxDirectives)] }),
-  ];
+    maxDepthRule({ n: maxDepth, onReject: [refuse('levels of fields', maxDepth)] }),
+    maxAliasesRule({ n: maxAliases, allowList: [], onReject: [refuse('aliases', maxAliases)] }),
+    maxDirectivesRule({ n: maxDirectives, onReject: [refuse('directives', maxDirectives)] }),
+  ] as unknown as ValidationRule[];
 }
 
-/** How the parser begins to say so; other syntax errors repeat what was sent. */
+/** How graphql-js begins to say so; other syntax errors repeat what was sent. */
 const TOO_MANY_TOKENS = 'Syntax Error: Document contains more ';
-/** What GraphQL's own checks say when they give up, for fields that repeat so often that comparing them takes too long. */
-const GIVEN_UP = 'Validation aborted.';
+/** What graphql-js says for fields that repeat so often that comparing them would take too long. */
+const GAVE_UP = 'Validation aborted.';
 
-const givenUp: Plugin = {
-  onValidate:
-    () =>
-    ({ result, setResult }) => {
-      const errors = result as readonly GraphQLError[];
-      if (errors.some(({ message }) => message === GIVEN_UP))
-        setResult([tooLarge('The operation repeats its fields too often.')]);
-    },
-};
+/** The refusal that a syntax error stands for; null for other errors. */
+export function tooManyTokens({ message }: GraphQLError, maxTokens: number): GraphQLError | null {
+  return message.startsWith(TOO_MANY_TOKENS) ? moreThan('words and signs', maxTokens) : null;
+}
 
-function maxTokensPlugin(maxTokens: number): Plugin {
-  return {
-    onParse: ({ setParseFn }) => {
-      setParseFn((source: string, options: object) => parse(source, { ...options, maxTokens }));
-      return ({ result }) => {
-        const isTooLong = result instanceof GraphQLError && result.message.startsWith(TOO_MANY_TOKENS);
-        // Thrown, since the engine would answer a syntax error over some media types with 200.
-        if (isTooLong) throw moreThan('words and signs', maxTokens);
-      };
-    },
+/** The refusal of a document that graphql-js stopped validating; null when it came to the end. */
+export function validationGaveUp(errors: readonly GraphQLError[]): readonly GraphQLError[] | null {
+  return errors.some(({ message }) => message === GAVE_UP)
+    ? [tooLarge('The operation repeats its fields too often.')]
+    : null;
+}
+
+/**
+ * Counts the items that the lists of one operation may have together, by their `first`. The returned function throws for
+ * the list that is too many.
+ */
+export function limitListItems(maxItems: number): (first: number) => void {
+  let left = maxItems;
+  return (first) => {
+    left -= Math.max(0, first);
+    if (left < 0)
+      throw tooLarge(`The lists of the operation ask for more than ${maxItems} items together.`, SMALLER_PAGES);
   };
 }
+
+const SPLIT = 'Split it into several smaller operations.';
+const SMALLER_PAGES = 'Ask for fewer items with `first`, and for the others with `after` in further operations.';
 
 function refuse(what: string, limit: number): () => never {
   return () => {
@@ -62,13 +64,9 @@ function moreThan(what: string, limit: number): GraphQLError {
   return tooLarge(`The operation has more than ${limit} ${what}.`);
 }
 
-function tooLarge(message: string): GraphQLError {
+function tooLarge(message: string, hint = SPLIT): GraphQLError {
   return new GraphQLError(message, {
-    extensions: {
-      code: 'OPERATION_TOO_LARGE',
-      hint: 'Split it into several smaller operations.',
-      // Not `spec`: that would be answered with 200 over some media types.
-      http: { status: 400, spec: false },
-    },
+    // Without `spec: false` Yoga would answer with 200 over some media types.
+    extensions: { code: 'OPERATION_TOO_LARGE', hint, http: { status: 400, spec: false } },
   });
 }

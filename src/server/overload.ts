@@ -1,59 +1,77 @@
 import type { FastifyBaseLogger } from 'fastify';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { getHeapStatistics } from 'node:v8';
 import type { Refusal } from './admission.ts';
-import { startLoadMeter } from './load-meter.ts';
-import { createOverloadLevel, type OverloadLevel } from './overload-level.ts';
 
-/** Decides what is begun while there is more to do than can be done. Nothing that was begun is ever cut by it. */
+/** Decides whether new work is accepted. It never cuts work in progress. */
 export interface Overload {
-  /**
-   * Why something that its caller can ask for again is not begun now; null when it is. Mutations, which ask for more of
-   * their callers, are put off last; without `isMutation` it is none.
-   */
-  refusal(isMutation?: () => boolean): Refusal | null;
-  /** 0 when nothing is put off, 1 when everything but mutations is, 2 when they are as well. */
-  level(): OverloadLevel;
+  /** Why a new request is refused; null to accept it. */
+  refusal(): Refusal | null;
+  /** 1 while new requests are refused, else 0. */
+  level(): 0 | 1;
   stop(): void;
 }
 
 export interface OverloadOptions {
-  /** By how much the event loop may be late, on average, in ms; 0 has nothing put off ever. */
+  /** By how much the event loop may be late, on average, in ms; 0 accepts everything. */
   readonly limitMs: number;
   /** How long the oldest write has been waiting for its commit, in ms. */
   readonly writeLag: () => number;
   readonly log: FastifyBaseLogger;
 }
 
-/** How often it looks at most, in ms. */
+/** How busy the process is. */
+export interface Load {
+  /** By how much the event loop was late since the last look, on average, in ms. */
+  readonly loopDelayMs: number;
+  /** How much of the memory that JavaScript may have is in use, from 0 to 1. */
+  readonly heapUsed: number;
+  /** How long the oldest write has been waiting for its commit, in ms. */
+  readonly writeLagMs: number;
+}
+
+/** The longest time between two looks, in ms. */
 const LOOK_MS = 500;
-/** Clients come back one after the other, within so many seconds. */
+/** The longest time between two measurements of the event loop, in ms. */
+const RESOLUTION_MS = 20;
+/** Clients are told to come back spread over so many seconds. */
 const COME_BACK_S = { from: 2, to: 5 };
 
-/** Looks at the load of this process again and again, and logs a line whenever that changes what is begun. */
+/** One long tick of the event loop, however long, is one look and no overload. */
+const LOOKS_TO_RISE = 3;
+const LOOKS_TO_FALL = 4;
+/** A write that waits so many times the limit is as bad as an event loop at the limit: others write as well. */
+const WRITES_WAIT = 5;
+/** So much memory in use is as bad, and so much is calm; what lives long may fill most of it at all times. */
+const HEAP = { max: 0.9, calm: 0.875 };
+
+/** Looks at the load of this process at intervals, and logs a line whenever new requests begin or cease to be refused. */
 export function startOverload({ limitMs, log, writeLag }: OverloadOptions): Overload {
-  if (limitMs === 0) return NOTHING_IS_PUT_OFF;
+  if (limitMs === 0) return NEVER;
   const everyMs = Math.min(LOOK_MS, limitMs / 2);
-  const meter = startLoadMeter(everyMs, writeLag);
-  const levelAfter = createOverloadLevel(limitMs);
-  let level: OverloadLevel = 0;
+  const meter = startMeter(everyMs, writeLag);
+  const isTooMuch = createOverloadJudge(limitMs);
+  let isOverloaded = false;
   let refused = 0;
 
   const timer = setInterval(() => {
     const load = meter.look();
-    const before = level;
-    level = levelAfter(load);
-    if (level === before) return;
-    log[level > before ? 'warn' : 'info']({ ...load, refused }, SAID[level]);
+    const before = isOverloaded;
+    isOverloaded = isTooMuch(load);
+    if (isOverloaded === before) return;
+    if (isOverloaded) log.warn(load, 'overloaded: new requests, uploads and sockets are refused');
+    else log.info({ ...load, refused }, 'no longer overloaded: new requests are accepted again');
     refused = 0;
   }, everyMs);
   timer.unref();
 
   return {
-    refusal(isMutation = () => false) {
-      if (level === 0 || (level === 1 && isMutation())) return null;
+    refusal() {
+      if (!isOverloaded) return null;
       refused += 1;
       return overloaded(refused);
     },
-    level: () => level,
+    level: () => (isOverloaded ? 1 : 0),
     stop() {
       clearInterval(timer);
       meter.stop();
@@ -61,24 +79,61 @@ export function startOverload({ limitMs, log, writeLag }: OverloadOptions): Over
   };
 }
 
-const NOTHING_IS_PUT_OFF: Overload = {
-  refusal: () => null,
-  level: () => 0,
-  stop: () => undefined,
-};
+const NEVER: Overload = { refusal: () => null, level: () => 0, stop: () => undefined };
 
-const SAID: Readonly<Record<OverloadLevel, string>> = {
-  0: 'no longer overloaded: everything is begun again',
-  1: 'overloaded: no query, event stream, upload or socket is begun',
-  2: 'overloaded: no mutation is begun either',
-};
+/**
+ * Returns whether a load is too much. Overload begins after three looks in a row beyond the limit, and ends after four in a
+ * row below half of it.
+ */
+export function createOverloadJudge(limitMs: number): (load: Load) => boolean {
+  let isOverloaded = false;
+  let above = 0;
+  let below = 0;
+  return ({ heapUsed, loopDelayMs, writeLagMs }) => {
+    const strain = Math.max(loopDelayMs, writeLagMs / WRITES_WAIT) / limitMs;
+    above = strain > 1 || heapUsed > HEAP.max ? above + 1 : 0;
+    below = strain < 0.5 && heapUsed < HEAP.calm ? below + 1 : 0;
+    if (above >= LOOKS_TO_RISE) isOverloaded = true;
+    if (below >= LOOKS_TO_FALL) isOverloaded = false;
+    return isOverloaded;
+  };
+}
+
+/** Measures this process between two looks. */
+function startMeter(
+  everyMs: number,
+  writeLag: () => number,
+): { readonly look: () => Load; readonly stop: () => void } {
+  const resolution = Math.max(1, Math.min(RESOLUTION_MS, Math.floor(everyMs / 4)));
+  const delays = monitorEventLoopDelay({ resolution });
+  delays.enable();
+  let lookedAt = performance.now();
+  return {
+    look() {
+      const now = performance.now();
+      // The histogram records the time between two ticks. Ticks that are longer than the time between two looks leave none.
+      const betweenMs = delays.count === 0 ? now - lookedAt : delays.mean / 1e6;
+      delays.reset();
+      lookedAt = now;
+      const { heap_size_limit: limit, used_heap_size: used } = getHeapStatistics();
+      return {
+        loopDelayMs: Math.max(0, betweenMs - resolution),
+        heapUsed: used / limit,
+        writeLagMs: writeLag(),
+      };
+    },
+    stop() {
+      delays.disable();
+    },
+  };
+}
 
 function overloaded(count: number): Refusal {
   const { from, to } = COME_BACK_S;
   return {
     status: 503,
     code: 'SERVICE_UNAVAILABLE',
-    message: 'The gateway has too much to do; nothing was done of this.',
+    message: 'The gateway is overloaded and did not process this request.',
     retryAfterS: from + (count % (to - from + 1)),
   };
 }

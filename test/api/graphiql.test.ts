@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import Fastify from 'fastify';
 import { Kind, parse, validate, type DocumentNode } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { READY_OPERATIONS } from '../../dashboard/src/graphiql/ready-operations.ts';
@@ -11,6 +13,7 @@ import { startGateway, temporaryDir } from '../support/gateway.ts';
 import { graphql } from '../support/graphql-http-client.ts';
 import { dataOf } from '../support/graphql-result.ts';
 import { created } from '../support/kie.ts';
+import { onTestEnd } from '../support/leftovers.ts';
 
 const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
 
@@ -31,8 +34,13 @@ async function load(
 /** The page as it is sent from a directory, without a gateway around it. */
 async function pageOf(directory: string): Promise<string> {
   const page = await createGraphiqlPage(directory);
-  const app = Fastify().get('/', (_request, reply) => page.send(reply));
-  return (await app.inject('/')).body;
+  const server = createServer((_request, response) => {
+    page.send(response);
+  }).listen(0, '127.0.0.1');
+  onTestEnd(() => void server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return (await fetch(`http://127.0.0.1:${port}`)).text();
 }
 
 function rootFieldsOf(document: DocumentNode): string[] {
@@ -55,8 +63,7 @@ describe("GraphiQL's page", () => {
 
   it.each([
     ['who asks for JSON', { accept: 'application/json' }],
-    ['who asks for an operation', { search: '?query={__typename}' }],
-    ['who asks for an operation of no text', { search: '?query' }],
+    ['who asks for JSON of an operation', { accept: 'application/json', search: '?query={__typename}' }],
     ['who posts', { method: 'POST' }],
     ['who deletes', { method: 'DELETE' }],
   ])('is not for those %s', async (_, request) => {
@@ -64,6 +71,15 @@ describe("GraphiQL's page", () => {
     expect(headers.get('content-type') ?? '').not.toContain('html');
     expect(text).not.toMatch(/<html|<script/i);
   });
+
+  it.each(['?query={__typename}', '?query', '?query=subscription{tasksUpdated{id}}', '?query=mutation{x}'])(
+    'is what a browser gets for a link with the operation %s, and nothing runs',
+    async (search) => {
+      const { status, text } = await load({ search });
+      expect(status).toBe(200);
+      expect(text).toContain('<title>Kineograph</title>');
+    },
+  );
 
   it('is not there with GRAPHIQL=false, while the API is', async () => {
     const { graphqlUrl } = await startGateway({
@@ -80,7 +96,7 @@ describe("GraphiQL's page", () => {
   it('is for everybody where callers have to say who they are, and nothing else is', async () => {
     const env = { API_KEYS: 'ada:0123456789abcdef0123456789abcdef' };
     expect(await load({ env })).toMatchObject({ status: 200 });
-    expect(await load({ env, search: '?query={__typename}' })).toMatchObject({ status: 401 });
+    expect(await load({ env, accept: '*/*', search: '?query={__typename}' })).toMatchObject({ status: 401 });
     expect(await load({ env: { ...env, GRAPHIQL: 'false' } })).toMatchObject({ status: 401 });
   });
 

@@ -1,10 +1,8 @@
 import { getNamedType, isObjectType, parse, type GraphQLOutputType } from 'graphql';
-import * as compiler from 'graphql-jit';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createGroup } from '../../src/live/group.ts';
 import { createResults } from '../../src/live/results.ts';
 import { schema } from '../../src/schema/schema.ts';
-import { createCompiledExecution } from '../../src/server/compiled-execution.ts';
 import { waitingRecord } from './stored-tasks.ts';
 
 const TASK = waitingRecord({
@@ -53,7 +51,6 @@ function groupOf(name: string) {
   );
   return createGroup({
     args: { schema, document: parse(`subscription { ${name}${id} ${allOf(field.type)} }`), contextValue },
-    execute: createCompiledExecution({ uses: 1, pauseMs: 0, kept: 1 }, compiler),
     maskError: (error) => {
       throw error;
     },

@@ -1,5 +1,4 @@
 import { GraphQLError, buildSchema, parse, type GraphQLSchema } from 'graphql';
-import * as compiler from 'graphql-jit';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Change, ChangeSink } from '../../src/live/followable.ts';
@@ -7,7 +6,6 @@ import { createLiveCounts } from '../../src/live/live-counts.ts';
 import { createHub, type SubscriptionArgs } from '../../src/live/hub.ts';
 import { Member } from '../../src/live/member.ts';
 import type { Room } from '../../src/live/outlet.ts';
-import { createCompiledExecution } from '../../src/server/compiled-execution.ts';
 import { createTurns } from '../../src/tasks/turns.ts';
 
 /** A change that counts how often a result is made of it. */
@@ -70,7 +68,7 @@ function createStage() {
   };
   const hub = createHub({
     counts: createLiveCounts(),
-    execute: createCompiledExecution({ uses: 1, pauseMs: 0, kept: 10 }, compiler),
+    hideSuggestions: false,
     rightsOf: String,
     maskError: (error) =>
       new GraphQLError('masked', { path: error instanceof GraphQLError ? (error.path ?? null) : null }),
