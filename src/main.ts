@@ -33,6 +33,10 @@ async function run(command: Command): Promise<void> {
       const { runCopy } = await import('./cli/copy.ts');
       return runCopy(command.from, command.to, stdout);
     }
+    case 'backup': {
+      const { runBackup } = await import('./cli/backup.ts');
+      return runBackup(command.file, env, stdout);
+    }
     case 'doctor': {
       const { runDoctor } = await import('./cli/doctor.ts');
       const color = stdout.isTTY && env['NO_COLOR'] === undefined;

@@ -30,7 +30,7 @@ export const STATUS_ADVICE: Readonly<Record<number, Entry>> = {
   431: ['The address and the headers are too long.', 'Put a long operation into the body of a POST.'],
   500: ['A bug.', 'The log of the gateway says more; report it.'],
   503: [
-    'At `/ready`: the store cannot be reached, or the process is stopping. Elsewhere also: there is too much to do.',
+    'At `/ready`: the store cannot be read or written to, or the process is stopping. Elsewhere also: there is too much to do.',
     'Send requests to another replica, or try again after `Retry-After`.',
   ],
 };

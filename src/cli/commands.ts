@@ -9,6 +9,8 @@ export interface CommandOption {
 
 /** What people are told of a command. */
 export interface CommandFacts {
+  /** What it takes beside its options. */
+  readonly argument?: string;
   readonly summary: string;
   readonly details: string;
   readonly options: readonly CommandOption[];
@@ -67,6 +69,14 @@ export const COMMANDS = {
       { name: 'to', value: 'URL', text: 'The database, as in DATABASE_URL.' },
     ],
     examples: ['kineograph copy --from ./data --to postgres://user:secret@host/db'],
+  },
+  backup: {
+    summary: 'Copy the SQLite database to a file, while the gateway runs.',
+    details:
+      'Copies the SQLite database in DATA_DIR to a new file, as it is at one moment, and checks the copy. The gateway may run meanwhile. A file that is there is not overwritten. For a PostgreSQL database use pg_dump.',
+    argument: 'FILE',
+    options: [],
+    examples: ['DATA_DIR=/var/lib/kineograph kineograph backup kineograph.backup.db'],
   },
   doctor: {
     summary: 'Check the settings and everything that they name; change nothing.',

@@ -8,6 +8,7 @@ export type Command =
   | { readonly kind: 'sandbox'; readonly port: number }
   | { readonly kind: 'migrate'; readonly isDryRun: boolean }
   | { readonly kind: 'copy'; readonly from: string; readonly to: string }
+  | { readonly kind: 'backup'; readonly file: string }
   | { readonly kind: 'doctor'; readonly isJson: boolean }
   /** Of one command, or of all. */
   | { readonly kind: 'help'; readonly command: CommandName | null }
@@ -35,7 +36,7 @@ export function parseCommand(argv: readonly string[]): Command {
     strict: false,
     tokens: true,
   });
-  const [command = 'serve', extra] = positionals;
+  const [command = 'serve', ...others] = positionals;
   if (values['help'] === true)
     return { kind: 'help', command: positionals.length > 0 && isCommand(command) ? command : null };
   if (values['version'] === true) return { kind: 'version' };
@@ -47,6 +48,7 @@ export function parseCommand(argv: readonly string[]): Command {
   if (flag !== undefined) return mistake(`${flag.rawName} takes no value`);
 
   if (!isCommand(command)) return unknownCommand(command);
+  const [file, extra] = command === 'backup' ? others : [undefined, ...others];
   if (extra !== undefined)
     return mistake(`One command at a time: "${shown(extra)}" after "${command}" is too much`);
   const misplaced = options.find((token) => (BELONGS_TO.get(token.name) ?? command) !== command);
@@ -60,6 +62,10 @@ export function parseCommand(argv: readonly string[]): Command {
       return { kind: 'migrate', isDryRun: values['dry-run'] === true };
     case 'copy':
       return copy(values['from'], values['to']);
+    case 'backup':
+      return file === undefined || file === ''
+        ? mistake('backup takes the name of a new file (example: kineograph backup kineograph.backup.db)')
+        : { kind: 'backup', file };
     case 'doctor':
       return { kind: 'doctor', isJson: values['json'] === true };
   }

@@ -32,13 +32,13 @@ function overview(): string {
   ].join('\n');
 }
 
-function explain(name: string, { details, examples, options }: CommandFacts): string {
+function explain(name: string, { argument, details, examples, options }: CommandFacts): string {
   const given = options.map(({ name: option, value }) => `[--${option}${value === null ? '' : ` ${value}`}]`);
   const texts = options.flatMap(({ name: option, text, value }) =>
     beside(`--${option} ${value ?? ''}`.trimEnd(), text),
   );
   return [
-    `Usage: ${['kineograph', name, ...given].join(' ')}`,
+    `Usage: ${['kineograph', name, ...given, ...(argument === undefined ? [] : [argument])].join(' ')}`,
     '',
     ...wrap(details, WIDTH),
     '',

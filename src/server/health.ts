@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { PROBLEM_MEDIA_TYPE, problem } from '../problem.ts';
 
 export interface HealthOptions {
-  /** Rejects when the store takes no writes. */
+  /** Rejects when the store cannot be read or written to. */
   readonly pingStore: () => Promise<void>;
   readonly isDraining: () => boolean;
 }
@@ -30,7 +30,7 @@ async function storeTrouble(pingStore: () => Promise<void>): Promise<string | nu
   try {
     return await Promise.race([pingStore().then(() => null), late]);
   } catch {
-    return 'The store takes no writes.';
+    return 'The store cannot be read or written to.';
   } finally {
     done.abort();
   }

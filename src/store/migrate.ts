@@ -6,6 +6,7 @@ import { attemptsMigration } from './migrations/0003-attempts.ts';
 import { courseMigration } from './migrations/0004-course.ts';
 import { uploadsMigration } from './migrations/0005-uploads.ts';
 import { failedMigration } from './migrations/0006-failed.ts';
+import { boundedReadsMigration } from './migrations/0007-bounded-reads.ts';
 import { lastWordsMigration } from './migrations/0009-last-words.ts';
 import { StoreFormError } from './store-form-error.ts';
 
@@ -17,6 +18,7 @@ const migrations = (dialect: Dialect) => ({
   '0004-course': courseMigration,
   '0005-uploads': uploadsMigration,
   '0006-failed': failedMigration,
+  '0007-bounded-reads': boundedReadsMigration,
   '0009-last-words': lastWordsMigration,
 });
 

@@ -1,18 +1,20 @@
-import type { Kysely } from 'kysely';
+import { sql, type Kysely } from 'kysely';
 import type { TaskStore } from '../tasks/store.ts';
 import { available } from './available.ts';
 import type { Database } from './database.ts';
 import type { KeptRecords } from './kept-records.ts';
 import { prepared } from './prepared.ts';
-import { isAnnounced } from '../tasks/task.ts';
-import { toAnnounced } from './record.ts';
+import {
+  TASK_STATES,
+  isAnnounced,
+  type AnnouncedRecord,
+  type TaskRecord,
+  type TaskState,
+} from '../tasks/task.ts';
+import { toAnnounced, toRecord } from './record.ts';
+import { readById } from './record-reads.ts';
 
 type OwnerReads = Pick<TaskStore, 'find' | 'page' | 'changesAfter' | 'newestRevision'>;
-
-interface OwnedId {
-  readonly owner: string;
-  readonly id: string;
-}
 
 interface NewerThan {
   readonly owner: string;
@@ -20,39 +22,78 @@ interface NewerThan {
   readonly limit: number;
 }
 
-const byId = prepared((db, { id, owner }: OwnedId) => visible(db, owner).where('id', '=', id));
-const byProviderId = prepared((db, { id, owner }: OwnedId) =>
-  visible(db, owner).where('provider_task_id', '=', id),
+/** Not narrowed to the owner here: SQLite would read the owner's whole history by another index. */
+const byProviderId = prepared((db, { id }: { readonly id: string }) =>
+  db.selectFrom('tasks').selectAll().where('provider_task_id', '=', id),
 );
 const newer = prepared((db, { limit, owner, revision }: NewerThan) =>
   visible(db, owner).where('revision', '>', revision).orderBy('revision').limit(limit),
 );
 const newest = prepared((db) => db.selectFrom('counters').select('value').where('name', '=', 'revision'));
 
+interface PageOf {
+  readonly owner: string;
+  readonly createdAt: number;
+  readonly id: string;
+  readonly limit: number;
+}
+
+/** What stands for a state that is not asked for, so that one statement does for every list of states. */
+const NO_STATE = '' as TaskState;
+
+/** The newest of each state, merged: an index on states gives them in order only one state at a time. */
+const page = prepared(
+  (db, { createdAt, id, limit, owner, ...states }: PageOf & Record<TaskState, TaskState>) => {
+    const [first, ...others] = TASK_STATES.map((state) =>
+      db
+        .selectFrom(
+          db
+            .selectFrom('tasks')
+            .selectAll()
+            .where('revision', 'is not', null)
+            // As in the index tasks_listed.
+            .where(sql`owner || ''`, '=', owner)
+            .where('state', '=', states[state])
+            .where(({ eb, refTuple, tuple }) => eb(refTuple('created_at', 'id'), '<', tuple(createdAt, id)))
+            .orderBy('created_at', 'desc')
+            .orderBy('id', 'desc')
+            .limit(limit)
+            .as('newest'),
+        )
+        .selectAll(),
+    );
+    if (!first) throw new Error('there are no states');
+    return others
+      .reduce((all, other) => all.unionAll(other), first)
+      .orderBy('created_at', 'desc')
+      .orderBy('id', 'desc')
+      .limit(limit);
+  },
+);
+
 /** What callers read: announced tasks of one owner. */
 export function createOwnerReads(db: Kysely<Database>, kept: KeptRecords): OwnerReads {
   return {
     find: (owner, id) =>
       available(async () => {
-        const record = await kept.read(id, async () => {
-          const { rows } = await byId(db, { owner, id });
-          return rows[0] ? toAnnounced(rows[0]) : null;
-        });
-        // One that was kept may be anybody's, and hidden.
-        if (record?.owner === owner && isAnnounced(record)) return record;
-        const { rows } = await byProviderId(db, { owner, id });
-        return rows[0] ? toAnnounced(rows[0]) : null;
+        const isVisible = (record: TaskRecord | null): record is AnnouncedRecord =>
+          record?.owner === owner && isAnnounced(record);
+        const record = await kept.read(id, () => readById(db, id));
+        if (isVisible(record)) return record;
+        const { rows } = await byProviderId(db, { id });
+        return rows.map(toRecord).find(isVisible) ?? null;
       }),
 
     page: (owner, { below, limit, states }) =>
       available(async () => {
-        let query = visible(db, owner);
-        if (states.length > 0) query = query.where('state', 'in', states);
-        if (below)
-          query = query.where(({ eb, refTuple, tuple }) =>
-            eb(refTuple('created_at', 'id'), '<', tuple(below.createdAt, below.id)),
-          );
-        const rows = await query.orderBy('created_at', 'desc').orderBy('id', 'desc').limit(limit).execute();
+        const wanted = new Set(states.length > 0 ? states : TASK_STATES);
+        const asked = TASK_STATES.map((state) => [state, wanted.has(state) ? state : NO_STATE]);
+        const { rows } = await page(db, {
+          ...(Object.fromEntries(asked) as Record<TaskState, TaskState>),
+          ...(below ?? { createdAt: Number.MAX_SAFE_INTEGER, id: '' }),
+          owner,
+          limit,
+        });
         return rows.map(toAnnounced);
       }),
 

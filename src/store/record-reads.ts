@@ -1,6 +1,6 @@
 import { sql, type Kysely, type Selectable } from 'kysely';
 import type { TaskStore } from '../tasks/store.ts';
-import type { AnnouncedRecord } from '../tasks/task.ts';
+import type { AnnouncedRecord, TaskRecord } from '../tasks/task.ts';
 import { takenAt, type TimelineEntry } from '../tasks/timeline.ts';
 import { available } from './available.ts';
 import type { Database, TaskTable } from './database.ts';
@@ -30,13 +30,7 @@ export function createRecordReads(db: Kysely<Database>, kept: KeptRecords): Reco
   const tasks = db.selectFrom('tasks');
 
   return {
-    get: (id) =>
-      available(() =>
-        kept.read(id, async () => {
-          const { rows } = await byId(db, { id });
-          return rows[0] ? toRecord(rows[0]) : null;
-        }),
-      ),
+    get: (id) => available(() => kept.read(id, () => readById(db, id))),
 
     getByKey: (owner, idempotencyKey) =>
       available(async () => {
@@ -66,6 +60,12 @@ export function createRecordReads(db: Kysely<Database>, kept: KeptRecords): Reco
   };
 }
 
+/** Any task, hidden ones included. */
+export async function readById(db: Kysely<Database>, id: string): Promise<TaskRecord | null> {
+  const { rows } = await byId(db, { id });
+  return rows[0] ? toRecord(rows[0]) : null;
+}
+
 /** From when the provider took it, where that is known. */
 function durationOf(row: Pick<Selectable<TaskTable>, 'timeline' | 'created_at' | 'completed_at'>): number {
   const timeline = JSON.parse(row.timeline) as readonly TimelineEntry[];
@@ -81,4 +81,11 @@ export function readChanges(
       const newer = db.selectFrom('tasks').selectAll().where('revision', '>', revision);
       return (await newer.orderBy('revision').limit(limit).execute()).map(toAnnounced);
     });
+}
+
+/** Rejects when the store cannot be read. */
+export function proveRead(db: Kysely<Database>): Promise<void> {
+  return available(async () => {
+    await sql`select 1`.execute(db);
+  });
 }

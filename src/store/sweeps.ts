@@ -44,24 +44,30 @@ async function takeOver(db: Kysely<Database>, now: number): Promise<void> {
   await db
     .updateTable('tasks')
     .set({ submit_lease_until: now })
+    .where(waitsItsTurn)
     .where('submit_lease_until', '>', now)
     .execute();
   await db
     .updateTable('tasks')
     .set({ check_lease_until: null })
+    .where('next_check_at', 'is not', null)
     .where('check_lease_until', '>', now)
     .execute();
   await db
     .updateTable('tasks')
     .set((eb) => ({ next_check_at: now, version: eb('version', '+', 1) }))
+    .where('next_check_at', 'is not', null)
     .where(awaitsOutcome)
     .execute();
 }
 
+/** An expression, so that no index of hidden tasks is chosen: those that were refused are many. */
+const isHidden = sql<boolean>`revision + 0 is null`;
+
 async function sweepOrphans(db: Kysely<Database>, now: number): Promise<number> {
   const { numDeletedRows } = await db
     .deleteFrom('tasks')
-    .where('revision', 'is', null)
+    .where(isHidden)
     .where(waitsItsTurn)
     .where('submit_lease_until', '<=', now)
     .executeTakeFirst();
@@ -74,11 +80,15 @@ async function sweep(
 ): Promise<void> {
   await db
     .deleteFrom('tasks')
-    .where('revision', 'is', null)
+    .where(isHidden)
     .where('refusal', 'is not', null)
     .where('updated_at', '<', refusedBefore)
     .execute();
-  await db.deleteFrom('slots').where('taken_at', '<', slotsBefore).execute();
+  await db
+    .deleteFrom('slots')
+    .where('kind', 'in', ['create', 'query'])
+    .where('taken_at', '<', slotsBefore)
+    .execute();
   await db.deleteFrom('uploads').where('expires_at', '<=', now).execute();
 }
 

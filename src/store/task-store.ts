@@ -7,8 +7,7 @@ import type { Connections } from './connections.ts';
 import { NOTHING_KEPT, createKeptRecords } from './kept-records.ts';
 import { ChangeFollower, type Audience, type Follower } from './follow-changes.ts';
 import { createOwnerReads } from './owner-reads.ts';
-import { createWriteProof } from './prove-writes.ts';
-import { createRecordReads, readChanges } from './record-reads.ts';
+import { createRecordReads, proveRead, readChanges } from './record-reads.ts';
 import { createSweeps } from './sweeps.ts';
 import { takeTurns } from './turns.ts';
 import { createUploads } from './uploads.ts';
@@ -59,8 +58,11 @@ export function createTaskStore(
     takeTurns: (turns) => queue.write({ lock: 'turns' }, (context) => takeTurns(context, turns)),
     claimDue: (checks) => queue.write({ lock: 'checks' }, ({ trx }) => claimDue(trx, checks)),
     follow: follower.follow,
-    ping: createWriteProof(queue),
     writeLag: queue.lag,
+    async ping() {
+      await proveRead(reader);
+      await queue.prove();
+    },
     async close() {
       await queue.drain();
       await follower.stop();

@@ -135,7 +135,7 @@ export interface TaskStore {
   secret(name: string): Promise<Buffer>;
   /** How long the oldest write that is not answered yet has been waiting, in ms; 0 when there is none. */
   writeLag(): number;
-  /** Rejects unless the store has taken a write of late; may be asked at any rate. */
+  /** Rejects when the store cannot be read, or has not taken a write of late; may be asked at any rate. */
   ping(): Promise<void>;
   close(): Promise<void>;
 }

@@ -22,6 +22,7 @@ const ALL = [
   '0004-course',
   '0005-uploads',
   '0006-failed',
+  '0007-bounded-reads',
   '0009-last-words',
 ];
 const NEWER = "insert into kineograph_migration (name, timestamp) values ('9999-tomorrow', '2030-01-01')";
@@ -97,10 +98,10 @@ describe.each(PLACES)('migrating $name', ({ empty, tables }) => {
     const first = await openTaskStore(location);
     const task = await insertVisible(first);
     await first.close();
-    await run("delete from kineograph_migration where name = '0006-failed'");
-    await run('drop index tasks_failed');
-    expect(await pendingIn(location)).toEqual(['0006-failed']);
-    expect(await migrateStore(location)).toEqual(['0006-failed']);
+    await run("delete from kineograph_migration where name = '0007-bounded-reads'");
+    for (const index of ['tasks_listed', 'tasks_refused']) await run(`drop index ${index}`);
+    expect(await pendingIn(location)).toEqual(['0007-bounded-reads']);
+    expect(await migrateStore(location)).toEqual(['0007-bounded-reads']);
     const store = await openTaskStore(location);
     expect(await store.find('ann', task.id)).toEqual(task);
     await store.close();

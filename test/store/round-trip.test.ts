@@ -67,9 +67,11 @@ describe.each(STORES)('$name', ({ open }) => {
           videos: fc.array(fc.record({ url: anyText, expiresAt: fc.option(time) }), { maxLength: 3 }),
           failure: fc.option(failure),
           refusal: fc.option(failure),
-          // + 0: no store knows -0.
+          // Round: no store knows -0, and @photostructure/sqlite reads what is smaller than 2.3e-308 as 0.
           creditsConsumed: fc.option(
-            fc.double({ noNaN: true, noDefaultInfinity: true }).map((credits) => credits + 0),
+            fc
+              .double({ noNaN: true, noDefaultInfinity: true })
+              .map((credits) => (Math.abs(credits) < 1e-300 ? 0 : credits)),
           ),
           updatedAt: time,
           completedAt: fc.option(time),

@@ -1,0 +1,68 @@
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { STORE_FILE } from './sqlite.ts';
+import { isDataDirLocked, lockDataDir, privateFile } from './data-dir.ts';
+import { DatabaseSync } from './sqlite-driver.ts';
+
+/** For a commit of the gateway that is under way. */
+const BUSY_TIMEOUT_MS = 5000;
+
+/**
+ * Copies the store in a directory to a new file, as it is at one moment; a gateway that runs on it goes on. The copy is
+ * checked, on disk and for this user alone. Returns how many tasks it holds; throws an error that says what to do.
+ */
+export function backUpSqlite(dataDir: string, file: string): number {
+  const from = join(dataDir, STORE_FILE);
+  if (!existsSync(from)) throw new Error(`There is no store in DATA_DIR ${dataDir}; nothing was backed up.`);
+  if (existsSync(file)) throw new Error(`${file} is there already. Choose a name that is free.`);
+  // Nobody shall take a half copy for a backup.
+  const unfinished = `${file}.unfinished`;
+  rmSync(unfinished, { force: true });
+  // Without a gateway none may begin meanwhile: it would find files of this user, who may be another one.
+  const unlock = isDataDirLocked(dataDir) ? () => undefined : lockDataDir(dataDir);
+  try {
+    copy(from, unfinished);
+    const tasks = check(unfinished);
+    renameSync(unfinished, file);
+    sync(dirname(resolve(file)));
+    return tasks;
+  } catch (error) {
+    rmSync(unfinished, { force: true });
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(`${from} could not be backed up to ${file} (${reason}); nothing was left there.`, {
+      cause: error,
+    });
+  } finally {
+    unlock();
+  }
+}
+
+function copy(from: string, to: string): void {
+  privateFile(to);
+  const database = new DatabaseSync(from, { timeout: BUSY_TIMEOUT_MS });
+  try {
+    database.exec(`vacuum into '${to.replaceAll("'", "''")}'`);
+  } finally {
+    database.close();
+  }
+}
+
+function check(path: string): number {
+  const database = new DatabaseSync(path, { readOnly: true });
+  try {
+    const [found] = database.prepare('pragma integrity_check(1)').all() as { integrity_check: string }[];
+    if (found?.integrity_check !== 'ok')
+      throw new Error(`the copy is damaged: ${found?.integrity_check ?? ''}`);
+    const [count] = database.prepare('select count(*) as tasks from tasks').all() as { tasks: number }[];
+    return count?.tasks ?? 0;
+  } finally {
+    database.close();
+  }
+}
+
+/** A name in a directory is on disk when the directory is. */
+function sync(directory: string): void {
+  const handle = openSync(directory, 'r');
+  fsyncSync(handle);
+  closeSync(handle);
+}
