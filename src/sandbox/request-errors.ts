@@ -13,7 +13,8 @@ const HINTS: Readonly<Record<string, string>> = {
 export function notFound(request: FastifyRequest, reply: FastifyReply): Envelope {
   reply.code(404);
   const known =
-    'POST /api/v1/jobs/createTask, GET /api/v1/jobs/recordInfo?taskId=, GET /api/v1/chat/credit, POST /api/file-stream-upload';
+    'POST /api/v1/jobs/createTask, GET /api/v1/jobs/recordInfo?taskId=, GET /api/v1/chat/credit, ' +
+    'POST /api/v1/common/download-url, POST /api/file-stream-upload, /api/file-base64-upload and /api/file-url-upload';
   return refusal(
     404,
     `Not found: ${request.method} ${request.url}. There are ${known} and GET /files/{taskId}.mp4.`,

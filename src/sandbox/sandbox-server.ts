@@ -2,14 +2,17 @@ import multipart from '@fastify/multipart';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { authorize } from './authorize.ts';
 import { createTaskHandler } from './create-task.ts';
+import { downloadUrlHandler } from './download-url.ts';
 import { refusal, success } from './envelope.ts';
 import type { Ledger } from './ledger.ts';
+import { MAX_BASE64_BODY_BYTES, base64UploadHandler, urlUploadHandler } from './json-uploads.ts';
+import { refuseUpload } from './keep-file.ts';
 import { createRateWindow } from './rate-window.ts';
 import { recordInfoHandler } from './record-info.ts';
 import { notFound, requestErrors } from './request-errors.ts';
 import { sandboxFiles } from './sandbox-files.ts';
 import type { SandboxSettings } from './sandbox-options.ts';
-import { refuseUpload, streamUploadHandler } from './stream-upload.ts';
+import { streamUploadHandler } from './stream-upload.ts';
 import type { TaskRunner } from './task-runner.ts';
 
 /** What the routes work with beside the settings. */
@@ -18,6 +21,8 @@ export interface ServerParts {
   readonly runner: TaskRunner;
   readonly filesUrl: () => string;
   readonly uploadsDir: string;
+  /** Aborted when the sandbox closes. */
+  readonly closing: AbortSignal;
 }
 
 function refillHint({ stateFile, credits }: SandboxSettings): string {
@@ -51,6 +56,7 @@ export function createSandboxServer(settings: SandboxSettings, parts: ServerPart
       api.post('/jobs/createTask', createTask);
       api.get('/jobs/recordInfo', recordInfo);
       api.get('/chat/credit', () => success(parts.ledger.credits()));
+      api.post('/common/download-url', downloadUrlHandler(parts.filesUrl));
       done();
     },
     { prefix: '/api/v1' },
@@ -62,6 +68,9 @@ export function createSandboxServer(settings: SandboxSettings, parts: ServerPart
       uploads.addHook('onRequest', authorize(settings.apiKey, refused));
       uploads.register(multipart);
       uploads.post('/file-stream-upload', streamUploadHandler(parts));
+      const large = { bodyLimit: MAX_BASE64_BODY_BYTES };
+      uploads.post('/file-base64-upload', large, base64UploadHandler(parts));
+      uploads.post('/file-url-upload', urlUploadHandler(parts, parts.closing));
       done();
     },
     { prefix: '/api' },

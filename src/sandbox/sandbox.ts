@@ -59,7 +59,13 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const callbacks = createCallbackSender({ hmacKey, timeoutMs, retryDelaysMs, closing: closing.signal, log });
   const runner = createTaskRunner({ ledger, callbacks, filesUrl, closing: closing.signal, log });
   const uploadsDir = settings.uploadsDir ?? (await mkdtemp(join(tmpdir(), 'kineograph-sandbox-')));
-  const app = createSandboxServer(settings, { ledger, runner, filesUrl, uploadsDir });
+  const app = createSandboxServer(settings, {
+    ledger,
+    runner,
+    filesUrl,
+    uploadsDir,
+    closing: closing.signal,
+  });
   await app.listen({ host: settings.host, port: settings.port });
   url = originOf(app);
   for (const entry of ledger.pending()) runner.follow(entry);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { temporaryDir } from '../support/gateway.ts';
 import { picture } from '../support/pictures.ts';
+import { startPictureServer } from '../pictures/picture-server.ts';
 import { startClient, type Client } from './client.ts';
 
 interface Uploaded {
@@ -88,6 +89,76 @@ describe('an uploaded file', () => {
     await send(second, { uploadPath: 'b', fileName: 'd.png', file: await pictureFile() });
     expect(await readdir(join(uploadsDir, 'a'))).toEqual([]);
   });
+});
+
+describe('the other ways to upload a file', () => {
+  const post = async ({ url }: Client, path: string, body: object): Promise<UploadAnswer> => {
+    const headers = { authorization: 'Bearer a-key', 'content-type': 'application/json' };
+    const answer = await fetch(url + path, { method: 'POST', headers, body: JSON.stringify(body) });
+    return { http: answer.status, ...((await answer.json()) as Omit<UploadAnswer, 'http'>) };
+  };
+  const bytesAt = async (url = ''): Promise<Buffer> => Buffer.from(await (await fetch(url)).arrayBuffer());
+
+  it.each([
+    ['a data URL', (bytes: Buffer) => `data:image/png;base64,${bytes.toString('base64')}`],
+    ['plain Base64', (bytes: Buffer) => bytes.toString('base64')],
+  ])('take it as JSON: %s', async (_, encode) => {
+    const sandbox = await startClient();
+    const bytes = await picture();
+    const names = { uploadPath: 'a/b', fileName: 'c.png' };
+    const body = { base64Data: encode(bytes), ...names };
+    const { data, ...answer } = await post(sandbox, '/api/file-base64-upload', body);
+    expect(answer).toMatchObject({ http: 200, success: true, code: 200 });
+    expect(data).toMatchObject({ filePath: 'a/b/c.png', fileSize: bytes.length });
+    expect((await bytesAt(data?.downloadUrl)).equals(bytes)).toBe(true);
+  });
+
+  it('take its address', async () => {
+    const [sandbox, bytes] = [await startClient(), await picture()];
+    const { port } = await startPictureServer((_request, response) =>
+      response.writeHead(200, { 'content-type': 'image/png' }).end(bytes),
+    );
+    const body = { fileUrl: `http://127.0.0.1:${port}/mine.png?x`, uploadPath: 'a' };
+    const { data } = await post(sandbox, '/api/file-url-upload', body);
+    expect(data?.fileName).toMatch(/^[\da-f-]{36}\.png$/);
+    expect(data).toMatchObject({ mimeType: 'image/png' });
+    expect((await bytesAt(data?.downloadUrl)).equals(bytes)).toBe(true);
+  });
+
+  it.each([
+    ['/api/file-base64-upload', {}, 'Missing required parameter: base64Data'],
+    ['/api/file-base64-upload', { base64Data: 'YQ==' }, 'Missing required parameter: uploadPath'],
+    [
+      '/api/file-base64-upload',
+      { base64Data: 'no!', uploadPath: 'a' },
+      'Base64 decoding failed: Invalid Base64 format',
+    ],
+    ['/api/file-url-upload', {}, 'Missing required parameter: fileUrl'],
+    [
+      '/api/file-url-upload',
+      { fileUrl: 'file:///etc/passwd', uploadPath: 'a' },
+      'fileUrl must be a public http or https address',
+    ],
+    [
+      '/api/file-url-upload',
+      { fileUrl: 'http://127.0.0.1:1/', uploadPath: 'a' },
+      'File download failed: connect ECONNREFUSED 127.0.0.1:1',
+    ],
+  ])('refuse what is no file: %s %j', async (path, body, msg) => {
+    const sandbox = await startClient();
+    expect(await post(sandbox, path, body)).toEqual({ http: 400, success: false, code: 400, msg });
+    expect(await readdir(sandbox.uploadsDir)).toEqual([]);
+  });
+});
+
+it('a link for downloading is given for files of the sandbox alone', async () => {
+  const sandbox = await startClient();
+  const headers = { authorization: 'Bearer a-key', 'content-type': 'application/json' };
+  const linkTo = (url: string) =>
+    sandbox.call('/api/v1/common/download-url', { method: 'POST', headers, body: JSON.stringify({ url }) });
+  const ours = `${sandbox.url}/files/1.mp4`;
+  expect(await linkTo(ours)).toEqual({ http: 200, code: 200, msg: 'success', data: ours });
+  expect(await linkTo('https://example.com/1.mp4')).toMatchObject({ code: 422, data: null });
 });
 
 describe('what is no upload is refused in the words of the service:', () => {
