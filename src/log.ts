@@ -1,6 +1,8 @@
 import { pino, type DestinationStream, type Logger } from 'pino';
 import { prettyFactory } from 'pino-pretty';
+import { createScrub } from './log/scrub.ts';
 import { standardOutput } from './log/standard-output.ts';
+import { createTidy } from './log/tidy.ts';
 
 export interface LogOptions {
   /** The least important level to write: a name of pino's, or `silent`. */
@@ -21,22 +23,25 @@ const SECRET_MEMBERS = [
 ];
 
 /**
- * The logger of the process, on stdout unless told otherwise. Authorization headers, API keys and callback tokens are
- * replaced by `[redacted]`; so are tokens of callers.
+ * The logger of the process, on stdout unless told otherwise. Authorization headers, API keys, tokens of callers and of
+ * callbacks are replaced by `[redacted]`. Texts are cut, since anybody may have written them.
  */
 export function createLog(options: LogOptions, destination: DestinationStream = standardOutput()): Logger {
+  const scrub = createScrub(options.secrets ?? []);
+  const tidy = createTidy(scrub);
   const stream = options.pretty ? prettified(destination) : destination;
   return pino(
     {
       level: options.level,
       timestamp: createTimestamp(),
-      formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: tidy.error },
+      formatters: { level: (label) => ({ level: label }), log: tidy.members },
       redact: {
         paths: SECRET_MEMBERS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]),
         censor: '[redacted]',
       },
       // The last gate, on the finished line: tokens also travel in messages, stacks and echoes of the provider.
-      hooks: { streamWrite: createScrubber(options.secrets ?? []) },
+      hooks: { streamWrite: (line) => scrub(tidy.line(line)) },
     },
     stream,
   );
@@ -63,34 +68,15 @@ function createTimestamp(): () => string {
 }
 
 function prettified(destination: DestinationStream): DestinationStream {
-  const prettify = prettyFactory({ ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' });
+  const prettify = prettyFactory({
+    ignore: 'pid,hostname',
+    translateTime: 'SYS:HH:MM:ss.l',
+    singleLine: true,
+  });
   // No transform stream in between: it could still hold lines when the process exits.
   return {
     write: (line) => {
       destination.write(prettify(line));
     },
   };
-}
-
-function createScrubber(secrets: readonly string[]): (line: string) => string {
-  const literals = secrets
-    .filter((secret) => secret.length >= 8)
-    .map((secret) => JSON.stringify(secret).slice(1, -1));
-  return (line) => {
-    const scrubbed = MAY_HOLD_TOKEN.test(line) ? withoutTokens(line) : line;
-    return literals.reduce((text, literal) => text.replaceAll(literal, '[redacted]'), scrubbed);
-  };
-}
-
-/** How the tokens below begin: most lines hold none, and looking once costs a quarter of looking for each. */
-const MAY_HOLD_TOKEN = /\/webhooks\/kie\/|\bBearer |\beyJ/i;
-
-function withoutTokens(line: string): string {
-  return (
-    line
-      .replace(/(\/webhooks\/kie\/[^/\s"\\?#]+\/)[^/\s"\\?#]+/g, '$1[redacted]')
-      .replace(/(\bBearer +)[^\s"\\]{8,}/gi, '$1[redacted]')
-      // JSON Web Tokens: the header of every one begins with {" in base64url.
-      .replace(/\beyJ[\w-]{10,}\.[\w-]+\.[\w-]*/g, '[redacted]')
-  );
 }

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { ignoreClosedOutput } from './cli/closed-output.ts';
 import { EXIT } from './cli/exit-codes.ts';
 import { parseCommand, type Command } from './cli/parse-command.ts';
 import { usage } from './cli/usage.ts';
@@ -6,9 +7,14 @@ import { ConfigError } from './config/config-error.ts';
 import { StoreFormError } from './store/store-form-error.ts';
 import { VERSION } from './version.ts';
 
+ignoreClosedOutput([process.stdout, process.stderr], fail);
 try {
   await run(parseCommand(process.argv.slice(2)));
 } catch (error) {
+  fail(error);
+}
+
+function fail(error: unknown): void {
   process.stderr.write(`kineograph: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(error instanceof ConfigError || error instanceof StoreFormError ? EXIT.config : EXIT.failed);
 }

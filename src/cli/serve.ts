@@ -35,6 +35,7 @@ export async function serve(env: Environment, stdout: WriteStream): Promise<void
     else log.info({ signal }, 'stopping');
     // Who goes on with an error that nobody handled takes what it may lose.
     await app.close({ drains: !err });
+    log.info('stopped');
   });
   if (isTerminal) stdout.write(banner(factsOf(config, app, env)));
   else

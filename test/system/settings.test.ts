@@ -1,0 +1,102 @@
+import { expect, test } from 'vitest';
+import { listVariables, type Variable } from '../../src/config/variables.ts';
+import { TASKS } from '../support/documents.ts';
+import { startFakeProvider } from '../support/fake-provider.ts';
+import { freePort } from '../support/free-port.ts';
+import { temporaryDir } from '../support/gateway.ts';
+import { graphql } from '../support/graphql-http-client.ts';
+import { emptyDatabase } from '../support/postgres-database.ts';
+import { runBuilt, startBuilt } from '../support/process.ts';
+
+type Values = Readonly<Record<string, string>>;
+
+/** Settings that depend on each other, or on something that has to be there, and are tried in one start. */
+interface Start {
+  readonly what: string;
+  readonly names: readonly string[];
+  /** Values in place of the examples, and what the start needs beside its settings. */
+  readonly values: () => Values | Promise<Values>;
+  readonly authorization?: string;
+}
+
+const API_KEYS = 'ada:a-long-random-key';
+const authorization = 'Bearer a-long-random-key';
+
+const TOGETHER: readonly Start[] = [
+  {
+    what: 'kie.ai, a database and the keys of an issuer',
+    names: [
+      'KIE_API_KEY',
+      'KIE_API_URL',
+      'KIE_UPLOAD_URL',
+      'KIE_WEBHOOK_HMAC_KEYS',
+      'CHECK_IMAGES',
+      'DATABASE_URL',
+      'DATABASE_CONNECTIONS',
+      'MIGRATE',
+      'JWT_JWKS_URL',
+      'JWT_ISSUER',
+      'JWT_AUDIENCE',
+    ],
+    values: async () => {
+      const { url } = await startFakeProvider();
+      const database = { DATABASE_URL: await emptyDatabase(), DATA_DIR: await temporaryDir() };
+      await runBuilt(['migrate'], database);
+      return { ...database, KIE_API_URL: url, KIE_UPLOAD_URL: url, API_KEYS };
+    },
+    authorization,
+  },
+  {
+    what: 'a secret of tokens',
+    names: ['JWT_SECRET', 'API_KEYS'],
+    values: async () => ({ DATA_DIR: await temporaryDir(), API_KEYS }),
+    authorization,
+  },
+  {
+    what: 'callers without a name at another address',
+    names: ['ALLOW_ANONYMOUS', 'HOST', 'PORT', 'DATA_DIR'],
+    values: async () => ({ PORT: String(await freePort()), DATA_DIR: await temporaryDir() }),
+  },
+];
+
+const ALL = listVariables();
+const NAMES = new Set(TOGETHER.flatMap(({ names }) => names));
+
+/** A new setting is tried here unless it stands above. */
+const STARTS: readonly Start[] = [
+  ...TOGETHER,
+  {
+    what: 'everything that needs nothing else',
+    names: ALL.map(({ name }) => name).filter((name) => !NAMES.has(name)),
+    values: async () => ({ DATA_DIR: await temporaryDir(), API_KEYS }),
+    authorization,
+  },
+];
+
+test.each(STARTS)(
+  'it starts and answers with other values than the defaults: $what',
+  async ({ authorization: credential, names, values }) => {
+    const examples = Object.fromEntries(names.map((name) => [name, otherThanDefault(name)]));
+    const env = { ...examples, ...(await values()) };
+    const gateway = await startBuilt({ ...env, DATA_DIR: env['DATA_DIR'] ?? '' });
+    expect((await fetch(`${gateway.url}/health`)).status).toBe(200);
+    const headers = credential === undefined ? {} : { authorization: credential };
+    const { body } = await graphql(gateway.graphqlUrl, TASKS, { first: 1 }, headers);
+    expect(body).toMatchObject({ data: { tasks: { edges: [] } } });
+  },
+);
+
+test('every setting is one of those', () => {
+  const tried = STARTS.flatMap(({ names }) => names);
+  expect(tried.sort()).toEqual(ALL.map(({ name }) => name).sort());
+});
+
+/** The example of the documentation, or a number beside the default. */
+function otherThanDefault(name: string): string {
+  const variable = ALL.find((one) => one.name === name);
+  if (!variable) throw new Error(`There is no setting ${name}`);
+  const { default: usual, example }: Variable = variable;
+  if (example !== usual) return example;
+  if (!/^\d+$/.test(example)) throw new Error(`The example of ${name} is its default`);
+  return String(Number(example) - 1);
+}
