@@ -109,8 +109,9 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
     log.warn(
       'the database has lost changes that were told, or another one has taken over: subscriptions begin anew',
     );
+    hub.forgetResults();
     streams.cutAll();
-    void websockets.closeAll();
+    void websockets.restart();
   });
   createLiveMetrics(metrics.registry, {
     counts,

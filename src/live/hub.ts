@@ -36,6 +36,8 @@ export interface SubscriptionArgs extends ExecutionArgs {
 export interface Hub {
   /** Begins one. Its events go to its outlet; the returned iterable only ends. A result instead of it tells why not. */
   subscribe(args: SubscriptionArgs): Promise<Member | ExecutionResult>;
+  /** Forgets the results that were made so far: their revisions may be given to other changes. */
+  forgetResults(): void;
 }
 
 interface Shared {
@@ -80,6 +82,7 @@ export function createHub({ counts, hideSuggestions, maskError, rightsOf }: HubO
   }
 
   return {
+    forgetResults: results.clear,
     async subscribe({ id, outlet, ...args }) {
       const source = await sourceOf({ ...args, hideSuggestions }, maskError);
       if (!isFollowable(source)) return source;

@@ -5,6 +5,7 @@ export interface Results {
   get(group: Group, revision: number): Uint8Array | undefined;
   keep(group: Group, revision: number, json: Uint8Array): void;
   forget(group: Group, revision: number): void;
+  clear(): void;
 }
 
 /** What goes with its last member: a group that is gone leaves nothing here. */
@@ -45,6 +46,11 @@ export function createResults(maxBytes: number): Results {
     forget(group, revision) {
       young.get(group)?.delete(revision);
       old.get(group)?.delete(revision);
+    },
+    clear() {
+      young = new WeakMap();
+      old = new WeakMap();
+      bytes = 0;
     },
   };
 }

@@ -30,8 +30,8 @@ export interface WebsocketServerOptions extends SocketOptions {
 export interface WebsocketServer {
   /** How many sockets are open. */
   size(): number;
-  /** Closes the sockets that are open now with 1012, upon which clients come back and subscribe anew. */
-  closeAll(): Promise<void>;
+  /** Closes the open sockets with 1012, upon which clients come back and subscribe anew. Takes new ones meanwhile. */
+  restart(): Promise<void>;
   /**
    * Takes no new sockets, lets queries and mutations be answered, and closes the open sockets with 1001, upon which
    * clients come back.
@@ -88,7 +88,7 @@ export function createWebsocketServer(options: WebsocketServerOptions): Websocke
 
   return {
     size: () => sockets.clients.size,
-    closeAll: () => closeInSlices(sockets.clients, SERVICE_RESTART, 'Subscribe again'),
+    restart: () => closeInSlices(sockets.clients, SERVICE_RESTART, 'Subscribe again'),
     async close() {
       http.off('upgrade', onUpgrade);
       await Promise.race([protocol.answered(), delay(ANSWER_MS, undefined, { ref: false })]);

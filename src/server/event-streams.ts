@@ -6,7 +6,7 @@ export interface EventStreams {
   watch(response: ServerResponse): void;
   /** Cuts the stream that an answer is, or will be. */
   end(response: ServerResponse): void;
-  /** Cuts those that there are now: their clients come back. */
+  /** Cuts all that there are: their clients come back, as they would not after an end. */
   cutAll(): void;
   /** Cuts all, and those that begin from now on. */
   endAll(): void;

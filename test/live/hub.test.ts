@@ -210,6 +210,17 @@ describe('subscriptions of a hub', () => {
     expect(change.executions).toBe(2);
   });
 
+  test('make a result anew for a change whose revision was another one’s before the results were forgotten', async () => {
+    const stage = createStage();
+    const { sent } = await subscribe(stage, { variableValues: { word: 'hi' } });
+    const other = new Counted(7);
+    stage.tell(new Counted(7));
+    stage.hub.forgetResults();
+    stage.tell(other);
+    expect(other.executions).toBe(1);
+    expect(sent).toHaveLength(2);
+  });
+
   test('send their id as JSON, whatever it is', async () => {
     const stage = createStage();
     const id = '"}\\\n\u2028';
