@@ -1,7 +1,5 @@
 import type { IncomingMessage } from 'node:http';
 
-/** How much of a body over the limit is read and thrown away, so that its sender sees the answer and not a reset. */
-const MAX_DISCARDED_BYTES = 8 * 1024 * 1024;
 /** All bodies on their way may take this much memory together. Whole ones are a matter of milliseconds. */
 const MAX_BYTES_OF_ALL = 64 * 1024 * 1024;
 const FIRST_BYTES = 4096;
@@ -17,7 +15,8 @@ const arriving = new Set<Arriving>();
 let bytesOfAll = 0;
 
 /**
- * Reads a body of at most `limit` bytes; null when it is larger. Rejects when the sender goes away.
+ * Reads a body of at most `limit` bytes; null as soon as it is larger, and then the rest is thrown away as it comes. Rejects
+ * when the sender goes away.
  *
  * The bytes are copied into one buffer that grows, because each chunk is an object of some hundred bytes, however little is
  * in it. When all bodies on their way take too much, the request whose body has been on its way longest is cut.
@@ -34,9 +33,9 @@ export function readBody(request: IncomingMessage, limit: number): Promise<Buffe
       arriving.delete(body);
     };
     const finish = (): void => {
-      const whole = body.bytes.subarray(0, length);
+      const whole = length > limit ? null : body.bytes.subarray(0, length);
       stop();
-      resolve(length > limit ? null : whole);
+      resolve(whole);
     };
     const fail = (error: Error): void => {
       stop();
@@ -49,9 +48,6 @@ export function readBody(request: IncomingMessage, limit: number): Promise<Buffe
       const start = length;
       length += chunk.length;
       if (length > limit) {
-        resize(body, 0);
-        if (length <= MAX_DISCARDED_BYTES) return;
-        request.pause();
         finish();
         return;
       }

@@ -3,24 +3,25 @@ import { createAuthenticate, type CountWrong } from '../access/authenticate.ts';
 import type { Authenticate, VerifyToken } from '../access/caller.ts';
 import type { JwtOptions } from '../access/jwt.ts';
 import type { Config } from '../config.ts';
+import { createRateLimit } from '../server/rate-limit.ts';
 import { isOpen } from './is-open.ts';
 
 /** How callers prove who they are, and whether they have to. */
 export interface Access {
   readonly authenticate: Authenticate;
+  /** Counts the wrong keys and tokens of each address, those of the metrics as well. */
+  readonly countWrong: CountWrong;
   /** Nobody is asked. */
   readonly isOpen: boolean;
 }
 
-export async function openAccess(
-  config: Config,
-  {
-    countWrong,
-    log,
-    now,
-  }: { readonly countWrong: CountWrong; readonly log: Logger; readonly now: () => number },
-): Promise<Access> {
-  const { apiKeys } = config;
+/** So many of one address are answered with 401; after that, wrong ones are told to wait. */
+const MAX_WRONG_PER_MINUTE = 300;
+
+export async function openAccess(config: Config, now: () => number, log: Logger): Promise<Access> {
+  const { apiKeys, metricsToken } = config;
+  const isUnguarded = isOpen(config) && metricsToken === null;
+  const countWrong = await createRateLimit(isUnguarded ? null : MAX_WRONG_PER_MINUTE, 60_000);
   const report = (error: unknown): void => {
     log.error(
       { err: error },
@@ -29,7 +30,8 @@ export async function openAccess(
   };
   const jwt = jwtOf(config, { now, report });
   const verifyToken = jwt && (await verifierOf(jwt));
-  return { authenticate: createAuthenticate({ apiKeys, verifyToken, countWrong }), isOpen: isOpen(config) };
+  const authenticate = createAuthenticate({ apiKeys, verifyToken, countWrong });
+  return { authenticate, countWrong, isOpen: isOpen(config) };
 }
 
 /** Loaded only where tokens are taken: it brings a library of cryptography. */

@@ -34,8 +34,6 @@ import { openSockets } from './open-sockets.ts';
 import type { Upstream } from './upstream.ts';
 
 const MINUTE_MS = 60_000;
-/** So many wrong keys or tokens of one address are answered with 401; after that, wrong ones are told to wait. */
-const MAX_WRONG_PER_MINUTE = 300;
 /** So many requests of one address may bring a body before it is known who sends it: that takes milliseconds. */
 const MAX_UNKNOWN_PER_ADDRESS = 64;
 
@@ -62,12 +60,11 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
   const { isDraining, lines, log, metrics, ports, publicUrl, tasks, upload, upstream } = options;
   const { host, maxBodyBytes, maxUploads, requestTimeoutMs } = config;
   const now = (): number => ports.clock.now();
-  const countWrong = createRateLimit(MAX_WRONG_PER_MINUTE, MINUTE_MS);
-  const { authenticate, isOpen } = await openAccess(config, { countWrong, log, now });
+  const { authenticate, countWrong, isOpen } = await openAccess(config, now, log);
   const mayCall = createOriginPolicy({ allowedOrigins: config.allowedOrigins, host, publicUrl });
   const isOurHost = createHostPolicy({ isOpen, host, publicUrl });
   const forwarded = createForwarded(config.trustedProxies);
-  const requestsPerOwner = createRateLimit(config.maxRequestsPerMinute, MINUTE_MS);
+  const requestsPerOwner = await createRateLimit(config.maxRequestsPerMinute, MINUTE_MS);
   const perOwner = createTally(config.maxSocketsPerOwner);
   const perAddress = createTally(config.maxSocketsPerAddress);
   const counts = createLiveCounts();

@@ -46,11 +46,11 @@ export function createGate({ forwarded, isOurHost, unknownPerAddress }: GateOpti
   return {
     refusalOf(request, response) {
       const { headers } = request;
-      // Without a Host: HTTP/1.0, as some load balancers ask for the health of what they balance.
-      const isNamed = headers.host === undefined ? request.httpVersion === '1.0' : isHost(headers.host);
+      // HTTP/1.0 needs none: some load balancers ask so for the health of what they balance.
+      if (headers.host === undefined && request.httpVersion !== '1.0') return NO_HOST;
       const host = forwarded.hostOf(request);
       if (!isOurHost(host)) return NOT_OURS;
-      if (!isNamed || (host !== undefined && !isHost(host))) return NO_HOST;
+      for (const named of [headers.host, host]) if (named && !isHost(named)) return NO_HOST;
       if (!/^(?:identity)?$/i.test(headers['content-encoding'] ?? '')) return ENCODED;
       return takesPlace(request, response) ? null : TOO_MANY;
     },
@@ -74,6 +74,7 @@ const NO_HOST: Refused = {
   problem: problem(400, 'The request names no valid host.', {
     hint: 'Send one Host header: a name or an address, and a port.',
   }),
+  headers: { connection: 'close' },
 };
 
 const ENCODED: Refused = {

@@ -44,8 +44,6 @@ export function createKieWebhook(options: KieWebhookOptions): KieWebhook {
     });
     const refusal = typeof outcome === 'string' ? null : outcome;
     report(options, { reqId, ...seen, ms: Math.round(performance.now() - start) }, outcome);
-    // What is left of a body that was not read to its end would be taken for the next request.
-    if (!request.complete) response.setHeader('connection', 'close');
     if (!refusal) {
       response.writeHead(200, TAKEN_HEADERS).end(TAKEN);
       return;

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { startFakeProvider } from '../support/fake-provider.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
 import { openGraphqlWs } from '../support/graphql-ws-client.ts';
+import { postOf, sendRaw } from '../attacks/raw-http.ts';
 
 const ALLOWED = 'https://app.example.com';
 const BODY = JSON.stringify({ query: '{ __typename }' });
@@ -119,5 +120,47 @@ describe('a gateway that is open to other machines', () => {
       expect(await readableBy(gateway, origin)).toBe(origin);
       expect(await connects(gateway, origin)).toBe(true);
     }
+  });
+});
+
+describe('a page of the gateway itself, whose port goes without saying,', () => {
+  /** Whether a page of this origin may call a gateway that is asked for by these headers. */
+  async function mayCall(origin: string, headers: Readonly<Record<string, string>>): Promise<boolean[]> {
+    const gateway = await start({
+      HOST: '0.0.0.0',
+      ALLOW_ANONYMOUS: 'true',
+      TRUSTED_PROXIES: '127.0.0.1',
+      ALLOWED_ORIGINS: 'https://shop.example',
+    });
+    const opened = openGraphqlWs(gateway.graphqlUrl, { origin, headers }).then(
+      () => true,
+      () => false,
+    );
+    const lines = Object.entries({ origin, ...headers }).map(([name, value]) => `${name}: ${value}`);
+    const { head } = await sendRaw(gateway.app.port, postOf('/graphql', BODY, ...lines));
+    return [
+      await opened,
+      head.toLowerCase().includes(`access-control-allow-origin: ${origin.toLowerCase()}`),
+    ];
+  }
+  const YES = [true, true];
+  const NO = [false, false];
+
+  it.each([
+    ['https://app.example', { host: 'app.example:443' }, YES],
+    ['http://app.example', { host: 'app.example:80' }, YES],
+    ['https://app.example', { host: 'APP.example' }, YES],
+    ['https://app.example:8443', { host: 'app.example:8443' }, YES],
+    ['https://app.example', { host: '127.0.0.1', 'x-forwarded-host': 'app.example:443' }, YES],
+    ['https://app.example', { host: 'app.example:443', 'x-forwarded-proto': 'https' }, YES],
+    ['https://SHOP.example:443', { host: 'app.example' }, YES],
+    ['http://app.example', { host: 'app.example:443' }, NO],
+    ['https://app.example', { host: 'app.example:80' }, NO],
+    ['https://app.example', { host: 'app.example:8443' }, NO],
+    ['http://app.example', { host: 'app.example', 'x-forwarded-proto': 'https' }, NO],
+    ['https://app.example', { host: 'app.example', 'x-forwarded-proto': 'https, http' }, NO],
+    ['https://shop.example:8443', { host: 'app.example' }, NO],
+  ])('%s at %o: may call over a socket and HTTP: %o', async (origin, headers, may) => {
+    expect(await mayCall(origin, headers as Record<string, string>)).toEqual(may);
   });
 });

@@ -18,6 +18,16 @@ export async function sendRaw(port: number, text: string): Promise<RawAnswer> {
   return answer;
 }
 
+/** Sends a request when the one before it is answered, over one connection, and returns the statuses of both. */
+export async function sendInTwo(port: number, first: string, last: string): Promise<number[]> {
+  const socket = connect(port, '127.0.0.1');
+  const answer = closing(socket);
+  socket.once('data', () => socket.write(last));
+  socket.write(first);
+  const { body, head } = await answer;
+  return [...`${head}\r\n\r\n${body}`.matchAll(/HTTP\/1\.1 (\d+) /g)].map(([, status]) => Number(status));
+}
+
 /** The head of a request with these lines, of which a `Host` is to be one. */
 export function headOf(start: string, ...lines: readonly string[]): string {
   return `${[`${start} HTTP/1.1`, ...lines].join('\r\n')}\r\n\r\n`;

@@ -154,6 +154,26 @@ describe('/metrics', () => {
     }
   });
 
+  test.each([
+    'X-Forwarded-Host: a',
+    'X-Real-IP: 127.0.0.1',
+    'X-Original-For: ::1',
+    'CF-Ray: 1',
+    'CDN-Loop: a',
+  ])('is not shown to a request that something has passed on: %s', async (line) => {
+    const { app } = await startGateway();
+    expect(await statusFor(app.port, 'Host: localhost', line)).toEqual({ status: 404, isShown: false });
+  });
+
+  test('needs METRICS_TOKEN as soon as there are TRUSTED_PROXIES: one of them may say nothing of whom it brings', async () => {
+    const env = { TRUSTED_PROXIES: '127.0.0.1' };
+    const { app } = await startGateway({ env });
+    expect(await statusFor(app.port, 'Host: localhost')).toEqual({ status: 404, isShown: false });
+    const other = await startGateway({ env: { ...env, METRICS_TOKEN } });
+    const authorization = `Authorization: Bearer ${METRICS_TOKEN}`;
+    expect(await statusFor(other.app.port, 'Host: localhost', authorization)).toEqual(SHOWN);
+  });
+
   test('is not shown to a page whose name was pointed at this machine', async () => {
     const { app } = await startGateway();
     expect(await statusFor(app.port, 'Host: rebound.example')).toEqual({ status: 421, isShown: false });
