@@ -1,4 +1,4 @@
-import type { TaskPage } from '../tasks/list-tasks.ts';
+import { MAX_PAGE, type TaskPage } from '../tasks/list-tasks.ts';
 import type { TaskState } from '../tasks/task.ts';
 import type { Context } from './context.ts';
 
@@ -12,7 +12,8 @@ export const DEFAULT_FIRST = 20;
 
 export function tasks(args: TasksArgs, context: Context): Promise<TaskPage> {
   const first = args.first ?? DEFAULT_FIRST;
-  context.takeItems(first);
+  // What is larger is refused for that.
+  context.takeItems(Math.min(first, MAX_PAGE));
   return context.tasks.list(context.caller.owner, {
     first,
     after: args.after ?? null,

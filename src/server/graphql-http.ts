@@ -42,7 +42,9 @@ interface Asked extends AskedOperation {
   errors: readonly GraphQLError[];
 }
 
-export function createGraphqlHttp<Context extends object>(options: GraphqlHttpOptions<Context>): AnswerOverHttp {
+export function createGraphqlHttp<Context extends object>(
+  options: GraphqlHttpOptions<Context>,
+): AnswerOverHttp {
   const { context, documents, executed, maskError, schema } = options;
   const handle = createHandler<IncomingMessage, Asked, OperationContext>({
     parseRequestParams: ({ context: { params } }) => params,
@@ -54,8 +56,9 @@ export function createGraphqlHttp<Context extends object>(options: GraphqlHttpOp
     },
     execute: executed,
     onOperation({ context: asked }, _args, result) {
-      if (!('errors' in result) || !result.errors) return undefined;
-      asked.errors = result.errors.map(maskError);
+      // A query or mutation has one result.
+      if (!('errors' in result)) return undefined;
+      asked.errors = (result.errors ?? []).map(maskError);
       return { ...result, errors: asked.errors };
     },
     formatError: (error) => (error instanceof GraphQLError ? formatted(error) : error),
@@ -119,9 +122,9 @@ function httpOf(errors: readonly GraphQLError[]): HttpExtension {
 
 /** As clients get it: what it says of the HTTP answer stands there. */
 function formatted(error: GraphQLError): Error {
-  const { extensions, ...told } = error.toJSON();
-  const { http: _http, ...rest } = extensions ?? {};
-  return { ...told, ...(Object.keys(rest).length > 0 && { extensions: rest }) } as unknown as Error;
+  const { extensions = {}, ...told } = error.toJSON();
+  const rest = Object.entries(extensions).filter(([name]) => name !== 'http');
+  return { ...told, ...(rest.length > 0 && { extensions: Object.fromEntries(rest) }) } as unknown as Error;
 }
 
 function refusal(
@@ -132,10 +135,14 @@ function refusal(
   return new GraphQLError(message, { extensions: { code, hint, http: { status, headers } } });
 }
 
-const UNKNOWN_OPERATION = refusal('Could not determine what operation to execute.', 'OPERATION_RESOLUTION_FAILURE', {
-  status: 400,
-  hint: 'Send the name of one of the operations of the document as `operationName`.',
-});
+const UNKNOWN_OPERATION = refusal(
+  'Could not determine what operation to execute.',
+  'OPERATION_RESOLUTION_FAILURE',
+  {
+    status: 400,
+    hint: 'Send the name of one of the operations of the document as `operationName`.',
+  },
+);
 
 const NEEDS_POST = refusal('A mutation needs a POST request.', 'BAD_REQUEST', {
   status: 405,

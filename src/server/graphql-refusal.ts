@@ -101,14 +101,14 @@ export const REFUSALS = {
     code: 'BAD_REQUEST',
     hint: 'Accept application/graphql-response+json, application/json or text/event-stream.',
   },
-  failed: {
-    status: 500,
-    message: 'Something unexpected went wrong here.',
-    code: 'INTERNAL_SERVER_ERROR',
-  },
 } satisfies Readonly<Record<string, GraphqlRefusal>>;
 
 export function tooLarge(maxBytes: number): GraphqlRefusal {
   const size = maxBytes % 1024 === 0 ? `${maxBytes / 1024} KiB` : `${maxBytes} bytes`;
-  return { status: 413, message: 'The body is too large.', code: 'BAD_REQUEST', hint: `Send at most ${size}.` };
+  return {
+    status: 413,
+    message: 'The body is too large.',
+    code: 'BAD_REQUEST',
+    hint: `Send at most ${size}.`,
+  };
 }

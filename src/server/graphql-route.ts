@@ -3,11 +3,18 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { readBody } from '../read-body.ts';
 import type { Admit } from './admission.ts';
 import type { DirectRoute } from './direct-routes.ts';
+import type { Documents } from './documents.ts';
 import type { EventStreams } from './event-streams.ts';
 import type { Forwarded } from './forwarded.ts';
 import type { GraphiqlPage } from './graphiql-page.ts';
-import { REFUSALS, ofAdmission, sendGraphqlRefusal, tooLarge, type GraphqlRefusal } from './graphql-refusal.ts';
-import { GRAPHQL_PATH, isGraphqlUrl, type Connection, type Graphql } from './graphql.ts';
+import {
+  REFUSALS,
+  ofAdmission,
+  sendGraphqlRefusal,
+  tooLarge,
+  type GraphqlRefusal,
+} from './graphql-refusal.ts';
+import { GRAPHQL_PATH, isGraphqlUrl, type Arrival, type Connection, type Graphql } from './graphql.ts';
 import type { OriginPolicy } from './origin-policy.ts';
 import type { Overload } from './overload.ts';
 import { readParams, type GraphqlParams } from './request-params.ts';
@@ -36,50 +43,52 @@ export function graphqlRoute<Context extends object>(
   const { admit, forwarded, maxBodyBytes, mayCall, overload, page, streams } = options;
 
   async function handle(request: IncomingMessage, response: ServerResponse, reqId: string): Promise<void> {
-    const refuse = (refusal: GraphqlRefusal): void => {
-      sendGraphqlRefusal(request, response, refusal);
-    };
     response.setHeader('vary', 'Accept, Origin');
-    const { method, url = '' } = request;
     allowOrigin(request, response, mayCall, forwarded.siteOf(request));
-    if (method === 'OPTIONS') return answerPreflight(request, response);
     const unfit = misfitOf(request);
-    if (unfit) return refuse(unfit);
-    if (page?.fits(request)) return page.send(response);
-    if (method !== 'POST' && method !== 'GET') return refuse(REFUSALS.method);
+    if (unfit) sendGraphqlRefusal(request, response, unfit);
+    else if (request.method === 'OPTIONS') answerPreflight(request, response);
+    else if (page?.fits(request)) page.send(response);
+    else {
+      const refusal = await answerOrRefuse(request, response, reqId);
+      if (refusal) sendGraphqlRefusal(request, response, refusal);
+    }
+  }
+
+  /** Answers an operation, or returns why it is refused. */
+  async function answerOrRefuse(
+    request: IncomingMessage,
+    response: ServerResponse,
+    reqId: string,
+  ): Promise<GraphqlRefusal | null> {
+    const { method, url = '' } = request;
+    if (method !== 'POST' && method !== 'GET') return REFUSALS.method;
     const overloaded = overload.refusal();
-    if (overloaded) return refuse(ofAdmission(overloaded));
+    if (overloaded) return ofAdmission(overloaded);
     const admission = await admit(request);
-    if ('refusal' in admission) return refuse(ofAdmission(admission.refusal));
-    if (request.destroyed) return;
+    if ('refusal' in admission) return ofAdmission(admission.refusal);
+    if (request.destroyed) return null;
     const body = method === 'POST' ? await readBody(request, maxBodyBytes) : null;
-    if (method === 'POST' && !body) return refuse(tooLarge(maxBodyBytes));
+    if (method === 'POST' && !body) return tooLarge(maxBodyBytes);
     const params = paramsOf(url, body);
-    if ('status' in params) return refuse(params);
+    if ('status' in params) return params;
     const { caller } = admission;
-    if (!isStream(request, params)) return answer(request, response, { params, caller, reqId });
-    const connection = connectionOf(request, response, options);
+    if (isStream(request.headers.accept ?? '', params, documents))
+      await stream(request, response, { principal: caller, reqId, params });
+    else await answer(request, response, { params, caller, reqId });
+    return null;
+  }
+
+  async function stream(
+    request: IncomingMessage,
+    response: ServerResponse,
+    arrival: Omit<Arrival, 'connection'>,
+  ): Promise<void> {
     streams.watch(response);
     // Yoga takes the parameters from the arrival. It needs nothing of the address, and must not look for a body.
     request.headers.host = 'localhost';
     const read = Object.assign(request, { url: GRAPHQL_PATH, body: NO_BODY });
-    await engine.handle(read, response, { principal: caller, connection, reqId, params });
-  }
-
-  /** Subscriptions of clients that accept both get a stream as well. */
-  function isStream({ headers: { accept = '' } }: IncomingMessage, params: GraphqlParams): boolean {
-    const [first] = TYPES.exec(accept.toLowerCase()) ?? [];
-    if (first === EVENT_STREAM) return true;
-    return accept.toLowerCase().includes(EVENT_STREAM) && isSubscription(params);
-  }
-
-  function isSubscription({ operationName, query }: GraphqlParams): boolean {
-    try {
-      const operation = getOperationAST(documents.parse(query), operationName ?? null);
-      return operation?.operation === OperationTypeNode.SUBSCRIPTION;
-    } catch {
-      return false;
-    }
+    await engine.handle(read, response, { ...arrival, connection: connectionOf(request, response, options) });
   }
 
   return { name: GRAPHQL_PATH, fits: ({ url = '' }) => isGraphqlUrl(url), handle };
@@ -89,6 +98,23 @@ const NO_BODY = Buffer.from('{}');
 const EVENT_STREAM = 'text/event-stream';
 /** The media types between which an Accept header chooses. */
 const TYPES = /text\/event-stream|application\/(?:graphql-response\+json|json|\*)|\*\/\*/;
+
+/** Whether a client is to get an event stream. Who accepts JSON as well gets one for subscriptions. */
+function isStream(accept: string, params: GraphqlParams, documents: Documents): boolean {
+  const types = accept.toLowerCase();
+  const [first] = TYPES.exec(types) ?? [];
+  return first === EVENT_STREAM || (types.includes(EVENT_STREAM) && isSubscription(params, documents));
+}
+
+function isSubscription({ operationName, query }: GraphqlParams, documents: Documents): boolean {
+  try {
+    const operation = getOperationAST(documents.parse(query), operationName);
+    return operation?.operation === OperationTypeNode.SUBSCRIPTION;
+  } catch {
+    // Both roads say what is wrong with it.
+    return false;
+  }
+}
 
 const ENDPOINT = /^(?:https?:\/\/[^/?#]*)?\/graphql\/?(?:\?|$)/i;
 
@@ -128,7 +154,8 @@ function allowOrigin(
   site: string | undefined,
 ): void {
   // Without credentials: there are no cookies.
-  if (origin !== undefined && mayCall(origin, site)) response.setHeader('access-control-allow-origin', origin);
+  if (origin !== undefined && mayCall(origin, site))
+    response.setHeader('access-control-allow-origin', origin);
 }
 
 /** Browsers ask before they send JSON, or a credential, to another origin. */

@@ -1,4 +1,4 @@
-import { execute, type GraphQLError, type GraphQLSchema } from 'graphql';
+import { GraphQLError, execute, type DocumentNode, type GraphQLSchema } from 'graphql';
 import { createYoga, isAsyncIterable, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { ServerResponse } from 'node:http';
 import type { Caller } from '../access/caller.ts';
@@ -102,9 +102,13 @@ function checkedBy({ parse, validate }: Documents): Plugin {
   return {
     onParse: ({ setParseFn }) => {
       setParseFn(parse);
+      return ({ result }) => {
+        // Thrown, since Yoga would answer a syntax error over some media types with 200.
+        if (result instanceof GraphQLError && result.extensions.http) throw result;
+      };
     },
     onValidate: ({ setValidationFn }) => {
-      setValidationFn((_schema, document) => validate(document));
+      setValidationFn((_schema: GraphQLSchema, document: DocumentNode) => validate(document));
     },
   };
 }

@@ -18,7 +18,7 @@ export function limitRules(limits: OperationLimits): ValidationRule[] {
     maxDepthRule({ n: maxDepth, onReject: [refuse('levels of fields', maxDepth)] }),
     maxAliasesRule({ n: maxAliases, allowList: [], onReject: [refuse('aliases', maxAliases)] }),
     maxDirectivesRule({ n: maxDirectives, onReject: [refuse('directives', maxDirectives)] }),
-  ] as unknown as ValidationRule[];
+  ];
 }
 
 /** How graphql-js begins to say so; other syntax errors repeat what was sent. */
@@ -47,12 +47,16 @@ export function limitListItems(maxItems: number): (first: number) => void {
   return (first) => {
     left -= Math.max(0, first);
     if (left < 0)
-      throw tooLarge(`The lists of the operation ask for more than ${maxItems} items together.`, SMALLER_PAGES);
+      throw tooLarge(
+        `The lists of the operation ask for more than ${maxItems} items together.`,
+        SMALLER_PAGES,
+      );
   };
 }
 
 const SPLIT = 'Split it into several smaller operations.';
-const SMALLER_PAGES = 'Ask for fewer items with `first`, and for the others with `after` in further operations.';
+const SMALLER_PAGES =
+  'Ask for fewer items with `first`, and for the others with `after` in further operations.';
 
 function refuse(what: string, limit: number): () => never {
   return () => {

@@ -38,7 +38,12 @@ export function acceptPersistedQueries(protocol: Protocol): Protocol {
     ...protocol,
     opened: (socket, extra) =>
       protocol.opened(
-        { ...socket, onMessage: (receive) => socket.onMessage((message) => receive(withQuery(message))) },
+        {
+          ...socket,
+          onMessage: (receive) => {
+            socket.onMessage((message) => receive(withQuery(message)));
+          },
+        },
         extra,
       ),
   };

@@ -12,14 +12,16 @@ export type GraphqlParams = RequestParams;
 export function readParams(url: string, body: Buffer | null): GraphqlParams {
   const given = withPersistedQuery(body === null ? paramsOfUrl(url) : paramsOfBody(body));
   const { extensions, operationName, query, variables } = given;
-  if (query === undefined || query === null) throw malformed('There is no query string.', 'Send it as `query`.');
-  if (typeof query !== 'string') throw malformed('"query" is not a string.', 'Send the text of the operation.');
+  if (query === undefined || query === null)
+    throw malformed('There is no query string.', 'Send it as `query`.');
+  if (typeof query !== 'string')
+    throw malformed('"query" is not a string.', 'Send the text of the operation.');
   if (!isMissing(operationName) && typeof operationName !== 'string')
     throw malformed('"operationName" is not a string.', 'Send the name of an operation, or leave it out.');
   return {
     query,
     // Forms and query strings have no null, so an empty name means none.
-    operationName: operationName === '' ? null : (operationName as string | null | undefined),
+    operationName: operationName === '' ? null : operationName,
     variables: objectOrNone('variables', variables),
     extensions: objectOrNone('extensions', extensions),
   };
@@ -29,8 +31,10 @@ type Given = Readonly<Record<string, unknown>>;
 
 function paramsOfBody(body: Buffer): Given {
   const json = parsed(body.toString(), 'The body is invalid JSON.');
-  if (Array.isArray(json)) throw malformed('Batches are not supported.', 'Send one operation in each request.');
-  if (!isObject(json)) throw malformed('The body is not a JSON object.', 'Send an object with the member `query`.');
+  if (Array.isArray(json))
+    throw malformed('Batches are not supported.', 'Send one operation in each request.');
+  if (!isObject(json))
+    throw malformed('The body is not a JSON object.', 'Send an object with the member `query`.');
   return json;
 }
 
@@ -42,7 +46,8 @@ function paramsOfUrl(url: string): Given {
   );
   for (const name of ['variables', 'extensions']) {
     const text = search.get(name);
-    if (text !== null && text !== '') Object.assign(given, { [name]: parsed(text, `"${name}" is invalid JSON.`) });
+    if (text !== null && text !== '')
+      Object.assign(given, { [name]: parsed(text, `"${name}" is invalid JSON.`) });
   }
   return given;
 }

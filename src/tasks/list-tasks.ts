@@ -2,7 +2,8 @@ import { RequestError } from './request-error.ts';
 import type { PagePosition, TaskStore } from './store.ts';
 import type { AnnouncedRecord, TaskState } from './task.ts';
 
-const MAX_PAGE = 100;
+/** The largest `first`. */
+export const MAX_PAGE = 100;
 
 export interface TaskPage {
   readonly tasks: readonly AnnouncedRecord[];

@@ -79,7 +79,8 @@ describe('a refusal over HTTP', () => {
     const headers = { ...given, origin: ORIGIN };
     const answer = await graphql(gateway.graphqlUrl, '{ __typename }', {}, headers);
     expect(answer.status).toBe(401);
-    expect(answer.body).toEqual({
+    expect(answer.body).toMatchObject({
+      status: 401,
       errors: [
         {
           message: expect.stringContaining('Authorization: Bearer') as string,
@@ -88,7 +89,7 @@ describe('a refusal over HTTP', () => {
       ],
     });
     expect(answer.headers.get('www-authenticate')).toBe('Bearer');
-    expect(answer.headers.get('content-type')).toMatch(/^application\/json/);
+    expect(answer.headers.get('content-type')).toMatch(/^application\/graphql-response\+json/);
     expect(answer.headers.get('access-control-allow-origin')).toBe(ORIGIN);
     expect(answer.headers.get('vary')).toContain('Origin');
   });

@@ -37,7 +37,9 @@ async function pageOf(directory: string): Promise<string> {
   const server = createServer((_request, response) => {
     page.send(response);
   }).listen(0, '127.0.0.1');
-  onTestEnd(() => void server.close());
+  onTestEnd(() => {
+    server.close();
+  });
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   return (await fetch(`http://127.0.0.1:${port}`)).text();

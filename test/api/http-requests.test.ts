@@ -138,7 +138,8 @@ describe('a body', () => {
         resolve(answer.resume().statusCode);
       });
       sending.on('error', reject);
-      sending.write(operationOf(LIMIT + 1));
+      sending.setHeader('transfer-encoding', 'chunked');
+      sending.end(operationOf(LIMIT + 1));
     });
     expect(status).toBe(413);
   });

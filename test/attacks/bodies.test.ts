@@ -72,7 +72,7 @@ test('malformed JSON is refused with 400, and nothing of it is repeated', async 
       const answer = await withstands(() => fetch(gateway.graphqlUrl, { method: 'POST', headers, body }));
       const text = await answer.text();
       expect([accept, answer.status]).toEqual([accept, 400]);
-      expect(text).toContain('POST body sent invalid JSON.');
+      expect(text).toContain('The body is invalid JSON.');
       expect(text).not.toContain(SECRET);
       expect(text).not.toMatch(/position|SyntaxError|unexpected token/i);
     }

@@ -1,7 +1,7 @@
 import { getIntrospectionQuery, type IntrospectionQuery } from 'graphql';
 import { expect, test } from 'vitest';
 import { startAttacked } from './bystander.ts';
-import { DOORS } from './doors.ts';
+import { DOORS, httpPost, sse, webSocket } from './doors.ts';
 
 const DEEP = `${'fields { type { '.repeat(60)} name ${'} }'.repeat(60)}`;
 
@@ -83,3 +83,13 @@ test('with INTROSPECTION=false the answer to mistaken variables names nothing el
 function namesIn(data: unknown): readonly string[] {
   return (data as IntrospectionQuery).__schema.types.map(({ name }) => name);
 }
+
+test('with INTROSPECTION=false a variable that repeats the words of a suggestion is answered at once', async () => {
+  const { gateway, withstands } = await startAttacked({ env: { INTROSPECTION: 'false' } });
+  const query = 'query($states: [TaskState!]) { tasks(states: $states) { revision } }';
+  const variables = { states: ['Did you mean '.repeat(19_000)] };
+  for (const door of [httpPost, sse, webSocket]) {
+    const { errors } = await withstands(() => door.send(gateway.graphqlUrl, { query, variables }));
+    expect(errors).toHaveLength(1);
+  }
+});
