@@ -6,6 +6,7 @@ type OtherCode =
   | 'OPERATION_TOO_LARGE'
   | 'TOO_MANY_SUBSCRIPTIONS'
   | 'OPERATION_RESOLUTION_FAILURE'
+  | 'PERSISTED_QUERY_NOT_SUPPORTED'
   | 'INTERNAL_SERVER_ERROR'
   | 'GRAPHQL_PARSE_FAILED'
   | 'GRAPHQL_VALIDATION_FAILED'
@@ -48,13 +49,14 @@ export const REQUEST_ADVICE: Readonly<Record<RequestError['code'] | Refusal['cod
   },
   OPERATION_TOO_LARGE: {
     http: '400',
-    meaning: 'The operation is deeper, longer or has more aliases or directives than allowed.',
-    todo: 'Split it. Whoever runs the gateway can raise `MAX_DEPTH`, `MAX_ALIASES`, `MAX_DIRECTIVES`, `MAX_TOKENS`.',
+    meaning:
+      'The operation is deeper, longer, has more aliases or directives, or asks for more items than allowed.',
+    todo: 'Split it. Whoever runs the gateway can raise `MAX_DEPTH`, `MAX_ALIASES`, `MAX_DIRECTIVES`, `MAX_TOKENS`, `MAX_LIST_ITEMS`.',
   },
   OPERATION_RESOLUTION_FAILURE: {
-    http: '400 or 405',
-    meaning: 'Which operation to execute is not clear, or a mutation came by GET.',
-    todo: 'Name one of the operations of the document as `operationName`; post mutations.',
+    http: '400',
+    meaning: 'Which operation to execute is not clear.',
+    todo: 'Name one of the operations of the document as `operationName`.',
   },
   GRAPHQL_PARSE_FAILED: {
     http: '400',
@@ -67,9 +69,15 @@ export const REQUEST_ADVICE: Readonly<Record<RequestError['code'] | Refusal['cod
     todo: 'Compare it with `schema.graphql`.',
   },
   BAD_REQUEST: {
-    http: '400, 405 or 415',
-    meaning: 'The request is not one of GraphQL over HTTP: its method, media type, body or parameters.',
-    todo: 'Post JSON with `query` and, where needed, `variables` and `operationName`; one operation at a time.',
+    http: '400, 404 to 406, 413, 415, 421 or 426',
+    meaning:
+      'The request is not one of GraphQL over HTTP: its address, method, media type, body or parameters; a mutation by GET; or a subscription without a socket or an event stream.',
+    todo: 'Follow `extensions.hint`. Post JSON with `query` and, where needed, `variables` and `operationName`; one operation at a time.',
+  },
+  PERSISTED_QUERY_NOT_SUPPORTED: {
+    http: '200',
+    meaning: 'Only the hash of an operation was sent.',
+    todo: 'Send its text as `query`. Clients of Apollo and urql do so by themselves.',
   },
   SERVICE_UNAVAILABLE: {
     http: '200 or 503',

@@ -52,7 +52,7 @@ export function createLiveMetrics(registry: Registry, sources: LiveSources): voi
   readGauge(
     registry,
     'kineograph_overload_level',
-    '0: everything is begun; 1: queries, event streams, uploads and sockets are put off; 2: mutations as well.',
+    '0: new requests are accepted; 1: operations, event streams, uploads and sockets are refused.',
     sources.overloadLevel,
   );
 }

@@ -21,7 +21,7 @@ interface Opened extends TestBrowser {
 async function open(
   options: {
     readonly env?: Readonly<Record<string, string>>;
-    /** What stands behind the address. */
+    /** What stands behind the path. */
     readonly hash?: string;
     /** What the dashboard has kept in this tab. */
     readonly credential?: string;
@@ -156,6 +156,24 @@ test('a link opens its operation and variables in the first tab, and does not ru
   expect(await later.activeTab()).toBe('Next');
   expect(await later.read('operation')).toBe('query Next { account { creditsRemaining } }');
   expect(troubles()).toEqual([]);
+});
+
+test('a link of the common form opens the same way, with the operation that it names, and nothing runs', async () => {
+  const query =
+    'query First { account { creditsRemaining } } query Second($first: Int) { tasks(first: $first) { revision } }';
+  const search = new URLSearchParams({ query, variables: '{"first":1}', operationName: 'Second' });
+  const { graphqlUrl, page, troubles, user } = await open({ hash: `?${search.toString()}` });
+  expect(await user.activeTab()).toBe('Second');
+  expect(await user.tabs()).toEqual(['Second', ...READY]);
+  expect(await user.read('operation')).toBe(query);
+  expect(await user.read('variables')).toBe('{\n  "first": 1\n}');
+  expect(await user.read('answer')).toBe('');
+  expect(page.url()).toBe(graphqlUrl);
+  expect(troubles()).toEqual([]);
+
+  // A subscription runs no more than a query does, and leaves no page that loads for ever.
+  await page.goto(`${graphqlUrl}?query=${encodeURIComponent('subscription Live { tasksUpdated { id } }')}`);
+  await expect.poll(() => page.locator('[role=tab]').first().innerText(), PATIENCE).toBe('Live');
 });
 
 test('whatever stands in a link is text', async () => {

@@ -23,7 +23,7 @@ export function Page({ link }: { readonly link: DeepLink | null }) {
           Kineograph
         </a>
       </GraphiQL.Logo>
-      {link && <ActiveTabFirst />}
+      {link && <LinkedTab operationName={link.operationName} />}
       <WrapLines />
     </GraphiQL>
   );
@@ -36,16 +36,19 @@ function WrapLines() {
   return null;
 }
 
-/** Moves the tab that is looked at to the front, once. Beside remembered tabs, GraphiQL puts a new one last. */
-function ActiveTabFirst() {
-  const { moveTab } = useGraphiQLActions();
+/**
+ * Moves the tab of a link to the front, once, and chooses its operation. Beside remembered tabs, GraphiQL puts a new one last.
+ */
+function LinkedTab({ operationName }: { readonly operationName: string }) {
+  const { moveTab, setOperationName } = useGraphiQLActions();
   const { active, tabs } = useGraphiQL(({ activeTabIndex, tabs }) => ({ active: activeTabIndex, tabs }));
   const isDone = useRef(false);
   useEffect(() => {
     const tab = tabs[active];
     if (isDone.current || !tab) return;
     isDone.current = true;
+    if (operationName !== '') setOperationName(operationName);
     if (active > 0) moveTab([tab, ...tabs.filter((other) => other !== tab)]);
-  }, [active, moveTab, tabs]);
+  }, [active, moveTab, operationName, setOperationName, tabs]);
   return null;
 }
