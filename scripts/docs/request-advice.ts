@@ -93,17 +93,23 @@ export const REQUEST_ADVICE: Readonly<Record<RequestError['code'] | Refusal['cod
 
 /** `code` of the problem details that `POST /uploads` answers with, beside those of ValidationIssueCode. */
 export const UPLOAD_ADVICE: Readonly<
-  Record<Refusal['code'] | 'FORBIDDEN_ORIGIN' | 'PROVIDER_REFUSED', Advice>
+  Record<Refusal['code'] | 'FORBIDDEN_ORIGIN' | 'PROVIDER_REFUSED' | 'UPLOAD_TOO_SLOW', Advice>
 > = {
   UNAUTHENTICATED: REQUEST_ADVICE.UNAUTHENTICATED,
   RATE_LIMITED: {
     ...REQUEST_ADVICE.RATE_LIMITED,
+    meaning: 'More requests than allowed, or half of `MAX_UPLOADS` are uploads of the same owner.',
     todo: 'Come back after as many seconds as `Retry-After` says.',
   },
   FORBIDDEN_ORIGIN: {
     http: '403',
     meaning: 'A web page of another origin uploads.',
     todo: 'Whoever runs the gateway can name the origin in `ALLOWED_ORIGINS`.',
+  },
+  UPLOAD_TOO_SLOW: {
+    http: '408',
+    meaning: 'Less than 5 KiB of the image arrived within 5 seconds.',
+    todo: 'Send it again over a faster connection, or scale it down.',
   },
   PROVIDER_REFUSED: {
     http: '502',

@@ -1,9 +1,23 @@
-import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyOptions } from 'jose';
+import {
+  createRemoteJWKSet,
+  customFetch,
+  errors,
+  jwtVerify,
+  type FetchImplementation,
+  type JWTPayload,
+  type JWTVerifyOptions,
+} from 'jose';
 import { UnauthenticatedError, WrongCredentialsError, type VerifyToken } from './caller.ts';
+
+interface RemoteKeys {
+  readonly jwksUrl: string;
+  /** In place of the usual one, such as through a proxy. */
+  readonly fetch?: FetchImplementation | undefined;
+}
 
 export interface JwtOptions {
   /** Where the issuer publishes its keys, or the secrets that it shares with us: any of them may match. */
-  readonly keys: { readonly jwksUrl: string } | { readonly secrets: readonly string[] };
+  readonly keys: RemoteKeys | { readonly secrets: readonly string[] };
   readonly issuer: string | null;
   readonly audience: string | null;
   readonly now: () => number;
@@ -34,7 +48,7 @@ const SUBJECT = /^[^\p{Cc}\p{Cs}]{1,255}$/u;
 /** Checks signature, `exp`, `nbf` and, where configured, issuer and audience. The owner is `sub`. */
 export function createJwtVerifier(options: JwtOptions): VerifyToken {
   const { audience, issuer, keys, now } = options;
-  const verify = 'secrets' in keys ? bySecrets(keys.secrets) : byPublicKeys(keys.jwksUrl, options);
+  const verify = 'secrets' in keys ? bySecrets(keys.secrets) : byPublicKeys(keys, options);
 
   return async (token) => {
     try {
@@ -70,8 +84,11 @@ function bySecrets(texts: readonly string[]): Verify {
  * after ten minutes. That is waited for: the first token after a quiet hour may be the one that was stolen. An issuer
  * that is away keeps nobody out whose key is known.
  */
-function byPublicKeys(url: string, { now, report }: JwtOptions): Verify {
-  const jwks = createRemoteJWKSet(new URL(url), { cacheMaxAge: Infinity });
+function byPublicKeys({ fetch, jwksUrl }: RemoteKeys, { now, report }: JwtOptions): Verify {
+  const jwks = createRemoteJWKSet(new URL(jwksUrl), {
+    cacheMaxAge: Infinity,
+    ...(fetch && { [customFetch]: fetch }),
+  });
   let loadedAt = now();
   let reloaded = Promise.resolve();
   return async (token, options) => {

@@ -4,6 +4,7 @@ import type { Authenticate, VerifyToken } from '../access/caller.ts';
 import type { JwtOptions } from '../access/jwt.ts';
 import type { Config } from '../config.ts';
 import { createRateLimit } from '../server/rate-limit.ts';
+import { fetchThrough, proxyFor } from '../provider/proxy.ts';
 import { isOpen } from './is-open.ts';
 
 /** How callers prove who they are, and whether they have to. */
@@ -40,11 +41,10 @@ async function verifierOf(jwt: JwtOptions): Promise<VerifyToken> {
   return createJwtVerifier(jwt);
 }
 
-function jwtOf(
-  { jwtAudience, jwtIssuer, jwtJwksUrl, jwtSecret }: Config,
-  surroundings: Pick<JwtOptions, 'now' | 'report'>,
-): JwtOptions | null {
+function jwtOf(config: Config, surroundings: Pick<JwtOptions, 'now' | 'report'>): JwtOptions | null {
+  const { jwtAudience, jwtIssuer, jwtJwksUrl, jwtSecret } = config;
   const common = { issuer: jwtIssuer, audience: jwtAudience, ...surroundings };
-  if (jwtJwksUrl !== null) return { keys: { jwksUrl: jwtJwksUrl }, ...common };
+  if (jwtJwksUrl !== null)
+    return { keys: { jwksUrl: jwtJwksUrl, fetch: fetchThrough(proxyFor(jwtJwksUrl, config)) }, ...common };
   return jwtSecret.length === 0 ? null : { keys: { secrets: jwtSecret }, ...common };
 }

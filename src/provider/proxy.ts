@@ -2,7 +2,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { Pool, ProxyAgent, type Dispatcher } from 'undici';
+import { Pool, ProxyAgent, fetch, type Dispatcher } from 'undici';
 
 /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY, as curl and others read them. */
 export interface ProxySettings {
@@ -28,6 +28,15 @@ export function proxyFor(origin: string, { httpProxy, httpsProxy, noProxy }: Pro
 /** Connections to an origin, through its proxy if it has one. */
 export function createDispatcher(origin: string, proxy: string | null, options: Pool.Options): Dispatcher {
   return proxy === null ? new Pool(origin, options) : new ProxyAgent({ ...options, uri: proxy });
+}
+
+/** `fetch` through a proxy; undefined without one, where the usual one will do. */
+export function fetchThrough(proxy: string | null): typeof globalThis.fetch | undefined {
+  if (proxy === null) return undefined;
+  const dispatcher = new ProxyAgent(proxy);
+  // Node's own fetch is another version of undici, which need not know this dispatcher.
+  const call = fetch as unknown as typeof globalThis.fetch;
+  return (input, init) => call(input, { ...init, dispatcher } as RequestInit);
 }
 
 /**

@@ -109,14 +109,24 @@ function told(message: string, code: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code } });
 }
 
-const RETRYABLE = ['RATE_LIMITED', 'MAINTENANCE', 'UNREACHABLE', 'GENERATION_FAILED'];
+const RETRYABLE = [
+  'RATE_LIMITED',
+  'MAINTENANCE',
+  'UNREACHABLE',
+  'SERVER_ERROR',
+  'PROVIDER_TIMEOUT',
+  'GENERATION_FAILED',
+];
 
 /** A task with the fields that clients see. */
 function asShown({ completedAt, createdAt, failure, updatedAt, videos, ...task }: AnnouncedRecord) {
   return {
     ...task,
     videos: videos.map(({ expiresAt, url }) => ({ url, expiresAt: expiresAt && time(expiresAt) })),
-    failure: failure && { ...failure, retryable: RETRYABLE.includes(failure.code) },
+    failure: failure && {
+      ...failure,
+      retryable: RETRYABLE.includes(failure.code) && (task.creditsConsumed ?? 0) <= 0,
+    },
     createdAt: time(createdAt),
     updatedAt: time(updatedAt),
     completedAt: completedAt && time(completedAt),

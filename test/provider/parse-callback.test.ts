@@ -32,7 +32,7 @@ test('a failure as kie.ai documents it', () => {
         state: 'FAIL',
         providerTaskId: 'kie-1',
         creditsConsumed: 0,
-        failure: { code: 'GENERATION_FAILED', providerCode: '500', message: 'Internal server error' },
+        failure: { code: 'SERVER_ERROR', providerCode: '500', message: 'Internal server error' },
       },
     },
   });

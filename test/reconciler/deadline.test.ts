@@ -73,10 +73,26 @@ describe('at its deadline, 24 hours after its creation, the provider is asked on
   });
 });
 
+test('a task that ends as EXPIRED tells what the provider said last, and what it charged', async () => {
+  const clock = createStandingClock();
+  const { gateway, provider, task } = await startWithTask({
+    overrides: { clock, timings: { checkIntervalMin: 5000, checkIntervalMax: DAY } },
+  });
+  const odd = { state: 'dreaming', failMsg: 'it takes a while', creditsConsumed: 57 };
+  provider.answer('recordInfo', record('kie-1', odd), { reset: true });
+  const watch = await watchTask(gateway, task.id);
+  clock.advance(6000);
+  await provider.received('recordInfo');
+  clock.advance(DAY);
+  const ended = await until(() => watch.next(), 'FAIL');
+  expect(ended).toMatchObject({ failure: { code: 'EXPIRED', retryable: false }, creditsConsumed: 57 });
+  expect(ended.failure?.message).toMatch(/logs .* The provider last said: it takes a while$/);
+});
+
 describe('a task that is EXPIRED', () => {
   test.each([
     ['a late success', callbackSuccess('kie-1'), { state: 'SUCCESS', failure: null, creditsConsumed: 57 }],
-    ['a late failure', callbackFail('kie-1'), { state: 'FAIL', failure: { code: 'GENERATION_FAILED' } }],
+    ['a late failure', callbackFail('kie-1'), { state: 'FAIL', failure: { code: 'SERVER_ERROR' } }],
   ])('gives way to %s, which everybody sees, and which then stays', async (_what, body, expected) => {
     const { callback, gateway, task } = await startExpired();
     const expired = await readTask(gateway, task.id);

@@ -55,7 +55,7 @@ test('a provider that is away for a while is found again', async () => {
 describe('is the fate of the task, although it comes without data:', () => {
   test.each([
     [501, { code: 'GENERATION_FAILED', providerCode: '501', retryable: true }],
-    [408, { code: 'PROVIDER_TIMEOUT', providerCode: '408', retryable: false }],
+    [408, { code: 'PROVIDER_TIMEOUT', providerCode: '408', retryable: true }],
     [531, { code: 'GENERATION_FAILED', providerCode: '531', retryable: true }],
   ])('envelope code %i', async (code, failure) => {
     const provider = await startFakeProvider();

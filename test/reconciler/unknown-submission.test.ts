@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { staysPending } from '../support/absence.ts';
 import { HMAC_KEY } from '../support/gateway.ts';
 import { succeeded } from '../support/kie.ts';
+import { refused } from '../support/kie.ts';
 import { callbackFail, callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
 import { readTask, startWithProvider, submit, watchTask, type CalledBack } from '../webhooks/called-back.ts';
 import { createStandingClock } from '../webhooks/standing-clock.ts';
@@ -62,10 +63,24 @@ test('without an address for callbacks nothing could adopt it: it fails at once'
   expect(provider.requests()).toHaveLength(1);
 });
 
+test.each([
+  ['at once, without an address for callbacks', { PUBLIC_URL: '' }],
+  ['when no callback came', { SUBMISSION_GRACE_MS: '1' }],
+])('what the provider said instead of taking a task is told %s', async (_what, env) => {
+  const { gateway, provider } = await startWithProvider({ env });
+  provider.answer('createTask', refused(500, 'image_url file type not supported'));
+  const { id } = await submit(gateway);
+  await (await watchTask(gateway, id)).completed();
+  const { failure } = await readTask(gateway, id);
+  expect(failure).toMatchObject({ code: 'SUBMISSION_UNKNOWN', providerCode: '500', retryable: false });
+  expect(failure?.message).toContain('image_url file type not supported');
+  expect(provider.requests('createTask')).toHaveLength(1);
+});
+
 describe('a task that was given up as SUBMISSION_UNKNOWN', () => {
   test.each([
     ['a late success', callbackSuccess('kie-1'), { state: 'SUCCESS', failure: null, creditsConsumed: 57 }],
-    ['a late failure', callbackFail('kie-1'), { state: 'FAIL', failure: { code: 'GENERATION_FAILED' } }],
+    ['a late failure', callbackFail('kie-1'), { state: 'FAIL', failure: { code: 'SERVER_ERROR' } }],
   ])('gives way to %s, which everybody sees, and which then stays', async (_what, body, expected) => {
     const { callback, gateway, task } = await startGivenUp();
     const givenUp = await readTask(gateway, task.id);

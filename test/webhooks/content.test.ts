@@ -15,7 +15,12 @@ describe("a failure is told in our words and the provider's code:", () => {
     [
       'code 501 and failCode "500", as documented',
       callbackFail('kie-1'),
-      { code: 'GENERATION_FAILED', providerCode: '500', message: 'Internal server error', retryable: true },
+      { code: 'SERVER_ERROR', providerCode: '500', message: 'Internal server error', retryable: true },
+    ],
+    [
+      'a failure that credits were charged for',
+      callbackFail('kie-1', { failCode: '501', failMsg: 'x', consumeCredits: 57 }),
+      { code: 'GENERATION_FAILED', providerCode: '501', message: 'x', retryable: false },
     ],
     [
       'code 200, state fail and failCode "422"',
@@ -30,7 +35,7 @@ describe("a failure is told in our words and the provider's code:", () => {
     [
       'code 200, state fail and no failCode',
       { ...callbackFail('kie-1', { failCode: null, failMsg: 'no reason' }), code: 200 },
-      { code: 'UNKNOWN', providerCode: null, message: 'no reason', retryable: false },
+      { code: 'GENERATION_FAILED', providerCode: null, message: 'no reason', retryable: true },
     ],
     [
       'code 531 and no failCode',
@@ -50,7 +55,7 @@ describe("a failure is told in our words and the provider's code:", () => {
     [
       'code 500 and the id at the top alone',
       { code: 500, message: 'oops', taskId: 'kie-1', data: null },
-      { code: 'SERVER_ERROR', providerCode: '500', message: 'oops', retryable: false },
+      { code: 'SERVER_ERROR', providerCode: '500', message: 'oops', retryable: true },
     ],
   ])('%s', async (_what, body, failure) => {
     const { callback, gateway, task } = await startWithTask();

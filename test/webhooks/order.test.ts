@@ -98,7 +98,7 @@ test('callbacks that contradict each other, all at once, leave one end, and all 
 describe('a callback that comes before the answer to the create call', () => {
   test.each([
     ['a success', callbackSuccess('kie-1'), { state: 'SUCCESS', creditsConsumed: 57 }],
-    ['a failure', callbackFail('kie-1'), { state: 'FAIL', failure: { code: 'GENERATION_FAILED' } }],
+    ['a failure', callbackFail('kie-1'), { state: 'FAIL', failure: { code: 'SERVER_ERROR' } }],
     ['an intermediate state', progress('kie-1', 'generating'), { state: 'GENERATING', failure: null }],
   ])('adopts the task and answers the mutation: %s', async (_what, body, expected) => {
     const { gateway, provider } = await startWithProvider();

@@ -1,6 +1,7 @@
 import { USER_AGENT } from '../../app/user-agent.ts';
 import type { Config } from '../../config.ts';
 import { parseEnvelope, parseJson, type Envelope } from '../../provider/envelope.ts';
+import { fetchThrough, proxyFor } from '../../provider/proxy.ts';
 import { REQUEST_MS } from './in-time.ts';
 
 /** What the provider answers when it is asked for the balance; an error when no answer came. */
@@ -16,11 +17,13 @@ export type ProviderAnswer =
   | { readonly kind: 'silent'; readonly error: unknown };
 
 /** Asks with the configured key; null when there is none. Never rejects. */
-export async function askProvider({ kieApiKey, kieApiUrl }: Config): Promise<ProviderAnswer | null> {
+export async function askProvider(config: Config): Promise<ProviderAnswer | null> {
+  const { kieApiKey, kieApiUrl } = config;
   if (kieApiKey === null) return null;
+  const ask = fetchThrough(proxyFor(kieApiUrl, config)) ?? fetch;
   try {
     const sentAt = Date.now();
-    const answer = await fetch(`${kieApiUrl}/api/v1/chat/credit`, {
+    const answer = await ask(`${kieApiUrl}/api/v1/chat/credit`, {
       headers: { authorization: `Bearer ${kieApiKey}`, 'user-agent': USER_AGENT },
       redirect: 'manual',
       signal: AbortSignal.timeout(REQUEST_MS),

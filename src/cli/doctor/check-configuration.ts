@@ -10,8 +10,23 @@ const { ok, warning } = findingsOf('configuration');
 
 /** What a configuration without mistakes still leaves to be desired. */
 export function checkConfiguration(config: Config): readonly Finding[] {
-  const warnings = [...aboutCallbacks(config), ...aboutPublicUrl(config), ...aboutStrangers(config)];
+  const warnings = [
+    ...aboutCallbacks(config),
+    ...aboutPublicUrl(config),
+    ...aboutStrangers(config),
+    ...aboutProxies(config),
+  ];
   return warnings.length > 0 ? warnings : [ok('every variable is well')];
+}
+
+function aboutProxies({ checkImages, httpProxy, httpsProxy }: Config): readonly Finding[] {
+  if (!checkImages || (httpProxy ?? httpsProxy) === null) return [];
+  return [
+    warning(
+      'CHECK_IMAGES is set beside a proxy: images are fetched directly, never through it',
+      'Unset CHECK_IMAGES unless this machine also reaches the internet directly.',
+    ),
+  ];
 }
 
 function aboutCallbacks({ kieApiKey, kieWebhookHmacKeys, publicUrl }: Config): readonly Finding[] {

@@ -1,0 +1,36 @@
+import { createServer } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
+import { onTestEnd } from './leftovers.ts';
+
+export interface ForwardProxy {
+  readonly url: string;
+  /** Where it was asked to connect to, in order, with the credentials that were sent along. */
+  readonly asked: readonly { readonly target: string; readonly authorization: string | undefined }[];
+}
+
+/** A proxy that connects (CONNECT) to wherever it is asked to, or answers with `status`; closed at the end of the test. */
+export async function startProxy({ status = 200 } = {}): Promise<ForwardProxy> {
+  const asked: { readonly target: string; readonly authorization: string | undefined }[] = [];
+  const server = createServer((_request, response) => response.writeHead(501).end());
+  server.on('connect', ({ headers, url: target = '' }, socket) => {
+    asked.push({ target, authorization: headers['proxy-authorization'] });
+    if (status !== 200) {
+      socket.end(`HTTP/1.1 ${status} No\r\n\r\n`);
+      return;
+    }
+    const [host, port] = target.split(':');
+    const onward = connect(Number(port), host, () => {
+      socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+      onward.pipe(socket).pipe(onward);
+    });
+    onward.on('error', () => socket.destroy());
+    socket.on('error', () => onward.destroy());
+    onTestEnd(() => {
+      onward.destroy();
+      socket.destroy();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestEnd(() => void server.close());
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked };
+}
