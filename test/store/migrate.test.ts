@@ -98,10 +98,10 @@ describe.each(PLACES)('migrating $name', ({ empty, tables }) => {
     const first = await openTaskStore(location);
     const task = await insertVisible(first);
     await first.close();
-    await run("delete from kineograph_migration where name = '0007-bounded-reads'");
-    for (const index of ['tasks_listed', 'tasks_refused']) await run(`drop index ${index}`);
-    expect(await pendingIn(location)).toEqual(['0007-bounded-reads']);
-    expect(await migrateStore(location)).toEqual(['0007-bounded-reads']);
+    await run("delete from kineograph_migration where name = '0009-last-words'");
+    await run('alter table tasks drop column last_words');
+    expect(await pendingIn(location)).toEqual(['0009-last-words']);
+    expect(await migrateStore(location)).toEqual(['0009-last-words']);
     const store = await openTaskStore(location);
     expect(await store.find('ann', task.id)).toEqual(task);
     await store.close();
