@@ -101,10 +101,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       port,
       publicUrl: publicUrl(),
       upstream: { kind: upstream.kind, url: upstream.url },
-      checkAccount: () => {
-        // By its contract it does not reject.
-        void ports.provider.credits();
-      },
+      // By its contract it does not reject.
+      checkAccount: () => void ports.provider.credits(),
       stats: () => ({ sockets: doors.websockets.size(), listeners: ports.feed.size() }),
       close: ({ drains = true } = {}) => (closing ??= close(drains)),
     };

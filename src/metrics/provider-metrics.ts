@@ -49,7 +49,6 @@ export function createProviderMetrics(registry: Registry): ProviderMetrics {
     labelNames: ['calls'],
     registers,
   });
-  const refusals = countRefusals(registry);
   for (const outcome of ['accepted', 'unknown']) creates.labels(outcome, 'none').inc(0);
   for (const outcome of ANSWERS) queries.labels(outcome).inc(0);
   for (const calls of ['creates', 'queries'] satisfies HeldCalls[]) held.labels(calls).set(0);
@@ -77,13 +76,11 @@ export function createProviderMetrics(registry: Registry): ProviderMetrics {
     heldBack: (calls, isHeld) => {
       held.labels(calls).set(isHeld ? 1 : 0);
     },
-    accountRefusal: (code) => {
-      refusals.labels(code).inc();
-    },
+    accountRefusal: countRefusals(registry),
   };
 }
 
-function countRefusals(registry: Registry): Counter<'code'> {
+function countRefusals(registry: Registry): (code: AccountError) => void {
   const refusals = new Counter({
     name: 'kineograph_account_refusals_total',
     help: 'Calls of any kind that the provider refused because of the key or the account, by failure code: the operator has to act.',
@@ -92,5 +89,7 @@ function countRefusals(registry: Registry): Counter<'code'> {
   });
   // From zero on, so that the first one is seen to be one more.
   for (const code of ACCOUNT_ERRORS) refusals.labels(code).inc(0);
-  return refusals;
+  return (code) => {
+    refusals.labels(code).inc();
+  };
 }

@@ -40,8 +40,9 @@ export function codeTextOf(value: unknown): string | null {
 /** An id of the provider's; null for what cannot be one: rounded numbers, control characters, more than 255 characters. */
 export function idOf(value: unknown): string | null {
   if (typeof value === 'number' && !Number.isSafeInteger(value)) return null;
-  const id = textOf(value);
-  return id !== null && id.length <= MAX_ID && !/[\p{Cc}\p{Surrogate}]/u.test(id) ? id : null;
+  const id = textOf(value) ?? '';
+  const isId = id !== '' && id.length <= MAX_ID && !/[\p{Cc}\p{Surrogate}]/u.test(id);
+  return isId ? id : null;
 }
 
 /** An address as this gateway takes and hands out: http(s), without credentials, at most 2,048 characters, serialised. */
