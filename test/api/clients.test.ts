@@ -197,7 +197,11 @@ describe('a refusal is a GraphQL response and problem details', () => {
     [405, { method: 'PUT' }],
     [
       413,
-      { method: 'POST', headers: { ...JSON_TYPE, authorization: 'Bearer the-key-of-ada' }, body: 'x'.repeat(300_000) },
+      {
+        method: 'POST',
+        headers: { ...JSON_TYPE, authorization: 'Bearer the-key-of-ada' },
+        body: 'x'.repeat(300_000),
+      },
     ],
     [415, { method: 'POST', headers: { 'content-type': 'text/plain' }, body: BODY }],
     [415, { method: 'POST', headers: { ...JSON_TYPE, 'content-encoding': 'gzip' }, body: BODY }],
