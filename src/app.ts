@@ -66,8 +66,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     });
     const parts = { log, lines, metrics, cleanup, connections, upstream, publicUrl, overrides };
     const { ports, uploads } = await openTaskPorts(config, parts);
-    const tasks = createTasks(ports);
-    const { clock } = ports;
+    const [tasks, { clock }] = [createTasks(ports), ports];
     const { close: closeUploads, upload } = openUploads({ log, cleanup, uploads, upstream, clock });
     const doors = await openDoors(config, {
       log,
@@ -101,7 +100,6 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       port,
       publicUrl: publicUrl(),
       upstream: { kind: upstream.kind, url: upstream.url },
-      // By its contract it does not reject.
       checkAccount: () => void ports.provider.credits(),
       stats: () => ({ sockets: doors.websockets.size(), listeners: ports.feed.size() }),
       close: ({ drains = true } = {}) => (closing ??= close(drains)),

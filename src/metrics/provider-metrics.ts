@@ -43,15 +43,8 @@ export function createProviderMetrics(registry: Registry): ProviderMetrics {
     buckets: CALL_S,
     registers,
   });
-  const held = new Gauge({
-    name: 'kineograph_provider_calls_held_back',
-    help: '1 from when calls of this kind were held back because the provider could not be reached, until one succeeds.',
-    labelNames: ['calls'],
-    registers,
-  });
   for (const outcome of ['accepted', 'unknown']) creates.labels(outcome, 'none').inc(0);
   for (const outcome of ANSWERS) queries.labels(outcome).inc(0);
-  for (const calls of ['creates', 'queries'] satisfies HeldCalls[]) held.labels(calls).set(0);
 
   return {
     watch: (provider) => ({
@@ -73,14 +66,25 @@ export function createProviderMetrics(registry: Registry): ProviderMetrics {
         return answer;
       },
     }),
-    heldBack: (calls, isHeld) => {
-      held.labels(calls).set(isHeld ? 1 : 0);
-    },
+    heldBack: showHeldBack(registry),
     accountRefusal: countRefusals(registry),
   };
 }
 
-function countRefusals(registry: Registry): (code: AccountError) => void {
+function showHeldBack(registry: Registry): ProviderMetrics['heldBack'] {
+  const held = new Gauge({
+    name: 'kineograph_provider_calls_held_back',
+    help: '1 from when calls of this kind were held back because the provider could not be reached, until one succeeds.',
+    labelNames: ['calls'],
+    registers: [registry],
+  });
+  for (const calls of ['creates', 'queries'] satisfies HeldCalls[]) held.labels(calls).set(0);
+  return (calls, isHeld) => {
+    held.labels(calls).set(isHeld ? 1 : 0);
+  };
+}
+
+function countRefusals(registry: Registry): ProviderMetrics['accountRefusal'] {
   const refusals = new Counter({
     name: 'kineograph_account_refusals_total',
     help: 'Calls of any kind that the provider refused because of the key or the account, by failure code: the operator has to act.',

@@ -49,7 +49,7 @@ export function idOf(value: unknown): string | null {
 export function urlOf(value: unknown): string | null {
   const text = typeof value === 'string' ? value.trim() : '';
   const url = /^https?:\/\//i.test(text) ? parseUrl(text) : null;
-  if (!url || url.username !== '' || url.password !== '') return null;
+  if (url?.username !== '' || url.password !== '') return null;
   return url.href.length <= MAX_URL ? url.href : null;
 }
 

@@ -108,7 +108,7 @@ describe.each(LOST)('%s', (_, answer) => {
     if (last.state === 'SUBMITTING') last = await stream.task();
     expect(last).toMatchObject({
       state: 'FAIL',
-      failure: { code: 'SUBMISSION_UNKNOWN', providerCode: null, retryable: false },
+      failure: { code: 'SUBMISSION_UNKNOWN', retryable: false },
     });
     expect((await createTask(gateway, { idempotencyKey: 'one' })).state).toBe('FAIL');
     expect(provider.requests('createTask')).toHaveLength(1);
