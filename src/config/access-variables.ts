@@ -47,7 +47,7 @@ export const access = {
     .register(facts, {
       group: 'Access',
       description:
-        'What a scraper sends as "Authorization: Bearer <token>" to read /metrics, from wherever. Without one they are shown to this machine itself only.',
+        'What a scraper sends as "Authorization: Bearer <token>" to read /metrics, from wherever. Without one they are shown to this machine itself only, and with TRUSTED_PROXIES to nobody.',
       example: 'a-long-random-token',
       secret: true,
     }),

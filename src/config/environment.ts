@@ -168,7 +168,7 @@ const times = {
   SLOW_READER_MS: integer(1, HOUR).default(30_000).register(facts, {
     group: 'Times',
     description:
-      'How long a socket may take nothing of what is sent to it, in milliseconds, before it is closed.',
+      'How long a client may take nothing of what is sent to it, over a socket or in an answer, in milliseconds, before its connection is closed.',
     example: '30000',
   }),
 };

@@ -13,7 +13,8 @@ export class Incoming extends IncomingMessage {
   /**
    * Whether the connection is to become something else. Node hands over every request that asks for that as soon as there
    * is a listener for upgrades; here only WebSockets are, and others, such as h2c, are answered as without it (RFC 9110,
-   * 7.8). From Node.js 24.9 on, `shouldUpgradeCallback` can say the same.
+   * 7.8). From Node.js 24.9 on, `shouldUpgradeCallback` can say the same. What is pipelined behind such a request is lost by
+   * the parser, whether there is a listener or not.
    * https://github.com/nodejs/node/blob/v20.19.0/lib/_http_server.js#L1032
    */
   get upgrade(): boolean {
@@ -58,6 +59,6 @@ export class Incoming extends IncomingMessage {
 }
 
 function asksFor({ headers }: IncomingMessage, name: 'connection' | 'upgrade', token: string): boolean {
-  const value = headers[name];
-  return value !== undefined && value.split(',').some((part) => part.trim().toLowerCase() === token);
+  const tokens = headers[name]?.split(',') ?? [];
+  return tokens.some((part) => part.trim().toLowerCase() === token);
 }

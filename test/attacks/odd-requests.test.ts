@@ -160,7 +160,7 @@ describe('an upgrade to anything but a WebSocket', () => {
 
   test.each(['h2c', 'TLS/1.0', 'h2c, foo'])('is answered as without it, whatever it is: %s', async (to) => {
     const { gateway } = await startAttacked();
-    const request = `${headOf('GET /health', HOST, 'Connection: Upgrade', `Upgrade: ${to}`)}`;
+    const request = headOf('GET /health', HOST, 'Connection: Upgrade', `Upgrade: ${to}`);
     expect(await sendInTwo(gateway.app.port, request, headOf('GET /nowhere', HOST, CLOSE))).toEqual([
       200, 404,
     ]);
