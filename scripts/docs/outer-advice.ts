@@ -5,7 +5,10 @@ type Entry = readonly [meaning: string, todo: string];
 
 /** Problem details (RFC 9457) of every address but `/graphql`, `/uploads` and `/webhooks/`, which have tables of their own. */
 export const STATUS_ADVICE: Readonly<Record<number, Entry>> = {
-  400: ['The address or the request cannot be read.', 'Send HTTP/1.1, with valid percent-encoding.'],
+  400: [
+    'The address or the request cannot be read, or `Host` is no host.',
+    'Send HTTP/1.1, with one valid `Host` and valid percent-encoding.',
+  ],
   401: [
     'At `/metrics`: neither asked from the same machine, nor with its token.',
     'Send `Authorization: Bearer <METRICS_TOKEN>`.',
@@ -18,14 +21,17 @@ export const STATUS_ADVICE: Readonly<Record<number, Entry>> = {
   405: ['The address takes another method.', 'See the header `Allow`.'],
   408: ['The request did not arrive whole in time.', 'Send it faster, or raise `REQUEST_TIMEOUT_MS`.'],
   413: ['The body is too large.', 'Send less, or raise `MAX_BODY_BYTES`; pictures go to `/uploads`.'],
-  415: ['The body is not declared as what the address takes.', 'Send the `Content-Type` that `hint` names.'],
+  415: [
+    'The body is not declared as what the address takes, or is compressed.',
+    'Send the `Content-Type` that `hint` names, without `Content-Encoding`.',
+  ],
   421: [
     'An open gateway on loopback was called by a name that is not its own (it may be a DNS rebinding attack).',
     'Call it by a loopback name or `PUBLIC_URL`; or configure keys or tokens, then any name will do.',
   ],
   429: [
-    'Too many sockets and streams of this address are open.',
-    'Close some, or come back after `Retry-After`.',
+    'Too many sockets and streams of this address are open, too many of its requests wait, or too many wrong keys came from it.',
+    'Close some, or come back after `Retry-After`; a right key is taken at once.',
   ],
   431: ['The address and the headers are too long.', 'Put a long operation into the body of a POST.'],
   500: ['A bug.', 'The log of the gateway says more; report it.'],
