@@ -74,8 +74,15 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
 
   const unknownPerAddress = createTally(MAX_UNKNOWN_PER_ADDRESS);
   const gate = createGate({ forwarded, isOurHost, unknownPerAddress });
-  const server = createHttpServer({ log, lines, requestTimeoutMs, slowReaderMs: config.slowReaderMs, gate });
-  const { app: http, direct, nextId } = server;
+  const server = createHttpServer({
+    log,
+    lines,
+    requestTimeoutMs,
+    slowReaderMs: config.slowReaderMs,
+    gate,
+    forwarded,
+  });
+  const { app: http, direct, nextId, requests } = server;
   const overload = openOverload(http, config, options);
   health(http, { pingStore: () => ports.store.ping(), isDraining });
   const isBehindProxy = config.trustedProxies.length > 0;
@@ -86,7 +93,7 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
   };
   const admit = createAdmit({ authenticate, forwarded, gate, requestsPerOwner, report });
   const page = config.graphiql ? await createGraphiqlPage(DASHBOARD) : null;
-  const roads = { admit, forwarded, mayCall, overload };
+  const roads = { admit, forwarded, mayCall, overload, requests };
   direct.add(graphqlRoute(graphql, { ...roads, maxBodyBytes, page, streams }));
   http.addHook('preClose', (done) => {
     streams.endAll();

@@ -4,6 +4,7 @@ import { problem, sendProblem } from '../problem.ts';
 import type { Gate, Refused } from './gate.ts';
 import { isGraphqlUrl } from './graphql.ts';
 import { ofProblem, sendGraphqlRefusal } from './graphql-refusal.ts';
+import { REQUEST_ID_FIELD, type RequestLog } from './request-log.ts';
 import { whenClosed } from './when-closed.ts';
 
 /** Answers a request; `reqId` names it in the log. A rejection is answered with 500. */
@@ -39,9 +40,8 @@ export interface DirectRoutes {
 
 export function createDirectRoutes(options: {
   readonly log: FastifyBaseLogger;
-  /** The log of requests. */
-  readonly requests: FastifyBaseLogger;
-  readonly nextId: () => string;
+  readonly requests: RequestLog;
+  readonly nextId: (request: IncomingMessage) => string;
   readonly gate: Pick<Gate, 'refusalOf'>;
 }): DirectRoutes {
   const { gate, log, nextId, requests } = options;
@@ -50,11 +50,11 @@ export function createDirectRoutes(options: {
 
   function answer(route: DirectRoute, request: IncomingMessage, response: ServerResponse): void {
     const start = performance.now();
-    const reqId = nextId();
+    const reqId = nextId(request);
+    response.setHeader(REQUEST_ID_FIELD, reqId);
     const writeLine = (): void => {
       const ms = Math.round(performance.now() - start);
-      const { method } = request;
-      requests.info({ reqId, method, route: route.name, status: response.statusCode, ms }, 'request');
+      requests.write(request, { reqId, route: route.name, status: response.statusCode, ms });
     };
     if (!route.writesLine) whenClosed(response, writeLine);
     route.handle(request, response, reqId).catch((error: unknown) => {

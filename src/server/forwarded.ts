@@ -13,7 +13,12 @@ export interface Forwarded {
   hostOf(request: IncomingMessage): string | undefined;
   /** The same with the scheme before it (`https://host`), where a trusted proxy says which one it was. */
   siteOf(request: IncomingMessage): string | undefined;
+  /** The id that a trusted proxy gave to the request; null when none did. */
+  requestIdOf(request: IncomingMessage): string | null;
 }
+
+/** What is safe in a header and in a line of the log. */
+const REQUEST_ID = /^[\w.:+/=-]{1,128}$/;
 
 /** Believes X-Forwarded-For, -Host and -Proto of these addresses and networks, and of nobody else. */
 export function createForwarded(trustedProxies: readonly string[]): Forwarded {
@@ -49,6 +54,11 @@ export function createForwarded(trustedProxies: readonly string[]): Forwarded {
       const host = hostOf(request);
       const scheme = forwardedIn(request, 'x-forwarded-proto')?.toLowerCase();
       return host === undefined || (scheme !== 'https' && scheme !== 'http') ? host : `${scheme}://${host}`;
+    },
+    requestIdOf({ headers, socket }) {
+      const id = headers['x-request-id'];
+      if (typeof id !== 'string' || !REQUEST_ID.test(id)) return null;
+      return isTrusted(socket.remoteAddress ?? '', 0) ? id : null;
     },
   };
 }

@@ -17,6 +17,7 @@ import {
 import { GRAPHQL_PATH, isGraphqlUrl, type Arrival, type Connection, type Graphql } from './graphql.ts';
 import type { OriginPolicy } from './origin-policy.ts';
 import type { Overload } from './overload.ts';
+import { operationNameIn, type RequestLog } from './request-log.ts';
 import { readParams, type GraphqlParams } from './request-params.ts';
 import { whenClosed } from './when-closed.ts';
 
@@ -29,6 +30,7 @@ export interface GraphqlRouteOptions {
   /** Null where there is none. */
   readonly page: GraphiqlPage | null;
   readonly streams: EventStreams;
+  readonly requests: RequestLog;
 }
 
 /**
@@ -40,7 +42,7 @@ export function graphqlRoute<Context extends object>(
   { answer, documents, engine }: Graphql<Context>,
   options: GraphqlRouteOptions,
 ): DirectRoute {
-  const { admit, forwarded, maxBodyBytes, mayCall, overload, page, streams } = options;
+  const { admit, forwarded, maxBodyBytes, mayCall, overload, page, requests, streams } = options;
 
   async function handle(request: IncomingMessage, response: ServerResponse, reqId: string): Promise<void> {
     response.setHeader('vary', 'Accept, Origin');
@@ -67,12 +69,14 @@ export function graphqlRoute<Context extends object>(
     if (overloaded) return ofAdmission(overloaded);
     const admission = await admit(request);
     if ('refusal' in admission) return ofAdmission(admission.refusal);
+    const { caller } = admission;
+    requests.note(request, { owner: caller.owner });
     if (request.destroyed) return null;
     const body = method === 'POST' ? await readBody(request, maxBodyBytes) : null;
     if (method === 'POST' && !body) return tooLarge(maxBodyBytes);
     const params = paramsOf(url, body);
     if ('status' in params) return params;
-    const { caller } = admission;
+    requests.note(request, { operation: operationNameIn(params) });
     if (isStream(request.headers.accept ?? '', params, documents))
       await stream(request, response, { principal: caller, reqId, params });
     else await answer(request, response, { params, caller, reqId });

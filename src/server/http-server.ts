@@ -4,10 +4,12 @@ import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, Fa
 import { PROBLEM_MEDIA_TYPE, problem } from '../problem.ts';
 import { createAnswers } from './answers.ts';
 import { createDirectRoutes, type DirectRoutes } from './direct-routes.ts';
+import type { Forwarded } from './forwarded.ts';
 import type { Gate } from './gate.ts';
 import { inTurn } from './in-turn.ts';
 import { Incoming } from './incoming.ts';
 import { createRefuseBroken, refuseConnect } from './refuse-broken.ts';
+import { REQUEST_ID_FIELD, createRequestLog, type RequestLog } from './request-log.ts';
 import { SECURITY_FIELDS } from './security-headers.ts';
 import { withoutSchemas } from './without-schemas.ts';
 
@@ -30,6 +32,7 @@ export interface HttpServerOptions {
   readonly requestTimeoutMs: number;
   /** How long a client may take nothing of an answer that waits for it, in ms. */
   readonly slowReaderMs: number;
+  readonly forwarded: Forwarded;
   readonly gate: Gate;
 }
 
@@ -38,7 +41,8 @@ export interface HttpServer {
   /** Asked for each request before `app` is. */
   readonly direct: DirectRoutes;
   /** A name for a request in the log that none of both answers. */
-  readonly nextId: () => string;
+  readonly nextId: (request?: IncomingMessage) => string;
+  readonly requests: RequestLog;
 }
 
 /**
@@ -46,9 +50,10 @@ export interface HttpServer {
  * body: a route that wants one reads it, and those that nothing wants are thrown away as they come.
  */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { gate, lines, log, requestTimeoutMs, slowReaderMs } = options;
-  const nextId = createRequestIds();
-  const direct = createDirectRoutes({ log, requests: lines, nextId, gate });
+  const { forwarded, gate, lines, log, requestTimeoutMs, slowReaderMs } = options;
+  const nextId = createRequestIds(forwarded);
+  const requests = createRequestLog(lines, (request) => forwarded.addressOf(request));
+  const direct = createDirectRoutes({ log, requests, nextId, gate });
   const app = Fastify({
     loggerInstance: log,
     genReqId: nextId,
@@ -60,6 +65,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
           // On the raw answer, so that those that other engines send carry them too.
           for (const [name, value] of SECURITY_FIELDS) response.setHeader(name, value);
           toOriginForm(request);
+          requests.begin(request);
           if (!direct.take(request, response)) handle(request, response);
         }),
       ),
@@ -86,11 +92,15 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     done();
   });
 
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.raw.setHeader(REQUEST_ID_FIELD, request.id);
+    done();
+  });
+
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none';
-    const { method } = request;
     const ms = Math.round(reply.elapsedTime);
-    lines.info({ reqId: request.id, method, route, status: reply.statusCode, ms }, 'request');
+    requests.write(request.raw, { reqId: request.id, route, status: reply.statusCode, ms });
     done();
   });
 
@@ -103,7 +113,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
   app.setErrorHandler<FastifyError>(refuse);
 
-  return { app, direct, nextId };
+  return { app, direct, nextId, requests };
 }
 
 function serverOptions(requestTimeoutMs: number): ServerOptions<typeof Incoming> {
@@ -118,10 +128,10 @@ function serverOptions(requestTimeoutMs: number): ServerOptions<typeof Incoming>
   };
 }
 
-/** Names for the requests of one process, for the log. */
-function createRequestIds(): () => string {
+/** Names for the requests of one process, for the log, unless a proxy has named them. */
+function createRequestIds({ requestIdOf }: Forwarded): HttpServer['nextId'] {
   let count = 0;
-  return () => `req-${(count += 1).toString(36)}`;
+  return (request) => (request && requestIdOf(request)) ?? `req-${(count += 1).toString(36)}`;
 }
 
 /** An address that is written out whole, as for a proxy, counts more than Host (RFC 9112, 3.2.2). */

@@ -9,6 +9,7 @@ import type { Forwarded } from './forwarded.ts';
 import { TooSlowError, atLeastPace } from './least-pace.ts';
 import type { OriginPolicy } from './origin-policy.ts';
 import type { Overload } from './overload.ts';
+import type { RequestLog } from './request-log.ts';
 import { REFUSALS, answerTo, notAdmitted, type UploadAnswer } from './upload-answers.ts';
 
 const UPLOADS_PATH = '/uploads';
@@ -26,6 +27,7 @@ export interface UploadsOptions {
   /** How many pictures may be under way at a time. */
   readonly maxUploads: number;
   readonly overload: Overload;
+  readonly requests: RequestLog;
   readonly upload: UploadPicture;
 }
 
@@ -124,6 +126,7 @@ function createAnswer({
   isOpen,
   maxUploads,
   overload,
+  requests,
   upload,
 }: UploadsOptions): (request: FastifyRequest) => Promise<UploadAnswer> {
   const places = createPlaces(maxUploads, isOpen);
@@ -134,6 +137,7 @@ function createAnswer({
     if (refusal) return notAdmitted(refusal);
     const admission = await admit(raw);
     if ('refusal' in admission) return notAdmitted(admission.refusal);
+    requests.note(raw, { owner: admission.caller.owner });
     if (!MEDIA_TYPE.test(headers['content-type'] ?? '')) return REFUSALS.mediaType;
     if (Number(headers['content-length']) > MAX_PICTURE_BYTES)
       return answerTo({ kind: 'unfit', issue: tooLarge() });

@@ -12,6 +12,7 @@ import {
   type DirectRoutes,
 } from '../../src/server/direct-routes.ts';
 import type { Gate } from '../../src/server/gate.ts';
+import { createRequestLog } from '../../src/server/request-log.ts';
 import { headOf } from '../attacks/raw-http.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { createQueue } from '../support/queue.ts';
@@ -33,7 +34,8 @@ async function serve(handle: DirectHandler, options: Pick<DirectRoute, 'writesLi
       },
     },
   );
-  const direct: DirectRoutes = createDirectRoutes({ log, requests: log, nextId: () => 'req-7', gate });
+  const requests = createRequestLog(log, () => '127.0.0.1');
+  const direct: DirectRoutes = createDirectRoutes({ log, requests, nextId: () => 'req-7', gate });
   direct.add({ name: '/direct', fits: ({ url }) => url === '/direct', handle, ...options });
   const server = createServer((request, response) => {
     if (!direct.take(request, response)) response.writeHead(404).end();
