@@ -31,15 +31,19 @@ export class TooManyWrongCredentialsError extends Error {
   }
 }
 
+/** The issuer's keys cannot be had, so nobody can say whether a token is valid. Reported in the log already. */
+export class IssuerUnavailableError extends Error {
+  override readonly name = 'IssuerUnavailableError';
+}
+
 /**
  * Finds out who asks from the value of an Authorization header, or of the same in a socket's connection_init, and from
  * which address, as it is counted. Rejects with UnauthenticatedError, which never says which part of a secret was wrong; with
- * TooManyWrongCredentialsError; with any other error when the issuer of tokens cannot be asked.
+ * TooManyWrongCredentialsError; with IssuerUnavailableError when the issuer of tokens cannot be asked.
  */
 export type Authenticate = (authorization: string | undefined, address: string) => Promise<Caller>;
 
 /**
- * Finds out whom a JSON Web Token names. Rejects with UnauthenticatedError, or with any other error when the issuer's keys
- * cannot be had.
+ * Finds out whom a JSON Web Token names. Rejects with UnauthenticatedError or IssuerUnavailableError.
  */
 export type VerifyToken = (token: string) => Promise<Caller>;

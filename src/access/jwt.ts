@@ -7,7 +7,13 @@ import {
   type JWTPayload,
   type JWTVerifyOptions,
 } from 'jose';
-import { UnauthenticatedError, WrongCredentialsError, type VerifyToken } from './caller.ts';
+import {
+  IssuerUnavailableError,
+  UnauthenticatedError,
+  WrongCredentialsError,
+  type VerifyToken,
+} from './caller.ts';
+import { createFetchKeys, type FetchKeysOptions } from './fetch-keys.ts';
 
 interface RemoteKeys {
   readonly jwksUrl: string;
@@ -15,14 +21,11 @@ interface RemoteKeys {
   readonly fetch?: FetchImplementation | undefined;
 }
 
-export interface JwtOptions {
+export interface JwtOptions extends FetchKeysOptions {
   /** Where the issuer publishes its keys, or the secrets that it shares with us: any of them may match. */
   readonly keys: RemoteKeys | { readonly secrets: readonly string[] };
   readonly issuer: string | null;
   readonly audience: string | null;
-  readonly now: () => number;
-  /** Told when the keys could not be loaded anew; those that are known stay in use. */
-  readonly report: (error: unknown) => void;
 }
 
 /** How far the issuer's clock may be from ours, in seconds. */
@@ -84,25 +87,27 @@ function bySecrets(texts: readonly string[]): Verify {
  * after ten minutes. That is waited for: the first token after a quiet hour may be the one that was stolen. An issuer
  * that is away keeps nobody out whose key is known.
  */
-function byPublicKeys({ fetch, jwksUrl }: RemoteKeys, { now, report }: JwtOptions): Verify {
+function byPublicKeys({ fetch, jwksUrl }: RemoteKeys, options: JwtOptions): Verify {
+  const { now } = options;
   const jwks = createRemoteJWKSet(new URL(jwksUrl), {
     cacheMaxAge: Infinity,
-    ...(fetch && { [customFetch]: fetch }),
+    [customFetch]: createFetchKeys(options, fetch),
   });
   let loadedAt = now();
   let reloaded = Promise.resolve();
-  return async (token, options) => {
+  return async (token, verifyOptions) => {
     if (now() - loadedAt >= KEYS_MAX_AGE_MS) {
       loadedAt = now();
-      reloaded = jwks.reload().catch(report);
+      // Reported already; known keys stay in use.
+      reloaded = jwks.reload().catch(() => undefined);
     }
     await reloaded;
     try {
-      return (await jwtVerify(token, jwks, options)).payload;
+      return (await jwtVerify(token, jwks, verifyOptions)).payload;
     } catch (error) {
       // The token names none of several keys: an issuer that rotates them and leaves out the key id.
       if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
-      return byAnyOf(error, token, options);
+      return byAnyOf(error, token, verifyOptions);
     }
   };
 }
@@ -123,12 +128,12 @@ async function byAnyOf(
   throw new errors.JWSSignatureVerificationFailed();
 }
 
-/** That the issuer's keys cannot be had or read is our trouble, every other error of the library the token's. */
+/** Errors of the library are the token's. Those of the issuer have been told apart by then. */
 function toUnauthenticated(error: unknown): unknown {
   if (!(error instanceof errors.JOSEError)) return error;
-  if (error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid) return error;
-  // The issuer answered with another status than 200, or with what is no JSON.
-  if (error.code === errors.JOSEError.code) return error;
+  // jose gives up on the issuer by itself after 5 s, and looks at the form of its answer.
+  if (error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid)
+    return new IssuerUnavailableError(error.message);
   if (error instanceof errors.JWTExpired)
     return new UnauthenticatedError('The token has expired; bring a new one.');
   return new WrongCredentialsError('The token is not valid here.');

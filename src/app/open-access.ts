@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { createAuthenticate, type CountWrong } from '../access/authenticate.ts';
 import type { Authenticate, VerifyToken } from '../access/caller.ts';
+import type { FetchKeysOptions } from '../access/fetch-keys.ts';
 import type { JwtOptions } from '../access/jwt.ts';
 import type { Config } from '../config.ts';
 import { createRateLimit } from '../server/rate-limit.ts';
@@ -23,13 +24,15 @@ export async function openAccess(config: Config, now: () => number, log: Logger)
   const { apiKeys, metricsToken } = config;
   const isUnguarded = isOpen(config) && metricsToken === null;
   const countWrong = await createRateLimit(isUnguarded ? null : MAX_WRONG_PER_MINUTE, 60_000);
-  const report = (error: unknown): void => {
-    log.error(
-      { err: error },
-      'the keys of the issuer of tokens could not be loaded anew; the known ones stay',
-    );
-  };
-  const jwt = jwtOf(config, { now, report });
+  const jwt = jwtOf(config, {
+    now,
+    reportFailure: (reason) => {
+      log.error({ reason }, 'the keys of the issuer of tokens cannot be loaded; the known ones stay in use');
+    },
+    reportUnusable: (problems) => {
+      log.warn({ problems }, 'some keys of the issuer of tokens cannot be used and are left out');
+    },
+  });
   const verifyToken = jwt && (await verifierOf(jwt));
   const authenticate = createAuthenticate({ apiKeys, verifyToken, countWrong });
   return { authenticate, countWrong, isOpen: isOpen(config) };
@@ -41,7 +44,7 @@ async function verifierOf(jwt: JwtOptions): Promise<VerifyToken> {
   return createJwtVerifier(jwt);
 }
 
-function jwtOf(config: Config, surroundings: Pick<JwtOptions, 'now' | 'report'>): JwtOptions | null {
+function jwtOf(config: Config, surroundings: FetchKeysOptions): JwtOptions | null {
   const { jwtAudience, jwtIssuer, jwtJwksUrl, jwtSecret } = config;
   const common = { issuer: jwtIssuer, audience: jwtAudience, ...surroundings };
   if (jwtJwksUrl !== null)

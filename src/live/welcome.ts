@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import {
+  IssuerUnavailableError,
   TooManyWrongCredentialsError,
   UnauthenticatedError,
   type Authenticate,
@@ -55,7 +56,8 @@ export function createWelcome(options: {
         extra.close(TRY_AGAIN_LATER, error.message);
         return null;
       }
-      log.error({ err: error }, 'who opened a socket could not be checked');
+      if (!(error instanceof IssuerUnavailableError))
+        log.error({ err: error }, 'who opened a socket could not be checked');
       extra.close(TRY_AGAIN_LATER, 'Try again later');
       return null;
     }

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import {
+  IssuerUnavailableError,
   TooManyWrongCredentialsError,
   UnauthenticatedError,
   type Authenticate,
@@ -57,7 +58,7 @@ export function createAdmit(options: AdmitOptions): Admit {
       if (error instanceof TooManyWrongCredentialsError)
         return { refusal: tooMany(error.message, error.waitMs) };
       if (error instanceof UnauthenticatedError) return { refusal: unauthenticated(error.message) };
-      report(error);
+      if (!(error instanceof IssuerUnavailableError)) report(error);
       return { refusal: UNAVAILABLE };
     }
   };

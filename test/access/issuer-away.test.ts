@@ -1,20 +1,41 @@
 import { describe, expect, it } from 'vitest';
+import { createLog } from '../../src/log.ts';
 import { graphql } from '../support/graphql-http-client.ts';
 import type { Answer } from '../support/provider-answer.ts';
 import { startIssuer } from './issuer.ts';
 import { LATER, LET_IN, REFUSED, knock, knockWith, startGuarded } from './knock.ts';
+import { createMovableClock } from './passing-time.ts';
 import { createSigningKey } from './tokens.ts';
 
 const ORIGIN = 'https://app.example.com';
+/** How long an issuer that failed is not asked again, in ms. */
+const PAUSE = 1000;
+
+/** A gateway that takes tokens of an issuer, and its clock. */
+async function startWithClock(jwksUrl: string) {
+  const clock = createMovableClock();
+  const log = createLines();
+  const gateway = await startGuarded({ JWT_JWKS_URL: jwksUrl }, { overrides: { clock }, log: log.log });
+  return { clock, gateway, lines: log.lines };
+}
+
+function createLines() {
+  const lines: string[] = [];
+  return {
+    lines,
+    log: createLog({ level: 'warn', pretty: false }, { write: (line) => void lines.push(line) }),
+  };
+}
 
 describe('an issuer whose keys were never had', () => {
   it('because it is away: nobody can be checked, until it is back', async () => {
     const key = await createSigningKey();
     const { close, jwksUrl, port } = await startIssuer([]);
     await close();
-    const gateway = await startGuarded({ JWT_JWKS_URL: jwksUrl });
+    const { clock, gateway } = await startWithClock(jwksUrl);
     expect(await knockWith(gateway, await key.sign())).toEqual(LATER);
     await startIssuer([key], { port });
+    clock.forward(PAUSE);
     expect(await knockWith(gateway, await key.sign())).toEqual(LET_IN);
   });
 
@@ -31,9 +52,10 @@ describe('an issuer whose keys were never had', () => {
     const key = await createSigningKey();
     const issuer = await startIssuer([]);
     issuer.answer(answer);
-    const gateway = await startGuarded({ JWT_JWKS_URL: issuer.jwksUrl });
+    const { clock, gateway } = await startWithClock(issuer.jwksUrl);
     expect(await knockWith(gateway, await key.sign())).toEqual(LATER);
     issuer.publish(key);
+    clock.forward(PAUSE);
     expect(await knockWith(gateway, await key.sign())).toEqual(LET_IN);
   });
 
@@ -41,12 +63,26 @@ describe('an issuer whose keys were never had', () => {
     const key = await createSigningKey();
     const issuer = await startIssuer([]);
     issuer.answer({ hang: true });
-    const gateway = await startGuarded({ JWT_JWKS_URL: issuer.jwksUrl });
+    const { clock, gateway } = await startWithClock(issuer.jwksUrl);
     const headers = { authorization: `Bearer ${await key.sign()}` };
     const { status } = await graphql(gateway.graphqlUrl, '{ __typename }', {}, headers);
     expect(status).toBe(503);
     issuer.publish(key);
+    clock.forward(PAUSE);
     expect(await knockWith(gateway, await key.sign())).toEqual(LET_IN);
+  });
+
+  it('is not asked for each of many tokens that nobody signed, and each time costs one short line', async () => {
+    const issuer = await startIssuer([]);
+    issuer.answer({ status: 500, body: 'oops' });
+    const { gateway, lines } = await startWithClock(issuer.jwksUrl);
+    const keys = await Promise.all(Array.from({ length: 20 }, () => createSigningKey()));
+    for (const key of keys) expect(await knockWith(gateway, await key.sign())).toEqual(LATER);
+    // Once in a second, however many of the sixty requests come in it.
+    expect(issuer.requests()).toBeLessThan(20);
+    expect(lines).toHaveLength(issuer.requests());
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ reason: 'status 500 in place of 200' });
+    expect(lines[0]?.length).toBeLessThan(300);
   });
 
   it.each([301, 302, 307, 308])('is not looked for where it sends to with %d', async (status) => {

@@ -1,5 +1,7 @@
 import type { JWK } from 'jose';
+import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { createLog } from '../../src/log.ts';
 import type { Gateway } from '../support/gateway.ts';
 import type { Answer } from '../support/provider-answer.ts';
 import { startIssuer, type Issuer } from './issuer.ts';
@@ -28,6 +30,20 @@ async function startKnowing(key: SigningKey) {
 function withoutName({ jwk }: SigningKey): { readonly jwk: JWK } {
   return { jwk: Object.fromEntries(Object.entries(jwk).filter(([name]) => name !== 'kid')) };
 }
+
+const weak = generateKeyPairSync('rsa', { modulusLength: 1024 });
+
+const UNUSABLE: readonly (readonly [problem: string, jwk: unknown])[] = [
+  [
+    'RSA of 1024 bits, fewer than 2048',
+    { ...weak.publicKey.export({ format: 'jwk' }), alg: 'RS256', use: 'sig' },
+  ],
+  ['not a public key that Node.js can read', { kty: 'RSA', n: 'AQAB', alg: 'RS256' }],
+  ['not a public key that Node.js can read', { kty: 'EC', crv: 'P-256', x: 'AA', y: 'AA' }],
+  ['a private or secret key', weak.privateKey.export({ format: 'jwk' })],
+  ['a private or secret key', { kty: 'oct', k: 'c2VjcmV0' }],
+  ['not an object', null],
+];
 
 describe('the keys of an issuer', () => {
   it('are asked for when the first token comes, and then kept', async () => {
@@ -90,6 +106,22 @@ describe('the keys of an issuer', () => {
     const gateway = await startGuarded({ JWT_JWKS_URL: issuer.jwksUrl });
     for (const key of keys)
       expect(await knockWith(gateway, await key.sign(claims(), { kid: undefined }))).toEqual(LET_IN);
+  });
+
+  it('that cannot be used are left out with one warning, and do not stand in the way of the others', async () => {
+    const key = await createSigningKey('RS256');
+    const lines: string[] = [];
+    const log = createLog({ level: 'warn', pretty: false }, { write: (line) => void lines.push(line) });
+    const issuer = await startIssuer([]);
+    issuer.answer({ body: { keys: [...UNUSABLE.map(([, jwk]) => jwk), withoutName(key).jwk] } });
+    const gateway = await startGuarded({ JWT_JWKS_URL: issuer.jwksUrl }, { log });
+    for (const header of [{}, { kid: undefined }])
+      expect(await knockWith(gateway, await key.sign(claims(), header))).toEqual(
+        'kid' in header ? LET_IN : REFUSED,
+      );
+    expect(lines.map((line) => (JSON.parse(line) as { problems?: unknown }).problems)).toEqual([
+      UNUSABLE.map(([problem], index) => `key ${index + 1}: ${problem}`),
+    ]);
   });
 
   it('may be none: then nobody is let in', async () => {
