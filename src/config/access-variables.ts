@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { facts } from './facts.ts';
-import { boolean, httpUrl, list, network, origin, ownedKey, secret, toApiKeys } from './kinds.ts';
+import { boolean, httpUrl, list, network, ownedKey, pageOrigin, secret, toApiKeys } from './kinds.ts';
 
 /** Who may call, and from where. */
 export const access = {
@@ -57,10 +57,10 @@ export const access = {
       'Addresses or networks of proxies in front, between commas, whose X-Forwarded-* headers are believed.',
     example: '10.0.0.0/8',
   }),
-  ALLOWED_ORIGINS: list(origin()).register(facts, {
+  ALLOWED_ORIGINS: list(pageOrigin()).register(facts, {
     group: 'Access',
     description:
-      'Origins of web pages, between commas, that may call from a browser (CORS and WebSocket). Pages of the gateway itself always may, and pages of this machine while it listens on loopback.',
+      'Origins of web pages, apps and browser extensions, between commas, that may call (CORS and WebSocket): https://app.example.com, capacitor://localhost, chrome-extension://<id>. Pages of the gateway itself always may, and pages of this machine while it listens on loopback.',
     example: 'https://app.example.com,http://localhost:5173',
   }),
   ALLOW_ANONYMOUS: boolean().default(false).register(facts, {

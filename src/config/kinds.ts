@@ -33,6 +33,20 @@ export function origin() {
     .transform((text) => new URL(text).origin);
 }
 
+/**
+ * What browsers and web views send as the Origin of a page: an http(s) origin, or scheme and host of an app or extension,
+ * such as capacitor://localhost. Those are kept as they are written, because URL changes nothing in them either.
+ */
+export function pageOrigin() {
+  return z
+    .string()
+    .refine((text) => isOrigin(text) || isAppOrigin(text), {
+      error: ({ input }) =>
+        `an http(s) URL, or the origin of an app or extension such as capacitor://localhost: scheme, host and port alone, without path, query, user or wildcard${didYouMean(schemeOf(String(input)), ['http', 'https'])}`,
+    })
+    .transform((text) => (isOrigin(text) ? new URL(text).origin : text.replace(/\/$/, '')));
+}
+
 /** An IP address (brackets around IPv6 are dropped) or a host name. */
 export function host() {
   return z
@@ -120,6 +134,23 @@ function isNetwork(text: string): boolean {
 function isOrigin(text: string): boolean {
   // URL alone is too kind: it takes `https:host`, `https://*.host` and drops an empty query.
   return /^https?:\/\/[^\s/?#@\\*,]+\/?$/i.test(text) && URL.canParse(text);
+}
+
+/** Schemes with hosts whose pages never call, or whose pages share one origin. */
+const NO_APPS = ['ws', 'wss', 'ftp', 'file', 'data', 'blob', 'about'];
+
+function isAppOrigin(text: string): boolean {
+  const scheme = schemeOf(text);
+  return (
+    /^[a-z][a-z\d+.-]*:\/\/[^\s/?#@\\*,]+\/?$/.test(text) &&
+    !NO_APPS.includes(scheme) &&
+    // A mistyped https would be taken for an app.
+    didYouMean(scheme, ['http', 'https']) === ''
+  );
+}
+
+function schemeOf(text: string): string {
+  return text.split(':', 1)[0] ?? '';
 }
 
 function isHttpUrl(text: string): boolean {

@@ -5,10 +5,14 @@ import { openGraphqlWs } from '../support/graphql-ws-client.ts';
 import { postOf, sendRaw } from '../attacks/raw-http.ts';
 
 const ALLOWED = 'https://app.example.com';
+const APP = 'capacitor://app.example.com';
 const BODY = JSON.stringify({ query: '{ __typename }' });
 
 async function start(env: Readonly<Record<string, string>> = {}): Promise<Gateway> {
-  return startGateway({ provider: await startFakeProvider(), env: { ALLOWED_ORIGINS: ALLOWED, ...env } });
+  return startGateway({
+    provider: await startFakeProvider(),
+    env: { ALLOWED_ORIGINS: `${ALLOWED},${APP}`, ...env },
+  });
 }
 
 /** For whom the answer to a page of this origin may be read: the CORS header; null without one. */
@@ -47,6 +51,7 @@ async function connects(gateway: Gateway, origin?: string): Promise<boolean> {
 
 const FRIENDS = [
   ['of an allowed origin', ALLOWED],
+  ['of an allowed app', APP],
   ["of the gateway's public address", 'https://gateway.example.test'],
   ['of this machine, by name', 'http://localhost:5173'],
   ['of this machine, by number', 'http://127.0.0.1:3000'],
@@ -58,6 +63,7 @@ const STRANGERS = [
   ['another site', 'https://evil.example'],
   ['an opaque origin, as of a sandboxed frame', 'null'],
   ['a file', 'file://'],
+  ['another app of an allowed name', 'tauri://app.example.com'],
   ['a longer name that begins like the allowed one', `${ALLOWED}.evil.example`],
   ['a name that ends like the allowed one', 'https://evil-app.example.com'],
   ['the allowed name without encryption', 'http://app.example.com'],
