@@ -51,29 +51,38 @@ type OfClients =
   CloseCode.InternalClientError | CloseCode.BadResponse | CloseCode.ConnectionAcknowledgementTimeout;
 
 /** Every code with which the gateway closes a WebSocket. */
-export const CLOSE_ADVICE: Readonly<Record<1001 | 1009 | 1013 | `${Exclude<CloseCode, OfClients>}`, Entry>> =
-  {
-    1001: ['The process stops.', 'Connect again at once, and subscribe with `after`: nothing is lost.'],
-    1009: ['A message is larger than `MAX_BODY_BYTES`.', 'Send less.'],
-    1013: [
-      'The socket was read too slowly, its owner has too many, the gateway has too much to do, or who calls cannot be checked now: the reason says which.',
-      'Connect again after a pause, and subscribe with `after`: nothing is lost.',
-    ],
-    4400: PROTOCOL,
-    4401: ['An operation came before `connection_ack`.', 'Wait for it.'],
-    4403: [
-      'The key or token in the payload of `connection_init` is missing, unknown or has expired.',
-      'Connect again with a valid one.',
-    ],
-    4406: ['Another subprotocol was asked for.', 'Ask for graphql-transport-ws.'],
-    4408: ['No `connection_init` came in time.', 'Send it as soon as the socket is open.'],
-    4409: ['Two operations have the same id at a time.', 'Give each an id of its own.'],
-    4429: [
-      '`connection_init` came twice, or far more messages than operations need.',
-      'Send it once, and less.',
-    ],
-    4500: ['A bug.', 'Connect again. The log of the gateway says more; report it.'],
-  };
+export const CLOSE_ADVICE: Readonly<
+  Record<1001 | 1008 | 1009 | 1012 | 1013 | `${Exclude<CloseCode, OfClients>}`, Entry>
+> = {
+  1001: ['The process stops.', 'Connect again at once, and subscribe with `after`: nothing is lost.'],
+  1008: ['A message came in more fragments than one per KiB of `MAX_BODY_BYTES`.', 'Send larger fragments.'],
+  1009: [
+    'A message is larger than `MAX_BODY_BYTES`, or more than 16 KiB came before `connection_ack`.',
+    'Send less.',
+  ],
+  1012: [
+    'The database has lost the newest changes, so that all subscriptions begin anew.',
+    'Connect again, query the tasks, and subscribe with their `revision`.',
+  ],
+  1013: [
+    'The socket was read too slowly, its owner has too many, the gateway has too much to do, or who calls cannot be checked now: the reason says which.',
+    'Connect again after a pause, and subscribe with `after`: nothing is lost.',
+  ],
+  4400: PROTOCOL,
+  4401: ['An operation came before `connection_ack`.', 'Wait for it.'],
+  4403: [
+    'The key or token in the payload of `connection_init` is missing, unknown or has expired: the reason says which.',
+    'Connect again with a valid one.',
+  ],
+  4406: ['Another subprotocol was asked for.', 'Ask for graphql-transport-ws.'],
+  4408: ['No `connection_init` came in time.', 'Send it as soon as the socket is open.'],
+  4409: ['Two operations have the same id at a time.', 'Give each an id of its own.'],
+  4429: [
+    '`connection_init` came twice, or far more messages, pings and pongs than operations need.',
+    'Send it once, and less.',
+  ],
+  4500: ['A bug.', 'Connect again. The log of the gateway says more; report it.'],
+};
 
 /** With what the program ends. */
 export const EXIT_ADVICE: Readonly<Record<keyof typeof EXIT, Entry>> = {

@@ -20,6 +20,9 @@ export interface AuthenticationOptions {
 
 export type CountWrong = (address: string) => Promise<number | null>;
 
+const MISSING = 'No API key or token was sent.';
+const MALFORMED = 'Authorization is not of the form "Bearer <API key or token>".';
+const UNKNOWN = 'This API key is not known here.';
 const HINT =
   'Send "Authorization: Bearer <API key or token>"; over a WebSocket the same in the payload of connection_init.';
 
@@ -34,11 +37,12 @@ export function createAuthenticate(options: AuthenticationOptions): Authenticate
 
   async function identify(authorization: string | undefined): Promise<Caller> {
     const credential = bearerIn(authorization);
-    if (credential === undefined) throw new UnauthenticatedError(`Say who you are. ${HINT}`);
+    if (credential === undefined)
+      throw new UnauthenticatedError(isBlank(authorization) ? MISSING : MALFORMED, HINT);
     const caller = ownerOfKey(credential);
     if (caller) return caller;
     if (verifyToken && isJwt(credential)) return verifyToken(credential);
-    throw new WrongCredentialsError(`This key is not known here. ${HINT}`);
+    throw new WrongCredentialsError(UNKNOWN, HINT);
   }
 
   return async (authorization, address) => {
@@ -49,6 +53,10 @@ export function createAuthenticate(options: AuthenticationOptions): Authenticate
       throw waitMs === null ? error : new TooManyWrongCredentialsError(waitMs);
     }
   };
+}
+
+function isBlank(authorization: string | undefined): boolean {
+  return authorization === undefined || authorization.trim() === '';
 }
 
 /** Three base64url parts; an API key may hold dots as well, and is looked up first. */

@@ -9,9 +9,18 @@ export interface Caller {
 /** Nobody is asked who they are: all share the tasks of one owner. */
 export const ANONYMOUS: Caller = { owner: 'anonymous', expiresAt: null };
 
-/** The credentials do not show who asks. The message is fit for whoever sent them. */
+/** The credentials do not show who asks. The message is fit for whoever sent them, and has nothing of what they sent. */
 export class UnauthenticatedError extends Error {
   override readonly name: string = 'UnauthenticatedError';
+  readonly reason: string;
+  /** How to send credentials over HTTP; null when that is not what is wrong. */
+  readonly hint: string | null;
+
+  constructor(reason: string, hint: string | null = null) {
+    super(hint === null ? reason : `${reason} ${hint}`);
+    this.reason = reason;
+    this.hint = hint;
+  }
 }
 
 /** Nobody's credentials, so that they may be a guess: neither missing nor expired. */

@@ -48,7 +48,7 @@ export async function beginOperation(
       contextValue,
       // A subscription does not need it, and would keep the engine's part of it as long as it lasts.
       execute: node.operation === OperationTypeNode.SUBSCRIPTION ? null : execute,
-      operationName,
+      operationName: operationName ?? null,
       variableValues: variables ?? {},
     };
   } catch (error) {

@@ -6,6 +6,7 @@ import {
   type Authenticate,
   type Caller,
 } from '../access/caller.ts';
+import { authorizationIn } from '../access/bearer.ts';
 import { atExpiry } from '../access/expiry.ts';
 import { TRY_AGAIN_LATER } from './close-codes.ts';
 import type { SocketExtra } from './socket-extra.ts';
@@ -19,6 +20,7 @@ export type Welcome = (
 
 /** Forbidden, as graphql-ws closes refused sockets; its clients come back, with a new token if they have one. */
 const FORBIDDEN = 4403;
+const HINT = 'Send {"authorization":"Bearer <key>"} in connection_init.';
 
 export function createWelcome(options: {
   readonly authenticate: Authenticate;
@@ -29,7 +31,13 @@ export function createWelcome(options: {
   const { authenticate, log, perOwner } = options;
 
   return async (connectionParams, extra) => {
-    const caller = await identify(authorizationOf(connectionParams, extra), extra);
+    // Browsers can send no header with a socket. Some clients put their headers into the payload.
+    const authorization =
+      authorizationIn(connectionParams) ??
+      authorizationIn(connectionParams?.['headers']) ??
+      extra.authorization;
+    extra.authorization = undefined;
+    const caller = await identify(authorization, extra);
     if (!caller) return false;
     if (!perOwner.add(caller.owner)) {
       extra.close(TRY_AGAIN_LATER, 'Too many sockets of this owner');
@@ -51,7 +59,10 @@ export function createWelcome(options: {
     try {
       return await authenticate(authorization, extra.address);
     } catch (error) {
-      if (error instanceof UnauthenticatedError) return null;
+      if (error instanceof UnauthenticatedError) {
+        extra.close(FORBIDDEN, error.hint === null ? error.reason : `${error.reason} ${HINT}`);
+        return null;
+      }
       if (error instanceof TooManyWrongCredentialsError) {
         extra.close(TRY_AGAIN_LATER, error.message);
         return null;
@@ -62,14 +73,4 @@ export function createWelcome(options: {
       return null;
     }
   }
-}
-
-/** In the payload in any letter case, as browsers can send no header, or else in the upgrade request. */
-function authorizationOf(
-  params: Readonly<Record<string, unknown>> | undefined,
-  extra: SocketExtra,
-): string | undefined {
-  const [, given] =
-    Object.entries(params ?? {}).find(([name]) => name.toLowerCase() === 'authorization') ?? [];
-  return typeof given === 'string' ? given : extra.authorization;
 }

@@ -19,10 +19,43 @@ describe('connection_init', () => {
   );
 
   it.each([
+    ['the headers of an HTTP request', { headers: { Authorization: ADA } }],
+    ['an empty text beside those', { authorization: '', headers: { authorization: ADA } }],
+    ['a key without "Bearer"', { authorization: 'key-of-ada' }],
+  ])('lets in whoever says who they are by %s', async (_, connectionParams) => {
+    const { graphqlUrl } = await startGuarded({ API_KEYS });
+    expect(await socketEnd(graphqlUrl, { connectionParams })).toBe('open');
+  });
+
+  it('with an empty text lets in whoever said who they are in the header of the upgrade', async () => {
+    const { graphqlUrl } = await startGuarded({ API_KEYS });
+    const how = { headers: { authorization: ADA }, connectionParams: { authorization: ' ' } };
+    expect(await socketEnd(graphqlUrl, how)).toBe('open');
+  });
+
+  it.each([
+    ['nothing', {}, 'No API key or token was sent.'],
+    ['an empty text', { authorization: '' }, 'No API key or token was sent.'],
+    [
+      'another scheme',
+      { authorization: 'Basic hush-hush' },
+      'Authorization is not of the form "Bearer <API key or token>".',
+    ],
+    ['a wrong key', { authorization: 'Bearer hush-hush' }, 'This API key is not known here.'],
+  ])('with %s is refused with what is missing, and nothing of what was sent', async (_, payload, says) => {
+    const { graphqlUrl } = await startGuarded({ API_KEYS });
+    const socket = await openGraphqlWs(graphqlUrl, { init: false });
+    socket.send({ type: 'connection_init', payload });
+    const { code, reason } = await socket.closed;
+    expect(code).toBe(4403);
+    expect(reason).toBe(`${says} Send {"authorization":"Bearer <key>"} in connection_init.`);
+  });
+
+  it.each([
     ['no payload', undefined],
     ['an empty payload', {}],
     ['the key under another name', { token: ADA, apiKey: ADA, 'x-authorization': ADA }],
-    ['the key further down', { headers: { authorization: ADA } }],
+    ['the key in another member', { auth: { authorization: ADA } }],
     ['a number', { authorization: 1 }],
     ['null', { authorization: null }],
     ['a list', { authorization: [ADA] }],
