@@ -71,10 +71,30 @@ test('an id in use closes the socket with 4409 and a reason that fits, however l
 
 /** What a client may send before it is let in, each more than a connection_init needs. */
 const BEFORE_INIT: readonly (readonly [what: string, send: (socket: WebSocket) => void])[] = [
-  ['a message of 2 MB', (socket) => { socket.send('x'.repeat(2_000_000)); }],
-  ['a connection_init of 17 KiB', (socket) => { socket.send(initOf(17 * KIB)); }],
-  ['15,000 fragments of one byte', (socket) => { sendFragments(socket, 15_000); }],
-  ['15,000 empty fragments', (socket) => { sendFragments(socket, 15_000, ''); }],
+  [
+    'a message of 2 MB',
+    (socket) => {
+      socket.send('x'.repeat(2_000_000));
+    },
+  ],
+  [
+    'a connection_init of 17 KiB',
+    (socket) => {
+      socket.send(initOf(17 * KIB));
+    },
+  ],
+  [
+    '15,000 fragments of one byte',
+    (socket) => {
+      sendFragments(socket, 15_000);
+    },
+  ],
+  [
+    '15,000 empty fragments',
+    (socket) => {
+      sendFragments(socket, 15_000, '');
+    },
+  ],
   [
     '200 pings of 125 bytes',
     (socket) => {
