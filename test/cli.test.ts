@@ -3,12 +3,30 @@ import { describe, expect, it } from 'vitest';
 import { banner, type BannerFacts } from '../src/cli/banner.ts';
 import { ownUrl } from '../src/cli/own-url.ts';
 import { COMMANDS, DEFAULT_SANDBOX_PORT, type CommandName } from '../src/cli/commands.ts';
+import { explainPort } from '../src/cli/explain-port.ts';
 import { parseCommand } from '../src/cli/parse-command.ts';
 import { usage } from '../src/cli/usage.ts';
 
 const ADDRESS = 'postgres://me:hush@db.example/tasks';
 const COPY =
   'copy takes a data directory and the address of an empty database (example: copy --from ./data --to postgres://user:password@host/database)';
+
+describe('an address that cannot be listened on', () => {
+  it.each([
+    [
+      'EADDRINUSE',
+      'listen',
+      /port 80 on ::1 is in use\. Stop what listens there, or choose another: PORT=81\.$/,
+    ],
+    ['EACCES', 'listen', /this user may not listen on port 80 of ::1\. Choose a PORT from 1024 on/],
+    ['EADDRNOTAVAIL', 'listen', /HOST=::1 is no address of this machine/],
+    ['ENOTFOUND', 'getaddrinfo', /HOST=::1 is no address of this machine/],
+    ['EACCES', 'open', /^as it was$/],
+  ])('is explained with the way out (%s of %s)', (code, syscall, expected) => {
+    const error = Object.assign(new Error('as it was'), { code, syscall });
+    expect(() => explainPort('::1', 80, 'PORT=81')(error)).toThrow(expected);
+  });
+});
 
 describe('the command line', () => {
   it.each([

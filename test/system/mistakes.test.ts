@@ -57,6 +57,30 @@ describe('what cannot be had', () => {
     );
   });
 
+  it.each([
+    ['192.0.2.1', /^kineograph: HOST=192\.0\.2\.1 is no address of this machine\. Set HOST to /],
+    [
+      'nowhere.invalid',
+      /^kineograph: HOST=nowhere\.invalid (is no address of this machine|cannot be looked up)/,
+    ],
+  ])('is an address of another machine, %s: exit 1 and a way out', async (HOST, expected) => {
+    const env = { HOST, PORT: '0', ALLOW_ANONYMOUS: 'true', DATA_DIR: await temporaryDir() };
+    const { code, stderr } = await runBuilt([], env);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(expected);
+  });
+
+  it('is a Node.js that is too old: that is said before anything else', async () => {
+    const DATA_DIR = await temporaryDir();
+    const pretend = join(DATA_DIR, 'pretend.cjs');
+    const versions = "{ ...process.versions, node: '20.18.3' }";
+    await writeFile(pretend, `Object.defineProperty(process, 'versions', { value: ${versions} });`);
+    const { code, stderr, stdout } = await runBuilt(['--help'], { NODE_OPTIONS: `--require ${pretend}` });
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(/^kineograph: needs Node\.js 20\.19 or newer, and this is 20\.18\.3\./);
+    expect(manifest.engines.node).toBe('>=20.19');
+  });
+
   it('is a port in use, for the sandbox: exit 1 and a way out', async () => {
     const { port } = new URL((await startBuiltSandbox()).url);
     const { code, stderr } = await runBuilt(['sandbox', '--port', port]);

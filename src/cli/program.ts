@@ -1,0 +1,63 @@
+import { ignoreClosedOutput } from './closed-output.ts';
+import { EXIT } from './exit-codes.ts';
+import { parseCommand, type Command } from './parse-command.ts';
+import { usage } from './usage.ts';
+import { ConfigError } from '../config/config-error.ts';
+import { StoreFormError } from '../store/store-form-error.ts';
+import { VERSION } from '../version.ts';
+
+/** Runs the command that a process was started with. Never rejects. */
+export async function runProgram(args: readonly string[], program: NodeJS.Process): Promise<void> {
+  const fail = (error: unknown): void => {
+    program.stderr.write(`kineograph: ${error instanceof Error ? error.message : String(error)}\n`);
+    program.exit(error instanceof ConfigError || error instanceof StoreFormError ? EXIT.config : EXIT.failed);
+  };
+  ignoreClosedOutput([program.stdout, program.stderr], fail);
+  try {
+    await run(parseCommand(args), program);
+  } catch (error) {
+    fail(error);
+  }
+}
+
+/** Each command loads what it works with; help and version load nothing. */
+async function run(command: Command, program: NodeJS.Process): Promise<void> {
+  const { env, stderr, stdout } = program;
+  switch (command.kind) {
+    case 'serve': {
+      const { serve } = await import('./serve.ts');
+      return serve(env, stdout);
+    }
+    case 'sandbox': {
+      const { runSandbox } = await import('./sandbox.ts');
+      return runSandbox(command.port, env, stdout);
+    }
+    case 'migrate': {
+      const { runMigrate } = await import('./migrate.ts');
+      return runMigrate(command.isDryRun, env, stdout);
+    }
+    case 'copy': {
+      const { runCopy } = await import('./copy.ts');
+      return runCopy(command.from, command.to, stdout);
+    }
+    case 'backup': {
+      const { runBackup } = await import('./backup.ts');
+      return runBackup(command.file, env, stdout);
+    }
+    case 'doctor': {
+      const { runDoctor } = await import('./doctor.ts');
+      const color = stdout.isTTY && env['NO_COLOR'] === undefined;
+      program.exitCode = await runDoctor({ isJson: command.isJson, color }, env, stdout);
+      return;
+    }
+    case 'help':
+      stdout.write(usage(command.command));
+      return;
+    case 'version':
+      stdout.write(`${VERSION}\n`);
+      return;
+    case 'mistake':
+      stderr.write(`kineograph: ${command.message}\n\n${usage()}`);
+      program.exitCode = EXIT.usage;
+  }
+}
