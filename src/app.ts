@@ -46,6 +46,9 @@ export interface App {
   }): Promise<void>;
 }
 
+/** How long the database may take for each answer while the gateway stops, in ms. */
+const LAST_ANSWERS_MS = 700;
+
 /** Starts the gateway that `config` describes. Rejects, with everything closed again, when a part cannot be opened. */
 export async function startApp(config: Config, options: AppOptions): Promise<App> {
   const { log, overrides = {}, sandbox = {} } = options;
@@ -91,8 +94,11 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       if (drains && config.drainDelayMs > 0)
         await new Promise<void>((resolve) => clock.after(config.drainDelayMs, resolve));
       const stopped = tasks.stop(config.shutdownMs);
+      // Those who wait for a database that is away are answered before their connections are closed.
+      connections.hurry?.(LAST_ANSWERS_MS);
       await Promise.all([doors.websockets.close(), doors.http.close(), closeUploads()]);
-      await stopped;
+      const isAllDone = await stopped;
+      if (!isAllDone) connections.hurry?.(0);
       await cleanup.run();
     };
     return {

@@ -56,10 +56,10 @@ export interface Tasks extends TaskQueries, TaskCallbacks {
   /** Begins to submit and to check tasks. */
   start(): void;
   /**
-   * Answers waiting mutations now and begins nothing new; fulfilled when no call to the provider is under way, or after
-   * `patienceMs`, when those that still are have been given up.
+   * Answers waiting mutations now and begins nothing new; fulfilled with true when no call to the provider is under way, or
+   * with false after `patienceMs`, when those that still are have been given up.
    */
-  stop(patienceMs: number): Promise<void>;
+  stop(patienceMs: number): Promise<boolean>;
 }
 
 /** The life of tasks, between callers, the provider and the store. */
@@ -120,6 +120,7 @@ export function createTasks(ports: TaskPorts): Tasks {
       const stopped = Promise.all(Object.values(workers ?? {}).map((worker) => worker.stop()));
       await Promise.race([stopped, once(abandoned.signal, 'abort')]);
       cancelTimer();
+      return !abandoned.signal.aborted;
     },
   };
 }

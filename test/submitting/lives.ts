@@ -94,7 +94,9 @@ export async function openLives(provider: FakeProvider): Promise<Lives> {
     start(options) {
       const tasks = stillborn(options);
       tasks.start();
-      onTestEnd(() => tasks.stop(0));
+      onTestEnd(async () => {
+        await tasks.stop(0);
+      });
       return tasks;
     },
   };

@@ -7,7 +7,9 @@ import { graphql } from '../support/graphql-http-client.ts';
 import { dataOf } from '../support/graphql-result.ts';
 import { openGraphqlWs } from '../support/graphql-ws-client.ts';
 import { created, notVisibleYet } from '../support/kie.ts';
+import { temporaryDatabase } from '../support/postgres-database.ts';
 import { startBuilt } from '../support/process.ts';
+import { startReplica } from '../support/replica.ts';
 import { createTask, watchToTheEnd } from './client.ts';
 
 test('asked to stop, it sends its clients away, exits 0 within 5 s and has lost no task', async () => {
@@ -82,6 +84,35 @@ test('asked to stop with a create call in the air, it waits for the answer and k
   const again = await startBuilt(env);
   const { body } = await graphql(again.graphqlUrl, TASK, { id });
   expect(dataOf(body).task).toMatchObject({ state: 'WAITING', providerTaskId: 'kie-1' });
+});
+
+test('asked to stop while its database does not answer, it answers what waits and ends in its time', async () => {
+  const provider = await startFakeProvider();
+  const answered = deferred();
+  provider.answer('createTask', { ...created('kie-1'), gate: answered.promise });
+  provider.always('recordInfo', notVisibleYet());
+  const gateway = await startReplica('key-of-the-test', {
+    databaseUrl: await temporaryDatabase(),
+    env: { KIE_API_URL: provider.url, SHUTDOWN_MS: '4000' },
+  });
+  const creating = createTask(gateway.graphqlUrl).catch((error: unknown) => error);
+  await provider.received('createTask');
+  gateway.network.blackHole();
+  // Its outcome cannot be stored, which the process tries for as long as it may.
+  answered.resolve();
+  const asked = [1, 2, 3].map(() => graphql(gateway.graphqlUrl, TASKS));
+  await gateway.logged('create call ended');
+  // Connections are taken in their order: after this answer the others were taken as well.
+  await fetch(`${gateway.url}/health`);
+
+  const signalledAt = performance.now();
+  gateway.signal('SIGTERM');
+  for (const { body } of await Promise.all(asked))
+    expect(body.errors?.map(({ extensions }) => extensions?.['code'])).toEqual(['SERVICE_UNAVAILABLE']);
+  expect(await creating).toBeInstanceOf(Error);
+  expect(await gateway.exited).toEqual({ code: 0, signal: null });
+  // SHUTDOWN_MS, and what a busy machine takes to end a process: a statement alone would be waited for longer.
+  expect(performance.now() - signalledAt).toBeLessThan(6000);
 });
 
 function kieEnv(provider: FakeProvider) {
