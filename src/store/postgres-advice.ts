@@ -20,7 +20,7 @@ const ADVICE: Readonly<Record<string, string>> = {
 /** How to mend that a database cannot be used. */
 export function adviceFor(error: unknown): string {
   const code = codeOf(error);
-  return (code !== null && ADVICE[code]) || GENERAL;
+  return (code === null ? undefined : ADVICE[code]) ?? GENERAL;
 }
 
 /** What went wrong, in the database's own words. */

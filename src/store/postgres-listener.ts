@@ -1,4 +1,4 @@
-import { sql, type Transaction } from 'kysely';
+import { sql, type Kysely } from 'kysely';
 import { Client } from 'pg';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -11,7 +11,7 @@ const RECONNECT_MS = 1000;
 const PROBE_EVERY_MS = 15_000;
 
 /** Wakes every process that listens, once, when the transaction is committed; not at all when it is not. */
-export async function notifyOfCommit(trx: Transaction<Database>): Promise<void> {
+export async function notifyOfCommit(trx: Kysely<Database>): Promise<void> {
   await sql`notify ${sql.id(CHANNEL)}`.execute(trx);
 }
 

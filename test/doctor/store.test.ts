@@ -1,9 +1,10 @@
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DatabaseSync } from '../../src/store/sqlite-driver.ts';
 import { migrateStore } from '../../src/store/migrate-store.ts';
 import { startGateway, temporaryDir } from '../support/gateway.ts';
+import { onTestEnd } from '../support/leftovers.ts';
 import { emptyDatabase, queryDatabase } from '../support/postgres-database.ts';
 import { examine } from './examine.ts';
 
@@ -62,6 +63,18 @@ describe('doctor says of SQLite', () => {
     ]);
   });
 
+  it('that its file is cut short', async () => {
+    const DATA_DIR = await temporaryDir();
+    await migrateStore({ kind: 'sqlite', dataDir: DATA_DIR });
+    const path = join(DATA_DIR, 'kineograph.db');
+    truncateSync(path, statSync(path).size / 2);
+    const { code, of } = await examine({ DATA_DIR });
+    expect(of('store')).toEqual([
+      expect.stringMatching(/^failure .*its file is cut short: \d+ of \d+ bytes -> Restore/),
+    ]);
+    expect(code).toBe(1);
+  });
+
   it('that it cannot be written to or read', async () => {
     const directory = await temporaryDir();
     writeFileSync(join(directory, 'file'), '');
@@ -86,6 +99,7 @@ describe('doctor says of PostgreSQL', () => {
       expect.stringMatching(
         /^warning PostgreSQL at kineograph@127\.0\.0\.1:\d+\/\w+, version \d+\.\d+; it lacks 0001-tasks, /,
       ),
+      'ok the 12 connections of a gateway can be had',
       expect.stringMatching(/^ok a statement takes [\d.]+ ms there and back$/),
       expect.stringMatching(/^ok the clock of the database is \d+ ms (behind|ahead of) ours$/),
     ]);
@@ -98,6 +112,52 @@ describe('doctor says of PostgreSQL', () => {
     await queryDatabase(DATABASE_URL, NEWER);
     expect((await examine({ DATA_DIR, DATABASE_URL })).of('store')[0]).toMatch(
       /^failure .* -> The store was brought to a newer/,
+    );
+  });
+
+  it('what a gateway could not do there, and takes back what it tried', async () => {
+    const [DATA_DIR, url] = [await temporaryDir(), await emptyDatabase()];
+    const role = new URL(url).pathname.slice(1);
+    const DATABASE_URL = Object.assign(new URL(url), { username: role, password: 'hush' }).href;
+    const lookAt = async (): Promise<readonly string[]> =>
+      (await examine({ DATA_DIR, DATABASE_URL })).of('store');
+    onTestEnd(async () => {
+      await queryDatabase(url, `drop owned by ${role}; drop role ${role}`);
+    });
+    await queryDatabase(
+      url,
+      `create role ${role} login password 'hush'; revoke create on schema public from public`,
+    );
+    expect(await lookAt()).toContainEqual(
+      expect.stringMatching(
+        /^failure the store cannot be brought to its form: permission denied .*-> .*GRANT CREATE/,
+      ),
+    );
+
+    await migrateStore({ kind: 'postgres', url, readers: 1 });
+    await queryDatabase(
+      url,
+      `grant select, insert, update, delete on all tables in schema public to ${role}`,
+    );
+    expect(await lookAt()).toContainEqual(
+      expect.stringMatching(
+        /^failure a gateway could not write: permission denied for sequence .* -> .*sequences/,
+      ),
+    );
+    await queryDatabase(url, `grant usage on all sequences in schema public to ${role}`);
+    expect(await lookAt()).toContain('ok everything that a gateway writes can be written');
+    for (const table of ['slots', 'secrets', 'tasks'])
+      expect(await queryDatabase(url, `select 1 from ${table}`), table).toEqual([]);
+
+    await queryDatabase(url, `alter role ${role} connection limit 5`);
+    expect(await lookAt()).toContainEqual(
+      expect.stringMatching(/^failure only 5 of the 12 connections .* -> .*DATABASE_CONNECTIONS/),
+    );
+    await queryDatabase(url, `alter role ${role} set default_transaction_read_only = on`);
+    expect(await lookAt()).toContainEqual(
+      expect.stringMatching(
+        /^failure a gateway could not write: .*read-only transaction .* -> It is read-only/,
+      ),
     );
   });
 

@@ -1,6 +1,7 @@
 import type { Config } from '../../config.ts';
 import { inspectPostgres, type PostgresFacts } from '../../store/inspect-postgres.ts';
 import { nameOf } from '../../store/name-of.ts';
+import { POOLED, adviceFor } from '../../store/postgres-advice.ts';
 import { StoreFormError } from '../../store/store-form-error.ts';
 import { explainFailure } from './explain-failure.ts';
 import { findingsOf, type Finding } from './finding.ts';
@@ -17,10 +18,14 @@ const TOLERANCE_MS = 500;
 export async function checkDatabase(config: Config, url: string): Promise<StoreReport> {
   const where = `PostgreSQL at ${nameOf(url)}`;
   try {
-    const facts = await inspectPostgres(url);
+    const { databaseConnections: readers, databaseListenUrl: listenUrl, migrate: mayMigrate } = config;
+    const facts = await inspectPostgres({ url, listenUrl, readers, mayMigrate });
     const { callbackSecret, version } = facts;
     const findings = [
       aboutForm(facts, `${where}, version ${version}`, config),
+      ...aboutWrites(facts),
+      ...aboutSession(facts),
+      aboutConnections(facts),
       aboutTrip(facts),
       aboutClock(facts),
     ];
@@ -29,12 +34,28 @@ export async function checkDatabase(config: Config, url: string): Promise<StoreR
     const finding =
       error instanceof StoreFormError
         ? failure(where, error.message)
-        : failure(
-            `${where} cannot be used: ${explainFailure(error)}`,
-            'Check DATABASE_URL, and that the server runs and lets this user in.',
-          );
+        : failure(`${where} cannot be used: ${explainFailure(error)}`, adviceFor(error));
     return { findings: [finding], callbackSecret: null, isInUse: false };
   }
+}
+
+function aboutWrites({ obstacle, pending }: PostgresFacts): readonly Finding[] {
+  if (obstacle === null)
+    return pending.length > 0 ? [] : [ok('everything that a gateway writes can be written')];
+  const what = pending.length > 0 ? 'the store cannot be brought to its form' : 'a gateway could not write';
+  return [failure(`${what}: ${explainFailure(obstacle.error)}`, adviceFor(obstacle.error))];
+}
+
+function aboutSession(facts: PostgresFacts): readonly Finding[] {
+  return facts.keepsSession ? [] : [failure('a pooler stands in front of the database', POOLED)];
+}
+
+function aboutConnections({ connections: { error, had, needed } }: PostgresFacts): Finding {
+  if (had === needed) return ok(`the ${needed} connections of a gateway can be had`);
+  return failure(
+    `only ${had} of the ${needed} connections of a gateway can be had beside those in use: ${explainFailure(error)}`,
+    adviceFor(error),
+  );
 }
 
 function aboutTrip({ roundTripMs }: PostgresFacts): Finding {

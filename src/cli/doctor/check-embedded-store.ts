@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { access, constants, stat } from 'node:fs/promises';
+import { access, constants, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../../config.ts';
 import { isDataDirLocked } from '../../store/data-dir.ts';
@@ -32,6 +32,9 @@ export async function checkEmbeddedStore(config: Config): Promise<StoreReport> {
   const isInUse = isDataDirLocked(dataDir);
   const where = `SQLite in ${dataDir}, ${isInUse ? 'in use by a running gateway' : 'no gateway runs on it'}`;
   try {
+    const lack = isInUse ? null : await lackOf(join(dataDir, STORE_FILE));
+    if (lack !== null)
+      return report(failure(`${where}; ${lack}`, 'Restore a backup: this file is not whole.'), { isInUse });
     const facts = await inspectSqlite(dataDir);
     if (facts === null)
       return report(ok(`there is none in ${dataDir} yet; the first start makes it`), { isInUse });
@@ -45,6 +48,26 @@ export async function checkEmbeddedStore(config: Config): Promise<StoreReport> {
       ),
       { isInUse },
     );
+  }
+}
+
+/**
+ * What its size says against a database file; null when nothing does. While a gateway writes to it, it may be short for a
+ * moment. https://www.sqlite.org/fileformat.html#the_database_header
+ */
+async function lackOf(path: string): Promise<string | null> {
+  if (!existsSync(path)) return null;
+  const file = await open(path);
+  try {
+    const { buffer: header, bytesRead } = await file.read(Buffer.alloc(100), 0, 100, 0);
+    // Another file, or a new one whose first pages are still in its log: SQLite knows what to say.
+    if (bytesRead < 100 || header.toString('latin1', 0, 15) !== 'SQLite format 3') return null;
+    const pageSize = header.readUInt16BE(16);
+    const expected = (pageSize === 1 ? 65_536 : pageSize) * header.readUInt32BE(28);
+    const { size } = await file.stat();
+    return size < expected ? `its file is cut short: ${size} of ${expected} bytes` : null;
+  } finally {
+    await file.close();
   }
 }
 
