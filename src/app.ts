@@ -46,7 +46,7 @@ export interface App {
   }): Promise<void>;
 }
 
-/** How long the database may take for each answer while the gateway stops, in ms. */
+/** While the gateway stops; so those who wait for a database that is away are answered before they are cut off. */
 const LAST_ANSWERS_MS = 700;
 
 /** Starts the gateway that `config` describes. Rejects, with everything closed again, when a part cannot be opened. */
@@ -69,7 +69,8 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     });
     const parts = { log, lines, metrics, cleanup, connections, upstream, publicUrl, overrides };
     const { ports, uploads } = await openTaskPorts(config, parts);
-    const [tasks, { clock }] = [createTasks(ports), ports];
+    const tasks = createTasks(ports);
+    const { clock } = ports;
     const { close: closeUploads, upload } = openUploads({ log, cleanup, uploads, upstream, clock });
     const doors = await openDoors(config, {
       log,
@@ -92,13 +93,11 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     const close = async (drains: boolean): Promise<void> => {
       isDraining = true;
       if (drains && config.drainDelayMs > 0)
-        await new Promise<void>((resolve) => clock.after(config.drainDelayMs, resolve));
+        await new Promise<void>((resolve) => ports.clock.after(config.drainDelayMs, resolve));
       const stopped = tasks.stop(config.shutdownMs);
-      // Those who wait for a database that is away are answered before their connections are closed.
       connections.hurry?.(LAST_ANSWERS_MS);
       await Promise.all([doors.websockets.close(), doors.http.close(), closeUploads()]);
-      const isAllDone = await stopped;
-      if (!isAllDone) connections.hurry?.(0);
+      if (!(await stopped)) connections.hurry?.(0);
       await cleanup.run();
     };
     return {

@@ -6,6 +6,7 @@ import { migrateStore } from '../../src/store/migrate-store.ts';
 import { startGateway, temporaryDir } from '../support/gateway.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { emptyDatabase, queryDatabase } from '../support/postgres-database.ts';
+import { startTransactionPooler } from '../support/transaction-pooler.ts';
 import { examine } from './examine.ts';
 
 const NEWER = "insert into kineograph_migration (name, timestamp) values ('9999-tomorrow', '2030-01-01')";
@@ -159,6 +160,16 @@ describe('doctor says of PostgreSQL', () => {
         /^failure a gateway could not write: .*read-only transaction .* -> It is read-only/,
       ),
     );
+  });
+
+  it('that a pooler keeps no session, unless another address leads around it', async () => {
+    const [DATA_DIR, direct] = [await temporaryDir(), await emptyDatabase()];
+    const env = { DATA_DIR, DATABASE_URL: await startTransactionPooler(direct) };
+    const said = expect.stringMatching(
+      /^failure a pooler stands in front .* -> .*DATABASE_LISTEN_URL/,
+    ) as string;
+    expect((await examine(env)).of('store')).toContainEqual(said);
+    expect((await examine({ ...env, DATABASE_LISTEN_URL: direct })).of('store')).not.toContainEqual(said);
   });
 
   it('why it cannot be used', async () => {

@@ -1,10 +1,14 @@
 import { Client } from 'pg';
 import { describe, expect, inject, it } from 'vitest';
+import { POOLED } from '../../src/store/postgres-advice.ts';
+import { StoreFormError } from '../../src/store/store-form-error.ts';
 import { StoreUnavailableError } from '../../src/tasks/store.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { openTaskStore } from '../support/open-store.ts';
 import { queryDatabase, temporaryDatabase } from '../support/postgres-database.ts';
+import { startTransactionPooler } from '../support/transaction-pooler.ts';
 import { hiddenTask, insertVisible } from './records.ts';
+import { openReplica } from './replicas.ts';
 import { onceSomebodyWaits } from './somebody-waits.ts';
 
 /** A store on a database of its own. That connections break is no failure here. */
@@ -41,6 +45,20 @@ async function breakConnections(database: string): Promise<void> {
        where datname = current_database() and application_name = 'kineograph'`,
   );
 }
+
+describe('a pooler in transaction mode', () => {
+  it('is refused with the way out, and works when DATABASE_LISTEN_URL leads around it', async () => {
+    const direct = await temporaryDatabase();
+    const url = await startTransactionPooler(direct);
+    await expect(openReplica(url)).rejects.toThrow(new StoreFormError(POOLED));
+    const [one, other] = [await openReplica(url, direct), await openReplica(url, direct)];
+    await one.store.follow();
+    await one.wakes.take();
+    const { revision } = await insertVisible(other.store);
+    await one.wakes.take();
+    await one.tells(revision);
+  });
+});
 
 describe('a database that becomes read-only', () => {
   it('takes no write, and takes them again over new connections once it is writable', async () => {

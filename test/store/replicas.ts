@@ -22,7 +22,7 @@ export interface Replica {
 }
 
 /** Opens a store that counts what it does; closed at the end of the test. */
-export async function openReplica(url: string): Promise<Replica> {
+export async function openReplica(url: string, listenUrl: string | null = null): Promise<Replica> {
   const told: AnnouncedRecord[] = [];
   const changes = createQueue<AnnouncedRecord>('a change');
   const wakes = createQueue<null>('a wake-up');
@@ -32,7 +32,7 @@ export async function openReplica(url: string): Promise<Replica> {
   };
 
   const connections = await openConnections(
-    { kind: 'postgres', url, readers: 3 },
+    { kind: 'postgres', url, listenUrl, readers: 3 },
     { mayMigrate: true, onError: fail },
   );
   const counting = {
