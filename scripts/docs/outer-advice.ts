@@ -61,8 +61,8 @@ export const CLOSE_ADVICE: Readonly<
     'Send less.',
   ],
   1012: [
-    'The database has lost the newest changes, so that all subscriptions begin anew.',
-    'Connect again, query the tasks, and subscribe with their `revision`.',
+    'Another database has taken over, which may have lost the newest changes.',
+    'Connect again after a short pause, and subscribe with `after`.',
   ],
   1013: [
     'The socket was read too slowly, its owner has too many, the gateway has too much to do, or who calls cannot be checked now: the reason says which.',

@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely';
+import type { CommitObserver } from './commit-observer.ts';
 import type { Database } from './database.ts';
 import { prepared } from './prepared.ts';
 
@@ -13,4 +14,37 @@ const stamp = prepared((db, { now }: { readonly now: number }) =>
 /** Writes something that means nothing; rejects when the store cannot write. */
 export async function proveWrite(db: Kysely<Database>): Promise<void> {
   await stamp(db, { now: Date.now() });
+}
+
+/** For how long a commit proves that the store can write, in ms. */
+const PROVEN_MS = 5000;
+
+export interface WriteProof extends CommitObserver {
+  /** Fulfilled when something was committed lately and nothing has failed since, or once `write` is committed. */
+  prove(write: () => Promise<void>): Promise<void>;
+}
+
+/** Knows from what is committed whether the store can write; tells `observer` of all as well. */
+export function createWriteProof(observer: CommitObserver | null): WriteProof {
+  let provenAt: number | null = null;
+  let proof: Promise<void> | null = null;
+
+  return {
+    committed(ms, writes) {
+      provenAt = performance.now();
+      observer?.committed(ms, writes);
+    },
+    failed() {
+      provenAt = null;
+      observer?.failed();
+    },
+    async prove(write) {
+      if (provenAt !== null && performance.now() - provenAt < PROVEN_MS) return;
+      // One for all who ask meanwhile.
+      proof ??= write().finally(() => {
+        proof = null;
+      });
+      await proof;
+    },
+  };
 }

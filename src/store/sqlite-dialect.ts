@@ -48,8 +48,8 @@ class AtOnceAdapter extends SqliteAdapter implements AnswersAtOnce {
   }
 }
 
-/** Kysely prepares each query anew; the text of ours is always one of a few dozen. */
-class KeptStatements implements KyselyDatabase {
+/** Kysely prepares each query anew; the text of ours is always one of a few dozen. All statements are run by it. */
+export class KeptStatements implements KyselyDatabase {
   readonly #database: SqliteDatabase;
   readonly #kept = new LRUCache<string, KyselyStatement>({
     maxSize: MAX_KEPT_TEXT,

@@ -8,6 +8,7 @@ import { NOTHING_KEPT, createKeptRecords } from './kept-records.ts';
 import { ChangeFollower, type Audience, type Follower } from './follow-changes.ts';
 import { createOwnerReads } from './owner-reads.ts';
 import { createRecordReads, proveRead, readChanges } from './record-reads.ts';
+import { createWriteProof, proveWrite } from './prove-write.ts';
 import { createSweeps } from './sweeps.ts';
 import { takeTurns } from './turns.ts';
 import { createUploads } from './uploads.ts';
@@ -47,7 +48,8 @@ export function createTaskStore(
     },
     inDoubt: follower.wake,
   };
-  const queue = createWriterQueue(connections, kept, listener, commits);
+  const proof = createWriteProof(commits);
+  const queue = createWriterQueue(connections, kept, listener, proof);
 
   return {
     ...createRecordReads(reader, kept),
@@ -61,7 +63,7 @@ export function createTaskStore(
     writeLag: queue.lag,
     async ping() {
       await proveRead(reader);
-      await queue.prove();
+      await proof.prove(() => queue.write({}, ({ trx }) => proveWrite(trx)));
     },
     async close() {
       await queue.drain();

@@ -6,14 +6,10 @@ import type { Connections, Lock } from './connections.ts';
 import type { Database } from './database.ts';
 import type { KeptRecords } from './kept-records.ts';
 import { outlast } from './outlast.ts';
-import { proveWrite } from './prove-write.ts';
 import { takeRevisions, type Revisions } from './revisions.ts';
 
 /** How many writes share one commit at most. */
 const MAX_BATCH = 500;
-
-/** For how long a commit proves that the store can write, in ms. */
-const PROVEN_MS = 5000;
 
 /** What a write needs before any write of its batch begins. */
 export interface Needs {
@@ -51,11 +47,6 @@ export interface WriterQueue {
    * effect but on the store. Rejects with StoreUnavailableError.
    */
   write<T>(needs: Needs, run: (context: WriteContext) => Promise<T>): Promise<T>;
-  /**
-   * Fulfilled when the store has committed something lately and nothing has failed since, else once it has committed
-   * something. Rejects with StoreUnavailableError.
-   */
-  prove(): Promise<void>;
   /** How long the oldest write that is not answered has been waiting, in ms; 0 when there is none. */
   lag(): number;
   /** Fulfilled when nothing is being written or waiting. */
@@ -88,9 +79,6 @@ export function createWriterQueue(
 ): WriterQueue {
   let waiting: Write[] = [];
   let running: Promise<void> | null = null;
-  /** When the last commit succeeded; null when the last one failed. */
-  let provenAt: number | null = null;
-  let proof: Promise<void> | null = null;
   /** Of the batch that is in flight, or was last. */
   let oldest: Write | undefined;
 
@@ -113,7 +101,6 @@ export function createWriterQueue(
     } catch (error) {
       // It may have been committed all the same.
       kept.forget();
-      provenAt = null;
       observer?.failed();
       // One of them may be at fault: none of the others shall suffer for it. For an outage none is, and each would wait anew.
       if (batch.length === 1 || connections.patience.isOutage(error))
@@ -127,35 +114,23 @@ export function createWriterQueue(
     const { changes } = notes;
     const start = performance.now();
     const { answers, before, last } = await transact(connections, batch, notes);
-    provenAt = performance.now();
-    observer?.committed(provenAt - start, batch.length);
+    observer?.committed(performance.now() - start, batch.length);
     if (notes.isUnseen) kept.forget();
     else kept.committed(notes.written);
     if (changes.length > 0) committed({ changes, before, last });
     for (const answer of answers) answer();
   }
 
-  function write<T>(needs: Needs, run: (context: WriteContext) => Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const fail = (error: unknown): void => {
-        reject(new StoreUnavailableError(error));
-      };
-      const since = performance.now();
-      waiting.push({ since, needs, run: async (context) => resolve.bind(null, await run(context)), fail });
-      running ??= runAll();
-    });
-  }
-
   return {
-    write,
-    async prove() {
-      if (provenAt !== null && performance.now() - provenAt < PROVEN_MS) return;
-      // One for all who ask meanwhile.
-      proof ??= write({}, ({ trx }) => proveWrite(trx)).finally(() => {
-        proof = null;
-      });
-      await proof;
-    },
+    write: (needs, run) =>
+      new Promise((resolve, reject) => {
+        const fail = (error: unknown): void => {
+          reject(new StoreUnavailableError(error));
+        };
+        const since = performance.now();
+        waiting.push({ since, needs, run: async (context) => resolve.bind(null, await run(context)), fail });
+        running ??= runAll();
+      }),
     lag: () => ageOf(oldest ?? waiting[0]),
     drain: () => running ?? Promise.resolve(),
   };

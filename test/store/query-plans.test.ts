@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
 import { openConnections, type StoreLocation } from '../../src/store/open-connections.ts';
 import { readOverview } from '../../src/store/overview.ts';
-import { DatabaseSync, type SqliteDatabase, type SqliteStatement } from '../../src/store/sqlite-driver.ts';
+import { KeptStatements } from '../../src/store/sqlite-dialect.ts';
+import { DatabaseSync, type SqliteDatabase } from '../../src/store/sqlite-driver.ts';
 import { createTaskStore } from '../../src/store/task-store.ts';
 import { readChanges } from '../../src/store/record-reads.ts';
 import { temporaryDir } from '../support/gateway.ts';
@@ -56,32 +57,35 @@ function queries(recorded: Recorded): readonly Statement[] {
   return all;
 }
 
-/** Records what `node:sqlite`, or the package in its place, is asked to run. */
-const ofSqlite = vi.hoisted((): Recorded => new Map());
-
-vi.mock('../../src/store/sqlite-driver.ts', async (importOriginal) => {
-  const driver = await importOriginal<typeof import('../../src/store/sqlite-driver.ts')>();
-  class Recording extends driver.DatabaseSync {
-    override prepare(text: string) {
-      const statement = super.prepare(text);
-      const recording =
-        (name: 'all' | 'run') =>
-        (...values: unknown[]) => {
-          if (!ofSqlite.has(text)) ofSqlite.set(text, { text, values });
-          return statement[name](...values) as never;
-        };
-      // A statement's own methods cannot be replaced.
-      const columns = () => statement.columns();
-      return { columns, all: recording('all'), run: recording('run') } as unknown as SqliteStatement;
-    }
-  }
-  return { ...driver, DatabaseSync: Recording };
-});
+/** Records what SQLite is asked to run. */
+function spyOnSqlite(): Recorded {
+  const recorded: Recorded = new Map();
+  const { prepare } = KeptStatements.prototype;
+  const spy = vi.spyOn(KeptStatements.prototype, 'prepare').mockImplementation(function (
+    this: KeptStatements,
+    text,
+  ) {
+    const statement = prepare.call(this, text);
+    const note = (values: readonly unknown[]): readonly unknown[] => {
+      if (!recorded.has(text)) recorded.set(text, { text, values });
+      return values;
+    };
+    return {
+      ...statement,
+      all: (values) => statement.all(note(values)),
+      run: (values) => statement.run(note(values)),
+    };
+  });
+  onTestEnd(() => {
+    spy.mockRestore();
+  });
+  return recorded;
+}
 
 /** Records what `pg` is asked to run. */
 function spyOnPostgres(): Recorded {
   const recorded: Recorded = new Map();
-  const query = Client.prototype.query as (...args: unknown[]) => unknown;
+  const query: unknown = Client.prototype.query;
   const spy = vi.spyOn(Client.prototype, 'query').mockImplementation(function (
     this: Client,
     ...args: unknown[]
@@ -89,7 +93,7 @@ function spyOnPostgres(): Recorded {
     const [text, values] = args;
     if (typeof text === 'string' && Array.isArray(values) && !recorded.has(text))
       recorded.set(text, { text, values });
-    return query.apply(this, args);
+    return Reflect.apply(query as (...args: unknown[]) => unknown, this, args);
   } as never);
   onTestEnd(() => {
     spy.mockRestore();
@@ -140,11 +144,14 @@ function unboundedReads(database: SqliteDatabase, statements: readonly Statement
 it('SQLite reads few rows for every statement of the store, with and without statistics', async () => {
   const dataDir = await temporaryDir();
   const path = join(dataDir, 'kineograph.db');
-  await record({ kind: 'sqlite', dataDir }, ofSqlite, (statement) => {
+  const recorded = spyOnSqlite();
+  await record({ kind: 'sqlite', dataDir }, recorded, (statement) => {
     runOn(path, statement);
     return Promise.resolve();
   });
-  const statements = queries(ofSqlite);
+  const statements = queries(recorded);
+  // However many states are asked for.
+  expect(statements.filter(({ text }) => text.includes('union all'))).toHaveLength(1);
   // Twice opened: statistics are read with the schema.
   for (const prepare of ['select 1', 'analyze']) {
     runOn(path, prepare);

@@ -115,6 +115,16 @@ describe.each(STORES)('a page of tasks in $name', ({ open }) => {
     expect(await store.page('ann', all)).toHaveLength(3);
   });
 
+  it('takes a list of states of any length, which says no more than its different values', async () => {
+    const { store } = await open();
+    const task = await insertVisible(store, { state: 'WAITING' });
+    await insertVisible(store, { state: 'FAIL' });
+    for (const length of [1, 2, 400, 37_000]) {
+      const states = Array.from({ length }, () => 'WAITING' as const);
+      expect(await store.page('ann', { limit: 10, below: null, states })).toEqual([task]);
+    }
+  });
+
   it('fills up to its limit with what passes the filter', async () => {
     const { store } = await open();
     const old = await insertVisible(store, { state: 'WAITING', createdAt: NOW });

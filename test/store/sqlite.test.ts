@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DatabaseSync } from '../../src/store/sqlite-driver.ts';
@@ -103,6 +103,48 @@ describe('a data directory', () => {
     await expect(open(dataDir)).resolves.toBeDefined();
   });
 
+  it('and the files in it are for their owner alone, also when they were open to others before', async () => {
+    const dataDir = join(await temporaryDir(), 'data');
+    await (await open(dataDir)).close();
+    for (const [path, mode] of [
+      [dataDir, 0o755],
+      [join(dataDir, 'kineograph.db'), 0o644],
+    ] as const)
+      chmodSync(path, mode);
+    await open(dataDir);
+    const modes = readdirSync(dataDir).map((name) => statSync(join(dataDir, name)).mode & 0o777);
+    expect(modes).toEqual(modes.map(() => 0o600));
+    // Beside the lock and the database its log and its shared memory.
+    expect(modes).toHaveLength(4);
+    expect(statSync(dataDir).mode & 0o777).toBe(0o700);
+  });
+
+  it('that holds files of others stays open to them, but not the store in it', async () => {
+    const dataDir = await temporaryDir();
+    writeFileSync(join(dataDir, 'notes.txt'), '');
+    chmodSync(dataDir, 0o755);
+    await open(dataDir);
+    expect(statSync(dataDir).mode & 0o777).toBe(0o755);
+    expect(statSync(join(dataDir, 'kineograph.db')).mode & 0o777).toBe(0o600);
+  });
+
+  it.each([
+    ['garbage', () => Buffer.from('This is no database, however long one looks at it.'.repeat(20))],
+    ['cut in half', (whole: Buffer) => whole.subarray(0, whole.length / 2)],
+  ])('whose database is %s is refused with its path and the way out', async (_, damage) => {
+    const dataDir = await temporaryDir();
+    const path = join(dataDir, 'kineograph.db');
+    await (await open(dataDir)).close();
+    const damaged = damage(readFileSync(path));
+    writeFileSync(path, damaged);
+    await expect(open(dataDir)).rejects.toThrow(
+      new RegExp(
+        `^${path} is damaged, or no SQLite database \\(.+\\). Restore a backup of it. To begin with an empty`,
+      ),
+    );
+    expect(readFileSync(path)).toEqual(damaged);
+  });
+
   it('is free again after the database in it could not be opened', async () => {
     const dataDir = await temporaryDir();
     const other = await temporaryDir();
@@ -110,8 +152,8 @@ describe('a data directory', () => {
       join(dataDir, 'kineograph.db'),
       'This is no database, however long one looks at it.'.repeat(20),
     );
-    await expect(open(dataDir)).rejects.toThrow('not a database');
-    await expect(open(dataDir)).rejects.toThrow('not a database');
+    await expect(open(dataDir)).rejects.toThrow('no SQLite database');
+    await expect(open(dataDir)).rejects.toThrow('no SQLite database');
     await expect(open(other)).resolves.toBeDefined();
   });
 

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { access, constants, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../../config.ts';
-import { isDataDirLocked } from '../../store/data-dir.ts';
+import { isDataDirLocked, openToOthers } from '../../store/data-dir.ts';
 import { inspectSqlite } from '../../store/inspect-sqlite.ts';
 import { STORE_FILE } from '../../store/sqlite.ts';
 import { StoreFormError } from '../../store/store-form-error.ts';
@@ -10,13 +10,13 @@ import { findingsOf, type Finding } from './finding.ts';
 import { nearestPath } from './nearest-path.ts';
 import { aboutForm, type StoreReport } from './store-report.ts';
 
-const { failure, ok } = findingsOf('store');
+const { failure, ok, warning } = findingsOf('store');
 
 /** SQLite in DATA_DIR. */
 export async function checkEmbeddedStore(config: Config): Promise<StoreReport> {
   const { dataDir } = config;
   const report = (finding: Finding, facts: Partial<StoreReport> = {}): StoreReport => ({
-    findings: [finding],
+    findings: [finding, ...aboutModes(dataDir)],
     callbackSecret: null,
     isInUse: false,
     ...facts,
@@ -69,6 +69,19 @@ async function lackOf(path: string): Promise<string | null> {
   } finally {
     await file.close();
   }
+}
+
+/** Whether other users of this machine can read what is kept. */
+function aboutModes(dataDir: string): readonly Finding[] {
+  if (!existsSync(dataDir)) return [];
+  const paths = openToOthers(dataDir);
+  if (paths.length === 0) return [];
+  return [
+    warning(
+      `other users of this machine can read ${paths.join(', ')}`,
+      'The next start of the gateway closes them (0700 and 0600); or use chmod go-rwx.',
+    ),
+  ];
 }
 
 /** Why a directory or the store in it could not be written to; null when it could. */
