@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici';
+import { timeoutSignal } from '../tasks/clock.ts';
 import type { RawAnswer } from './create-outcome.ts';
 import { decodeBody } from './decode-body.ts';
 import { postOnce, type BrokenCall } from './post-once.ts';
@@ -51,6 +52,9 @@ export function createHttp(options: HttpOptions): Http {
     connections: 10,
     connect: { timeout: CONNECT_TIMEOUT_MS },
     maxResponseSize: MAX_ANSWER_BYTES,
+    // The signal of a call ends it; undici's own timers would throw away what arrived while the process was stopped.
+    headersTimeout: 0,
+    bodyTimeout: 0,
   });
 
   return {
@@ -66,9 +70,13 @@ export function createHttp(options: HttpOptions): Http {
       }),
 
     async get(path) {
-      const signal = AbortSignal.timeout(options.queryTimeoutMs);
-      const answer = await dispatcher.request({ origin, method: 'GET', path, headers, signal });
-      return readText(answer, MAX_ANSWER_BYTES);
+      const { end, signal } = timeoutSignal(options.queryTimeoutMs, 'no whole answer');
+      try {
+        const answer = await dispatcher.request({ origin, method: 'GET', path, headers, signal });
+        return await readText(answer, MAX_ANSWER_BYTES);
+      } finally {
+        end();
+      }
     },
 
     close: () => dispatcher.destroy(),

@@ -44,8 +44,13 @@ const UPLOAD_PATH = 'kineograph';
 export function createKieUpload(options: KieUploadOptions): KieUpload {
   const { apiKey, log, patienceMs = PATIENCE_MS, retryMs = RETRY_MS } = options;
   const { uploadUrl: origin, proxy = null } = options;
-  const limits = { connections: CONNECTIONS, maxResponseSize: MAX_ANSWER_BYTES };
-  const dispatcher = createDispatcher(origin, proxy, limits);
+  const dispatcher = createDispatcher(origin, proxy, {
+    connections: CONNECTIONS,
+    maxResponseSize: MAX_ANSWER_BYTES,
+    // Patience ends a call; undici's own timers would throw away what arrived while the process was stopped.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  });
   const closing = new AbortController();
   const tries = retry(
     handleWhen(() => !closing.signal.aborted),

@@ -1,3 +1,5 @@
+import { afterReading } from '../tasks/clock.ts';
+
 /** A signal that is aborted once nobody has said for a while that there is progress. */
 export interface Patience {
   readonly signal: AbortSignal;
@@ -8,16 +10,19 @@ export interface Patience {
 
 export function createPatience(ms: number): Patience {
   const controller = new AbortController();
-  const timer = setTimeout(() => {
-    controller.abort(new Error(`no progress within ${ms} ms`));
-  }, ms);
+  const wait = (): (() => void) =>
+    afterReading(ms, () => {
+      controller.abort(new Error(`no progress within ${ms} ms`));
+    });
+  let end = wait();
   return {
     signal: controller.signal,
     renew: () => {
-      timer.refresh();
+      end();
+      end = wait();
     },
     end: () => {
-      clearTimeout(timer);
+      end();
     },
   };
 }

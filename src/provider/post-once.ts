@@ -6,6 +6,7 @@ import {
 } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
+import { afterReading } from '../tasks/clock.ts';
 import type { RawAnswer } from './create-outcome.ts';
 import { decodeBody } from './decode-body.ts';
 import { openTunnel } from './proxy.ts';
@@ -61,19 +62,20 @@ function post(
   return new Promise((resolve) => {
     let hadConnected = false;
     const call = request(url, options);
-    const giveUp = (what: string, ms: number): NodeJS.Timeout =>
-      setTimeout(() => call.destroy(new Error(`${what} within ${ms} ms`)), ms);
-    const connecting = giveUp('no connection', limits.connectTimeoutMs);
-    const whole = giveUp('no whole answer', limits.timeoutMs);
+    // An answer that came while the process was stopped may have been paid for: it is read before the time counts as over.
+    const giveUp = (what: string, ms: number): (() => void) =>
+      afterReading(ms, () => call.destroy(new Error(`${what} within ${ms} ms`)));
+    const endConnecting = giveUp('no connection', limits.connectTimeoutMs);
+    const endWhole = giveUp('no whole answer', limits.timeoutMs);
     const stand = (): void => {
       hadConnected = true;
-      clearTimeout(connecting);
+      endConnecting();
     };
     if (tunnel) stand();
     else call.once('socket', (socket) => socket.once(stands, stand));
     const end = (result: RawAnswer | BrokenCall): void => {
-      clearTimeout(connecting);
-      clearTimeout(whole);
+      endConnecting();
+      endWhole();
       call.destroy();
       resolve(result);
     };
