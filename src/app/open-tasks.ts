@@ -9,6 +9,7 @@ import { createTaskMetrics } from '../metrics/task-metrics.ts';
 import type { Connections } from '../store/connections.ts';
 import { QUERY_WINDOW_MS } from '../store/checks.ts';
 import { readOverview } from '../store/overview.ts';
+import { openServerClock } from '../store/server-clock.ts';
 import { createTaskStore } from '../store/task-store.ts';
 import { createCallbackAddress } from '../tasks/callback-address.ts';
 import { systemClock, type Clock } from '../tasks/clock.ts';
@@ -60,7 +61,7 @@ export async function openTaskPorts(
 ): Promise<Opened> {
   const { cleanup, connections, lines, log, metrics, overrides, publicUrl, upstream } = options;
   const timings = { ...timingsOf(config), ...overrides.timings };
-  const clock = overrides.clock ?? systemClock;
+  const clock = overrides.clock ?? (await openClock(connections, cleanup));
   const outcomes = createOutcomes(clock);
   const feed = createFeed((error) => {
     log.error({ err: error }, 'a listener of the feed failed');
@@ -92,6 +93,14 @@ export async function openTaskPorts(
     inspectImage: config.checkImages ? await openInspectImage(store, clock) : null,
   };
   return { ports: overrides.wrap?.(ports) ?? ports, uploads: store };
+}
+
+/** Processes that share a store have to agree what time it is. */
+async function openClock({ isExclusive, reader }: Connections, cleanup: Cleanup): Promise<Clock> {
+  if (isExclusive) return systemClock;
+  const clock = await openServerClock(reader);
+  cleanup.add(clock.stop);
+  return clock;
 }
 
 /** Every change that is committed here is told to those who wait for it, counted, and written to the log. */

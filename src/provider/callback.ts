@@ -10,6 +10,8 @@ export interface Callback {
   readonly ids: readonly string[];
   /** What it says of the first of them. */
   readonly answer: QueryAnswer;
+  /** The address that the task was created with; null where it is not shown. */
+  readonly callbackUrl: string | null;
 }
 
 /**
@@ -24,6 +26,7 @@ export function parseCallback(body: unknown): Callback | null {
   return {
     code: envelope.code,
     ids,
+    callbackUrl: record.callbackUrl,
     answer: readAnswer(envelope, record, ids[0] ?? '', (code) => code !== 200),
   };
 }

@@ -31,7 +31,13 @@ export function ofProblem(
   { code = 'BAD_REQUEST', detail, hint, status, title }: Problem,
   headers: Readonly<Record<string, string>> = {},
 ): GraphqlRefusal {
-  return { status, message: detail ?? title, code: String(code), headers, ...(hint !== undefined && { hint }) };
+  return {
+    status,
+    message: detail ?? title,
+    code: String(code),
+    headers,
+    ...(hint !== undefined && { hint }),
+  };
 }
 
 /**

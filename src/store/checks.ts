@@ -2,7 +2,7 @@ import { sql, type ExpressionBuilder, type Kysely } from 'kysely';
 import type { Claim, TaskStore } from '../tasks/store.ts';
 import type { Database } from './database.ts';
 import { toRecord } from './record.ts';
-import { countSlots, takeSlot } from './slots.ts';
+import { countSlots, takeSlot, type SlotClock } from './slots.ts';
 
 type Checks = Parameters<TaskStore['claimDue']>[0];
 
@@ -10,12 +10,13 @@ type Checks = Parameters<TaskStore['claimDue']>[0];
 export const QUERY_WINDOW_MS = 1000;
 
 /** Leases the most overdue tasks, as many as the query limit allows; to be run in one transaction. */
-export async function claimDue(db: Kysely<Database>, checks: Checks): Promise<Claim> {
+export async function claimDue(db: Kysely<Database>, checks: Checks, slotClock: SlotClock): Promise<Claim> {
   const { leaseMs, limitPerSecond } = checks;
   const now = checks.now();
-  const taken = await countSlots(db, 'query', now - QUERY_WINDOW_MS);
+  const slotTime = await slotClock(db, 'query', { now, elapsed: checks.elapsed?.() ?? now });
+  const taken = await countSlots(db, 'query', slotTime - QUERY_WINDOW_MS);
   const due = await mostOverdue(db, now, limitPerSecond - taken.count);
-  for (const task of due) await takeSlot(db, 'query', task.owner, now);
+  for (const task of due) await takeSlot(db, 'query', task.owner, slotTime);
   const rows =
     due.length === 0
       ? []
@@ -32,7 +33,7 @@ export async function claimDue(db: Kysely<Database>, checks: Checks): Promise<Cl
           .returningAll()
           .execute();
   const isLimited = taken.count + rows.length >= limitPerSecond;
-  const freeAt = isLimited ? (taken.oldest ?? now) + QUERY_WINDOW_MS : now;
+  const freeAt = isLimited ? now + (taken.oldest ?? slotTime) + QUERY_WINDOW_MS - slotTime : now;
   const dueAt = await earliestDue(db, now);
   return { records: rows.map(toRecord), nextAt: dueAt === null ? null : Math.max(freeAt, dueAt) };
 }

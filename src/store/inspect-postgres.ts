@@ -2,6 +2,7 @@ import { Kysely, PostgresDialect, sql } from 'kysely';
 import type { Database } from './database.ts';
 import { createPostgresPool } from './postgres-pool.ts';
 import { keepsSession } from './postgres-session.ts';
+import { measureClock, type ClockTrip } from './server-clock.ts';
 import { readStoreFacts, type StoreFacts } from './store-facts.ts';
 import { tryConnections, tryMigrating, tryWrites } from './try-postgres.ts';
 
@@ -47,12 +48,19 @@ async function lookInto({
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
   try {
     const { rows } = await sql<{ server_version: string }>`show server_version`.execute(db);
-    const trips: Trip[] = [];
-    for (let count = 0; count < TRIPS; count += 1) trips.push(await tripTo(db));
+    const trips: ClockTrip[] = [];
+    for (let count = 0; count < TRIPS; count += 1) trips.push(await measureClock(db, Date.now));
     const quickest = trips.reduce((best, trip) => (trip.roundTripMs < best.roundTripMs ? trip : best));
     const [version = ''] = rows[0]?.server_version.split(' ') ?? [];
+    const { aheadMs: clockAheadMs, roundTripMs } = quickest;
     const facts = await readStoreFacts(db, 'postgres');
-    return { ...quickest, version, ...facts, obstacle: await obstacleIn(db, facts, mayMigrate) };
+    return {
+      clockAheadMs,
+      roundTripMs,
+      version,
+      ...facts,
+      obstacle: await obstacleIn(db, facts, mayMigrate),
+    };
   } finally {
     await db.destroy();
   }
@@ -70,15 +78,4 @@ async function obstacleIn(
   } catch (error) {
     return { error };
   }
-}
-
-type Trip = Pick<PostgresFacts, 'roundTripMs' | 'clockAheadMs'>;
-
-async function tripTo(db: Kysely<Database>): Promise<Trip> {
-  const sentAt = Date.now();
-  const start = performance.now();
-  const query = sql<{ ms: string }>`select extract(epoch from clock_timestamp()) * 1000 as ms`;
-  const { rows } = await query.execute(db);
-  const roundTripMs = performance.now() - start;
-  return { roundTripMs, clockAheadMs: Number(rows[0]?.ms) - (sentAt + roundTripMs / 2) };
 }

@@ -7,6 +7,7 @@ import { courseMigration } from './migrations/0004-course.ts';
 import { uploadsMigration } from './migrations/0005-uploads.ts';
 import { failedMigration } from './migrations/0006-failed.ts';
 import { boundedReadsMigration } from './migrations/0007-bounded-reads.ts';
+import { providerIdsMigration } from './migrations/0008-provider-ids.ts';
 import { lastWordsMigration } from './migrations/0009-last-words.ts';
 import { StoreFormError } from './store-form-error.ts';
 
@@ -19,6 +20,7 @@ const migrations = (dialect: Dialect) => ({
   '0005-uploads': uploadsMigration,
   '0006-failed': failedMigration,
   '0007-bounded-reads': boundedReadsMigration,
+  '0008-provider-ids': providerIdsMigration,
   '0009-last-words': lastWordsMigration,
 });
 

@@ -10,16 +10,23 @@ import { toAnnounced, toRecord } from './record.ts';
 import { readQueue } from './queue.ts';
 import { waitsItsTurn } from './turns.ts';
 
-type RecordReads = Pick<TaskStore, 'get' | 'getByKey' | 'countWaiting' | 'newestDurations' | 'queue'>;
+type RecordReads = Pick<
+  TaskStore,
+  'get' | 'getByKey' | 'holderOf' | 'waitingByOwner' | 'newestDurations' | 'queue'
+>;
 
 const byId = prepared((db, { id }: { readonly id: string }) =>
   db.selectFrom('tasks').selectAll().where('id', '=', id),
+);
+const byProviderId = prepared((db, { id }: { readonly id: string }) =>
+  db.selectFrom('tasks').select('id').where('provider_task_id', '=', id),
 );
 const waiting = prepared((db) =>
   db
     .selectFrom('tasks')
     .where(waitsItsTurn)
-    .select(({ fn }) => fn.countAll<number | string>().as('count')),
+    .groupBy('owner')
+    .select(({ fn }) => ['owner', fn.countAll<number | string>().as('count')]),
 );
 
 /** In the text of the query, as in that of its index. */
@@ -39,10 +46,16 @@ export function createRecordReads(db: Kysely<Database>, kept: KeptRecords): Reco
         return row ? toRecord(row) : null;
       }),
 
-    countWaiting: () =>
+    holderOf: (id) =>
+      available(async () => {
+        const { rows } = await byProviderId(db, { id });
+        return rows[0]?.id ?? null;
+      }),
+
+    waitingByOwner: () =>
       available(async () => {
         const { rows } = await waiting(db, {});
-        return Number(rows[0]?.count);
+        return new Map(rows.map(({ count, owner }) => [owner, Number(count)]));
       }),
 
     newestDurations: (limit) =>

@@ -15,6 +15,13 @@ const counted = prepared((db, { kind, since }: { readonly kind: Kind; readonly s
     ]),
 );
 
+const newest = prepared((db, { kind }: { readonly kind: Kind }) =>
+  db
+    .selectFrom('slots')
+    .where('kind', '=', kind)
+    .select(sql<number | string | null>`max(taken_at)`.as('at')),
+);
+
 const add = prepared((db, slot: Insertable<SlotTable>) => db.insertInto('slots').values(slot));
 
 /** How many slots were taken after `since`, and when the oldest of them was. */
@@ -30,4 +37,26 @@ export async function countSlots(
 
 export async function takeSlot(db: Kysely<Database>, kind: Kind, owner: string, now: number): Promise<void> {
   await add(db, { kind, owner, taken_at: now });
+}
+
+/** What the time is now, and a time in ms that only goes forward, whatever becomes of the clock. */
+export interface SlotTimes {
+  readonly now: number;
+  readonly elapsed: number;
+}
+
+/**
+ * The time by which slots are taken and counted: it begins as `now`, goes on as `elapsed` does, and is never behind a slot
+ * that is there. So a clock that is set frees no slot early, and one that was ahead holds none up for longer than its window.
+ */
+export type SlotClock = (db: Kysely<Database>, kind: Kind, times: SlotTimes) => Promise<number>;
+
+export function createSlotClock(): SlotClock {
+  let ahead: number | null = null;
+  return async (db, kind, { elapsed, now }) => {
+    const { rows } = await newest(db, { kind });
+    const at = Math.max(elapsed + (ahead ?? now - elapsed), Number(rows[0]?.at ?? -Infinity));
+    ahead = at - elapsed;
+    return Math.round(at);
+  };
 }

@@ -4,7 +4,7 @@ import type { Database } from './database.ts';
 import { awaitsOutcome, waitsItsTurn } from './turns.ts';
 import type { WriteContext, WriterQueue } from './writer-queue.ts';
 
-type Sweeps = Pick<TaskStore, 'takeOver' | 'sweepOrphans' | 'sweep' | 'sweepEnded'>;
+type Sweeps = Pick<TaskStore, 'takeOver' | 'clockWentBack' | 'sweepOrphans' | 'sweep' | 'sweepEnded'>;
 
 export function createSweeps(queue: WriterQueue): Sweeps {
   return {
@@ -12,6 +12,11 @@ export function createSweeps(queue: WriterQueue): Sweeps {
       queue.write(
         {},
         unseen((trx) => takeOver(trx, now)),
+      ),
+    clockWentBack: (now) =>
+      queue.write(
+        {},
+        unseen((trx) => clockWentBack(trx, now)),
       ),
     sweepOrphans: (now) =>
       queue.write(
@@ -64,6 +69,21 @@ async function takeOver(db: Kysely<Database>, now: number): Promise<void> {
 /** An expression, so that no index of hidden tasks is chosen: those that were refused are many. */
 const isHidden = sql<boolean>`revision + 0 is null`;
 
+async function clockWentBack(db: Kysely<Database>, now: number): Promise<void> {
+  await db
+    .updateTable('tasks')
+    .set((eb) => ({ next_check_at: now, check_lease_until: null, version: eb('version', '+', 1) }))
+    .where('next_check_at', '>', now)
+    .where((eb) => eb.not(awaitsOutcome(eb)))
+    .execute();
+  await db
+    .updateTable('tasks')
+    .set((eb) => ({ submit_at: now, version: eb('version', '+', 1) }))
+    .where(waitsItsTurn)
+    .where('submit_at', '>', now)
+    .execute();
+}
+
 async function sweepOrphans(db: Kysely<Database>, now: number): Promise<number> {
   const { numDeletedRows } = await db
     .deleteFrom('tasks')
@@ -84,11 +104,17 @@ async function sweep(
     .where('refusal', 'is not', null)
     .where('updated_at', '<', refusedBefore)
     .execute();
-  await db
-    .deleteFrom('slots')
-    .where('kind', 'in', ['create', 'query'])
-    .where('taken_at', '<', slotsBefore)
-    .execute();
+  // Slots have a time of their own, which a clock that jumps ahead does not make old.
+  for (const kind of ['create', 'query'] as const) {
+    const slots = db.selectFrom('slots').where('kind', '=', kind);
+    const newest = slots.select(sql<number>`max(taken_at) - ${now - slotsBefore}`.as('at'));
+    await db
+      .deleteFrom('slots')
+      .where('kind', '=', kind)
+      .where('taken_at', '<', slotsBefore)
+      .where('taken_at', '<', newest)
+      .execute();
+  }
   await db.deleteFrom('uploads').where('expires_at', '<=', now).execute();
 }
 

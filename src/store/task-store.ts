@@ -9,6 +9,7 @@ import { ChangeFollower, type Audience, type Follower } from './follow-changes.t
 import { createOwnerReads } from './owner-reads.ts';
 import { createRecordReads, proveRead, readChanges } from './record-reads.ts';
 import { createWriteProof, proveWrite } from './prove-write.ts';
+import { createSlotClock } from './slots.ts';
 import { createSweeps } from './sweeps.ts';
 import { takeTurns } from './turns.ts';
 import { createUploads } from './uploads.ts';
@@ -50,6 +51,7 @@ export function createTaskStore(
   };
   const proof = createWriteProof(commits);
   const queue = createWriterQueue(connections, kept, listener, proof);
+  const slotClock = createSlotClock();
 
   return {
     ...createRecordReads(reader, kept),
@@ -57,8 +59,8 @@ export function createTaskStore(
     ...createWrites(queue),
     ...createSweeps(queue),
     ...createUploads(reader, queue),
-    takeTurns: (turns) => queue.write({ lock: 'turns' }, (context) => takeTurns(context, turns)),
-    claimDue: (checks) => queue.write({ lock: 'checks' }, ({ trx }) => claimDue(trx, checks)),
+    takeTurns: (turns) => queue.write({ lock: 'turns' }, (context) => takeTurns(context, turns, slotClock)),
+    claimDue: (checks) => queue.write({ lock: 'checks' }, ({ trx }) => claimDue(trx, checks, slotClock)),
     follow: follower.follow,
     writeLag: queue.lag,
     async ping() {

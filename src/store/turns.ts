@@ -3,7 +3,7 @@ import type { Claim, TaskStore } from '../tasks/store.ts';
 import type { Database } from './database.ts';
 import { prepared } from './prepared.ts';
 import { toRecord } from './record.ts';
-import { countSlots, takeSlot } from './slots.ts';
+import { countSlots, takeSlot, type SlotClock } from './slots.ts';
 import type { WriteContext } from './writer-queue.ts';
 
 type Query = Parameters<TaskStore['takeTurns']>[0];
@@ -12,7 +12,7 @@ type Query = Parameters<TaskStore['takeTurns']>[0];
 interface Values extends Pick<Query, 'attempt' | 'processId'> {
   readonly now: number;
   readonly checkAt: number;
-  /** Slots from before it count no more. */
+  /** Marks from before it have a slot that counts no more. */
   readonly slotsSince: number;
 }
 
@@ -120,24 +120,37 @@ const earliestSubmit = prepared((db, values: Values) =>
   sendable(db, values).select(sql<number | string | null>`min(submit_at)`.as('at')),
 );
 
-/** A hidden task belongs to the process in which its mutation waits: nobody else may send it. */
-function sendable(db: Kysely<Database>, { processId }: Values) {
+/**
+ * A hidden task belongs to the process in which its mutation waits, as long as its lease lasts: nobody else may send it,
+ * nor that process when it slept for longer.
+ */
+function sendable(db: Kysely<Database>, { now, processId }: Values) {
   return db
     .selectFrom('tasks')
     .where(waitsItsTurn)
-    .where((eb) => eb.or([eb('revision', 'is not', null), eb('submit_lease_by', '=', processId)]));
+    .where((eb) =>
+      eb.or([
+        eb('revision', 'is not', null),
+        eb.and([eb('submit_lease_by', '=', processId), eb('submit_lease_until', '>', now)]),
+      ]),
+    );
 }
 
 /** Marks as many waiting tasks as there are free slots. */
-export async function takeTurns({ trx: db, wrote }: WriteContext, query: Query): Promise<Claim> {
+export async function takeTurns(
+  { trx: db, wrote }: WriteContext,
+  query: Query,
+  slotClock: SlotClock,
+): Promise<Claim> {
   const { attempt, checkAfterMs, limit, processId, windowMs } = query;
   const now = query.now();
+  const slotTime = await slotClock(db, 'create', { now, elapsed: query.elapsed?.() ?? now });
   const values = { attempt, processId, now, checkAt: now + checkAfterMs, slotsSince: now - windowMs };
 
   const takenBack = await takeBackOldMarks(db, values);
   takenBack.rows.map(toRecord).forEach(wrote);
   const { rows } = await markedBefore(db, values);
-  const taken = await countSlots(db, 'create', values.slotsSince);
+  const taken = await countSlots(db, 'create', slotTime - windowMs);
   const next =
     taken.count < limit ? (await nextInTurn(db, { ...values, count: limit - taken.count })).rows : [];
   let newly = 0;
@@ -145,14 +158,14 @@ export async function takeTurns({ trx: db, wrote }: WriteContext, query: Query):
   for (const { id, owner } of next) {
     const [marked] = (await mark(db, { ...values, id })).rows;
     if (!marked) continue;
-    await takeSlot(db, 'create', owner, now);
+    await takeSlot(db, 'create', owner, slotTime);
     const record = toRecord(marked);
     wrote(record);
     records.push(record);
     newly += 1;
   }
   const isLimited = taken.count + newly >= limit;
-  const freeAt = isLimited ? (taken.oldest ?? now) + windowMs : now;
+  const freeAt = isLimited ? now + (taken.oldest ?? slotTime) + windowMs - slotTime : now;
   const at = (await earliestSubmit(db, values)).rows[0]?.at ?? null;
   return { records, nextAt: at === null ? null : Math.max(freeAt, Number(at)) };
 }

@@ -72,6 +72,8 @@ async function reachedCap(
     const last = await mine
       .select('created_at')
       .where('created_at', '>', createdAt - cap.windowMs)
+      // The clock may have been ahead.
+      .where('created_at', '<=', createdAt + cap.windowMs)
       .orderBy('created_at', 'desc')
       .limit(1)
       .offset(cap.limit - 1)

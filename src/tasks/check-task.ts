@@ -3,14 +3,34 @@ import { amendTask, changeTask, updated } from './change-task.ts';
 import { concluded } from './failure.ts';
 import { nextCheckTime } from './next-check-time.ts';
 import type { TaskPorts } from './ports.ts';
-import type { ProviderWords, QueryAnswer } from './provider.ts';
+import type { ProviderWords } from './provider.ts';
+import { isProven } from './provider-id.ts';
 import { planner } from './schedule.ts';
 import { settleSubmission, submissionUnknown } from './settle-submission.ts';
 import { hasEnded, isTerminal, type TaskRecord } from './task.ts';
 import { startWorker, type Worker } from './worker.ts';
 
+interface Surroundings {
+  /** Tasks whose create call this process has begun and whose outcome is not stored yet. */
+  readonly inFlight: ReadonlySet<string>;
+  /** For how long the clock was not set and this process did not sleep, in ms. */
+  readonly quietFor: () => number;
+}
+
+/**
+ * Whether the outcome of a create call may still be stored although its time is over: the call is in flight here, or the
+ * processes of a machine have just woken, and another one of them has not read its answers yet.
+ */
+function mayBeAnswered(
+  { timings }: TaskPorts,
+  { id }: TaskRecord,
+  { inFlight, quietFor }: Surroundings,
+): boolean {
+  return inFlight.has(id) || quietFor() < timings.markMargin;
+}
+
 /** Finds out what nobody tells: asks the provider about tasks whose check is due, and ends those whose time is over. */
-export function startReconciler(ports: TaskPorts): Worker {
+export function startReconciler(ports: TaskPorts, surroundings: Surroundings): Worker {
   const { clock, log, store, timings } = ports;
   return startWorker({
     name: 'reconciler',
@@ -20,18 +40,20 @@ export function startReconciler(ports: TaskPorts): Worker {
     claim: () =>
       store.claimDue({
         now: clock.now,
+        elapsed: clock.elapsed,
         leaseMs: timings.checkLease,
         limitPerSecond: timings.queriesPerSecond,
       }),
-    work: (record) => checkTask(ports, record),
+    work: (record) => checkTask(ports, record, mayBeAnswered(ports, record, surroundings)),
   });
 }
 
-async function checkTask(ports: TaskPorts, record: TaskRecord): Promise<void> {
+async function checkTask(ports: TaskPorts, record: TaskRecord, isOpen: boolean): Promise<void> {
   const providerTaskId = record.providerTaskId ?? record.candidateProviderTaskId;
   const outcomeDueAt = whenOutcomeIsDue(ports, record);
   // Without a candidate nothing else makes a check due; at start all marks are, for nobody is left to write outcomes.
-  const isLost = outcomeDueAt !== null && (providerTaskId === null || outcomeDueAt <= ports.clock.now());
+  const isLost =
+    !isOpen && outcomeDueAt !== null && (providerTaskId === null || outcomeDueAt <= ports.clock.now());
   if (isLost) {
     const reason = 'no outcome was written before its time was over';
     await settleSubmission(ports, record, { kind: 'unknown', reason });
@@ -48,19 +70,23 @@ function whenOutcomeIsDue({ timings }: TaskPorts, record: TaskRecord): number | 
 }
 
 async function ask(ports: TaskPorts, record: TaskRecord, providerTaskId: string): Promise<void> {
-  const { callbackAddress, clock, log, provider, store } = ports;
+  const { clock, log, provider, store } = ports;
   const answer = await provider.queryTask(providerTaskId);
   const now = clock.now();
-  if (isOfAnother(answer)) {
-    log.warn(
-      { task: record.id, providerTaskId },
-      'a callback named a provider task that is not this one; dropped',
-    );
-    return endOrAskLater(ports, record, { wrong: providerTaskId });
-  }
   if (answer.kind === 'nothing') {
     log.debug({ task: record.id, providerTaskId, reason: answer.reason }, 'the query brought nothing new');
     return endOrAskLater(ports, record, { said: answer.said });
+  }
+  const { callbackUrl } = answer;
+  if (
+    record.providerTaskId === null &&
+    !(await isProven(ports, record.id, { providerTaskId, callbackUrl }))
+  ) {
+    log.warn(
+      { task: record.id, providerTaskId },
+      "nothing proves that a provider id is this task's; dropped",
+    );
+    return endOrAskLater(ports, record, { wrong: providerTaskId });
   }
   if (answer.kind === 'running')
     log.warn({ task: record.id, providerTaskId, reason: answer.reason }, 'the task counts as still running');
@@ -75,12 +101,6 @@ async function ask(ports: TaskPorts, record: TaskRecord, providerTaskId: string)
   );
   const said = answer.kind === 'running' ? (answer.said ?? null) : null;
   if (!changed || !isTerminal(changed.state)) await endOrAskLater(ports, record, { said });
-
-  /** Only a candidate is in doubt, and only an answer that shows where it calls back can disprove it. */
-  function isOfAnother(answer: QueryAnswer): boolean {
-    if (record.providerTaskId !== null || answer.kind === 'nothing') return false;
-    return answer.callbackUrl !== null && !callbackAddress.matches(record.id, answer.callbackUrl);
-  }
 }
 
 /**
@@ -123,9 +143,10 @@ async function endOrAskLater(
     const isKnown = record.providerTaskId !== null || record.candidateProviderTaskId !== null;
     const giveUpAt = record.createdAt + timings.taskDeadline;
     if (isKnown && now < giveUpAt) return Math.min(nextCheckTime(record, now, timings), giveUpAt);
-    return record.unknownSince === null
-      ? whenOutcomeIsDue(ports, record)
-      : record.unknownSince + timings.submissionGrace;
+    if (record.unknownSince !== null) return record.unknownSince + timings.submissionGrace;
+    const dueAt = whenOutcomeIsDue(ports, record);
+    // One that is overdue may still be answered, and is looked at again.
+    return dueAt && Math.max(dueAt, now + timings.checkIntervalMin);
   }
 }
 

@@ -51,10 +51,11 @@ export async function createTask(
     if (issues.length > 0) return { kind: 'invalid', issues };
   }
 
-  const deadline = clock.now() + timings.createWait;
+  const elapsed = clock.elapsed ?? clock.now;
+  const deadline = elapsed() + timings.createWait;
   const hash = hashOf(checked.valid);
   for (;;) {
-    if ((await isQueueFull(ports)) && !(await isKnown(ports, owner, checked.valid)))
+    if ((await isQueueFull(ports, owner)) && !(await isKnown(ports, owner, checked.valid)))
       return { kind: 'refused', failure: QUEUE_FULL };
     const wish = newRecord(ports, owner, checked.valid, hash);
     const record = await store.insert(wish, timings.createCaps);
@@ -77,9 +78,17 @@ const QUEUE_FULL: TaskFailure = {
   message: 'Too many tasks wait to be submitted; nothing was stored. Try again in some minutes.',
 };
 
-async function isQueueFull({ store, timings }: TaskPorts): Promise<boolean> {
-  const windows = (await store.countWaiting()) / timings.createsPerWindow;
-  return windows * timings.createWindow > timings.queueLimit;
+/**
+ * Whether one more task of this owner would wait too long. Owners are served round robin, so only the tasks that it cannot
+ * overtake count, and whoever has nothing waiting is never refused because of others.
+ */
+async function isQueueFull({ store, timings }: TaskPorts, owner: string): Promise<boolean> {
+  const waiting = await store.waitingByOwner();
+  const mine = waiting.get(owner) ?? 0;
+  if (mine === 0) return false;
+  let ahead = 0;
+  for (const [other, count] of waiting) ahead += other === owner ? count : Math.min(count, mine + 1);
+  return (ahead / timings.createsPerWindow) * timings.createWindow > timings.queueLimit;
 }
 
 function tooManyCreates({ cap, freeAt }: ReachedCap, now: number): RequestError {
@@ -104,9 +113,10 @@ async function waitForOutcome(
   deadline: number,
 ): Promise<TaskRecord | null> {
   const { clock, outcomes, store, timings } = ports;
+  const elapsed = clock.elapsed ?? clock.now;
   let record: TaskRecord | null = first;
   while (record && !isSettled(record)) {
-    const left = deadline - clock.now();
+    const left = deadline - elapsed();
     if (left <= 0 || outcomes.hasEnded()) return announce(ports, record.id);
     const told = await outcomes.wait(record.id, Math.min(left, timings.outcomeLook));
     if (told) return told;

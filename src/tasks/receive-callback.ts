@@ -1,97 +1,111 @@
 import { amendTask, changeTask, updated } from './change-task.ts';
 import type { TaskPorts } from './ports.ts';
 import type { ProviderWords, QueryAnswer } from './provider.ts';
+import { belongsToAnother } from './provider-id.ts';
 import { planner } from './schedule.ts';
 import { hasEnded, type TaskRecord } from './task.ts';
+import { createThrottle } from './throttle.ts';
 
-/** What a callback claims about a task. */
+/** What a callback claims about a task. Whoever sent it knew the task's token. */
 export interface CallbackReport {
   readonly taskId: string;
   readonly providerTaskId: string;
   readonly answer: QueryAnswer;
+  /** The callback address that its body shows; null when it shows none. */
+  readonly callbackUrl: string | null;
 }
+
+/** Whether a callback carries a right signature, a wrong one (or none), or nobody knows a key to tell. */
+export type Signature = 'right' | 'wrong' | 'unknown';
 
 /**
  * What became of a callback.
  * - applied: the task was changed by it.
  * - noted: it says nothing new, or it was taken as a reason to ask the provider.
  * - unknown-task: there is no such task.
- * - conflict: the task belongs to another provider id.
+ * - conflict: the provider id that it names is not this task's.
  */
 export type CallbackReceipt = 'applied' | 'noted' | 'unknown-task' | 'conflict';
 
-/**
- * Takes a report whose token and signature are right: it is the provider's word, and applied at once. `recognised` is what
- * `recognise` has just said of it.
- */
-export async function takeSignedReport(
-  ports: TaskPorts,
-  report: CallbackReport,
-  recognised?: Recognised,
-): Promise<CallbackReceipt> {
-  const { clock, log, store } = ports;
-  const heard = { at: clock.now(), source: 'CALLBACK' } as const;
-  const known = recognised ?? (await recognise(ports, report));
-  if (typeof known === 'string') return known;
-  const { answer, providerTaskId, taskId } = report;
+/** What the provider's callbacks can do once their token was right. Both reject when the store cannot be reached. */
+export interface Callbacks {
+  /** Applies a signed report at once; any other one is only a reason to ask the provider, once in a while. */
+  receive(report: CallbackReport, signature: Signature): Promise<CallbackReceipt>;
+  /** After a callback that could not be read: has the provider asked about the task, once in a while. */
+  askSoon(taskId: string): Promise<void>;
+}
 
-  // Even a report that says nothing usable proves that the provider has the task under this id.
-  const update =
-    answer.kind === 'update'
-      ? answer.update
-      : { state: 'WAITING' as const, providerTaskId, creditsConsumed: null };
-  const plan = await planner(ports);
-  const changed = await changeTask(store, taskId, (record) => updated(record, update, heard, plan), known);
-  if (answer.kind !== 'update') {
-    log.warn(
-      { task: taskId, reason: answer.reason },
-      'a callback said nothing usable; the provider is asked',
-    );
-    await askAbout(ports, taskId, providerTaskId, answer.said);
+/** `onAsk` is called when the next check of a task was brought forward. */
+export function createCallbacks(ports: TaskPorts, onAsk: () => void): Callbacks {
+  const { clock, log, store, timings } = ports;
+  const throttle = createThrottle(clock, timings.bringForwardEvery);
+
+  async function receive(report: CallbackReport, signature: Signature): Promise<CallbackReceipt> {
+    const known = await recognise(ports, report);
+    if (typeof known === 'string') return known;
+    if (signature === 'right') return apply(report, known);
+    await ask(report.taskId, report.providerTaskId);
+    return 'noted';
   }
-  return changed ? 'applied' : 'noted';
+
+  // The signature proves that kie.ai called back for this id within minutes, the token that the sender knows this task's
+  // URL, which only kie.ai was told: together they prove the pair, unless the body itself shows another URL.
+  async function apply(report: CallbackReport, known: TaskRecord): Promise<CallbackReceipt> {
+    const { answer, providerTaskId, taskId } = report;
+    const heard = { at: clock.now(), source: 'CALLBACK' } as const;
+    // Even a report that says nothing usable proves that the provider has the task under this id.
+    const update =
+      answer.kind === 'update'
+        ? answer.update
+        : { state: 'WAITING' as const, providerTaskId, creditsConsumed: null };
+    const plan = await planner(ports);
+    const changed = await changeTask(store, taskId, (record) => updated(record, update, heard, plan), known);
+    if (answer.kind !== 'update') {
+      const { reason } = answer;
+      log.warn({ task: taskId, reason }, 'a callback said nothing usable; the provider is asked');
+      await ask(taskId, providerTaskId, answer.said);
+    }
+    return changed ? 'applied' : 'noted';
+  }
+
+  /** Brings the next check forward, to be made about the `named` id where the task has none of its own. */
+  async function ask(taskId: string, named: string | null, said?: ProviderWords): Promise<void> {
+    const wait = throttle.reserve(taskId);
+    try {
+      const amended = await amendTask(store, taskId, (record) =>
+        broughtForward(said ? { ...record, lastWords: said } : record, named, Math.ceil(clock.now() + wait)),
+      );
+      if (amended) onAsk();
+    } catch (error) {
+      throttle.giveBack(taskId);
+      throw error;
+    }
+  }
+
+  return { receive, askSoon: (taskId) => ask(taskId, null) };
 }
 
-/** Takes a report that nobody signed: not believed, but a reason to ask the provider now. */
-export async function takeUnsignedReport(
-  ports: TaskPorts,
-  { providerTaskId, taskId }: Omit<CallbackReport, 'answer'>,
-): Promise<CallbackReceipt> {
-  const known = await recognise(ports, { providerTaskId, taskId });
-  if (typeof known === 'string') return known;
-  await askAbout(ports, taskId, providerTaskId);
-  return 'noted';
-}
-
-/** Has the provider asked now, about the id that was named where we have none yet. */
-async function askAbout(
-  { clock, store }: TaskPorts,
-  taskId: string,
-  providerTaskId: string,
-  said?: ProviderWords,
-): Promise<void> {
-  await amendTask(store, taskId, (record) =>
-    hasEnded(record)
-      ? null
-      : {
-          ...record,
-          candidateProviderTaskId: record.providerTaskId === null ? providerTaskId : null,
-          lastWords: said ?? record.lastWords,
-          nextCheckAt: clock.now(),
-        },
-  );
+function broughtForward(record: TaskRecord, named: string | null, at: number): TaskRecord | null {
+  if (hasEnded(record) || record.refusal) return null;
+  const { nextCheckAt, providerTaskId } = record;
+  const candidateProviderTaskId = providerTaskId === null ? (named ?? record.candidateProviderTaskId) : null;
+  // Without any id there is nothing to ask about, and a check that is due would mean that the create answer is lost.
+  if (providerTaskId === null && candidateProviderTaskId === null) return null;
+  const isNews = candidateProviderTaskId !== record.candidateProviderTaskId;
+  if (!isNews && nextCheckAt !== null && nextCheckAt <= at) return null;
+  return { ...record, candidateProviderTaskId, nextCheckAt: Math.min(at, nextCheckAt ?? at) };
 }
 
 /** The task that a report is about, or why it is about none of ours. */
-export type Recognised = TaskRecord | 'unknown-task' | 'conflict';
-
-/** Reads it. */
-export async function recognise(
-  { store }: TaskPorts,
-  { providerTaskId, taskId }: Omit<CallbackReport, 'answer'>,
-): Promise<Recognised> {
-  const record = await store.get(taskId);
+async function recognise(
+  ports: TaskPorts,
+  { callbackUrl, providerTaskId, taskId }: CallbackReport,
+): Promise<TaskRecord | 'unknown-task' | 'conflict'> {
+  const record = await ports.store.get(taskId);
   if (!record || record.refusal) return 'unknown-task';
-  const isOther = record.providerTaskId !== null && record.providerTaskId !== providerTaskId;
+  const isOther =
+    record.providerTaskId === null
+      ? await belongsToAnother(ports, taskId, { providerTaskId, callbackUrl })
+      : record.providerTaskId !== providerTaskId;
   return isOther ? 'conflict' : record;
 }

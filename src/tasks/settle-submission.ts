@@ -26,8 +26,14 @@ export async function settleSubmission(
 }
 
 async function accept(ports: TaskPorts, sent: TaskRecord, providerTaskId: string): Promise<void> {
-  const { clock, store } = ports;
+  const { clock, log, store } = ports;
   const { id } = sent;
+  const holder = await store.holderOf(providerTaskId);
+  if (holder !== null && holder !== id) {
+    log.error({ task: id, providerTaskId, holder }, 'the provider gave two tasks the same id');
+    const reason = `the provider named the id ${providerTaskId}, which another task has`;
+    return leaveUnknown(ports, sent, reason, null);
+  }
   const now = clock.now();
   const heard = { at: now, source: 'CREATE_ANSWER' } as const;
   const update = { state: 'WAITING', providerTaskId, creditsConsumed: null } as const;

@@ -59,6 +59,8 @@ export interface TaskStore {
   get(id: string): Promise<TaskRecord | null>;
   /** By the owner's idempotencyKey, hidden ones included. */
   getByKey(owner: string, idempotencyKey: string): Promise<TaskRecord | null>;
+  /** Our id of the task that the provider knows under this id, hidden ones included; no two tasks have the same. */
+  holderOf(providerTaskId: string): Promise<string | null>;
   /** Writes `next` with a new revision, which announces it; null when the record was written since `next` was read. */
   save(next: TaskRecord): Promise<AnnouncedRecord | null>;
   /** Writes what no reader sees, without a new revision; null when the record was written since `next` was read. */
@@ -83,6 +85,8 @@ export interface TaskStore {
   takeTurns(query: {
     /** Asked once nobody else can take turns: a slot that was stamped earlier would count too short a time. */
     readonly now: () => number;
+    /** By this the slots count, whatever becomes of the clock; `now` when left out. */
+    readonly elapsed?: (() => number) | undefined;
     readonly processId: string;
     /** A name that no other call had, but the ones that this one repeats. */
     readonly attempt: string;
@@ -91,8 +95,8 @@ export interface TaskStore {
     /** For the mark's own end: when a marked task without an outcome is looked at. */
     readonly checkAfterMs: number;
   }): Promise<Claim>;
-  /** How many tasks wait their turn to be sent. */
-  countWaiting(): Promise<number>;
+  /** How many tasks of each owner wait their turn to be sent; owners without any are left out. */
+  waitingByOwner(): Promise<ReadonlyMap<string, number>>;
   /** The ids of these tasks, hidden ones included, in the order in which they would be sent at `now`. */
   queue(now: number): Promise<readonly string[]>;
   /** How long the newest successes took from when the provider took them, in ms; newest first. */
@@ -104,6 +108,7 @@ export interface TaskStore {
   claimDue(query: {
     /** Asked once nobody else can claim. */
     readonly now: () => number;
+    readonly elapsed?: (() => number) | undefined;
     readonly leaseMs: number;
     readonly limitPerSecond: number;
   }): Promise<Claim>;
@@ -113,6 +118,11 @@ export interface TaskStore {
    * marks without an outcome due at once.
    */
   takeOver(now: number): Promise<void>;
+  /**
+   * To be called when the clock was set back to `now`: makes due at once what was planned by the clock before, but the
+   * conclusion that a create answer is lost, and ends leases that would last too long.
+   */
+  clockWentBack(now: number): Promise<void>;
   /** Deletes hidden tasks that were never sent and whose lease ran out: nobody was told of them. */
   sweepOrphans(now: number): Promise<number>;
   /** Deletes refusals from before `refusedBefore`, slots from before `slotsBefore` and uploads that have expired by `now`. */

@@ -5,8 +5,14 @@ import { settleSubmission } from './settle-submission.ts';
 import type { TaskRecord } from './task.ts';
 import { startWorker, type Worker } from './worker.ts';
 
+/** The tasks whose create call this process has begun and whose outcome is not stored yet. */
+export type InFlight = Set<string>;
+
 /** Sends waiting tasks to the provider as the create limit allows, and writes down what became of each call. */
-export function startSubmitter(ports: TaskPorts, abandoned: AbortSignal): Worker {
+export function startSubmitter(
+  ports: TaskPorts,
+  { abandoned, inFlight }: { readonly abandoned: AbortSignal; readonly inFlight: InFlight },
+): Worker {
   const { clock, log, processId, store, timings } = ports;
   let attempt = randomUUID();
   const worker = startWorker({
@@ -17,6 +23,7 @@ export function startSubmitter(ports: TaskPorts, abandoned: AbortSignal): Worker
     claim: async () => {
       const claim = await store.takeTurns({
         now: clock.now,
+        elapsed: clock.elapsed,
         processId,
         attempt,
         limit: timings.createsPerWindow,
@@ -28,7 +35,8 @@ export function startSubmitter(ports: TaskPorts, abandoned: AbortSignal): Worker
       return claim;
     },
     work: async (record) => {
-      const outcome = await submitTask(ports, record, abandoned);
+      inFlight.add(record.id);
+      const outcome = await submitTask(ports, record, abandoned).finally(() => inFlight.delete(record.id));
       // It waits its turn again, for a time that the last look could not know of.
       if (outcome.kind === 'not-now') worker.wake();
     },

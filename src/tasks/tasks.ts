@@ -6,18 +6,11 @@ import { startHousekeeping } from './housekeeping.ts';
 import { listTasks, type ListQuery, type TaskPage } from './list-tasks.ts';
 import type { TaskPorts } from './ports.ts';
 import { createQueuePositions, type QueuePosition } from './queue-positions.ts';
-import {
-  recognise,
-  takeSignedReport,
-  takeUnsignedReport,
-  type CallbackReceipt,
-  type CallbackReport,
-  type Recognised,
-} from './receive-callback.ts';
+import { createCallbacks, type Callbacks } from './receive-callback.ts';
 import { startRetention } from './retention.ts';
 import { startSubmitter } from './submit-task.ts';
 import type { AnnouncedRecord } from './task.ts';
-import { createThrottle } from './throttle.ts';
+import { startTimeWatch } from './time-watch.ts';
 import { hasInvalidCharacters, type CreateInput } from './validate-input.ts';
 import { noSuchTask, watchTask } from './watch-task.ts';
 import { createWatchTasks } from './watch-tasks.ts';
@@ -40,16 +33,9 @@ export interface TaskQueries {
   credits(): Promise<number | null>;
 }
 
-/** What the provider's callbacks can do. Methods with a promise reject when the store cannot be reached. */
-export interface TaskCallbacks {
+/** What the provider's callbacks can do. */
+export interface TaskCallbacks extends Callbacks {
   isToken(taskId: string, token: string): boolean;
-  /** The task that a report is about, or why it is about none of ours. */
-  recognise(report: Omit<CallbackReport, 'answer'>): Promise<Recognised>;
-  /** Reads the task itself when it is not told what was recognised. */
-  takeSigned(report: CallbackReport, recognised?: Recognised): Promise<CallbackReceipt>;
-  takeUnsigned(report: Omit<CallbackReport, 'answer'>): Promise<CallbackReceipt>;
-  /** After a call with a right token and a wrong signature: has the provider asked, at most once in a while. */
-  distrust(report: Omit<CallbackReport, 'answer'>): Promise<void>;
 }
 
 export interface Tasks extends TaskQueries, TaskCallbacks {
@@ -64,18 +50,11 @@ export interface Tasks extends TaskQueries, TaskCallbacks {
 
 /** The life of tasks, between callers, the provider and the store. */
 export function createTasks(ports: TaskPorts): Tasks {
-  const { callbackAddress, clock, outcomes, provider, store, timings } = ports;
-  const mayDistrust = createThrottle(clock, timings.bringForwardEvery);
+  const { callbackAddress, clock, outcomes, provider, store } = ports;
   const abandoned = new AbortController();
   const stopping = new AbortController();
   let workers: ReturnType<typeof startWorkers> | null = null;
   const process = { wakeSubmitter: () => workers?.submitter.wake(), stopping: stopping.signal };
-
-  async function lookAfter<T>(done: Promise<T>): Promise<T> {
-    const result = await done;
-    workers?.reconciler.wake();
-    return result;
-  }
 
   return {
     create: (owner, input, reqId) => createTask(ports, process, { owner, input, reqId: reqId ?? null }),
@@ -90,22 +69,7 @@ export function createTasks(ports: TaskPorts): Tasks {
     credits: () => provider.credits(),
 
     isToken: (taskId, token) => callbackAddress.isToken(taskId, token),
-    recognise: (report) => recognise(ports, report),
-    takeSigned: (report, recognised) => {
-      const taken = takeSignedReport(ports, report, recognised);
-      // Only a report that says nothing usable has the provider asked.
-      return report.answer.kind === 'update' ? taken : lookAfter(taken);
-    },
-    takeUnsigned: (report) => lookAfter(takeUnsignedReport(ports, report)),
-    distrust: async (report) => {
-      if (!mayDistrust.take(report.taskId)) return;
-      try {
-        await lookAfter(takeUnsignedReport(ports, report));
-      } catch (error) {
-        mayDistrust.giveBack(report.taskId);
-        throw error;
-      }
-    },
+    ...createCallbacks(ports, () => workers?.reconciler.wake()),
 
     start: () => {
       workers ??= startWorkers(ports, abandoned.signal);
@@ -126,9 +90,12 @@ export function createTasks(ports: TaskPorts): Tasks {
 }
 
 function startWorkers(ports: TaskPorts, abandoned: AbortSignal) {
+  const inFlight = new Set<string>();
+  const timeWatch = startTimeWatch(ports);
   return {
-    submitter: startSubmitter(ports, abandoned),
-    reconciler: startReconciler(ports),
+    timeWatch,
+    submitter: startSubmitter(ports, { abandoned, inFlight }),
+    reconciler: startReconciler(ports, { inFlight, quietFor: timeWatch.quietFor }),
     housekeeping: startHousekeeping(ports),
     ...(ports.timings.tasksKept !== null && { retention: startRetention(ports, ports.timings.tasksKept) }),
   };

@@ -1,11 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { problem, sendProblem } from '../problem.ts';
-import { parseCallback } from '../provider/callback.ts';
-import { parseJson } from '../provider/envelope.ts';
-import { readBody } from '../read-body.ts';
 import type { Log } from '../tasks/log.ts';
+import { createOccasionalLog, type OccasionalLog } from '../tasks/occasional-log.ts';
 import { StoreUnavailableError } from '../tasks/store.ts';
 import type { TaskCallbacks } from '../tasks/tasks.ts';
+import { isTooLarge, readCallback, type ReadCallback } from './read-callback.ts';
 import { REFUSALS, UNEXPECTED, type CallbackResult, type Refusal } from './refusals.ts';
 import { verifySignature } from './verify-signature.ts';
 
@@ -19,8 +18,7 @@ export interface KieWebhookOptions {
   readonly onResult?: (result: CallbackResult) => void;
 }
 
-const MAX_BODY_BYTES = 256 * 1024;
-const PATH = /^\/webhooks\/kie\/([^/?]{1,100})\/([^/?]{1,200})(?:\?|$)/;
+const PATH = /^\/webhooks\/kie\/([^/?]{1,100})\/([^/?]{1,200})\/?(?:\?|$)/;
 
 /** Under which all of them come. */
 export const WEBHOOKS_PATH = '/webhooks/';
@@ -29,26 +27,24 @@ export const WEBHOOKS_PATH = '/webhooks/';
 export type KieWebhook = (request: IncomingMessage, response: ServerResponse, reqId: string) => Promise<void>;
 
 /**
- * `POST /webhooks/kie/{taskId}/{token}`: what kie.ai calls when a task has ended. Each rung of the ladder answers early;
- * 200 is said only when the callback is durable, and 503 asks for the callback to be repeated.
+ * `POST /webhooks/kie/{taskId}/{token}`: what kie.ai calls when a task has ended. Checks run in order and the first that
+ * fails answers; no byte of a body is read before method, path, token and size are right. 200 means committed, 503 asks for
+ * the callback to be repeated.
  */
 export function createKieWebhook(options: KieWebhookOptions): KieWebhook {
+  const warnings = createOccasionalLog(options.log);
   return async (request, response, reqId) => {
     const start = performance.now();
-    const body = await readBody(request, MAX_BODY_BYTES);
     const seen: Seen = {};
-    const outcome = await climb(options, request, body, seen).catch((error: unknown) => {
+    const outcome = await check(options, request, seen).catch((error: unknown) => {
       if (error instanceof StoreUnavailableError) return REFUSALS.store;
       options.onResult?.(UNEXPECTED);
       throw error;
     });
-    const refusal = typeof outcome === 'string' ? null : outcome;
-    report(options, { reqId, ...seen, ms: Math.round(performance.now() - start) }, outcome);
-    if (!refusal) {
-      response.writeHead(200, TAKEN_HEADERS).end(TAKEN);
-      return;
-    }
-    refuse(response, refusal);
+    const ms = Math.round(performance.now() - start);
+    report(options, warnings, { reqId, ...seen, ms }, outcome);
+    if (typeof outcome === 'string') response.writeHead(200, TAKEN_HEADERS).end(TAKEN);
+    else refuse(response, outcome);
   };
 }
 
@@ -72,6 +68,7 @@ interface Seen {
 
 function report(
   { log, onResult }: KieWebhookOptions,
+  warnings: OccasionalLog,
   seen: Seen & { readonly reqId: string; readonly ms: number },
   outcome: Taken | Refusal,
 ): void {
@@ -81,54 +78,61 @@ function report(
     return;
   }
   const { detail, rung, status } = outcome;
-  log.warn({ ...seen, result: rung, status, detail }, 'callback');
+  // Anybody may cause these, as often as they like.
+  warnings.warn(`${rung} ${status}`, { ...seen, result: rung, status, detail }, 'callback');
   onResult?.({ result: rung, status });
 }
 
 type Taken = 'applied' | 'noted';
 
-async function climb(
-  { hmacKeys, now, tasks }: KieWebhookOptions,
+async function check(
+  options: KieWebhookOptions,
   request: IncomingMessage,
-  body: Buffer | null,
   seen: Seen,
 ): Promise<Taken | Refusal> {
-  if (request.method !== 'POST') return REFUSALS.method;
+  const { tasks } = options;
   const [, taskId, token] = PATH.exec(request.url ?? '') ?? [];
-  if (taskId === undefined || token === undefined) return REFUSALS.path;
-  if (!tasks.isToken(taskId, token)) return REFUSALS.token;
+  const isOurs = taskId !== undefined && token !== undefined && tasks.isToken(taskId, token);
+  if (!isOurs) {
+    if (request.method !== 'POST') return REFUSALS.method;
+    return taskId === undefined ? REFUSALS.path : REFUSALS.token;
+  }
   seen.task = taskId;
-  if (!body) return REFUSALS.size;
-  if (!isJson(request.headers['content-type'])) return REFUSALS.mediaType;
-  const callback = parseCallback(parseJson(body.toString()));
-  if (!callback) return REFUSALS.envelope;
-  const { answer } = callback;
-  seen.code = callback.code;
-  seen.state = answer.kind === 'update' ? answer.update.state : answer.kind;
-  const [providerTaskId, ...otherIds] = callback.ids;
-  if (providerTaskId === undefined) return REFUSALS.noId;
-  seen.providerTaskId = providerTaskId;
-  if (otherIds.length > 0) return REFUSALS.differentIds;
-  const recognised = await tasks.recognise({ taskId, providerTaskId });
-  if (recognised === 'conflict') return REFUSALS.otherTask;
+  const callback = await readIfPosted(request);
+  if ('rung' in callback) {
+    // Its address would not be called if nothing had become of the task.
+    await tasks.askSoon(taskId);
+    return callback;
+  }
+  return take(options, request, { taskId, ...callback }, seen);
+}
 
+function readIfPosted(request: IncomingMessage): Refusal | Promise<ReadCallback | Refusal> {
+  if (request.method !== 'POST') return REFUSALS.method;
+  return isTooLarge(request) ? REFUSALS.size : readCallback(request);
+}
+
+async function take(
+  { hmacKeys, now, tasks }: KieWebhookOptions,
+  request: IncomingMessage,
+  callback: ReadCallback & { readonly taskId: string },
+  seen: Seen,
+): Promise<Taken | Refusal> {
+  const { answer, code, providerTaskId } = callback;
+  seen.code = code;
+  seen.state = answer.kind === 'update' ? answer.update.state : answer.kind;
+  seen.providerTaskId = providerTaskId;
   const keys = hmacKeys();
   const headers = {
     timestamp: headerOf(request, 'x-webhook-timestamp'),
     signature: headerOf(request, 'x-webhook-signature'),
   };
-  if (keys.length > 0 && !verifySignature(keys, providerTaskId, headers, now())) {
-    await tasks.distrust({ taskId, providerTaskId });
-    return REFUSALS.signature;
-  }
-  const said = { taskId, providerTaskId, answer };
-  const receipt = await (keys.length > 0 ? tasks.takeSigned(said, recognised) : tasks.takeUnsigned(said));
-  if (receipt === 'unknown-task') return REFUSALS.task;
-  return receipt === 'conflict' ? REFUSALS.otherTask : receipt;
-}
-
-function isJson(contentType: string | undefined): boolean {
-  return /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(contentType ?? '');
+  const isSigned = keys.length > 0 && verifySignature(keys, providerTaskId, headers, now());
+  const signature = keys.length === 0 ? 'unknown' : isSigned ? 'right' : 'wrong';
+  const receipt = await tasks.receive(callback, signature);
+  if (receipt === 'conflict') return REFUSALS.otherTask;
+  if (signature === 'wrong') return REFUSALS.signature;
+  return receipt === 'unknown-task' ? REFUSALS.task : receipt;
 }
 
 function headerOf(request: IncomingMessage, name: string): string | undefined {

@@ -28,16 +28,25 @@ export const REFUSALS = {
     'The body is larger than 256 KiB.',
     'Send the callback as the provider documents it.',
   ),
-  mediaType: refusal(
-    'media-type',
+  encoding: refusal(
+    'encoding',
     415,
-    'The body is not declared as JSON.',
-    'Send Content-Type: application/json.',
+    'The body has an encoding that is not supported.',
+    'Send it without Content-Encoding, or with gzip, deflate or br.',
   ),
+  brokenEncoding: refusal(
+    'encoding',
+    400,
+    'The body cannot be decoded.',
+    'Send a body that is encoded as Content-Encoding says, or leave out that header.',
+  ),
+  mediaType: refusal('media-type', 415, 'The body is not JSON.', 'Send JSON, as application/json.'),
+  empty: refusal('json', 400, 'The body is empty.', 'Send the callback as JSON.'),
+  json: refusal('json', 400, 'The body is not valid JSON.', 'Send JSON in UTF-8, whole.'),
   envelope: refusal(
     'envelope',
     400,
-    'The body is not a callback.',
+    'The body is JSON, but not a callback.',
     'Send a JSON object with a numeric code and data.',
   ),
   noId: refusal('no-id', 400, 'The body names no task.', "Send the provider's task id as data.taskId."),
@@ -72,10 +81,16 @@ export interface CallbackResult {
 /** What nobody foresaw; the log has it. */
 export const UNEXPECTED: CallbackResult = { result: 'error', status: 500 };
 
-/** Every result that there is. */
+/** Every result that there is, once. */
 export const CALLBACK_RESULTS: readonly CallbackResult[] = [
   { result: 'applied', status: 200 },
   { result: 'noted', status: 200 },
   UNEXPECTED,
-  ...Object.values(REFUSALS).map(({ rung, status }) => ({ result: rung, status })),
+  ...Object.values<Refusal>(REFUSALS)
+    .filter((one, index, all) => index === all.findIndex((other) => isSameResult(one, other)))
+    .map(({ rung, status }) => ({ result: rung, status })),
 ];
+
+function isSameResult(one: Refusal, other: Refusal): boolean {
+  return one.rung === other.rung && one.status === other.status;
+}

@@ -62,7 +62,10 @@ export function createInputs({ mutations, now, process, provider, taskOf, tasks 
     if (!task) return null;
     const providerTaskId = `${task.name}-${id}`;
     const answer = answerOf(says, providerTaskId, null);
-    const taken = process().tasks.takeSigned({ taskId: task.id, providerTaskId, answer });
+    const taken = process().tasks.receive(
+      { taskId: task.id, providerTaskId, answer, callbackUrl: null },
+      'right',
+    );
     return {
       line: `a signed callback says that ${providerTaskId} is ${says}`,
       task,
@@ -76,7 +79,9 @@ export function createInputs({ mutations, now, process, provider, taskOf, tasks 
     const task = choose(tasks, which);
     if (!task) return null;
     const providerTaskId = `${task.name}-${id}`;
-    const taken = process().tasks.takeUnsigned({ taskId: task.id, providerTaskId });
+    const answer = answerOf('SUCCESS', providerTaskId, null);
+    const report = { taskId: task.id, providerTaskId, answer, callbackUrl: null };
+    const taken = process().tasks.receive(report, 'unknown');
     return {
       line: `an unsigned callback names ${providerTaskId}`,
       task,
@@ -108,7 +113,7 @@ export function createInputs({ mutations, now, process, provider, taskOf, tasks 
         at: now(),
         providerTaskId: query.about,
         says,
-        isOurs: shows !== 'another address',
+        isOurs: shows === 'its address',
       },
       isAcknowledged: never,
       hint: null,

@@ -37,12 +37,13 @@ export interface ProcessOptions {
   readonly count: (change: 1 | -1) => void;
 }
 
-/** No limit is ever reached, and what nobody announced is looked for rarely: both have tests of their own. */
+/** No limit is ever reached, a callback has the provider asked at once, and what nobody announced is looked for rarely: both have tests of their own. */
 const TIMINGS: Timings = {
   ...DEFAULT_TIMINGS,
   ...TIMES,
   createsPerWindow: 1000,
   queriesPerSecond: 1000,
+  bringForwardEvery: 0,
 };
 
 const ignore = (): void => undefined;

@@ -46,6 +46,8 @@ export interface Standing {
   readonly providerTaskId: string | null;
   readonly holdsKey: boolean;
   readonly submission: 'waiting' | 'in the air' | 'unknown' | 'over';
+  /** The process that made the call in the air has died, so that nobody is left to read its answer. */
+  readonly isDeserted: boolean;
   /** When the call in the air was begun, or since when its outcome is unknown. */
   readonly submissionSince: number;
   readonly notNowSince: number | null;
@@ -65,7 +67,7 @@ export type Happening = { readonly at: number } & (
       readonly kind: 'shown';
       readonly providerTaskId: string;
       readonly says: Says | 'nothing';
-      /** false when the answer shows the callback address of another task. */
+      /** Whether the answer shows the callback address of the task. */
       readonly isOurs: boolean;
     }
   | { readonly kind: 'killed'; readonly isBusy: boolean; readonly isTakenOver: boolean }
@@ -82,6 +84,7 @@ export function newStanding(createdAt: number, holdsKey: boolean): Standing {
     providerTaskId: null,
     holdsKey,
     submission: 'waiting',
+    isDeserted: false,
     submissionSince: createdAt,
     notNowSince: null,
     isHinted: false,
@@ -95,7 +98,7 @@ export function after(task: Standing, what: Happening): readonly Standing[] {
   switch (what.kind) {
     case 'sent':
       return task.submission === 'waiting'
-        ? [{ ...task, submission: 'in the air', submissionSince: what.at }]
+        ? [{ ...task, submission: 'in the air', isDeserted: false, submissionSince: what.at }]
         : [];
     case 'accepted':
       return [move(task, { state: 'WAITING', failure: null, providerTaskId: what.providerTaskId })];
@@ -118,7 +121,7 @@ export function after(task: Standing, what: Happening): readonly Standing[] {
   }
 }
 
-/** An answer that shows another task's address counts only where nobody doubts the id that was asked about. */
+/** An answer that does not show the task's address counts only where nobody doubts the id that was asked about. */
 function show(task: Standing, what: Happening & { readonly kind: 'shown' }): readonly Standing[] {
   if (what.says === 'nothing' || (task.providerTaskId === null && !what.isOurs)) return [task];
   const moved = move(task, newsOf(what.says, what.providerTaskId));
@@ -211,12 +214,13 @@ function restart(task: Standing, what: Happening & { readonly kind: 'killed' }):
   const { at, isBusy, isTakenOver } = what;
   if (task.submission === 'in the air' && task.state === 'SUBMITTING') {
     // Where others may live on, the mark has to run out.
-    if (!isTakenOver) return [task];
-    return task.isHinted ? [lose(task, at), task] : [lose(task, at)];
+    if (!isTakenOver) return [{ ...task, isDeserted: true }];
+    const deserted = { ...task, isDeserted: true };
+    return task.isHinted ? [lose(task, at), deserted] : [lose(task, at)];
   }
   if (task.submission !== 'waiting') return [task];
   const unsent = task.isVisible ? task : { ...task, [isTakenOver ? 'isGone' : 'isOrphan']: true };
-  const sent: Standing = { ...task, submission: 'in the air', submissionSince: at };
+  const sent: Standing = { ...task, submission: 'in the air', isDeserted: true, submissionSince: at };
   return isBusy ? [unsent, isTakenOver ? lose(task, at) : sent] : [unsent];
 }
 
@@ -249,7 +253,7 @@ interface Deadline {
 
 function nextDeadline(task: Standing): Deadline | null {
   if (task.isGone || task.refusal !== null || rank(task.state) === rank('FAIL')) return null;
-  const { createdAt, isHinted, submission, submissionSince } = task;
+  const { createdAt, isDeserted, isHinted, submission, submissionSince } = task;
   if (task.isOrphan && !task.isVisible && submission === 'waiting') {
     const at = createdAt + TIMES.createWait + TIMES.submitLease;
     return { at, slack: TIMES.submitLease, isAsking: false, then: (orphan) => ({ ...orphan, isGone: true }) };
@@ -262,7 +266,7 @@ function nextDeadline(task: Standing): Deadline | null {
     // When it became unknown was noticed late already.
     return { at, slack: 2 * slack, isAsking: isHinted, then: endAs('SUBMISSION_UNKNOWN') };
   }
-  if (submission !== 'in the air') return null;
+  if (submission !== 'in the air' || !isDeserted) return null;
   const at = submissionSince + TIMES.createTimeout + TIMES.markMargin;
   return { at, slack, isAsking: isHinted, then: (lost) => lose(lost, at) };
 }

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { staysPending } from '../support/absence.ts';
 import { HMAC_KEY } from '../support/gateway.ts';
-import { succeeded } from '../support/kie.ts';
-import { refused } from '../support/kie.ts';
+import { createBody, refused, succeeded } from '../support/kie.ts';
+import { param } from '../support/kie-fields.ts';
 import { callbackFail, callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
 import { readTask, startWithProvider, submit, watchTask, type CalledBack } from '../webhooks/called-back.ts';
 import { createStandingClock } from '../webhooks/standing-clock.ts';
@@ -98,9 +98,11 @@ describe('a task that was given up as SUBMISSION_UNKNOWN', () => {
   });
 
   test('is asked about when an unsigned callback names an id, and the answer counts', async () => {
-    const { callback, gateway, provider, task } = await startGivenUp({ env: { KIE_WEBHOOK_HMAC_KEYS: '' } });
+    const scene = await startGivenUp({ env: { KIE_WEBHOOK_HMAC_KEYS: '' } });
+    const { callback, create, gateway, provider, task } = scene;
     const next = await watchAll(gateway, (await readTask(gateway, task.id)).revision);
-    provider.answer('recordInfo', succeeded('kie-1'));
+    const shown = { param: param(createBody(create).callBackUrl) };
+    provider.answer('recordInfo', succeeded('kie-1', undefined, shown));
     expect((await deliverCallback(callback, callbackFail('kie-1'))).status).toBe(200);
     expect(await next()).toMatchObject({ id: task.id, state: 'SUCCESS', providerTaskId: 'kie-1' });
   });

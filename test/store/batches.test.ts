@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { StoreUnavailableError } from '../../src/tasks/store.ts';
+import { countWaiting } from '../support/count-waiting.ts';
 import { hiddenTask, insertHidden, insertVisible, saved } from './records.ts';
 import { STORES } from './stores.ts';
 
@@ -48,7 +49,7 @@ describe.each(STORES)('writes to $name that arrive together', ({ open }) => {
     const before = await commits();
     await Promise.all(Array.from({ length: 501 }, () => insertHidden(store)));
     expect((await commits()) - before).toBe(2);
-    expect(await store.countWaiting()).toBe(501);
+    expect(await countWaiting(store)).toBe(501);
   });
 
   it('need no more than one further commit for all that arrived while one was written', async () => {
@@ -108,7 +109,7 @@ describe.each(STORES)('closing $name', ({ open }) => {
     const [, announced] = await writes;
     expect(announced).not.toBeNull();
     expect(await again.store.get(task.id)).toEqual(announced);
-    expect(await again.store.countWaiting()).toBe(2);
+    expect(await countWaiting(again.store)).toBe(2);
   });
 
   it('makes every later use reject with StoreUnavailableError', async () => {

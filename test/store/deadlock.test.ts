@@ -4,7 +4,7 @@ import { onTestEnd } from '../support/leftovers.ts';
 import { openTaskStore } from '../support/open-store.ts';
 import { temporaryDatabase } from '../support/postgres-database.ts';
 import { named } from '../support/waits.ts';
-import { idsOf, insertVisible, takeTurns } from './records.ts';
+import { NOW, idsOf, insertVisible, takeTurns } from './records.ts';
 import { onceSomebodyWaits } from './somebody-waits.ts';
 
 const touch = (id: string): string => `update tasks set prompt = prompt where id = '${id}'`;
@@ -22,7 +22,8 @@ it('a write that PostgreSQL breaks off, since it and another one wait for each o
   const url = await temporaryDatabase();
   const store = await openTaskStore({ kind: 'postgres', url, readers: 2 });
   onTestEnd(() => store.close());
-  const [first, second] = [await insertVisible(store), await insertVisible(store)];
+  const first = await insertVisible(store, { createdAt: NOW - 1 });
+  const second = await insertVisible(store);
 
   const other = await begin(url);
   await other.query(touch(second.id));

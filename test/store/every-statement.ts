@@ -53,11 +53,15 @@ export const EXERCISES: Readonly<Record<keyof Store, (store: Store) => Promise<u
     await store.takeTurns(turns('one'));
     await store.takeTurns(turns('one'));
   },
-  countWaiting: (store) => store.countWaiting(),
+  waitingByOwner: (store) => store.waitingByOwner(),
+  async holderOf(store) {
+    for (const id of ['kie-5', 'nope']) await store.holderOf(id);
+  },
   queue: (store) => store.queue(NOW),
   newestDurations: (store) => store.newestDurations(50),
   claimDue: (store) => store.claimDue({ now: () => NOW + 50, leaseMs: 1000, limitPerSecond: 40 }),
   takeOver: (store) => store.takeOver(NOW),
+  clockWentBack: (store) => store.clockWentBack(NOW),
   sweepOrphans: (store) => store.sweepOrphans(NOW),
   sweep: (store) => store.sweep({ refusedBefore: NOW - 4_990_000, slotsBefore: NOW - 599_000, now: NOW }),
   sweepEnded: (store) => store.sweepEnded({ endedBefore: NOW - 19_900_000, limit: 10 }),

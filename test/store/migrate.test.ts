@@ -23,6 +23,7 @@ const ALL = [
   '0005-uploads',
   '0006-failed',
   '0007-bounded-reads',
+  '0008-provider-ids',
   '0009-last-words',
 ];
 const NEWER = "insert into kineograph_migration (name, timestamp) values ('9999-tomorrow', '2030-01-01')";
@@ -82,6 +83,23 @@ async function open(
   await connections.close();
 }
 
+/** Brings a migrated store back to where tasks had no last words. */
+async function withoutLastWords(
+  run: (sql: string) => Promise<unknown>,
+  list = 'kineograph_migration',
+): Promise<void> {
+  await run(`delete from ${list} where name = '0009-last-words'`);
+  await run('alter table tasks drop column last_words');
+}
+
+/** Brings a migrated store back to where provider ids were not unique. */
+async function withoutProviderIds(run: (sql: string) => Promise<unknown>): Promise<void> {
+  await withoutLastWords(run);
+  await run("delete from kineograph_migration where name = '0008-provider-ids'");
+  await run('drop index tasks_by_provider_id');
+  await run('create index tasks_by_provider_id on tasks (provider_task_id)');
+}
+
 describe.each(PLACES)('migrating $name', ({ empty, tables }) => {
   it('runs every migration on a fresh store, once, and names them', async () => {
     const { env, location } = await empty();
@@ -98,12 +116,30 @@ describe.each(PLACES)('migrating $name', ({ empty, tables }) => {
     const first = await openTaskStore(location);
     const task = await insertVisible(first);
     await first.close();
-    await run("delete from kineograph_migration where name = '0009-last-words'");
-    await run('alter table tasks drop column last_words');
+    await withoutLastWords(run);
     expect(await pendingIn(location)).toEqual(['0009-last-words']);
     expect(await migrateStore(location)).toEqual(['0009-last-words']);
     const store = await openTaskStore(location);
     expect(await store.find('ann', task.id)).toEqual(task);
+    await store.close();
+  });
+
+  it('leaves a provider id that several tasks have to the one that got it as the answer to its create call', async () => {
+    const { location, run } = await empty();
+    const before = await openTaskStore(location);
+    const adopted = await insertVisible(before, { providerTaskId: 'kie-3', state: 'WAITING' });
+    const timeline = [{ state: 'WAITING', at: 1, source: 'CREATE_ANSWER' }] as const;
+    const created = await insertVisible(before, { providerTaskId: 'kie-1', state: 'WAITING', timeline });
+    const other = await insertVisible(before, { providerTaskId: 'kie-2', state: 'WAITING' });
+    await before.close();
+    await withoutProviderIds(run);
+    await run("update tasks set provider_task_id = 'kie-1' where provider_task_id = 'kie-3'");
+    await migrateStore(location);
+    const store = await openTaskStore(location);
+    expect(await store.find('ann', 'kie-1')).toEqual(created);
+    expect(await store.find('ann', 'kie-2')).toEqual(other);
+    const providerTaskId = `kie-1#${adopted.id}`;
+    expect(await store.find('ann', adopted.id)).toMatchObject({ providerTaskId, revision: adopted.revision });
     await store.close();
   });
 
@@ -160,11 +196,10 @@ describe('the list of migrations', () => {
       const { location, run } = await empty();
       await migrateStore(location);
       await run('alter table kineograph_migration rename to kysely_migration');
-      await run("delete from kysely_migration where name = '0006-failed'");
-      await run('drop index tasks_failed');
-      expect(await pendingIn(location)).toEqual(['0006-failed']);
-      await expect(open(location, { mayMigrate: false })).rejects.toThrow('The store lacks 0006-failed');
-      expect(await migrateStore(location)).toEqual(['0006-failed']);
+      await withoutLastWords(run, 'kysely_migration');
+      expect(await pendingIn(location)).toEqual(['0009-last-words']);
+      await expect(open(location, { mayMigrate: false })).rejects.toThrow('The store lacks 0009-last-words');
+      expect(await migrateStore(location)).toEqual(['0009-last-words']);
       const [ours, old] = [
         await namesIn(run, 'kineograph_migration'),
         await namesIn(run, 'kysely_migration'),

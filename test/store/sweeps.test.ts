@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { TaskStore } from '../../src/tasks/store.ts';
+import { countWaiting } from '../support/count-waiting.ts';
 import { FAILURE, NOW, PROCESS, amended, idsOf, insertHidden, insertVisible, saved } from './records.ts';
 import { STORES } from './stores.ts';
 import { upload } from './upload-records.ts';
@@ -30,7 +31,7 @@ describe.each(STORES)('sweeping orphans in $name', ({ open }) => {
     expect(await store.sweepOrphans(NOW)).toBe(2);
     expect(await store.get(one.id)).toBeNull();
     expect(await store.get(two.id)).toBeNull();
-    expect(await store.countWaiting()).toBe(0);
+    expect(await countWaiting(store)).toBe(0);
     expect(await store.sweepOrphans(NOW)).toBe(0);
   });
 

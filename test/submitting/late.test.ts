@@ -3,7 +3,8 @@ import { settleSubmission } from '../../src/tasks/settle-submission.ts';
 import { createTask, findTask } from '../api/client.ts';
 import { deferred, type Deferred } from '../support/deferred.ts';
 import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';
-import { created, notVisibleYet, refused, succeeded } from '../support/kie.ts';
+import { createBody, created, notVisibleYet, refused, succeeded } from '../support/kie.ts';
+import { param } from '../support/kie-fields.ts';
 import { deliverCallback, callbackSuccess } from '../support/kie-callback.ts';
 import type { Answer } from '../support/provider-answer.ts';
 import { startStandingGateway, type StandingGateway } from './standing-gateway.ts';
@@ -15,19 +16,23 @@ interface Scene {
   readonly gateway: StandingGateway;
   readonly answer: Deferred<void>;
   readonly id: string;
+  /** The address as the provider knows it. */
+  readonly callBackUrl: string | undefined;
 }
 
-/** A task whose create call has been open for so long that it counts as unknown: the process was held up, or its clock set. */
+/** A task whose create call is in flight here, and which another replica took for lost: this one was held up. */
 async function startUnknown(late: Answer, env: Record<string, string> = {}): Promise<Scene> {
   const provider = await startFakeProvider();
   const answer = deferred();
   provider.answer('createTask', { ...late, gate: answer.promise });
   const gateway = await startStandingGateway({ provider, env: { CREATE_WAIT_MS: '0', ...env } });
   const { id } = await createTask(gateway, { idempotencyKey: 'one' });
-  await provider.received('createTask');
-  gateway.clock.advance(90_000);
+  const create = await provider.received('createTask');
+  const sent = await gateway.ports.store.get(id);
+  if (!sent) throw new Error('the task is gone');
+  await settleSubmission(gateway.ports, sent, { kind: 'unknown', reason: 'no outcome was written in time' });
   await gateway.written((record) => record.unknownSince !== null || record.state === 'FAIL');
-  return { provider, gateway, answer, id };
+  return { provider, gateway, answer, id, callBackUrl: createBody(create).callBackUrl };
 }
 
 /** The same, after the grace period. */
@@ -70,6 +75,21 @@ describe('an answer that comes after its call was taken for lost:', () => {
   });
 });
 
+test('a call that is in flight here is not taken for lost, however late it is', async () => {
+  const provider = await startFakeProvider();
+  const answer = deferred();
+  provider.answer('createTask', { ...created('kie-1'), gate: answer.promise });
+  const gateway = await startStandingGateway({ provider, env: { CREATE_WAIT_MS: '0', PUBLIC_URL: '' } });
+  const { id } = await createTask(gateway);
+  await provider.received('createTask');
+  gateway.clock.advance(90_000);
+  await gateway.written((record) => (record.nextCheckAt ?? 0) > gateway.clock.now());
+  expect(await findTask(gateway, id)).toMatchObject({ state: 'SUBMITTING', failure: null });
+  answer.resolve();
+  await gateway.written((record) => record.state === 'WAITING');
+  expect(await findTask(gateway, 'kie-1')).toMatchObject({ id, state: 'WAITING' });
+});
+
 test('a call that is taken for lost just as it ends with "not now" is sent again all the same', async () => {
   const provider = await startFakeProvider();
   provider.answer('createTask', refused(429, 'slow down'), created('kie-2'));
@@ -86,8 +106,9 @@ test('a call that is taken for lost just as it ends with "not now" is sent again
 
 describe('an answer that comes after its task was given up as SUBMISSION_UNKNOWN:', () => {
   test('accepted: the provider is asked until the truth is known, and that overturns it', async () => {
-    const { answer, gateway, id, provider } = await startGivenUp(created('kie-1'));
-    provider.answer('recordInfo', notVisibleYet(), succeeded('kie-1'));
+    const { answer, callBackUrl, gateway, id, provider } = await startGivenUp(created('kie-1'));
+    const shown = { param: param(callBackUrl) };
+    provider.answer('recordInfo', notVisibleYet(), succeeded('kie-1', undefined, shown));
     answer.resolve();
     await gateway.written((record) => record.candidateProviderTaskId === 'kie-1');
     gateway.clock.advance(5000);
@@ -120,11 +141,13 @@ test('an id that a callback named before the answer was lost is asked about soon
   const provider = await startFakeProvider();
   const answer = deferred();
   provider.answer('createTask', { reset: true, gate: answer.promise });
-  provider.answer('recordInfo', notVisibleYet(), succeeded('kie-1'));
   const env = { CREATE_WAIT_MS: '0', KIE_WEBHOOK_HMAC_KEYS: '' };
   const gateway = await startStandingGateway({ provider, env });
   const { id } = await createTask(gateway);
-  const callback = gateway.callbackUrl(await provider.received('createTask'));
+  const create = await provider.received('createTask');
+  const callback = gateway.callbackUrl(create);
+  const shown = { param: param(createBody(create).callBackUrl) };
+  provider.answer('recordInfo', notVisibleYet(), succeeded('kie-1', undefined, shown));
   await deliverCallback(callback, callbackSuccess('kie-1'));
   await provider.received('recordInfo');
   await gateway.written((record) => record.candidateProviderTaskId !== null);

@@ -102,7 +102,8 @@ async function live() {
     const [, , , taskId = '', token = ''] = new URL(callbackUrl).pathname.split('/');
     if (!tasks.isToken(taskId, token)) throw new Error('the provider was given a wrong token');
     const answer = { kind: 'update', update, callbackUrl: null } as const;
-    const taken = tasks.takeSigned({ taskId, providerTaskId: update.providerTaskId ?? '', answer });
+    const report = { taskId, providerTaskId: update.providerTaskId ?? '', answer, callbackUrl };
+    const taken = tasks.receive(report, 'right');
     return Promise.race([taken.then((receipt) => receipt !== 'unknown-task'), died.then(() => false)]);
   }
 

@@ -8,67 +8,67 @@ const EVERY = 10_000;
 function start() {
   const clock = createVirtualClock(0, () => false);
   const throttle = createThrottle(clock, EVERY);
-  return { clock, throttle, mayPass: (key: string) => throttle.take(key) };
+  return { clock, throttle, reserve: (key: string) => throttle.reserve(key) };
 }
 
 describe('a throttle', () => {
-  it('says yes once, and again when its time is over', async () => {
-    const { clock, mayPass } = start();
-    expect([mayPass('a'), mayPass('a')]).toEqual([true, false]);
+  it('lets the first one happen at once, and puts off all that come too early to one time', async () => {
+    const { clock, reserve } = start();
+    expect([reserve('a'), reserve('a'), reserve('a')]).toEqual([0, EVERY, EVERY]);
     await clock.runUntil(EVERY - 1);
-    expect(mayPass('a')).toBe(false);
-    await clock.runUntil(EVERY);
-    expect([mayPass('a'), mayPass('a')]).toEqual([true, false]);
+    expect(reserve('a')).toBe(1);
   });
 
-  it('counts from the last yes: asking in between does not put the next one off', async () => {
-    const { clock, mayPass } = start();
-    mayPass('a');
-    for (let now = 1000; now < EVERY; now += 1000) {
-      await clock.runUntil(now);
-      expect(mayPass('a')).toBe(false);
-    }
+  it('lets one happen at once again when nothing happened for long enough', async () => {
+    const { clock, reserve } = start();
+    reserve('a');
     await clock.runUntil(EVERY);
-    expect(mayPass('a')).toBe(true);
+    expect(reserve('a')).toBe(0);
   });
 
-  it('says yes again at once to a key whose last yes was given back', () => {
-    const { mayPass, throttle } = start();
-    mayPass('a');
-    mayPass('b');
+  it('lets a key happen at once whose reservation was given back', () => {
+    const { reserve, throttle } = start();
+    reserve('a');
+    reserve('b');
     throttle.giveBack('a');
-    expect([mayPass('a'), mayPass('b')]).toEqual([true, false]);
+    expect([reserve('a'), reserve('b')]).toEqual([0, EVERY]);
   });
 
   it('treats each key by itself', () => {
-    const { mayPass } = start();
-    expect(['a', 'b', 'a', 'c', 'b'].map((key) => mayPass(key))).toEqual([true, true, false, true, false]);
+    const { reserve } = start();
+    expect(['a', 'b', 'a', 'c', 'b'].map(reserve)).toEqual([0, 0, EVERY, 0, EVERY]);
   });
 
   it('still knows each of very many keys', async () => {
-    const { clock, mayPass } = start();
+    const { clock, reserve } = start();
     const keys = Array.from({ length: 5000 }, (_, n) => `key-${n}`);
-    expect(keys.every(mayPass)).toBe(true);
+    expect(keys.every((key) => reserve(key) === 0)).toBe(true);
     await clock.runUntil(EVERY - 1);
-    expect(keys.some(mayPass)).toBe(false);
-    await clock.runUntil(EVERY);
-    expect(keys.every(mayPass)).toBe(true);
+    expect(keys.every((key) => reserve(key) === 1)).toBe(true);
   });
 
-  it('says yes at most once per key in any such time, whenever it is asked', async () => {
+  it('never puts off for longer than that time, and never lets two happen closer together', async () => {
     const calls = fc.array(
       fc.record({ pause: fc.integer({ min: 0, max: EVERY }), key: fc.constantFrom('a', 'b') }),
     );
     await fc.assert(
       fc.asyncProperty(calls, async (asked) => {
-        const { clock, mayPass } = start();
-        const passed = new Map<string, number>();
+        const { clock, reserve } = start();
+        const times = new Map([
+          ['a', new Set<number>()],
+          ['b', new Set<number>()],
+        ]);
         for (const { key, pause } of asked) {
           await clock.runUntil(clock.now() + pause);
-          const last = passed.get(key) ?? -Infinity;
-          expect(mayPass(key)).toBe(clock.now() - last >= EVERY);
-          if (clock.now() - last >= EVERY) passed.set(key, clock.now());
+          const wait = reserve(key);
+          expect(wait).toBeLessThanOrEqual(EVERY);
+          times.get(key)?.add(clock.now() + wait);
         }
+        for (const [first = 0, ...others] of times.values())
+          others.reduce((before, at) => {
+            expect(at - before).toBeGreaterThanOrEqual(EVERY);
+            return at;
+          }, first);
       }),
     );
   });

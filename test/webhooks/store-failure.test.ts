@@ -70,6 +70,11 @@ describe('when the store fails', () => {
     const scene = await startWithBrittleStore('get');
     scene.isDown = true;
     expect((await deliverCallback(`${scene.callback}x`, callbackSuccess('kie-1'), signed)).status).toBe(401);
-    expect((await deliverCallback(scene.callback, '{"code":200', signed)).status).toBe(400);
+  });
+
+  test('what cannot be read is asked for again, since it has the provider asked', async () => {
+    const scene = await startWithBrittleStore('get');
+    scene.isDown = true;
+    expect((await deliverCallback(scene.callback, '{"code":200', signed)).status).toBe(503);
   });
 });

@@ -34,7 +34,8 @@ describe('without keys a callback only has the provider asked, whose answer deci
 });
 
 test('a forged body changes nothing, and nothing of it is ever shown', async () => {
-  const { callback, gateway, provider, task } = await startWithTask({ env });
+  const timings = { bringForwardEvery: 0 };
+  const { callback, gateway, provider, task } = await startWithTask({ env, overrides: { timings } });
   provider.answer('recordInfo', notVisibleYet());
   const forged = callbackSuccess('kie-1', {
     resultJson: resultJson('https://evil.example/v.mp4'),
@@ -95,9 +96,11 @@ test('a callback before the answer to the create call has the provider asked, an
   const { gateway, provider } = await startWithProvider({ env });
   const answer = deferred('the create call to be answered');
   provider.answer('createTask', { ...created('kie-1'), gate: answer.promise });
-  provider.answer('recordInfo', succeeded('kie-1'));
   const mutation = submit(gateway);
-  const callback = gateway.callbackUrl(await provider.received('createTask'));
+  const create = await provider.received('createTask');
+  const callback = gateway.callbackUrl(create);
+  const shown = { param: param(createBody(create).callBackUrl) };
+  provider.answer('recordInfo', succeeded('kie-1', undefined, shown));
   expect((await deliverCallback(callback, callbackFail('kie-1'))).status).toBe(200);
   const task = await mutation;
   expect(task).toMatchObject({ state: 'SUCCESS', providerTaskId: 'kie-1' });
@@ -124,7 +127,9 @@ describe('an id that a callback names for a task whose create answer was lost', 
     const { gateway, provider } = await startWithProvider({
       env,
       // An id that is not confirmed is asked about again soon.
-      overrides: { timings: { checkIntervalMin: 20, checkIntervalMax: 20, idleLook: 20 } },
+      overrides: {
+        timings: { checkIntervalMin: 20, checkIntervalMax: 20, idleLook: 20, bringForwardEvery: 0 },
+      },
     });
     provider.answer('createTask', { reset: true });
     const task = await submit(gateway);
@@ -164,15 +169,28 @@ describe('an id that a callback names for a task whose create answer was lost', 
   });
 
   test.each([
-    ['which the provider knows without showing whom it calls back', record('kie-7'), 'WAITING'],
-    ['which has ended by then', succeeded('kie-7'), 'SUCCESS'],
-    ['whose state nobody knows', record('kie-7', { state: 'dreaming' }), 'WAITING'],
-    ['whose success has no address yet', succeeded('kie-7', '', { resultJson: '' }), 'WAITING'],
-  ])("becomes the task's: one %s", async (_what, answer, state) => {
-    const { callback, next, provider } = await loseAnswer();
-    provider.always('recordInfo', answer);
+    ['which the provider knows', {}, 'WAITING'],
+    [
+      'which has ended by then',
+      { state: 'success', resultJson: resultJson('https://a.example/v.mp4') },
+      'SUCCESS',
+    ],
+    ['whose state nobody knows', { state: 'dreaming' }, 'WAITING'],
+    ['whose success has no address yet', { state: 'success' }, 'WAITING'],
+  ])("becomes the task's: one %s", async (_what, fields, state) => {
+    const { callback, callBackUrl, next, provider } = await loseAnswer();
+    provider.always('recordInfo', record('kie-7', { ...fields, param: param(callBackUrl) }));
     await name(callback, 'kie-7');
     expect(await next()).toMatchObject({ state, providerTaskId: 'kie-7' });
+  });
+
+  test('is dropped when the provider knows it and does not show whom it calls back', async () => {
+    const { callback, gateway, provider, task } = await loseAnswer();
+    provider.answer('recordInfo', succeeded('kie-7'));
+    await name(callback, 'kie-7');
+    await provider.received('recordInfo');
+    await staysPending(provider.received('recordInfo'));
+    expect(await readTask(gateway, task.id)).toEqual(task);
   });
 
   test('is dropped when the provider calls somebody else back for it, and the right one still counts', async () => {
@@ -191,9 +209,10 @@ describe('an id that a callback names for a task whose create answer was lost', 
   });
 
   test('gives way to a newer one while it is not confirmed', async () => {
-    const { callback, next, provider } = await loseAnswer();
+    const { callback, callBackUrl, next, provider } = await loseAnswer();
+    const shown = { param: param(callBackUrl) };
     provider.always('recordInfo', ({ query }) =>
-      query['taskId'] === 'kie-7' ? succeeded('kie-7') : notVisibleYet(),
+      query['taskId'] === 'kie-7' ? succeeded('kie-7', undefined, shown) : notVisibleYet(),
     );
     await name(callback, 'kie-6');
     await provider.received('recordInfo', ({ query }) => query['taskId'] === 'kie-6');

@@ -1,0 +1,82 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, test } from 'vitest';
+import { systemClock, afterReading, timeoutSignal } from '../../src/tasks/clock.ts';
+import { createQueue } from '../support/queue.ts';
+import { onTestEnd } from '../support/leftovers.ts';
+import { startTimeWatch } from '../../src/tasks/time-watch.ts';
+
+/** Holds up everything in this process for so long, as a stop of it does. */
+function block(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
+test('what has arrived is read before an overdue timer is believed', async () => {
+  const server = createServer((_request, response) => {
+    response.end('an answer');
+    // The answer leaves in this turn; whoever waits for it is held up until its time is over.
+    setImmediate(block, 1000);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestEnd(() => void server.close());
+  const { end, signal } = timeoutSignal(500, 'no answer');
+  const { port } = server.address() as AddressInfo;
+  const answer = await fetch(`http://127.0.0.1:${port}`, { signal, headers: { connection: 'close' } });
+  expect(await answer.text()).toBe('an answer');
+  end();
+  expect(signal.aborted).toBe(false);
+});
+
+test('a timer that is taken back does not fire, also when it is overdue', async () => {
+  const fired: string[] = [];
+  const end = afterReading(1, () => fired.push('taken back'));
+  block(10);
+  const last = new Promise<void>((resolve) => {
+    afterReading(20, () => {
+      resolve();
+    });
+  });
+  end();
+  await last;
+  expect(fired).toEqual([]);
+});
+
+test.each([
+  { jump: -5 * 60_000, text: 'went back by 300 s', wentBack: 1 },
+  { jump: 60 * 60_000, text: 'went ahead by 3600 s', wentBack: 0 },
+])('a clock that is set is told of once: $text', async ({ jump, text, wentBack }) => {
+  let now = 0;
+  let elapsed = 0;
+  const looks = createQueue<() => void>('a look at the clock');
+  const warnings: string[] = [];
+  let calls = 0;
+  const watch = startTimeWatch({
+    clock: {
+      now: () => now,
+      elapsed: () => elapsed,
+      after: (_ms, run) => {
+        looks.push(run);
+        return () => undefined;
+      },
+    },
+    log: { ...console, warn: (_fields: object, message: string) => warnings.push(message) },
+    store: { clockWentBack: () => Promise.resolve(void (calls += 1)) },
+  });
+  const pass = async (ms: number): Promise<void> => {
+    const look = await looks.take(() => true);
+    now += ms;
+    elapsed += ms;
+    look();
+  };
+  await pass(1000);
+  expect(watch.quietFor()).toBe(Infinity);
+  now += jump;
+  for (let second = 0; second < 5; second += 1) await pass(1000);
+  expect(warnings).toEqual([expect.stringContaining(text)]);
+  expect([calls, watch.quietFor()]).toEqual([wentBack, 4000]);
+  await watch.stop();
+});
+
+test("the machine's clock has a time beside it that nobody sets", () => {
+  expect(systemClock.elapsed?.()).toBeLessThan(systemClock.now());
+});
