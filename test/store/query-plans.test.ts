@@ -94,7 +94,7 @@ function spyOnPostgres(): Recorded {
     if (typeof text === 'string' && Array.isArray(values) && !recorded.has(text))
       recorded.set(text, { text, values });
     return Reflect.apply(query as (...args: unknown[]) => unknown, this, args);
-  } as never);
+  });
   onTestEnd(() => {
     spy.mockRestore();
   });
