@@ -80,7 +80,8 @@ async function download(url: string, path: string, closing: AbortSignal): Promis
     },
   });
   await pipeline(body, bounded, createWriteStream(path));
-  return String(headers['content-type'] ?? OCTETS).replace(/\s*;.*$/s, '');
+  const [type = OCTETS] = String(headers['content-type'] ?? OCTETS).split(';');
+  return type.trim();
 }
 
 async function newFile({ uploadsDir }: UploadOptions): Promise<string> {

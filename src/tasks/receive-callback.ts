@@ -73,7 +73,10 @@ export function createCallbacks(ports: TaskPorts, onAsk: () => void): Callbacks 
     const wait = throttle.reserve(taskId);
     try {
       const amended = await amendTask(store, taskId, (record) =>
-        broughtForward(said ? { ...record, lastWords: said } : record, named, Math.ceil(clock.now() + wait)),
+        broughtForward(said ? { ...record, lastWords: said } : record, named, {
+          at: Math.ceil(clock.now() + wait),
+          isPutOff: wait > 0,
+        }),
       );
       if (amended) onAsk();
     } catch (error) {
@@ -85,14 +88,19 @@ export function createCallbacks(ports: TaskPorts, onAsk: () => void): Callbacks 
   return { receive, askSoon: (taskId) => ask(taskId, null) };
 }
 
-function broughtForward(record: TaskRecord, named: string | null, at: number): TaskRecord | null {
+function broughtForward(
+  record: TaskRecord,
+  named: string | null,
+  { at, isPutOff }: { readonly at: number; readonly isPutOff: boolean },
+): TaskRecord | null {
   if (hasEnded(record) || record.refusal) return null;
   const { nextCheckAt, providerTaskId } = record;
   const candidateProviderTaskId = providerTaskId === null ? (named ?? record.candidateProviderTaskId) : null;
   // Without any id there is nothing to ask about, and a check that is due would mean that the create answer is lost.
   if (providerTaskId === null && candidateProviderTaskId === null) return null;
   const isNews = candidateProviderTaskId !== record.candidateProviderTaskId;
-  if (!isNews && nextCheckAt !== null && nextCheckAt <= at) return null;
+  // A check that is due may be under way, and its answer older than this callback: the write has another one made.
+  if (isPutOff && !isNews && nextCheckAt !== null && nextCheckAt <= at) return null;
   return { ...record, candidateProviderTaskId, nextCheckAt: Math.min(at, nextCheckAt ?? at) };
 }
 

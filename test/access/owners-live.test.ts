@@ -28,7 +28,7 @@ const ANSWERS: readonly (readonly [door: string, ask: Ask])[] = [
 async function wordsOf(url: string, who: Who, operation: GraphqlOperation<unknown>, accept: string) {
   const headers = { ...who, accept, 'content-type': 'application/json' };
   const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(operation) });
-  const told = [...answer.headers].filter(([name]) => name !== 'date');
+  const told = [...answer.headers].filter(([name]) => name !== 'date' && name !== 'x-request-id');
   return { status: answer.status, told, text: await answer.text() };
 }
 

@@ -7,7 +7,7 @@ const SECRET = 'what-was-sent';
 const ACCEPTS = ['application/graphql-response+json', JSON_TYPE, 'text/event-stream'];
 
 const HOST = 'Host: 127.0.0.1';
-const UNFINISHED: readonly (readonly [what: string, request: string])[] = [
+const UNFINISHED: readonly (readonly [what: string, request: string, status?: number])[] = [
   ['nothing', ''],
   ['half a header', `POST /graphql HTTP/1.1\r\n${HOST}\r\nX-`],
   ['half an upgrade', `GET /graphql HTTP/1.1\r\n${HOST}\r\nUpgrade: websocket\r\n`],
@@ -16,7 +16,7 @@ const UNFINISHED: readonly (readonly [what: string, request: string])[] = [
     'half a chunk',
     `${headOf('POST /graphql', HOST, `Content-Type: ${JSON_TYPE}`, 'Transfer-Encoding: chunked')}9\r\n{"q`,
   ],
-  ['half a callback', `${headOf('POST /webhooks/kie/a/b', HOST, 'Content-Length: 50')}{"c`],
+  ['half a callback', `${headOf('POST /webhooks/kie/a/b', HOST, 'Content-Length: 50')}{"c`, 401],
 ];
 
 const MALFORMED: readonly (readonly [what: string, body: string])[] = [
@@ -34,9 +34,11 @@ test('who begins a request and stops, wherever, is told and cut off', async () =
     Promise.all(UNFINISHED.map(([, request]) => sendRaw(gateway.app.port, request))),
   );
   for (const [index, { body, head, status }] of answers.entries()) {
-    expect([UNFINISHED[index]?.[0], status]).toEqual([UNFINISHED[index]?.[0], 408]);
+    const [what, , expected = 408] = UNFINISHED[index] ?? [];
+    expect([what, status]).toEqual([what, expected]);
     expect(head).toContain('application/problem+json');
-    expect(JSON.parse(body)).toMatchObject({ status: 408, hint: 'Send it whole within 0.5 s.' });
+    if (status === 408)
+      expect(JSON.parse(body)).toMatchObject({ status: 408, hint: 'Send it whole within 0.5 s.' });
   }
 });
 

@@ -98,7 +98,7 @@ test('connection params with names of prototypes prove nothing', async () => {
   }
 });
 
-test.each(shown.filter(([, id]) => id !== ''))(
+test.each(shown.filter(([, id]) => id !== '' && id.length <= 128))(
   'a subscription with the id %s works like any other',
   async (_, id) => {
     const { gateway, ports, withstands } = await startAttacked();

@@ -113,7 +113,9 @@ test('refusals at /graphql have errors as well, for clients that look for nothin
     const { body, status } = await sendRaw(gateway.app.port, postOf('/graphql', OPERATION, line));
     const { detail, errors } = JSON.parse(body) as { detail: string; errors: unknown };
     expect(status).toBe(line.includes('gzip') ? 415 : 400);
-    expect(errors).toEqual([{ message: detail, extensions: { hint: expect.any(String) as string } }]);
+    expect(errors).toEqual([
+      { message: detail, extensions: { code: 'BAD_REQUEST', hint: expect.any(String) as string } },
+    ]);
   }
 });
 

@@ -126,9 +126,14 @@ async function answerText({ body }: Response): Promise<string> {
   return text;
 }
 
-/** Status and headers; the clock's word aside. */
+/** Headers that differ between any two answers. */
+const UNLIKE: ReadonlySet<string> = new Set(['date', 'x-request-id']);
+
+/** Status and headers of an answer. */
 function headText({ headers, status }: Response): string {
-  const lines = [...headers].filter(([name]) => name !== 'date').map(([name, value]) => `${name}: ${value}`);
+  const lines = [...headers]
+    .filter(([name]) => !UNLIKE.has(name))
+    .map(([name, value]) => `${name}: ${value}`);
   return [String(status), ...lines].join('\n');
 }
 

@@ -266,7 +266,11 @@ function nextDeadline(task: Standing): Deadline | null {
     // When it became unknown was noticed late already.
     return { at, slack: 2 * slack, isAsking: isHinted, then: endAs('SUBMISSION_UNKNOWN') };
   }
-  if (submission !== 'in the air' || !isDeserted) return null;
+  if (submission !== 'in the air') return null;
+  if (!isDeserted) {
+    const at = submissionSince + TIMES.createTimeout;
+    return { at, slack: 0, isAsking: false, then: (lost) => lose(lost, at) };
+  }
   const at = submissionSince + TIMES.createTimeout + TIMES.markMargin;
   return { at, slack, isAsking: isHinted, then: (lost) => lose(lost, at) };
 }

@@ -1,4 +1,6 @@
+import type { Clock } from '../../src/tasks/clock.ts';
 import type { CreateOutcome, Provider, QueryAnswer } from '../../src/tasks/provider.ts';
+import { TIMES } from './rules.ts';
 
 /** A call to the provider that somebody waits for. */
 export interface PendingCall<TAnswer> {
@@ -17,11 +19,14 @@ export interface ScriptedProvider extends Provider {
   forgetCalls(): void;
 }
 
-/** A provider whose calls stay pending until the test settles them, in whichever order. */
-export function createScriptedProvider(tell: {
-  readonly created: (callbackUrl: string) => void;
-  readonly asked: (providerTaskId: string) => void;
-}): ScriptedProvider {
+/** A provider whose calls stay pending until the test settles them, in whichever order, or a create call times out. */
+export function createScriptedProvider(
+  clock: Clock,
+  tell: {
+    readonly created: (callbackUrl: string) => void;
+    readonly asked: (providerTaskId: string) => void;
+  },
+): ScriptedProvider {
   const creates: PendingCall<CreateOutcome>[] = [];
   const queries: PendingCall<QueryAnswer>[] = [];
   let isAnswering = false;
@@ -32,7 +37,13 @@ export function createScriptedProvider(tell: {
     createTask(_input, callbackUrl) {
       if (callbackUrl === null) throw new Error('these worlds have callback addresses');
       tell.created(callbackUrl);
-      return pend(creates, callbackUrl);
+      const outcome = pend(creates, callbackUrl);
+      const call = creates.at(-1);
+      // As the real one does, whose calls all end.
+      clock.after(TIMES.createTimeout, () => {
+        if (call && creates.includes(call)) call.settle({ kind: 'unknown', reason: 'no whole answer' });
+      });
+      return outcome;
     },
     queryTask(providerTaskId) {
       tell.asked(providerTaskId);

@@ -44,7 +44,7 @@ export async function createWorld(location: StoreLocation): Promise<World> {
   const clock = createVirtualClock(START, () => work > 0);
   const now = (): number => clock.now();
   const mutations = createMutations(now);
-  const provider: ScriptedProvider = createScriptedProvider({ created, asked: wasAsked });
+  const provider: ScriptedProvider = createScriptedProvider(clock, { created, asked: wasAsked });
   const taskOf = (name: string): KnownTask | undefined =>
     tasks.find((task) => name.includes(task.id) || name.split('-')[0] === task.name);
   let process = await start();

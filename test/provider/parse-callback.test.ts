@@ -6,6 +6,7 @@ import { param } from '../support/kie-fields.ts';
 test('a success as kie.ai documents it', () => {
   const callbackUrl = 'https://gateway.example.test/webhooks/kie/1/token';
   expect(parseCallback(callbackSuccess('kie-1', { param: param(callbackUrl) }))).toEqual({
+    callbackUrl,
     code: 200,
     ids: ['kie-1'],
     answer: {
@@ -23,6 +24,7 @@ test('a success as kie.ai documents it', () => {
 
 test('a failure as kie.ai documents it', () => {
   expect(parseCallback(callbackFail('kie-1'))).toEqual({
+    callbackUrl: null,
     code: 501,
     ids: ['kie-1'],
     answer: {

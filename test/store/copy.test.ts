@@ -62,7 +62,8 @@ async function contentOf(location: StoreLocation): Promise<Record<string, readon
   for (const table of TABLES) {
     const rows = await reader.selectFrom(table).selectAll().execute();
     content[table] = rows
-      .filter((row) => !('name' in row && row.name === 'history'))
+      // What a store says of itself.
+      .filter((row) => !('name' in row && ['history', 'written_at'].includes(row.name)))
       .map(lineOf)
       .sort();
   }

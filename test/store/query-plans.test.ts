@@ -110,7 +110,7 @@ const BOUNDED: readonly RegExp[] = [
   /^tasks (COVERING )?INDEX sqlite_autoindex_tasks_1 \(id=\?\)$/,
   /^tasks INDEX tasks_by_provider_id \(provider_task_id=\?\)$/,
   /^tasks INDEX tasks_idempotency_key \(owner=\? AND idempotency_key=\?\)$/,
-  /^tasks COVERING INDEX tasks_by_creation \(owner=\? AND created_at>\?\)$/,
+  /^tasks COVERING INDEX tasks_by_creation \(owner=\? AND created_at>\? AND created_at<\?\)$/,
   /^tasks INDEX tasks_listed \(<expr>=\? AND state=\? AND \(created_at,id\)<\(\?,\?\)\)$/,
   /^tasks INDEX tasks_marked \(marked_by=\?\)$/,
   /^tasks INDEX tasks_refused \(updated_at<\?\)$/,
@@ -118,6 +118,8 @@ const BOUNDED: readonly RegExp[] = [
   /^tasks INDEX tasks_(done|failed) \(completed_at<\?\)$/,
   /^slots (COVERING )?INDEX slots_window \(kind=\? AND taken_at[<>]\?\)$/,
   /^slots COVERING INDEX slots_by_owner \(kind=\? AND owner=\?\)$/,
+  // The newest slot of a kind. There are some thousand at most: a sweep deletes those older than ten minutes.
+  /^slots COVERING INDEX slots_window \(kind=\?\)$/,
   /^uploads INDEX \w+ \((owner=\? AND hash=\?|url=\?|expires_at<\?)\)$/,
   // Tasks that have not ended.
   /^tasks INDEX tasks_waiting$/,

@@ -15,13 +15,14 @@ const { failure, ok, warning } = findingsOf('store');
 /** SQLite in DATA_DIR. */
 export async function checkEmbeddedStore(config: Config): Promise<StoreReport> {
   const { dataDir } = config;
+  const obstacle = await obstacleTo(dataDir);
+  const modes = obstacle === null ? aboutModes(dataDir) : [];
   const report = (finding: Finding, facts: Partial<StoreReport> = {}): StoreReport => ({
-    findings: [finding, ...aboutModes(dataDir)],
+    findings: [finding, ...modes],
     callbackSecret: null,
     isInUse: false,
     ...facts,
   });
-  const obstacle = await obstacleTo(dataDir);
   if (obstacle !== null)
     return report(
       failure(
