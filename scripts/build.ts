@@ -22,6 +22,8 @@ const { metafile } = await build({
   target: 'node20.19',
   // esbuild would choose its CommonJS twin, whose functions are reached through getters; and there may be one copy only.
   alias: { graphql: 'graphql/index.mjs' },
+  // graphql-js checks each value against other copies of itself unless this is set.
+  define: { 'process.env.NODE_ENV': '"production"' },
   sourcemap: true,
   sourcesContent: false,
   // CommonJS packages load Node's modules by it.

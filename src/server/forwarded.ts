@@ -17,17 +17,34 @@ export interface Forwarded {
   requestIdOf(request: IncomingMessage): string | null;
 }
 
+interface Client {
+  readonly address: string;
+  /** The same as it is counted. */
+  readonly counted: string;
+}
+
 /** What is safe in a header and in a line of the log. */
 const REQUEST_ID = /^[\w.:+/=-]{1,128}$/;
 
 /** Believes X-Forwarded-For, -Host and -Proto of these addresses and networks, and of nobody else. */
 export function createForwarded(trustedProxies: readonly string[]): Forwarded {
   const isTrusted = proxyAddr.compile([...trustedProxies]);
+  /** Several ask for each request: gate, rate limits, log. */
+  const known = new WeakMap<IncomingMessage, Client>();
 
-  function clientOf(request: IncomingMessage): string {
+  function clientOf(request: IncomingMessage): Client {
+    const client = known.get(request) ?? findClient(request);
+    known.set(request, client);
+    return client;
+  }
+
+  function findClient(request: IncomingMessage): Client {
     const named = proxyAddr(request, isTrusted);
+    const counted = countedAddress(named);
+    if (counted !== null) return { address: named, counted };
     // What is no address was made up, or is a proxy's way to say that it does not know.
-    return countedAddress(named) === null ? (request.socket.remoteAddress ?? '') : named;
+    const address = request.socket.remoteAddress ?? '';
+    return { address, counted: countedAddress(address) ?? address };
   }
 
   /** The last value of a header that a trusted proxy has sent: each adds what it saw, and only the last is known to be true. */
@@ -41,13 +58,10 @@ export function createForwarded(trustedProxies: readonly string[]): Forwarded {
     forwardedIn(request, 'x-forwarded-host') ?? request.headers.host;
 
   return {
-    addressOf(request) {
-      const client = clientOf(request);
-      return countedAddress(client) ?? client;
-    },
+    addressOf: (request) => clientOf(request).counted,
     isShared(request) {
-      const client = clientOf(request);
-      return client === '' || isLoopback(client) || isTrusted(client, 0);
+      const { address } = clientOf(request);
+      return address === '' || isLoopback(address) || isTrusted(address, 0);
     },
     hostOf,
     siteOf(request) {
