@@ -6,7 +6,7 @@ type CannotCancelReason = Extract<CancelResult, { kind: 'too-late' }>['reason'];
 
 const OPERATOR = 'Whoever runs the gateway:';
 const FETCHABLE =
-  'Give the address of the picture itself, one that anybody can open without signing in; or upload it.';
+  'Give the URL of the image itself, which must open without signing in; or upload the image.';
 
 /**
  * What to do about each value of the schema's enums that stand for errors; what the values mean is said in the schema. A
@@ -20,42 +20,42 @@ export const ENUM_ADVICE: {
   ProviderErrorCode: {
     UNAUTHORIZED: `${OPERATOR} set the key from https://kie.ai/api-key as \`KIE_API_KEY\` and restart. \`kineograph doctor\` tries it.`,
     INSUFFICIENT_CREDITS: `${OPERATOR} buy credits at https://kie.ai/billing; then send the same again.`,
-    NOT_FOUND: 'Nothing; where it comes again, look at https://kie.ai/logs.',
+    NOT_FOUND: 'Nothing. If it happens again, look at https://kie.ai/logs.',
     PROVIDER_TIMEOUT: 'Send it again when `retryable` is true: the task is over and was not charged.',
-    INVALID_INPUT: 'Change the input: `message` says what the provider did not like.',
+    INVALID_INPUT: 'Change the input: `message` says what the provider rejected.',
     RATE_LIMITED: 'Send the same again later, with the same `idempotencyKey`.',
     QUOTA_EXCEEDED: `${OPERATOR} raise the spending limit of the key at https://kie.ai/api-key.`,
     MAINTENANCE: 'Send the same again later.',
     SERVER_ERROR: 'Send it again when `retryable` is true: the task is over and was not charged.',
     GENERATION_FAILED: 'Send it again when `retryable` is true, perhaps with another prompt or image.',
     FEATURE_DISABLED: 'Wait until the provider has switched the model on again.',
-    UNREACHABLE: `Send the same again later. ${OPERATOR} \`kineograph doctor\` says why no connection can be made.`,
+    UNREACHABLE: `Send the same again later. ${OPERATOR} \`kineograph doctor\` says why the connection fails.`,
     UNKNOWN: 'Read `providerCode` and `message`; look at https://kie.ai/logs before you send it again.',
     SUBMISSION_UNKNOWN:
-      'Look at https://kie.ai/logs, by time and prompt, whether the video is being made. Send it again only when it is not: it would be paid for twice.',
+      'Look at https://kie.ai/logs, by time and prompt, whether the task exists. Send it again only if it does not: otherwise you pay twice.',
     EXPIRED:
-      'Look at https://kie.ai/logs what became of it. The task still changes when the true answer comes.',
+      'Look up the outcome at https://kie.ai/logs. The task still changes when the true final state arrives.',
     CANCELLED: 'Nothing. The same may be sent again.',
   },
   ValidationIssueCode: {
     REQUIRED: 'Fill the field.',
     TOO_LONG: 'Shorten it.',
-    NOT_A_URL: 'Write the whole address, from https:// on.',
-    URL_SCHEME: 'Use an address that begins with https:// or http://.',
+    NOT_A_URL: 'Write the whole URL, including https://.',
+    URL_SCHEME: 'Use a URL that begins with https:// or http://.',
     URL_CREDENTIALS:
-      'Take user and password out of the address; use one that needs none, such as a signed one.',
-    INVALID_CHARACTERS: 'Take the characters out: NUL, and halves of characters outside of the basic plane.',
+      'Remove user name and password from the URL; use one that needs none, such as a signed URL.',
+    INVALID_CHARACTERS: 'Remove NUL and unpaired surrogates.',
     IMAGE_UNREACHABLE: FETCHABLE,
-    IMAGE_TYPE: 'Send a JPEG, PNG or WebP picture.',
+    IMAGE_TYPE: 'Send a JPEG, PNG or WebP image.',
     IMAGE_BROKEN: 'Export the image again: `message` says what is wrong with its header.',
-    IMAGE_ANIMATED: 'Send a single picture.',
+    IMAGE_ANIMATED: 'Send a still image.',
     IMAGE_TOO_LARGE: 'Make it smaller than 10 MB, for instance as JPEG.',
-    IMAGE_TOO_SMALL: 'Take a picture of more than 300 pixels on each side.',
+    IMAGE_TOO_SMALL: 'Use an image with more than 300 pixels on each side.',
     IMAGE_TOO_MANY_PIXELS: 'Scale it down.',
-    IMAGE_ASPECT_RATIO: 'Cut it to a shape between 2:5 and 5:2.',
+    IMAGE_ASPECT_RATIO: 'Crop it to an aspect ratio between 2:5 and 5:2.',
   },
   CannotCancelReason: {
-    ALREADY_SENT: 'Wait for its end; the video is paid for.',
+    ALREADY_SENT: 'Wait for the result; the video is charged.',
     ALREADY_ENDED: 'Nothing.',
   },
 };

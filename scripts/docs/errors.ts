@@ -25,20 +25,21 @@ const ADVICE_HEAD = ['code', 'HTTP', 'meaning', 'what to do'];
 
 const HEADER = `# Errors
 
-Made from the schema and the code, by \`npm run schema\`.
+Generated from the schema and the code by \`npm run schema\`.
 
-Outcomes that are to be expected are data of the schema (\`ValidationError\`, \`ProviderError\`, \`IdempotencyConflictError\`,
-\`CannotCancelError\`, \`Task.failure\`); errors of GraphQL are for requests that cannot be answered as they were put.`;
+Expected outcomes are data of the schema (\`ValidationError\`, \`ProviderError\`, \`IdempotencyConflictError\`,
+\`CannotCancelError\`, \`Task.failure\`). GraphQL errors are for requests that are malformed, refused or failed.`;
 
 const REQUESTS = `\`extensions.code\` of an entry in \`errors\`, the same over HTTP, event streams and sockets. Where waiting helps,
-\`extensions.retryAfter\` says how many seconds, and over HTTP \`Retry-After\` as well.`;
+\`extensions.retryAfter\` says how many seconds, and over HTTP \`Retry-After\` as well. Over HTTP a request that is refused before
+it is executed is answered with problem details (RFC 9457) that hold \`errors\` as well; \`extensions.hint\` says how to fix it.`;
 const UPLOADS = `\`POST /uploads\` answers with problem details (RFC 9457). Their \`code\` is one of these or of \`ValidationIssueCode\`
 (HTTP 413, 415 or 422).`;
-const CALLBACKS = `\`POST /webhooks/kie/{taskId}/{token}\` answers with problem details; kie.ai shows their status. None says which part
+const CALLBACKS = `\`POST /webhooks/kie/{taskId}/{token}\` answers with problem details. kie.ai shows their status. No answer says which part
 of a secret was wrong.`;
-const OTHERS = 'Problem details that any address may answer with; `hint` says how to mend it.';
+const OTHERS = 'Problem details that any URL may answer with. `hint` says how to fix the request.';
 const SOCKETS =
-  'Clients such as graphql-ws come back by themselves after most of them. The reason beside the code says more.';
+  'Clients such as graphql-ws reconnect by themselves after most of them. The close reason says more.';
 const EXITS = 'Of every command.';
 
 function section(

@@ -6,43 +6,40 @@ type Entry = readonly [meaning: string, todo: string];
 /** Problem details (RFC 9457) of every address but `/graphql`, `/uploads` and `/webhooks/`, which have tables of their own. */
 export const STATUS_ADVICE: Readonly<Record<number, Entry>> = {
   400: [
-    'The address or the request cannot be read, or `Host` is no host.',
+    'The URL or the request is malformed, or `Host` is not a valid host.',
     'Send HTTP/1.1, with one valid `Host` and valid percent-encoding.',
   ],
-  401: [
-    'At `/metrics`: neither asked from the same machine, nor with its token.',
-    'Send `Authorization: Bearer <METRICS_TOKEN>`.',
-  ],
+  401: ['At `/metrics`: the token is missing or wrong.', 'Send `Authorization: Bearer <METRICS_TOKEN>`.'],
   403: ['A web page of another origin opens a socket.', 'Name its origin in `ALLOWED_ORIGINS`.'],
   404: [
-    'There is nothing at this address; or `/metrics` is shown to this machine alone.',
-    'The API is at `/graphql`. For metrics elsewhere set `METRICS_TOKEN`.',
+    'There is nothing at this URL; or `/metrics` without `METRICS_TOKEN` was requested from another machine or through a proxy.',
+    'The API is at `/graphql`. For metrics set `METRICS_TOKEN`.',
   ],
-  405: ['The address takes another method.', 'See the header `Allow`.'],
+  405: ['The URL takes another method.', 'See the header `Allow`.'],
   408: ['The request did not arrive whole in time.', 'Send it faster, or raise `REQUEST_TIMEOUT_MS`.'],
   413: ['The body is too large.', 'Send less, or raise `MAX_BODY_BYTES`; pictures go to `/uploads`.'],
   415: [
-    'The body is not declared as what the address takes, or is compressed.',
+    'The `Content-Type` is not one that the URL takes, or the body is compressed.',
     'Send the `Content-Type` that `hint` names, without `Content-Encoding`.',
   ],
   421: [
-    'An open gateway on loopback was called by a name that is not its own (it may be a DNS rebinding attack).',
-    'Call it by a loopback name or `PUBLIC_URL`; or configure keys or tokens, then any name will do.',
+    'A gateway without keys on loopback was called by a foreign name (which may be a DNS rebinding attack).',
+    'Call it by a loopback name or `PUBLIC_URL`; or configure keys or tokens, after which any name works.',
   ],
   429: [
-    'Too many sockets and streams of this address are open, too many of its requests wait, or too many wrong keys came from it.',
-    'Close some, or come back after `Retry-After`; a right key is taken at once.',
+    'From this address: too many open sockets and streams, too many waiting requests, or too many wrong keys or tokens.',
+    'Close some, or retry after `Retry-After`. A right key is accepted at once.',
   ],
   431: ['The address and the headers are too long.', 'Put a long operation into the body of a POST.'],
-  500: ['A bug.', 'The log of the gateway says more; report it.'],
+  500: ['A bug.', 'Report it, with what the log of the gateway says.'],
   503: [
-    'At `/ready`: the store cannot be read or written to, or the process is stopping. Elsewhere also: there is too much to do.',
+    'At `/ready`: the store cannot be read or written to, or the process is stopping. Elsewhere also: the gateway is overloaded.',
     'Send requests to another replica, or try again after `Retry-After`.',
   ],
 };
 
 const PROTOCOL: Entry = [
-  'The client does not keep to the protocol graphql-transport-ws.',
+  'The client violates the protocol graphql-transport-ws.',
   'Use a client such as graphql-ws; report it when you do.',
 ];
 
@@ -65,7 +62,7 @@ export const CLOSE_ADVICE: Readonly<
     'Connect again after a short pause, and subscribe with `after`.',
   ],
   1013: [
-    'The socket was read too slowly, its owner has too many, the gateway has too much to do, or who calls cannot be checked now: the reason says which.',
+    'The client read too slowly, its owner has too many sockets, too many wrong keys came from its address, the gateway is overloaded, or the issuer of tokens is unreachable: the reason says which.',
     'Connect again after a pause, and subscribe with `after`: nothing is lost.',
   ],
   4400: PROTOCOL,
@@ -76,24 +73,24 @@ export const CLOSE_ADVICE: Readonly<
   ],
   4406: ['Another subprotocol was asked for.', 'Ask for graphql-transport-ws.'],
   4408: ['No `connection_init` came in time.', 'Send it as soon as the socket is open.'],
-  4409: ['Two operations have the same id at a time.', 'Give each an id of its own.'],
+  4409: ['Two running operations have the same id.', 'Give each an id of its own.'],
   4429: [
-    '`connection_init` came twice, or far more messages, pings and pongs than operations need.',
-    'Send it once, and less.',
+    '`connection_init` came twice, or the client sent far too many messages, pings or pongs.',
+    'Send `connection_init` once, and fewer messages.',
   ],
-  4500: ['A bug.', 'Connect again. The log of the gateway says more; report it.'],
+  4500: ['A bug.', 'Connect again. Report it, with what the log of the gateway says.'],
 };
 
 /** With what the program ends. */
 export const EXIT_ADVICE: Readonly<Record<keyof typeof EXIT, Entry>> = {
-  ok: ['It did what it was asked, or stopped upon a signal with everything in order.', 'Nothing.'],
+  ok: ['The command succeeded, or the gateway stopped in order after a signal.', 'Nothing.'],
   failed: [
-    'Something could not be had (port, directory, database), a stop was cut short, or doctor found a failure.',
-    'The last line on stderr says what and the way out.',
+    'A port, directory or database cannot be used, Node.js is too old, a stop was cut short, or doctor found a failure.',
+    'The last line on stderr says what is wrong and how to fix it.',
   ],
   usage: ['The command line is wrong.', '`kineograph --help`'],
   config: [
-    'The environment is wrong, or the store has another form than this version needs.',
-    'The report lists every mistake; docs/upgrading.md says what to do about the form.',
+    'The environment is wrong, or the store has another schema version than this one needs.',
+    'The report lists every mistake. For the schema version see docs/upgrading.md.',
   ],
 };

@@ -24,7 +24,7 @@ export const REQUEST_ADVICE: Readonly<Record<RequestError['code'] | Refusal['cod
   BAD_USER_INPUT: {
     http: '200 or 400',
     meaning:
-      'An argument or variable cannot be used: of a wrong type, out of its range, a cursor or revision of nowhere.',
+      'An argument or variable has a wrong type or is out of range, or a cursor or revision is unknown.',
     todo: 'Change it: the message says what is expected.',
   },
   NOT_FOUND: {
@@ -34,13 +34,14 @@ export const REQUEST_ADVICE: Readonly<Record<RequestError['code'] | Refusal['cod
   },
   UNAUTHENTICATED: {
     http: '401',
-    meaning: 'The gateway asks who calls, and there is no key or token, or it is unknown, broken or expired.',
+    meaning: 'The key or token is missing, unknown, malformed or expired.',
     todo: 'Send `Authorization: Bearer <key or token>`; with a token that has expired, a new one.',
   },
   RATE_LIMITED: {
     http: '429',
-    meaning: 'More requests, operations or creates than allowed, or too many tasks wait already.',
-    todo: 'Come back after `extensions.retryAfter` seconds.',
+    meaning:
+      'More requests, operations, creates or image checks than allowed, too many waiting tasks, or too many wrong keys or tokens from this address.',
+    todo: 'Retry after `extensions.retryAfter` seconds.',
   },
   TOO_MANY_SUBSCRIPTIONS: {
     http: '429',
@@ -55,23 +56,23 @@ export const REQUEST_ADVICE: Readonly<Record<RequestError['code'] | Refusal['cod
   },
   OPERATION_RESOLUTION_FAILURE: {
     http: '400',
-    meaning: 'Which operation to execute is not clear.',
+    meaning: 'The document has several operations, or none of the given name.',
     todo: 'Name one of the operations of the document as `operationName`.',
   },
   GRAPHQL_PARSE_FAILED: {
     http: '400',
     meaning: 'The document is not GraphQL.',
-    todo: 'Mend the syntax at the place that `locations` names.',
+    todo: 'Fix the syntax at the place that `locations` names.',
   },
   GRAPHQL_VALIDATION_FAILED: {
     http: '400',
-    meaning: 'The document does not fit the schema.',
+    meaning: 'The document does not match the schema.',
     todo: 'Compare it with `schema.graphql`.',
   },
   BAD_REQUEST: {
     http: '400, 404 to 406, 413, 415, 421 or 426',
     meaning:
-      'The request is not one of GraphQL over HTTP: its address, method, media type, body or parameters; a mutation by GET; or a subscription without a socket or an event stream.',
+      'The request violates GraphQL over HTTP: its URL, host, method, media type, body or parameters; a mutation by GET; or a subscription that accepts no event stream.',
     todo: 'Follow `extensions.hint`. Post JSON with `query` and, where needed, `variables` and `operationName`; one operation at a time.',
   },
   PERSISTED_QUERY_NOT_SUPPORTED: {
@@ -81,8 +82,8 @@ export const REQUEST_ADVICE: Readonly<Record<RequestError['code'] | Refusal['cod
   },
   SERVICE_UNAVAILABLE: {
     http: '200 or 503',
-    meaning: 'The store, or the issuer of tokens, cannot be reached now; or the gateway has too much to do.',
-    todo: 'Send the same again in some seconds, creates with the same `idempotencyKey`.',
+    meaning: 'The store or the issuer of tokens is unreachable, or the gateway is overloaded or stopping.',
+    todo: 'Retry after some seconds, creates with the same `idempotencyKey`.',
   },
   INTERNAL_SERVER_ERROR: {
     http: '200 or 500',
@@ -99,7 +100,7 @@ export const UPLOAD_ADVICE: Readonly<
   RATE_LIMITED: {
     ...REQUEST_ADVICE.RATE_LIMITED,
     meaning: 'More requests than allowed, or half of `MAX_UPLOADS` are uploads of the same owner.',
-    todo: 'Come back after as many seconds as `Retry-After` says.',
+    todo: 'Retry after `Retry-After` seconds.',
   },
   FORBIDDEN_ORIGIN: {
     http: '403',
@@ -113,13 +114,13 @@ export const UPLOAD_ADVICE: Readonly<
   },
   PROVIDER_REFUSED: {
     http: '502',
-    meaning: 'The provider did not take the picture.',
-    todo: 'Try another picture; if none is taken, look into the log of the gateway.',
+    meaning: 'The provider rejected the image.',
+    todo: 'Try another image. If the provider rejects all images, see the log of the gateway.',
   },
   SERVICE_UNAVAILABLE: {
     http: '503',
     meaning:
-      'Too many pictures are uploading, the gateway has too much to do, or provider, store or issuer of tokens cannot be reached now.',
-    todo: 'Send it again after as many seconds as `Retry-After` says.',
+      'Too many concurrent uploads, the gateway is overloaded, or the provider, the store or the issuer of tokens is unreachable.',
+    todo: 'Retry after `Retry-After` seconds.',
   },
 };

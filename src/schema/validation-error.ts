@@ -15,7 +15,7 @@ const ValidationIssueCodeEnum = builder.enumType('ValidationIssueCode', {
     INVALID_CHARACTERS: 'It holds NUL, or half of a surrogate pair.',
     IMAGE_UNREACHABLE: 'The picture cannot be fetched from a public address.',
     IMAGE_TYPE: 'The picture is neither JPEG, PNG nor WebP by its first bytes.',
-    IMAGE_BROKEN: 'The picture is empty, damaged or ends too early.',
+    IMAGE_BROKEN: 'The image is empty, or its header is damaged or cut short.',
     IMAGE_ANIMATED: 'The picture is animated.',
     IMAGE_TOO_LARGE: 'The picture is larger than 10 MB.',
     IMAGE_TOO_SMALL: 'A side of the picture is not longer than 300 pixels.',
