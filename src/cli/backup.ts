@@ -19,7 +19,7 @@ export async function runBackup(
   const { backUpSqlite } = await import('../store/back-up-sqlite.ts');
   const tasks = backUpSqlite(location.dataDir, file);
   stdout.write(
-    `Backed up ${tasks} tasks from ${location.dataDir} to ${file}, and found the copy whole.\n` +
-      `To restore it, stop the gateway and put it in place of kineograph.db; take away kineograph.db-wal and kineograph.db-shm.\n`,
+    `Backed up ${tasks === 1 ? '1 task' : `${tasks} tasks`} from ${location.dataDir} to ${file}, and verified the copy.\n` +
+      `To restore it, stop the gateway, delete kineograph.db-wal and kineograph.db-shm, and copy it over kineograph.db.\n`,
   );
 }

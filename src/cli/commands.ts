@@ -26,7 +26,7 @@ export const COMMANDS = {
   serve: {
     summary: 'Run the gateway (the default). Without KIE_API_KEY nothing is charged.',
     details:
-      'Runs the gateway until SIGTERM or SIGINT. Without KIE_API_KEY it starts the sandbox, a stand-in for kie.ai, beside itself, and nothing is charged. What is acknowledged is kept in DATA_DIR, or in the PostgreSQL database of DATABASE_URL.',
+      'Runs the gateway until SIGTERM or SIGINT. Without KIE_API_KEY it also starts the sandbox, a stand-in for kie.ai, and nothing is charged. Tasks are stored in DATA_DIR, or in the PostgreSQL database of DATABASE_URL.',
     options: [],
     examples: [
       'kineograph',
@@ -37,7 +37,7 @@ export const COMMANDS = {
   sandbox: {
     summary: 'Run only the sandbox, a stand-in for kie.ai.',
     details:
-      'Runs the stand-in for kie.ai alone, on 127.0.0.1, so that a gateway with a key can be tried against it. It asks for the key in KIE_API_KEY (any, when unset) and signs its callbacks with the first of KIE_WEBHOOK_HMAC_KEYS.',
+      'Runs the stand-in for kie.ai alone, on 127.0.0.1, so that you can test a gateway with a key against it. It requires the key in KIE_API_KEY (any key, when unset) and signs its callbacks with the first of KIE_WEBHOOK_HMAC_KEYS.',
     options: [
       {
         name: 'port',
@@ -51,10 +51,10 @@ export const COMMANDS = {
     ],
   },
   migrate: {
-    summary: 'Bring the store to the form that this version needs.',
+    summary: 'Migrate the store to the schema of this version.',
     details:
-      'Brings the store to the form that this version needs. serve does so by itself unless MIGRATE=false. Make a backup first: an older version refuses a store of a newer form.',
-    options: [{ name: 'dry-run', value: null, text: 'Only say what would be done.' }],
+      'Migrates the store to the schema of this version. serve does so by itself unless MIGRATE=false. Make a backup first: an older version refuses a newer schema. With --dry-run a gateway may run on the store meanwhile.',
+    options: [{ name: 'dry-run', value: null, text: 'Only say what would be done; change nothing.' }],
     examples: [
       'kineograph migrate --dry-run',
       'DATABASE_URL=postgres://user:secret@host/db kineograph migrate',
@@ -63,7 +63,7 @@ export const COMMANDS = {
   copy: {
     summary: 'Copy a data directory to an empty PostgreSQL database.',
     details:
-      'Copies everything that is kept in a data directory to an empty PostgreSQL database, and compares both before it says so. Stop the gateway first.',
+      'Copies the store in a data directory to an empty PostgreSQL database, and verifies the copy. Stop the gateway first.',
     options: [
       { name: 'from', value: 'DIR', text: 'The data directory.' },
       { name: 'to', value: 'URL', text: 'The database, as in DATABASE_URL.' },
@@ -73,15 +73,15 @@ export const COMMANDS = {
   backup: {
     summary: 'Copy the SQLite database to a file, while the gateway runs.',
     details:
-      'Copies the SQLite database in DATA_DIR to a new file, as it is at one moment, and checks the copy. The gateway may run meanwhile. A file that is there is not overwritten. For a PostgreSQL database use pg_dump.',
+      'Copies the SQLite database in DATA_DIR to a new file, as of one moment, and verifies the copy. The gateway may run meanwhile. An existing file is not overwritten. For a PostgreSQL database use pg_dump.',
     argument: 'FILE',
     options: [],
     examples: ['DATA_DIR=/var/lib/kineograph kineograph backup kineograph.backup.db'],
   },
   doctor: {
-    summary: 'Check the settings and everything that they name; change nothing.',
+    summary: 'Check the settings and what they refer to; change nothing.',
     details:
-      'Checks the environment that it is given: settings, store, disk, provider key and credits, clock, the road from PUBLIC_URL to this gateway (callbacks and WebSockets), signature keys and who may call. It says what is wrong and how to mend it, may be run beside a running gateway, changes nothing and prints no secret. Exit code 0 when nothing failed, 1 when something did, 78 when the settings are wrong.',
+      'Checks its environment: settings, store, disk, provider key and credits, clock, the way from PUBLIC_URL to this gateway (callbacks and WebSockets), signature keys and who may call. Run it with the settings of the gateway, also while that runs. It says what is wrong and how to fix it, changes nothing and prints no secret. Exit code 0 when nothing failed, 1 when something did, 78 when the settings are wrong.',
     options: [
       {
         name: 'json',

@@ -25,7 +25,7 @@ function overview(): string {
     'Examples:',
     ...commands.map(([, { examples }]) => `  ${examples.at(-1) ?? ''}`),
     '',
-    'kineograph COMMAND --help says more of each. From a checkout, kineograph is',
+    'For one command: kineograph COMMAND --help. From a checkout, kineograph is',
     'node dist/main.js. Settings come from the environment; docs/configuration.md',
     'lists them all.',
     '',

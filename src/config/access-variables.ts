@@ -47,14 +47,14 @@ export const access = {
     .register(facts, {
       group: 'Access',
       description:
-        'What a scraper sends as "Authorization: Bearer <token>" to read /metrics, from wherever. Without one they are shown to this machine itself only, and with TRUSTED_PROXIES to nobody.',
+        'What a scraper sends as "Authorization: Bearer <token>" to read /metrics. Without it only this machine can read /metrics, and with TRUSTED_PROXIES nobody can.',
       example: 'a-long-random-token',
       secret: true,
     }),
   TRUSTED_PROXIES: list(network()).register(facts, {
     group: 'Access',
     description:
-      'Addresses or networks of proxies in front, between commas, whose X-Forwarded-* headers are believed.',
+      'Addresses or networks of the proxies in front, between commas. Their X-Forwarded-* and X-Request-Id headers are trusted.',
     example: '10.0.0.0/8',
   }),
   ALLOWED_ORIGINS: list(pageOrigin()).register(facts, {

@@ -25,7 +25,7 @@ const server = {
   PUBLIC_URL: origin().nullable().default(null).register(facts, {
     group: 'Server',
     description:
-      'The origin under which kie.ai reaches this gateway (scheme, host and port, no path). Without it no callback address is sent and kie.ai is asked for news instead.',
+      'The origin under which kie.ai reaches this gateway (scheme, host and port, no path). Without it kie.ai gets no callback URL and the gateway polls instead.',
     example: 'https://video.example.com',
   }),
   SHUTDOWN_MS: integer(0, HOUR).default(65_000).register(facts, {
@@ -71,13 +71,13 @@ const provider = {
   CHECK_IMAGES: boolean().default(false).register(facts, {
     group: 'kie.ai',
     description:
-      'Look at pictures that were not uploaded here before a task is paid for: that they can be fetched from a public address, their type, size and dimensions.',
+      'Check images that were not uploaded here before a task is charged: that a public URL serves them, their type, size and dimensions. Never goes through a proxy.',
     example: 'true',
   }),
   KIE_WEBHOOK_HMAC_KEYS: list(secret()).register(facts, {
     group: 'kie.ai',
     description:
-      'The webhookHmacKey from https://kie.ai/settings; several between commas while you change it, any may match. Without it callbacks are hints only: kie.ai is asked for the truth.',
+      'The webhookHmacKey from https://kie.ai/settings; several between commas while you change it, any may match. Without it a callback is only a hint, after which the gateway polls kie.ai.',
     example: 'new-key,old-key',
     secret: true,
   }),
@@ -115,8 +115,7 @@ const storage = {
   }),
   MIGRATE: boolean().default(true).register(facts, {
     group: 'Storage',
-    description:
-      'Bring the store to the form that this version needs when it starts. Without it, run "kineograph migrate" first.',
+    description: 'Run schema migrations at the start. When false, run "kineograph migrate" before the start.',
     example: 'false',
   }),
   TASK_RETENTION_DAYS: integer(1, 36_500).nullable().default(null).register(facts, {

@@ -14,7 +14,7 @@ const BUSY_TIMEOUT_MS = 5000;
 export function backUpSqlite(dataDir: string, file: string): number {
   const from = join(dataDir, STORE_FILE);
   if (!existsSync(from)) throw new Error(`There is no store in DATA_DIR ${dataDir}; nothing was backed up.`);
-  if (existsSync(file)) throw new Error(`${file} is there already. Choose a name that is free.`);
+  if (existsSync(file)) throw new Error(`${file} exists already. Choose another name.`);
   // Nobody shall take a half copy for a backup.
   const unfinished = `${file}.unfinished`;
   rmSync(unfinished, { force: true });

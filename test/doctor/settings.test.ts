@@ -15,8 +15,8 @@ const KEYS = { API_KEYS: 'ann:a-key-that-is-long-enough' };
 
 describe('doctor says of settings', () => {
   it.each([
-    [{}, ['ok every variable is well']],
-    [{ ...SIGNED, ...KEYS, PUBLIC_URL: HTTPS }, ['ok every variable is well']],
+    [{}, ['ok every variable is valid']],
+    [{ ...SIGNED, ...KEYS, PUBLIC_URL: HTTPS }, ['ok every variable is valid']],
     [{ KIE_API_KEY: 'key' }, ['warning KIE_API_KEY is set without PUBLIC_URL']],
     [
       { ...KEYS, KIE_API_KEY: 'key', PUBLIC_URL: HTTPS },
@@ -30,8 +30,8 @@ describe('doctor says of settings', () => {
       { ...SIGNED, ...KEYS, PUBLIC_URL: 'http://10.1.2.3' },
       ['warning PUBLIC_URL=http://10.1.2.3 is not a public address'],
     ],
-    [{ ...SIGNED, PUBLIC_URL: HTTPS }, ['warning PUBLIC_URL leads to a gateway that asks nobody']],
-    [{ HOST: '0.0.0.0', ALLOW_ANONYMOUS: 'true' }, ['warning HOST=0.0.0.0 and nobody is asked who they are']],
+    [{ ...SIGNED, PUBLIC_URL: HTTPS }, ['warning PUBLIC_URL leads to a gateway without authentication']],
+    [{ HOST: '0.0.0.0', ALLOW_ANONYMOUS: 'true' }, ['warning HOST=0.0.0.0 without authentication']],
     [
       { ...SIGNED, ...KEYS, PUBLIC_URL: HTTPS, MAX_SOCKETS_PER_ADDRESS: '9' },
       ['warning MAX_SOCKETS_PER_ADDRESS is set without TRUSTED_PROXIES'],

@@ -16,7 +16,7 @@ export function checkConfiguration(config: Config): readonly Finding[] {
     ...aboutStrangers(config),
     ...aboutProxies(config),
   ];
-  return warnings.length > 0 ? warnings : [ok('every variable is well')];
+  return warnings.length > 0 ? warnings : [ok('every variable is valid')];
 }
 
 function aboutProxies({ checkImages, httpProxy, httpsProxy }: Config): readonly Finding[] {
@@ -34,14 +34,14 @@ function aboutCallbacks({ kieApiKey, kieWebhookHmacKeys, publicUrl }: Config): r
   if (publicUrl === null)
     return [
       warning(
-        'KIE_API_KEY is set without PUBLIC_URL: kie.ai is asked for news in place of calling back, and a create call whose answer is lost fails as SUBMISSION_UNKNOWN at once',
+        'KIE_API_KEY is set without PUBLIC_URL: the gateway polls kie.ai, and a task whose create answer is lost fails with SUBMISSION_UNKNOWN at once',
         'Set PUBLIC_URL to the origin under which kie.ai reaches this gateway (example: PUBLIC_URL=https://video.example.com).',
       ),
     ];
   if (kieWebhookHmacKeys.length > 0) return [];
   return [
     warning(
-      'PUBLIC_URL is set without KIE_WEBHOOK_HMAC_KEYS: callbacks are hints only, and kie.ai is asked about each',
+      'PUBLIC_URL is set without KIE_WEBHOOK_HMAC_KEYS: a callback is only a hint, after which the gateway polls kie.ai',
       'Make a webhookHmacKey at https://kie.ai/settings and set it.',
     ),
   ];
@@ -55,14 +55,14 @@ function aboutPublicUrl({ kieApiKey, kieApiUrl, publicUrl }: Config): readonly F
     return [
       warning(
         `PUBLIC_URL=${publicUrl} is not a public address: kie.ai cannot reach it`,
-        'Set it to a public address, such as that of a tunnel, or unset it: kie.ai is asked for news then.',
+        'Set it to a public URL, such as that of a tunnel, or unset it: the gateway polls kie.ai then.',
       ),
     ];
   }
   if (url.protocol === 'https:') return [];
   return [
     warning(
-      `PUBLIC_URL=${publicUrl} is not encrypted: callbacks and their tokens can be read on the way`,
+      `PUBLIC_URL=${publicUrl} is not encrypted: callbacks and their tokens can be read in transit`,
       'Put a proxy with a certificate in front, and set PUBLIC_URL to its https address.',
     ),
   ];
@@ -81,21 +81,21 @@ function aboutStrangers(config: Config): readonly Finding[] {
   if (isOpen(config) && !isLoopback(host))
     findings.push(
       warning(
-        `HOST=${host} and nobody is asked who they are: anyone who reaches it calls the API${credits}`,
+        `HOST=${host} without authentication: anyone who reaches it can call the API${credits}`,
         `${mend}.`,
       ),
     );
   else if (isOpen(config) && publicUrl !== null && !isOnLoopback(new URL(publicUrl)))
     findings.push(
       warning(
-        `PUBLIC_URL leads to a gateway that asks nobody who they are: anyone on the Internet calls the API${credits}`,
+        `PUBLIC_URL leads to a gateway without authentication: anyone on the Internet can call the API${credits}`,
         `${mend}, or let the proxy or tunnel pass /webhooks/ alone.`,
       ),
     );
   if (maxSocketsPerAddress !== null && publicUrl !== null && trustedProxies.length === 0)
     findings.push(
       warning(
-        'MAX_SOCKETS_PER_ADDRESS is set without TRUSTED_PROXIES: behind a proxy everybody has the address of the proxy',
+        'MAX_SOCKETS_PER_ADDRESS is set without TRUSTED_PROXIES: behind a proxy all clients have its address',
         'If PUBLIC_URL leads through one, set TRUSTED_PROXIES to its address.',
       ),
     );
