@@ -4,9 +4,9 @@ import { dirname, join } from 'node:path';
 /** kie.ai docs: "File Upload API", the newest copies; older ones say three days. */
 const KEPT_MS = 24 * 3_600_000;
 
-/** Makes the directory, and deletes what has been in it for too long. */
+/** Creates the directory for this user alone, and deletes expired files in it. */
 export async function prepareUploads(dir: string): Promise<void> {
-  await mkdir(dir, { recursive: true });
+  await mkdir(dir, { recursive: true, mode: 0o700 });
   for (const entry of await readdir(dir, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name);
     if (entry.isFile() && !(await isKept(path))) await rm(path, { force: true });

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
+import { openToOthers } from '../../src/store/data-dir.ts';
 import { createTask, watchToTheEnd } from '../system/client.ts';
 import { startGateway } from '../support/gateway.ts';
 import { picture } from '../support/pictures.ts';
 
-test('with the sandbox an uploaded picture is really served, also after a restart, and becomes a video', async () => {
+test('with the sandbox an uploaded image is served, also after a restart, is closed to other users, and becomes a video', async () => {
   const gateway = await startGateway({ sandbox: { durationMs: 10 } });
   const bytes = await picture('webp');
   const headers = { 'content-type': 'image/webp' };
@@ -14,6 +15,8 @@ test('with the sandbox an uploaded picture is really served, also after a restar
   });
   const { url } = (await answer.json()) as { readonly url: string };
   expect(url).toMatch(new RegExp(`^${gateway.url}/sandbox/files/uploads/kineograph/[\\da-f-]+\\.webp$`));
+
+  expect(openToOthers(gateway.dataDir)).toEqual([]);
 
   const { id } = await createTask(gateway.graphqlUrl, { imageUrl: url });
   const seen = await watchToTheEnd(gateway.graphqlUrl, id);
