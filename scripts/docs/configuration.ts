@@ -12,7 +12,7 @@ export function renderConfiguration(): string {
 
 const HEADER = `# Configuration
 
-Made from the one schema that reads it, by \`npm run schema\`.
+Generated from the schema that parses it, by \`npm run schema\`.
 
 Everything is set by environment variables, which are read once, at the start; an empty one counts as unset. All mistakes
 are told in one report, exit code 78. \`kineograph doctor\` says of a configuration whether what it names is there and works.

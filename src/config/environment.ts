@@ -31,13 +31,13 @@ const server = {
   SHUTDOWN_MS: integer(0, HOUR).default(65_000).register(facts, {
     group: 'Server',
     description:
-      'How long a shutdown waits, in milliseconds, for create requests in the air; cutting one leaves its outcome unknown.',
+      'How long a shutdown waits, in milliseconds, for in-flight create requests; cutting one leaves its outcome unknown.',
     example: '65000',
   }),
   DRAIN_DELAY_MS: integer(0, HOUR).default(0).register(facts, {
     group: 'Server',
     description:
-      'How long a shutdown first goes on serving, in milliseconds, with /ready answering 503: so long as a load balancer takes to notice.',
+      'How long a shutdown first continues to serve, in milliseconds, while /ready answers 503: as long as your load balancer needs to notice.',
     example: '5000',
   }),
   LOG_LEVEL: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
@@ -65,7 +65,7 @@ const provider = {
   KIE_UPLOAD_URL: origin().nullable().default(null).register(facts, {
     group: 'kie.ai',
     description:
-      'The origin of the service that pictures are uploaded to. When unset it is https://kieai.redpandaai.co, or KIE_API_URL where that was set to something else than kie.ai. Needs KIE_API_KEY.',
+      'The origin of the service that images are uploaded to. When unset it is https://kieai.redpandaai.co, or KIE_API_URL where that was set to something else than kie.ai. Needs KIE_API_KEY.',
     example: 'https://kieai.redpandaai.co',
   }),
   CHECK_IMAGES: boolean().default(false).register(facts, {
