@@ -7,7 +7,7 @@ if (major > 20 || (major === 20 && minor >= 19)) {
   await runProgram(process.argv.slice(2), process);
 } else {
   process.stderr.write(
-    `kineograph: needs Node.js 20.19 or newer, and this is ${node}. Install a newer one (https://nodejs.org/en/download), or use the container image.\n`,
+    `kineograph: needs Node.js 20.19 or newer, and this is ${node}. Install a newer one (https://nodejs.org/en/download), or build the container image (docs/deployment.md).\n`,
   );
   process.exitCode = 1;
 }
