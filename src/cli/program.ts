@@ -1,4 +1,5 @@
 import { ignoreClosedOutput } from './closed-output.ts';
+import { isCommand } from './commands.ts';
 import { EXIT } from './exit-codes.ts';
 import { parseCommand, type Command } from './parse-command.ts';
 import { usage } from './usage.ts';
@@ -57,7 +58,8 @@ async function run(command: Command, program: NodeJS.Process): Promise<void> {
       stdout.write(`${VERSION}\n`);
       return;
     case 'mistake':
-      stderr.write(`kineograph: ${command.message}\n\n${usage()}`);
+      // The help of the command that was meant, where one is named.
+      stderr.write(`kineograph: ${command.message}\n\n${usage(program.argv.slice(2).find(isCommand))}`);
       program.exitCode = EXIT.usage;
   }
 }

@@ -23,6 +23,12 @@ describe('the built command', () => {
     expect(stderr).toContain('Usage: ');
   });
 
+  it('exits 64 upon a missing argument and explains that command', async () => {
+    const { code, stderr } = await runBuilt(['backup']);
+    expect(code).toBe(64);
+    expect(stderr).toContain('Usage: kineograph backup FILE\n');
+  });
+
   it('exits 78 upon a wrong environment, with every mistake in one report and no secret', async () => {
     const { code, stdout, stderr } = await runBuilt([], {
       PORT: 'many',
