@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { eventually } from '../live/eventually.ts';
 import { TASKS_UPDATED } from '../support/documents.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
@@ -70,6 +70,16 @@ describe.each([
     pass(999);
     expect(await client.subscribe(QUERY).errors()).toEqual([refusal]);
     pass(1);
+    expect(await client.subscribe(QUERY).data()).toEqual(DATA);
+  });
+
+  it('takes the next one in time also when the clock is set back', async () => {
+    const pass = stopTheClock();
+    const client = await openGraphqlWs((await start(env)).graphqlUrl);
+    for (let sent = 0; sent < limit; sent += 1) await client.subscribe(QUERY).data();
+    vi.setSystemTime(Date.now() - 3_600_000);
+    expect((await client.subscribe(QUERY).errors())[0]?.extensions?.['retryAfter']).toBe(1);
+    pass(1000);
     expect(await client.subscribe(QUERY).data()).toEqual(DATA);
   });
 

@@ -18,7 +18,7 @@ const PLENTY = 256;
 
 beforeEach(() => {
   // Only what the watchdog goes by: sockets keep the real time.
-  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date'] });
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance', 'Date'] });
 });
 
 afterEach(() => {
@@ -128,16 +128,37 @@ describe('the watchdog', () => {
     expect((await once(client, 'close'))[0]).toBe(1006);
   });
 
+  test('leaves a live socket open when the clock is set ahead', async () => {
+    const { client, served } = await startPair();
+    vi.setSystemTime(Date.now() + 3_600_000);
+    vi.advanceTimersByTime(2 * LOOK_MS);
+    await answers(client, served);
+  });
+
+  test('leaves a live socket open when the process stood still for an hour', async () => {
+    const { client, served } = await startPair();
+    const now = performance.now.bind(performance);
+    vi.spyOn(performance, 'now').mockImplementation(() => now() + 3_600_000);
+    onTestEnd(() => void vi.restoreAllMocks());
+    vi.advanceTimersByTime(2 * LOOK_MS);
+    await answers(client, served);
+  });
+
   test('looks at nobody any more once it is stopped', async () => {
     const { client, served, stop } = await startPair({ autoPong: false });
     stop();
     vi.advanceTimersByTime(10 * (PING_EVERY_MS + SLOW_MS));
-    const echo = once(client, 'message');
-    served.send('still open');
-    await echo;
-    expect(served.readyState).toBe(WebSocket.OPEN);
+    await answers(client, served);
   });
 });
+
+/** Waits for what is sent to a client; there is no such thing once its socket was cut. */
+async function answers(client: WebSocket, served: WebSocket): Promise<void> {
+  const echo = once(client, 'message');
+  served.send('still open');
+  await echo;
+  expect(served.readyState).toBe(WebSocket.OPEN);
+}
 
 /** A socket under the watchdog and its client, both real. `taken` tells the watchdog that a message is out. */
 async function startPair({ autoPong = true } = {}) {
