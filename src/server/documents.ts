@@ -28,8 +28,13 @@ export interface DocumentsOptions {
 /** A parsed document takes up to 243 bytes of memory for each character (measured with one-letter fields). */
 const BYTES_PER_CHARACTER = 256;
 const MAX_BYTES = 32 * 1024 * 1024;
-/** Longer documents are parsed each time: a few of them must not displace all others. */
-const MAX_DOCUMENT_BYTES = 16_384 * BYTES_PER_CHARACTER;
+/**
+ * Documents beyond either are parsed each time, because a few of them must not displace all others, and their errors name no
+ * places: for each place of each error graphql-js counts the lines before it.
+ * https://github.com/graphql/graphql-js/blob/v16.15.0/src/language/location.ts
+ */
+const MAX_KEPT_CHARACTERS = 16_384;
+const MAX_KEPT_LINES = 1000;
 
 export function createDocuments({ introspection, limits, schema }: DocumentsOptions): Documents {
   const rules = [
@@ -40,7 +45,6 @@ export function createDocuments({ introspection, limits, schema }: DocumentsOpti
   // Only valid documents: anybody can make any number of others.
   const valid = new LRUCache<string, DocumentNode>({
     maxSize: MAX_BYTES,
-    maxEntrySize: MAX_DOCUMENT_BYTES,
     sizeCalculation: (_document, source) => Math.max(1, source.length) * BYTES_PER_CHARACTER,
   });
 
@@ -61,10 +65,10 @@ export function createDocuments({ introspection, limits, schema }: DocumentsOpti
       return valid.get(source) ?? parseNew(source, limits.maxTokens);
     },
     validate(document) {
-      const source = document.loc?.source.body ?? '';
-      if (valid.peek(source) === document) return [];
+      const source = document.loc?.source.body;
+      if (source !== undefined && valid.peek(source) === document) return [];
       const errors = errorsOf(document);
-      if (errors.length === 0) valid.set(source, document);
+      if (source !== undefined && errors.length === 0) valid.set(source, document);
       for (const error of errors) error.extensions['code'] ??= 'GRAPHQL_VALIDATION_FAILED';
       return errors;
     },
@@ -73,10 +77,17 @@ export function createDocuments({ introspection, limits, schema }: DocumentsOpti
 
 function parseNew(source: string, maxTokens: number): DocumentNode {
   try {
-    return parse(source, { maxTokens });
+    return parse(source, { maxTokens, noLocation: isLong(source) });
   } catch (error) {
     if (!(error instanceof GraphQLError)) throw error;
     error.extensions['code'] = 'GRAPHQL_PARSE_FAILED';
     throw tooManyTokens(error, maxTokens) ?? error;
   }
+}
+
+function isLong(source: string): boolean {
+  return (
+    source.length > MAX_KEPT_CHARACTERS ||
+    source.split(/\r\n|[\n\r]/, MAX_KEPT_LINES + 1).length > MAX_KEPT_LINES
+  );
 }

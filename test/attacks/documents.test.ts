@@ -41,6 +41,16 @@ test('a document that is very long is not kept', () => {
   expect(take(documents, long).kept).not.toBe(take(documents, long).kept);
 });
 
+test.each([
+  ['has many characters', ' '.repeat(16_384)],
+  ['has many lines', '\n'.repeat(1000)],
+])('a document that %s has errors without places: finding those would take long', (_, filler) => {
+  const { parse, validate } = create();
+  const placesOf = (source: string) => validate(parse(source)).map(({ locations }) => locations);
+  expect(placesOf('{ nope }')).toEqual([[{ line: 1, column: 3 }]]);
+  expect(placesOf(`${filler}{ nope }`)).toEqual([undefined]);
+});
+
 test('documents are kept by their size together: those that were not used for longest give way', () => {
   const documents = create();
   const filler = 'x'.repeat(10_000);
