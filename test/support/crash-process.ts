@@ -42,7 +42,7 @@ const ENTRY = 'test/support/crash-entry.ts';
 
 /** To be done once for all gateways of a test file, and removed after all its tests. */
 export function compileMortalGateway(): Promise<Compiled> {
-  return compile([ENTRY, 'test/support/crash-steps.ts']);
+  return compile([ENTRY, 'test/support/crash-steps.ts', 'test/support/count-waiting.ts']);
 }
 
 export async function createSuccession(options: {

@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { credit } from './kie.ts';
 import { onTestEnd, recordFailure } from './leftovers.ts';
 import { sendAnswer, type Answer } from './provider-answer.ts';
 import { createProviderLog } from './provider-log.ts';
@@ -32,11 +33,13 @@ export interface FakeProvider {
 }
 
 /**
- * A request that nothing is queued or standing for is answered with 599 and fails the test at its end.
+ * A request that nothing is queued or standing for is answered with 599 and fails the test at its end. The balance has
+ * a standing answer, since every gateway asks for it at its start.
  * `port` is for a provider that comes back where another one was closed.
  */
 export async function startFakeProvider({ port = 0 } = {}): Promise<FakeProvider> {
   const script = createProviderScript();
+  script.always('credit', credit(1000));
   const log = createProviderLog();
   const server = createProviderServer(async (request) => {
     log.add(request);

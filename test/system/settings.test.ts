@@ -32,6 +32,7 @@ const TOGETHER: readonly Start[] = [
       'KIE_WEBHOOK_HMAC_KEYS',
       'CHECK_IMAGES',
       'DATABASE_URL',
+      'DATABASE_LISTEN_URL',
       'DATABASE_CONNECTIONS',
       'MIGRATE',
       'JWT_JWKS_URL',
@@ -40,9 +41,10 @@ const TOGETHER: readonly Start[] = [
     ],
     values: async () => {
       const { url } = await startFakeProvider();
-      const database = { DATABASE_URL: await emptyDatabase(), DATA_DIR: await temporaryDir() };
+      const DATABASE_URL = await emptyDatabase();
+      const database = { DATABASE_URL, DATA_DIR: await temporaryDir() };
       await runBuilt(['migrate'], database);
-      return { ...database, KIE_API_URL: url, KIE_UPLOAD_URL: url, API_KEYS };
+      return { ...database, DATABASE_LISTEN_URL: DATABASE_URL, KIE_API_URL: url, KIE_UPLOAD_URL: url, API_KEYS };
     },
     authorization,
   },
