@@ -8,6 +8,7 @@ import {
 import { setImmediate } from 'node:timers/promises';
 import type { Caller } from '../access/caller.ts';
 import type { AdmitOperation } from './admit-operation.ts';
+import { createBeginInTurns } from './begin-in-turns.ts';
 import { beginOperation, type BegunOperation, type Operation } from './begin-operation.ts';
 import type { Hub, SubscriptionArgs } from './hub.ts';
 import type { PutOff } from './put-off.ts';
@@ -42,6 +43,7 @@ export interface Protocol extends ProtocolServer<SocketExtra> {
  */
 export function createProtocol({ admit, begin, hub, putOff, welcome }: ProtocolOptions): Protocol {
   const running = createRunningOperations();
+  const inTurn = createBeginInTurns();
   const answering = new Set<Promise<unknown>>();
 
   const server = makeServer<Record<string, unknown>, SocketExtra>({
@@ -57,7 +59,9 @@ export function createProtocol({ admit, begin, hub, putOff, welcome }: ProtocolO
       const unusable = running.begin(context, id);
       if (unusable) return unusable;
       const refusal = await admit(context, caller);
-      const begun = refusal ? [refusal] : await beginOperation(begin(caller, reqId), payload, putOff);
+      const begun = refusal
+        ? [refusal]
+        : await inTurn(caller.owner, () => beginOperation(begin(caller, reqId), payload, putOff));
       if ('document' in begun) return argsOf(begun, id, context.extra);
       running.end(context, id);
       return begun;

@@ -44,7 +44,13 @@ const TOGETHER: readonly Start[] = [
       const DATABASE_URL = await emptyDatabase();
       const database = { DATABASE_URL, DATA_DIR: await temporaryDir() };
       await runBuilt(['migrate'], database);
-      return { ...database, DATABASE_LISTEN_URL: DATABASE_URL, KIE_API_URL: url, KIE_UPLOAD_URL: url, API_KEYS };
+      return {
+        ...database,
+        DATABASE_LISTEN_URL: DATABASE_URL,
+        KIE_API_URL: url,
+        KIE_UPLOAD_URL: url,
+        API_KEYS,
+      };
     },
     authorization,
   },

@@ -121,13 +121,19 @@ export const BY_NEIGHBOURS: readonly Attack[] = [
           const payload = { query: `subscription { tasksUpdated { ${field} } }` };
           socket.send({ type: 'subscribe', id: String(index), payload });
         }
+        // Its operations begin in order, so that all are there when the last one is answered.
+        socket.send({ type: 'subscribe', id: 'last', payload: { query: '{ __typename }' } });
+        await socket.message(({ id }) => id === 'last');
         return socket;
       });
       // All of them hear of it more than once: it is created and goes through its states.
       await ask(target, CREATE, { input: input({ prompt: 'snow [sandbox: duration=1s]' }) });
-      await patience();
-      const told = sockets.flatMap(({ messages }) => messages.filter(({ type }) => type === 'next'));
-      if (told.length < sockets.length * perSocket) throw new Error(`Only ${told.length} events came`);
+      await Promise.all(
+        sockets.map(async ({ message }) => {
+          for (let told = 0; told < perSocket; told += 1)
+            await message(({ type, id }) => type === 'next' && id !== 'last');
+        }),
+      );
     },
   },
   {

@@ -1,0 +1,47 @@
+import { setImmediate } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { createBeginInTurns } from '../../src/live/begin-in-turns.ts';
+
+/** Beginnings of which each takes `ms`, and the order in which they came. */
+function createBeginnings(ms: number) {
+  let time = 0;
+  const begun: string[] = [];
+  const inTurn = createBeginInTurns(() => time);
+  return {
+    begun,
+    begin: (owner: string) =>
+      inTurn(owner, async () => {
+        time += ms;
+        begun.push(owner);
+        return Promise.resolve(owner);
+      }),
+  };
+}
+
+test('whoever has one operation to begin waits for one of each other owner, not for all of them', async () => {
+  const { begin, begun } = createBeginnings(1);
+  const all = Array.from({ length: 100 }, () => begin('ada'));
+  expect(await begin('bob')).toBe('bob');
+  await Promise.all(all);
+  expect(begun.indexOf('bob')).toBe(1);
+  expect(begun).toHaveLength(101);
+});
+
+test('many operations leave room for everything else in between', async () => {
+  const { begin, begun } = createBeginnings(2);
+  const all = Array.from({ length: 9 }, () => begin('ada'));
+  const seen: number[] = [];
+  while (begun.length < all.length) {
+    await setImmediate();
+    seen.push(begun.length);
+  }
+  expect(seen).toEqual([3, 6, 9]);
+});
+
+test('an error of a beginning is the one of whoever asked for it, and the next ones go on', async () => {
+  const inTurn = createBeginInTurns();
+  const failed = inTurn('ada', () => Promise.reject(new Error('no')));
+  const next = inTurn('ada', () => Promise.resolve('yes'));
+  await expect(failed).rejects.toThrow('no');
+  expect(await next).toBe('yes');
+});
