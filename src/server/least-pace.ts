@@ -17,19 +17,20 @@ export async function* atLeastPace(
   const chunks = source[Symbol.asyncIterator]();
   let arrived = 0;
   let isWaiting = false;
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setInterval(() => {
-      // A slow disk of ours is not the sender's fault.
-      if (isWaiting && arrived < bytes)
-        reject(new TooSlowError(`less than ${bytes} bytes in ${windowMs} ms`));
-      arrived = 0;
-    }, windowMs);
-  });
+  let giveUp: (error: TooSlowError) => void = () => undefined;
+  const timer = setInterval(() => {
+    // A slow disk of ours is not the sender's fault.
+    if (isWaiting && arrived < bytes) giveUp(new TooSlowError(`less than ${bytes} bytes in ${windowMs} ms`));
+    arrived = 0;
+  }, windowMs);
   try {
     for (;;) {
       isWaiting = true;
-      const next = await Promise.race([chunks.next(), late]);
+      // Not a race with a promise that lasts: that one would keep every chunk (https://github.com/nodejs/node/issues/17469).
+      const next = await new Promise<IteratorResult<Buffer>>((resolve, reject) => {
+        giveUp = reject;
+        chunks.next().then(resolve, reject);
+      });
       isWaiting = false;
       if (next.done === true) return;
       arrived += next.value.length;
