@@ -1,14 +1,27 @@
 import { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 
 /** Chunks below this size are gathered; larger ones take little more memory than their bytes. */
 const SMALL_BYTES = 1024;
 /** So many bytes are gathered before the sender has to wait: one read of a socket. */
 const FULL_BYTES = 64 * 1024;
 
-/** A request as Node's parser makes it, but for two things that Node does with requests that nobody has asked for yet. */
+/** Each chunk costs as much time as hundreds of bytes: so many may have any size, more need this many bytes on average. */
+const MAX_FINE_CHUNKS = 1024;
+const MIN_MEAN_BYTES = 64;
+
+/** Not a field: Node's constructor sets `_dumped` before this class has any. */
+const dumped = new WeakSet<Incoming>();
+
+/**
+ * A request as Node's parser makes it, but for two things that Node does with requests that nobody has asked for yet, and for
+ * bodies in chunks so fine that parsing them would stop the process: their connection is cut.
+ */
 export class Incoming extends IncomingMessage {
   #gathered: Buffer | null = null;
   #length = 0;
+  #chunks = 0;
+  #bytes = 0;
 
   /**
    * Whether the connection is to become something else. Node hands over every request that asks for that as soon as there
@@ -27,9 +40,26 @@ export class Incoming extends IncomingMessage {
   }
 
   /**
+   * Whether nobody wants the rest of the body. Node would no longer call `push` then, which counts the chunks.
+   * https://github.com/nodejs/node/blob/v20.19.0/lib/_http_common.js#L146
+   */
+  get _dumped(): boolean {
+    return false;
+  }
+
+  set _dumped(isDumped: boolean) {
+    if (isDumped) dumped.add(this);
+  }
+
+  /**
    * As long as nobody reads, small chunks are gathered: in a queue each of them takes some hundred bytes.
    */
   override push(chunk: Buffer | null): boolean {
+    if (chunk !== null && this.#isTooFine(chunk)) {
+      cut(this.socket);
+      return false;
+    }
+    if (chunk !== null && dumped.has(this)) return true;
     if (chunk !== null && this.readableFlowing === null && chunk.length < SMALL_BYTES)
       return this.#gather(chunk);
     this.#release();
@@ -39,6 +69,12 @@ export class Incoming extends IncomingMessage {
   override _read(size: number): void {
     this.#release();
     super._read(size);
+  }
+
+  #isTooFine({ length }: Buffer): boolean {
+    this.#chunks += 1;
+    this.#bytes += length;
+    return this.#chunks > MAX_FINE_CHUNKS && this.#bytes < this.#chunks * MIN_MEAN_BYTES;
   }
 
   #gather(chunk: Buffer): boolean {
@@ -56,6 +92,28 @@ export class Incoming extends IncomingMessage {
     this.#length = 0;
     if (gathered) super.push(gathered);
   }
+}
+
+/** What Node keeps at a socket: its parser, which calls a member of this name for each chunk of a body. */
+interface Parsed extends Socket {
+  readonly parser?: (Record<number, unknown> & { constructor: { kOnBody: number } }) | null;
+}
+
+/**
+ * Destroys a connection. Its parser goes on to the end of what it has read, up to 64 KiB, but without a call for each chunk. It
+ * is used again for other connections, so it gets its callback back.
+ * https://github.com/nodejs/node/blob/v20.19.0/lib/_http_common.js#L187
+ */
+function cut(socket: Parsed): void {
+  const { parser } = socket;
+  if (socket.destroyed || !parser) return;
+  const name = parser.constructor.kOnBody;
+  const onBody = parser[name];
+  parser[name] = null;
+  socket.once('close', () => {
+    parser[name] = onBody;
+  });
+  socket.destroy();
 }
 
 function asksFor({ headers }: IncomingMessage, name: 'connection' | 'upgrade', token: string): boolean {

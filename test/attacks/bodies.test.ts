@@ -54,6 +54,27 @@ test.each([
   expect(await withstands(() => sendRaw(gateway.app.port, request))).toMatchObject({ status: 400 });
 });
 
+test.each(['/graphql', '/uploads', '/webhooks/kie/a/b', '/nowhere'])(
+  'a body for %s in thousands of tiny chunks has its connection cut, and the next one is read as ever',
+  async (path) => {
+    const { gateway, withstands } = await startAttacked();
+    const head = headOf(`POST ${path}`, HOST, 'Content-Type: image/png', 'Transfer-Encoding: chunked');
+    // It has no end: only the number of chunks can end the connection.
+    for (let times = 0; times < 3; times += 1)
+      await withstands(() => sendRaw(gateway.app.port, head + '1\r\n \r\n'.repeat(20_000)));
+    const chunks = Array.from(`{"query":"{ __typename }"${' '.repeat(900)}}`, (one) => `1\r\n${one}\r\n`);
+    const fine = headOf(
+      'POST /graphql',
+      HOST,
+      `Content-Type: ${JSON_TYPE}`,
+      'Transfer-Encoding: chunked',
+      'Connection: close',
+    );
+    const request = `${fine}${chunks.join('')}0\r\n\r\n`;
+    expect(await withstands(() => sendRaw(gateway.app.port, request))).toMatchObject({ status: 200 });
+  },
+);
+
 test('an address or a head that is too long is refused with 431 and what is allowed', async () => {
   const { gateway, withstands } = await startAttacked();
   for (const request of [
