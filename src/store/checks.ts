@@ -13,7 +13,10 @@ export const QUERY_WINDOW_MS = 1000;
 export async function claimDue(db: Kysely<Database>, checks: Checks, slotClock: SlotClock): Promise<Claim> {
   const { leaseMs, limitPerSecond } = checks;
   const now = checks.now();
-  const slotTime = await slotClock(db, 'query', { now, elapsed: checks.elapsed?.() ?? now });
+  const slotTime = await slotClock(db, 'query', () => {
+    const at = checks.now();
+    return { now: at, elapsed: checks.elapsed?.() ?? at };
+  });
   const taken = await countSlots(db, 'query', slotTime - QUERY_WINDOW_MS);
   const due = await mostOverdue(db, now, limitPerSecond - taken.count);
   for (const task of due) await takeSlot(db, 'query', task.owner, slotTime);

@@ -49,12 +49,14 @@ export interface SlotTimes {
  * The time by which slots are taken and counted: it begins as `now`, goes on as `elapsed` does, and is never behind a slot
  * that is there. So a clock that is set frees no slot early, and one that was ahead holds none up for longer than its window.
  */
-export type SlotClock = (db: Kysely<Database>, kind: Kind, times: SlotTimes) => Promise<number>;
+export type SlotClock = (db: Kysely<Database>, kind: Kind, times: () => SlotTimes) => Promise<number>;
 
 export function createSlotClock(): SlotClock {
   let ahead: number | null = null;
-  return async (db, kind, { elapsed, now }) => {
+  return async (db, kind, times) => {
     const { rows } = await newest(db, { kind });
+    // Not before: slots that others took while it was waited for would put this clock ahead.
+    const { elapsed, now } = times();
     const at = Math.max(elapsed + (ahead ?? now - elapsed), Number(rows[0]?.at ?? -Infinity));
     ahead = at - elapsed;
     return Math.round(at);

@@ -144,7 +144,10 @@ export async function takeTurns(
 ): Promise<Claim> {
   const { attempt, checkAfterMs, limit, processId, windowMs } = query;
   const now = query.now();
-  const slotTime = await slotClock(db, 'create', { now, elapsed: query.elapsed?.() ?? now });
+  const slotTime = await slotClock(db, 'create', () => {
+    const at = query.now();
+    return { now: at, elapsed: query.elapsed?.() ?? at };
+  });
   const values = { attempt, processId, now, checkAt: now + checkAfterMs, slotsSince: now - windowMs };
 
   const takenBack = await takeBackOldMarks(db, values);
