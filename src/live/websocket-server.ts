@@ -39,8 +39,6 @@ export interface WebsocketServer {
   close(): Promise<void>;
 }
 
-/** Characters of an Origin that are logged. */
-const MAX_LOGGED = 200;
 /** How long a close waits for answers, in ms. */
 const ANSWER_MS = 2000;
 /** How long a client may take to answer a close frame, in ms. What it sends meanwhile is still parsed. */
@@ -64,10 +62,7 @@ export function createWebsocketServer(options: WebsocketServerOptions): Websocke
     if (requested !== path && requested !== `${path}/`) {
       refuseUpgrade(stream, 404);
     } else if (!mayConnect(request)) {
-      log.warn(
-        { origin: request.headers.origin?.slice(0, MAX_LOGGED) },
-        'a WebSocket of a foreign origin was refused',
-      );
+      log.warn({ origin: request.headers.origin }, 'a WebSocket of a foreign origin was refused');
       refuseUpgrade(stream, 403);
     } else if (!perAddress.add(address)) {
       refuseUpgrade(stream, 429);
