@@ -6,6 +6,7 @@ export const MAX_TEXT = 200;
  * line breaks and marks that change the direction of text are escaped.
  */
 export function excerpt(text: string, max = MAX_TEXT): string {
+  if (text.length <= max && PLAIN.test(text)) return text;
   return escaped(beginning(text, max), ODD);
 }
 
@@ -13,6 +14,9 @@ export function excerpt(text: string, max = MAX_TEXT): string {
 export function excerptOfLines(text: string, max: number): string {
   return escaped(beginning(text, max), ODD_BUT_LINE_BREAKS);
 }
+
+/** Most texts are: a search for classes of Unicode takes several times as long. */
+const PLAIN = /^[\x20-\x7e]*$/;
 
 const ODD = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu;
 const ODD_BUT_LINE_BREAKS = /(?!\n)[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu;

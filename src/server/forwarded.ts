@@ -18,9 +18,9 @@ export interface Forwarded {
 }
 
 interface Client {
-  readonly address: string;
-  /** The same as it is counted. */
+  /** The address as it is counted. */
   readonly counted: string;
+  readonly isShared: boolean;
 }
 
 /** What is safe in a header and in a line of the log. */
@@ -29,22 +29,22 @@ const REQUEST_ID = /^[\w.:+/=-]{1,128}$/;
 /** Believes X-Forwarded-For, -Host and -Proto of these addresses and networks, and of nobody else. */
 export function createForwarded(trustedProxies: readonly string[]): Forwarded {
   const isTrusted = proxyAddr.compile([...trustedProxies]);
-  /** Several ask for each request: gate, rate limits, log. */
-  const known = new WeakMap<IncomingMessage, Client>();
+  /** By connection; by request where a proxy sends those of many clients over one connection. */
+  const known = new WeakMap<object, Client>();
 
   function clientOf(request: IncomingMessage): Client {
-    const client = known.get(request) ?? findClient(request);
-    known.set(request, client);
+    const key = request.headers['x-forwarded-for'] === undefined ? request.socket : request;
+    const client = known.get(key) ?? findClient(request);
+    known.set(key, client);
     return client;
   }
 
   function findClient(request: IncomingMessage): Client {
     const named = proxyAddr(request, isTrusted);
-    const counted = countedAddress(named);
-    if (counted !== null) return { address: named, counted };
     // What is no address was made up, or is a proxy's way to say that it does not know.
-    const address = request.socket.remoteAddress ?? '';
-    return { address, counted: countedAddress(address) ?? address };
+    const address = countedAddress(named) === null ? (request.socket.remoteAddress ?? '') : named;
+    const isShared = address === '' || isLoopback(address) || isTrusted(address, 0);
+    return { counted: countedAddress(address) ?? address, isShared };
   }
 
   /** The last value of a header that a trusted proxy has sent: each adds what it saw, and only the last is known to be true. */
@@ -59,10 +59,7 @@ export function createForwarded(trustedProxies: readonly string[]): Forwarded {
 
   return {
     addressOf: (request) => clientOf(request).counted,
-    isShared(request) {
-      const { address } = clientOf(request);
-      return address === '' || isLoopback(address) || isTrusted(address, 0);
-    },
+    isShared: (request) => clientOf(request).isShared,
     hostOf,
     siteOf(request) {
       const host = hostOf(request);

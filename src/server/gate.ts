@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Tally } from '../live/tally.ts';
 import { problem, type Problem } from '../problem.ts';
 import type { Forwarded } from './forwarded.ts';
@@ -29,6 +30,8 @@ const RETRY_AFTER_S = 1;
 
 export function createGate({ forwarded, isOurHost, unknownPerAddress }: GateOptions): Gate {
   const leaves = new WeakMap<IncomingMessage, () => void>();
+  /** The Host that each connection last named and that was let in: nearly all requests of a connection name the same. */
+  const lastHosts = new WeakMap<Socket, string | undefined>();
 
   /** Whether there is a place for it. Addresses that many clients share have no limit: one of them would shut the others out. */
   function takesPlace(request: IncomingMessage, response: ServerResponse): boolean {
@@ -49,8 +52,12 @@ export function createGate({ forwarded, isOurHost, unknownPerAddress }: GateOpti
       // HTTP/1.0 needs none: some load balancers ask so for the health of what they balance.
       if (headers.host === undefined && request.httpVersion !== '1.0') return NO_HOST;
       const host = forwarded.hostOf(request);
-      if (!isOurHost(host)) return NOT_OURS;
-      for (const named of [headers.host, host]) if (named && !isHost(named)) return NO_HOST;
+      const isLikeLast = host === headers.host && lastHosts.get(request.socket) === host;
+      if (!isLikeLast) {
+        if (!isOurHost(host)) return NOT_OURS;
+        for (const named of [headers.host, host]) if (named && !isHost(named)) return NO_HOST;
+        lastHosts.set(request.socket, headers.host);
+      }
       if (!/^(?:identity)?$/i.test(headers['content-encoding'] ?? '')) return ENCODED;
       return takesPlace(request, response) ? null : TOO_MANY;
     },
