@@ -8,7 +8,7 @@ import {
   statSync,
   statfsSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DatabaseSync, SQLITE, sqliteCode } from './sqlite-driver.ts';
 
 const LOCK_FILE = 'kineograph.lock';
@@ -29,11 +29,26 @@ const FULL_BYTES = 64 * 1024;
  */
 export function lockDataDir(dataDir: string): () => void {
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    makeDir(dataDir);
     for (const path of openToOthers(dataDir)) chmodSync(path, statSync(path).mode & ~OTHERS);
     return lock(join(dataDir, LOCK_FILE));
   } catch (error) {
     throw unusable(dataDir, LOCK_FILE, error);
+  }
+}
+
+/**
+ * Creates a directory and those above it. Node's `recursive` tries again for ever where a directory that exists takes no
+ * other one, such as /proc: https://github.com/nodejs/node/blob/v24.0.0/src/node_file.cc (MKDirpSync).
+ */
+function makeDir(path: string): void {
+  if (existsSync(path)) return;
+  makeDir(dirname(path));
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    // Another process may have been faster.
+    if (!existsSync(path)) throw error;
   }
 }
 
@@ -100,8 +115,9 @@ function explain(
 
 function isDiskFull(dataDir: string): boolean {
   try {
-    const { bavail, bsize } = statfsSync(dataDir);
-    return bavail * bsize < FULL_BYTES;
+    const { bavail, blocks, bsize } = statfsSync(dataDir);
+    // File systems that store nothing, such as /proc, have no blocks.
+    return blocks > 0 && bavail * bsize < FULL_BYTES;
   } catch {
     return false;
   }

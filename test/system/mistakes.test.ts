@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
@@ -95,14 +95,20 @@ describe('what cannot be had', () => {
     expect(stderr).toContain('--port 0');
   });
 
-  it('is a data directory that cannot be written to: exit 1 and what to do', async () => {
-    // A file where the directory should be stops even root.
-    const file = join(await temporaryDir(), 'file');
+  it('is a data directory that cannot be made or written to: exit 1 and what to do', async () => {
+    const dir = await temporaryDir();
+    const [file, link] = [join(dir, 'file'), join(dir, 'link')];
     await writeFile(file, '');
-    const { code, stderr } = await runBuilt([], { PORT: '0', DATA_DIR: join(file, 'data') });
-    expect(code).toBe(1);
-    expect(stderr).toMatch(/^kineograph: DATA_DIR .*\/file\/data cannot be written to \(ENOTDIR/);
-    expect(stderr).toContain('choose another');
+    await symlink(join(dir, 'nowhere'), link);
+    // None of these lets even root in. Node's own recursive mkdir never returns from the first.
+    for (const DATA_DIR of ['/proc/data', '/proc', '/dev/null', file, join(file, 'data'), link]) {
+      const { code, stderr } = await runBuilt([], { PORT: '0', DATA_DIR });
+      expect(code).toBe(1);
+      expect(stderr).toMatch(
+        /^kineograph: DATA_DIR .* cannot be written to \(E[A-Z]+: .*choose another\.\n$/,
+      );
+      expect(stderr).toContain(`DATA_DIR ${DATA_DIR} cannot`);
+    }
   });
 
   it('is a data directory that another process has: exit 1, and the other goes on', async () => {
