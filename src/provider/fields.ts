@@ -53,9 +53,12 @@ export function urlOf(value: unknown): string | null {
   return url.href.length <= MAX_URL ? url.href : null;
 }
 
-/** A number, also one written as a string. */
-export function amountOf(value: unknown): number | null {
+/** More than any account or video is worth; beyond it a number is a mistake, which no sum or chart survives. */
+const MAX_CREDITS = 1e9;
+
+/** A number of credits, also one written as a string; null for one that no account or video can have. */
+export function creditsOf(value: unknown, least = -MAX_CREDITS): number | null {
   const said = textOf(value);
   const number = said === null ? NaN : Number(said);
-  return Number.isFinite(number) ? number : null;
+  return number >= least && number <= MAX_CREDITS ? number : null;
 }

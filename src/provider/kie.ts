@@ -5,7 +5,7 @@ import { createAccountAlarm, type AccountError } from './account-alarm.ts';
 import { createBreaker, isHeldBack, type HeldCalls } from './breaker.ts';
 import { readCreateOutcome } from './create-outcome.ts';
 import { parseEnvelope, parseJson, type Envelope } from './envelope.ts';
-import { amountOf } from './fields.ts';
+import { creditsOf } from './fields.ts';
 import { createHttp } from './http.ts';
 import { namedIds, readAnswer, recordOf } from './query-answer.ts';
 import { answerWithoutKey, outcomeWithoutKey } from './without-key.ts';
@@ -62,7 +62,7 @@ export function createKie(options: KieOptions): Provider {
 
     async credits() {
       const envelope = envelopeIn((await get('/api/v1/chat/credit')).body ?? '');
-      const credits = envelope?.code === 200 ? amountOf(envelope.data) : null;
+      const credits = envelope?.code === 200 ? creditsOf(envelope.data) : null;
       if (credits !== null) alarm.balance(credits);
       return credits;
     },

@@ -2,7 +2,7 @@ import type { TaskFailure } from '../tasks/failure.ts';
 import type { ProviderWords, QueryAnswer } from '../tasks/provider.ts';
 import { codeOf, parseJson, type Envelope } from './envelope.ts';
 import { errorCodeOf } from './error-code.ts';
-import { amountOf, codeTextOf, fieldsOf, idOf, textOf, urlOf, wordsOf, type Fields } from './fields.ts';
+import { codeTextOf, creditsOf, fieldsOf, idOf, textOf, urlOf, wordsOf, type Fields } from './fields.ts';
 
 /** What an answer says of a task. */
 export interface ProviderRecord {
@@ -101,7 +101,7 @@ export function recordOf({ data }: Envelope): ProviderRecord {
     failCode: codeTextOf(fields['failCode']),
     failMsg: wordsOf(fields['failMsg']),
     // Newer pages have the first name, older ones the second.
-    creditsConsumed: amountOf(fields['creditsConsumed']) ?? amountOf(fields['consumeCredits']),
+    creditsConsumed: creditsOf(fields['creditsConsumed'], 0) ?? creditsOf(fields['consumeCredits'], 0),
   };
 }
 

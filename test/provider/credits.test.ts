@@ -13,6 +13,8 @@ test.each<readonly [what: string, answer: Answer, credits: number | null]>([
   ['null', { body: { code: 200, msg: 'success', data: null } }, null],
   ['an empty text', { body: { code: 200, msg: 'success', data: '' } }, null],
   ['an object', { body: { code: 200, msg: 'success', data: { credits: 5 } } }, null],
+  ['more than any account has', credit(1e308), null],
+  ['far less than zero', credit(-(2 ** 53)), null],
   ['true', { body: { code: 200, msg: 'success', data: true } }, null],
   ['an envelope that says 401', refused(401, 'You do not have access permissions'), null],
   ['an error with a number', { body: { code: 500, msg: 'oops', data: 100 } }, null],

@@ -139,6 +139,10 @@ describe('what a record says of credits', () => {
     ['nothing consumed', { creditsConsumed: 0, consumeCredits: 57 }, 0],
     ['a number as a text', { creditsConsumed: '19.2' }, 19.2],
     ['no number', { creditsConsumed: 'many' }, null],
+    ['more than any video costs', { creditsConsumed: 1e308 }, null],
+    ['the older name where the newer is beyond sense', { creditsConsumed: 2 ** 53, consumeCredits: 57 }, 57],
+    ['a text beyond sense', { creditsConsumed: '9'.repeat(400) }, null],
+    ['less than nothing', { creditsConsumed: -57 }, null],
     ['neither', { creditsConsumed: undefined }, null],
   ])('is read: %s', async (_what, fields, creditsConsumed) => {
     const answer = await answerOf(succeeded('kie-1', VIDEO, fields));
