@@ -96,9 +96,10 @@ async function ask(ports: TaskPorts, record: TaskRecord, providerTaskId: string)
       ? answer.update
       : { state: 'WAITING' as const, providerTaskId, creditsConsumed: null };
   const plan = await planner(ports);
-  const changed = await changeTask(store, record.id, (current) =>
-    updated(current, update, { at: now, source: 'QUERY' }, plan),
-  );
+  const changed = await changeTask(store, record.id, (current) => {
+    const next = updated(current, update, { at: now, source: 'QUERY' }, plan);
+    return next && { ...next, nextCheckAt: soonest(next.nextCheckAt, current, record) };
+  });
   const said = answer.kind === 'running' ? (answer.said ?? null) : null;
   if (!changed || !isTerminal(changed.state)) await endOrAskLater(ports, record, { said });
 }
@@ -123,14 +124,14 @@ async function endOrAskLater(
   });
   if (ended) return;
   await amendTask(store, checked.id, (record) => {
-    // Somebody asked for a look while this one was under way.
-    const isWanted =
-      record.version !== checked.version && record.nextCheckAt !== null && record.nextCheckAt <= now;
-    if (isWanted) return null;
+    // Somebody asked for a look while this one was under way; it may be under way too.
+    if (record.version !== checked.version && record.nextCheckAt !== null && record.nextCheckAt <= now)
+      return null;
     const isWrong = wrong !== null && record.candidateProviderTaskId === wrong;
     const heard = withWords(record);
     const next = isWrong ? { ...heard, candidateProviderTaskId: null } : heard;
-    return { ...next, nextCheckAt: nextCheckAt(next) };
+    const planned = nextCheckAt(next);
+    return { ...next, nextCheckAt: isWrong ? planned : soonest(planned, record, checked) };
   });
 
   /** Where nobody answered, the last words stay. */
@@ -148,6 +149,12 @@ async function endOrAskLater(
     // One that is overdue may still be answered, and is looked at again.
     return dueAt && Math.max(dueAt, now + timings.checkIntervalMin);
   }
+}
+
+/** The next check of a task: as `planned`, or as somebody wanted it while the check of `checked` was under way. */
+function soonest(planned: number | null, current: TaskRecord, checked: TaskRecord): number | null {
+  const isWanted = current.version !== checked.version && current.nextCheckAt !== null;
+  return isWanted && planned !== null ? Math.min(planned, current.nextCheckAt) : planned;
 }
 
 /** The ending that our clock gives a task when nobody else gives one in time. */

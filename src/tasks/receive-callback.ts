@@ -73,10 +73,7 @@ export function createCallbacks(ports: TaskPorts, onAsk: () => void): Callbacks 
     const wait = throttle.reserve(taskId);
     try {
       const amended = await amendTask(store, taskId, (record) =>
-        broughtForward(said ? { ...record, lastWords: said } : record, named, {
-          at: Math.ceil(clock.now() + wait),
-          isPutOff: wait > 0,
-        }),
+        broughtForward(said ? { ...record, lastWords: said } : record, named, { now: clock.now(), wait }),
       );
       if (amended) onAsk();
     } catch (error) {
@@ -91,17 +88,20 @@ export function createCallbacks(ports: TaskPorts, onAsk: () => void): Callbacks 
 function broughtForward(
   record: TaskRecord,
   named: string | null,
-  { at, isPutOff }: { readonly at: number; readonly isPutOff: boolean },
+  { now, wait }: { readonly now: number; readonly wait: number },
 ): TaskRecord | null {
   if (hasEnded(record) || record.refusal) return null;
   const { nextCheckAt, providerTaskId } = record;
   const candidateProviderTaskId = providerTaskId === null ? (named ?? record.candidateProviderTaskId) : null;
   // Without any id there is nothing to ask about, and a check that is due would mean that the create answer is lost.
   if (providerTaskId === null && candidateProviderTaskId === null) return null;
+  const at = Math.ceil(now + wait);
   const isNews = candidateProviderTaskId !== record.candidateProviderTaskId;
-  // A check that is due may be under way, and its answer older than this callback: the write has another one made.
-  if (isPutOff && !isNews && nextCheckAt !== null && nextCheckAt <= at) return null;
-  return { ...record, candidateProviderTaskId, nextCheckAt: Math.min(at, nextCheckAt ?? at) };
+  const isPutOff = wait > 0;
+  // A check that is due may be under way, and its answer older than this callback: it does not count as planned.
+  const planned = isPutOff && nextCheckAt !== null && nextCheckAt <= now ? null : nextCheckAt;
+  if (isPutOff && !isNews && planned !== null && planned <= at) return null;
+  return { ...record, candidateProviderTaskId, nextCheckAt: Math.min(at, planned ?? at) };
 }
 
 /** The task that a report is about, or why it is about none of ours. */

@@ -12,6 +12,8 @@ import { readTask, startWithProvider, startWithTask, submit, watchTask } from '.
 /** No key is known, so that nothing a callback says can be believed. */
 const env = { KIE_WEBHOOK_HMAC_KEYS: '' };
 
+const HOUR_MS = 3_600_000;
+
 describe('without keys a callback only has the provider asked, whose answer decides:', () => {
   test.each([
     ['a failure in the body, a success in truth', callbackFail('kie-1'), succeeded('kie-1'), 'SUCCESS'],
@@ -53,6 +55,25 @@ test('a forged body changes nothing, and nothing of it is ever shown', async () 
   expect(ended).toMatchObject({ state: 'SUCCESS', creditsConsumed: 57 });
   expect(JSON.stringify(ended)).not.toContain('evil.example');
 });
+
+test.each(['waiting', 'generating'])(
+  'a callback that comes too early while a check is under way has another one made, whatever that one says: %s',
+  async (state) => {
+    // No check comes by itself.
+    const timings = { bringForwardEvery: 500, checkIntervalMin: HOUR_MS, checkIntervalMax: HOUR_MS };
+    const { callback, gateway, provider, task } = await startWithTask({ env, overrides: { timings } });
+    const watch = await watchTask(gateway, task.id);
+    const answer = deferred('the check to be answered');
+    provider.answer('recordInfo', { ...record('kie-1', { state }), gate: answer.promise });
+    provider.always('recordInfo', succeeded('kie-1'));
+    await deliverCallback(callback, callbackSuccess('kie-1'));
+    await provider.received('recordInfo');
+    await deliverCallback(callback, callbackSuccess('kie-1'));
+    answer.resolve();
+    await watch.completed();
+    expect(await readTask(gateway, task.id)).toMatchObject({ state: 'SUCCESS' });
+  },
+);
 
 test('a callback with another id than the task has is refused, and nobody is asked', async () => {
   const { callback } = await startWithTask({ env });

@@ -1,6 +1,6 @@
 import type { Config } from '../../config.ts';
 import { errorCodeOf } from '../../provider/error-code.ts';
-import { amountOf } from '../../provider/fields.ts';
+import { creditsOf } from '../../provider/fields.ts';
 import { CREDITS_PER_VIDEO } from '../../sandbox/task-course.ts';
 import type { ProviderAnswer } from './ask-provider.ts';
 import { explainFailure } from './explain-failure.ts';
@@ -26,7 +26,7 @@ export function checkProvider({ kieApiKey, kieApiUrl }: Config, answer: Provider
       `${kieApiUrl} answers with a page (HTTP ${status}) that is none of kie.ai's`,
       'Check KIE_API_URL, and what stands between this machine and kie.ai.',
     );
-  if (envelope.code === 200) return aboutCredits(amountOf(envelope.data));
+  if (envelope.code === 200) return aboutCredits(creditsOf(envelope.data));
   if (errorCodeOf(envelope.code) === 'UNAUTHORIZED')
     return failure(
       'kie.ai does not know the key in KIE_API_KEY',
