@@ -7,30 +7,21 @@ import type { ProviderWords } from './provider.ts';
 import { isProven } from './provider-id.ts';
 import { planner } from './schedule.ts';
 import { settleSubmission, submissionUnknown } from './settle-submission.ts';
+import type { InFlight } from './submit-task.ts';
 import { hasEnded, isTerminal, type TaskRecord } from './task.ts';
+import { isClockTrusted } from './time-watch.ts';
 import { startWorker, type Worker } from './worker.ts';
-
-interface Surroundings {
-  /** Tasks whose create call this process has begun and whose outcome is not stored yet. */
-  readonly inFlight: ReadonlySet<string>;
-  /** For how long the clock was not set and this process did not sleep, in ms. */
-  readonly quietFor: () => number;
-}
 
 /**
  * Whether the outcome of a create call may still be stored although its time is over: the call is in flight here, or the
  * processes of a machine have just woken, and another one of them has not read its answers yet.
  */
-function mayBeAnswered(
-  { timings }: TaskPorts,
-  { id }: TaskRecord,
-  { inFlight, quietFor }: Surroundings,
-): boolean {
-  return inFlight.has(id) || quietFor() < timings.markMargin;
+function mayBeAnswered({ clock, timings }: TaskPorts, { id }: TaskRecord, inFlight: InFlight): boolean {
+  return inFlight.has(id) || (clock.steadyFor?.() ?? Infinity) < timings.markMargin;
 }
 
 /** Finds out what nobody tells: asks the provider about tasks whose check is due, and ends those whose time is over. */
-export function startReconciler(ports: TaskPorts, surroundings: Surroundings): Worker {
+export function startReconciler(ports: TaskPorts, inFlight: InFlight): Worker {
   const { clock, log, store, timings } = ports;
   return startWorker({
     name: 'reconciler',
@@ -44,7 +35,7 @@ export function startReconciler(ports: TaskPorts, surroundings: Surroundings): W
         leaseMs: timings.checkLease,
         limitPerSecond: timings.queriesPerSecond,
       }),
-    work: (record) => checkTask(ports, record, mayBeAnswered(ports, record, surroundings)),
+    work: (record) => checkTask(ports, record, mayBeAnswered(ports, record, inFlight)),
   });
 }
 
@@ -144,10 +135,14 @@ async function endOrAskLater(
     const isKnown = record.providerTaskId !== null || record.candidateProviderTaskId !== null;
     const giveUpAt = record.createdAt + timings.taskDeadline;
     if (isKnown && now < giveUpAt) return Math.min(nextCheckTime(record, now, timings), giveUpAt);
-    if (record.unknownSince !== null) return record.unknownSince + timings.submissionGrace;
-    const dueAt = whenOutcomeIsDue(ports, record);
-    // One that is overdue may still be answered, and is looked at again.
-    return dueAt && Math.max(dueAt, now + timings.checkIntervalMin);
+    const dueAt =
+      record.unknownSince === null
+        ? whenOutcomeIsDue(ports, record)
+        : record.unknownSince + timings.submissionGrace;
+    if (dueAt !== null && dueAt > now) return dueAt;
+    // What is overdue may still be answered, or the clock may be wrong: it is looked at again.
+    if (record.providerTaskId !== null) return nextCheckTime(record, now, timings);
+    return dueAt && now + timings.checkIntervalMin;
   }
 }
 
@@ -158,7 +153,9 @@ function soonest(planned: number | null, current: TaskRecord, checked: TaskRecor
 }
 
 /** The ending that our clock gives a task when nobody else gives one in time. */
-function endByClock({ timings }: TaskPorts, record: TaskRecord, now: number): TaskUpdate | null {
+function endByClock(ports: TaskPorts, record: TaskRecord, now: number): TaskUpdate | null {
+  if (!isClockTrusted(ports)) return null;
+  const { timings } = ports;
   const creditsConsumed = record.lastWords?.creditsConsumed ?? null;
   const fail = { state: 'FAIL', providerTaskId: null, creditsConsumed } as const;
   if (record.unknownSince !== null && now >= record.unknownSince + timings.submissionGrace)

@@ -6,6 +6,8 @@ export interface Clock {
   readonly elapsed?: () => number;
   /** The machine's own clock, for times that others have stamped; left out: `now`. */
   readonly machine?: () => number;
+  /** For how long the clock was not set and this process did not sleep, in ms; left out: always. */
+  readonly steadyFor?: () => number;
   /** Calls `run` once after `ms` milliseconds, unless the returned function is called before. */
   after(ms: number, run: () => void): () => void;
 }

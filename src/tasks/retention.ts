@@ -1,12 +1,24 @@
 import { startLoop, type Loop } from './loop.ts';
 import type { TaskPorts } from './ports.ts';
+import { isClockTrusted } from './time-watch.ts';
 
 /** How many tasks are deleted in one write: some milliseconds, which others wait. */
 const BATCH = 500;
 
-/** Deletes tasks that ended more than `keptMs` ago, little by little, and says how many once none is left. */
-export function startRetention({ clock, log, store, timings }: TaskPorts, keptMs: number): Loop {
+/**
+ * Deletes tasks that ended more than `keptMs` ago, little by little, and says how many once none is left. It begins when this
+ * process has trusted the clock for a while: a clock that is far ahead makes every task old.
+ */
+export function startRetention(ports: TaskPorts, keptMs: number): Loop {
+  const { clock, log, store, timings } = ports;
+  const startedAt = clock.elapsed?.() ?? -Infinity;
   let deleted = 0;
+
+  function isTrusted(): boolean {
+    const watchedFor = (clock.elapsed?.() ?? Infinity) - startedAt;
+    return watchedFor >= timings.clockDoubt && isClockTrusted(ports);
+  }
+
   return startLoop({
     clock,
     retryMs: timings.retentionLook,
@@ -14,7 +26,10 @@ export function startRetention({ clock, log, store, timings }: TaskPorts, keptMs
       log.error({ err: error }, 'old tasks could not be deleted; trying again later');
     },
     round: async () => {
-      const count = await store.sweepEnded({ endedBefore: clock.now() - keptMs, limit: BATCH });
+      // Read before the clock is judged, not after.
+      const now = clock.now();
+      if (!isTrusted()) return timings.retentionLook;
+      const count = await store.sweepEnded({ endedBefore: now - keptMs, limit: BATCH });
       deleted += count;
       if (count === BATCH) return timings.retentionPause;
       if (deleted > 0) log.info({ tasks: deleted }, 'deleted tasks that ended long ago');

@@ -5,6 +5,7 @@ import type { CreateOutcome, ProviderWords } from './provider.ts';
 import { resendDelay } from './resend-delay.ts';
 import { planner } from './schedule.ts';
 import { isAnnounced, type TaskRecord } from './task.ts';
+import { isClockTrusted } from './time-watch.ts';
 import type { UpdateSource } from './timeline.ts';
 
 /** Writes down how the create call of a marked task ended, and tells whoever waits for it. */
@@ -73,7 +74,8 @@ async function sendAgain(
   const { clock, store, timings } = ports;
   const now = clock.now();
   const deadline = (sent.notNowSince ?? now) + timings.submitDeadline;
-  if (now >= deadline) return refuse(ports, sent.id, failure);
+  const isOver = now >= deadline;
+  if (isOver && isClockTrusted(ports)) return refuse(ports, sent.id, failure);
   // A provider that says "at once" is believed only after the usual pause.
   // Times are whole ms: PostgreSQL refuses others, and the outcome would never be stored.
   const delay = Math.ceil(Math.max(retryAfterMs ?? 0, resendDelay(sent.notNowCount, timings)));
@@ -84,7 +86,7 @@ async function sendAgain(
           markedAt: null,
           unknownSince: null,
           nextCheckAt: null,
-          submitAt: Math.min(now + delay, deadline),
+          submitAt: isOver ? now + delay : Math.min(now + delay, deadline),
           notNowCount: record.notNowCount + 1,
           notNowSince: record.notNowSince ?? now,
         }

@@ -89,13 +89,14 @@ export function createTasks(ports: TaskPorts): Tasks {
   };
 }
 
-function startWorkers(ports: TaskPorts, abandoned: AbortSignal) {
+function startWorkers(unwatched: TaskPorts, abandoned: AbortSignal) {
   const inFlight = new Set<string>();
-  const timeWatch = startTimeWatch(ports);
+  const timeWatch = startTimeWatch(unwatched);
+  const ports = { ...unwatched, clock: { ...unwatched.clock, steadyFor: timeWatch.steadyFor } };
   return {
     timeWatch,
     submitter: startSubmitter(ports, { abandoned, inFlight }),
-    reconciler: startReconciler(ports, { inFlight, quietFor: timeWatch.quietFor }),
+    reconciler: startReconciler(ports, inFlight),
     housekeeping: startHousekeeping(ports),
     ...(ports.timings.tasksKept !== null && { retention: startRetention(ports, ports.timings.tasksKept) }),
   };

@@ -11,8 +11,13 @@ const SLEPT_MS = 5000;
 
 /** Notices that the clock was set, and that the process slept: what it knows of others is out of date then. */
 export interface TimeWatch extends Loop {
-  /** For how long nothing of the kind has happened, in ms; Infinity when it never has. */
-  quietFor(): number;
+  /** For how long nothing of the kind has happened up to now, in ms; Infinity when it never has. */
+  steadyFor(): number;
+}
+
+/** Whether a task may be deleted or given up because of a time that is written in it. */
+export function isClockTrusted({ clock, timings }: Pick<TaskPorts, 'clock' | 'timings'>): boolean {
+  return (clock.steadyFor?.() ?? Infinity) >= timings.clockDoubt;
 }
 
 type Ports = Pick<TaskPorts, 'clock' | 'log'> & { readonly store: Pick<TaskStore, 'clockWentBack'> };
@@ -59,11 +64,18 @@ function watch({ clock, log, store }: Ports, elapsed: () => number): TimeWatch {
       return LOOK_MS;
     },
   });
-  return { ...loop, quietFor: () => elapsed() - happenedAt };
+  return {
+    ...loop,
+    steadyFor: () => {
+      // Whoever asks may have read a clock that was set since the last look.
+      look();
+      return elapsed() - happenedAt;
+    },
+  };
 }
 
 const UNWATCHED: TimeWatch = {
-  quietFor: () => Infinity,
+  steadyFor: () => Infinity,
   wake: () => undefined,
   stop: () => Promise.resolve(),
 };

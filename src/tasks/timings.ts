@@ -40,6 +40,8 @@ export interface Timings {
   readonly paceLook: number;
   readonly refusalsKept: number;
   readonly slotsKept: number;
+  /** After the clock was set or the process slept, so long no task is deleted or given up because of a time in it. */
+  readonly clockDoubt: number;
   /** How long tasks are kept after their end; null for ever. No shorter than `taskDeadline`. */
   readonly tasksKept: number | null;
   /** How often it is looked for tasks that are kept no longer, and the pause after each of many deletions. */
@@ -76,6 +78,7 @@ export const DEFAULT_TIMINGS: Timings = {
   paceLook: 10 * SECOND,
   refusalsKept: 24 * HOUR,
   slotsKept: 10 * MINUTE,
+  clockDoubt: 1 * HOUR,
   tasksKept: null,
   retentionLook: 1 * MINUTE,
   retentionPause: 100,

@@ -69,11 +69,11 @@ test.each([
     look();
   };
   await pass(1000);
-  expect(watch.quietFor()).toBe(Infinity);
+  expect(watch.steadyFor()).toBe(Infinity);
   now += jump;
   for (let second = 0; second < 5; second += 1) await pass(1000);
   expect(warnings).toEqual([expect.stringContaining(text)]);
-  expect([calls, watch.quietFor()]).toEqual([wentBack, 4000]);
+  expect([calls, watch.steadyFor()]).toEqual([wentBack, 4000]);
   await watch.stop();
 });
 

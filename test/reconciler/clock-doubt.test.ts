@@ -1,0 +1,174 @@
+import { setImmediate } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { createTask, findTask } from '../api/client.ts';
+import { insertVisible } from '../store/records.ts';
+import { startStandingGateway, type StandingGateway } from '../submitting/standing-gateway.ts';
+import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';
+import { HMAC_KEY } from '../support/gateway.ts';
+import { created, notVisibleYet, refused } from '../support/kie.ts';
+import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
+import { createStandingClock, type StandingClock } from '../webhooks/standing-clock.ts';
+
+const SECOND = 1000;
+const HOUR = 3600 * SECOND;
+const DAY = 24 * HOUR;
+
+interface TwoClocks extends StandingClock {
+  readonly elapsed: () => number;
+  /** Sets the clock ahead while no time goes by. */
+  set(ms: number): void;
+}
+
+function createTwoClocks(): TwoClocks {
+  const standing = createStandingClock();
+  let ahead = 0;
+  return {
+    ...standing,
+    now: () => standing.now() + ahead,
+    elapsed: standing.now,
+    set: (ms) => {
+      ahead += ms;
+    },
+  };
+}
+
+interface Scene {
+  readonly clock: TwoClocks;
+  readonly gateway: StandingGateway;
+  readonly provider: FakeProvider;
+}
+
+async function start(
+  options: { readonly clock?: TwoClocks; readonly dataDir?: string } = {},
+): Promise<Scene> {
+  const clock = options.clock ?? createTwoClocks();
+  const provider = await startFakeProvider();
+  provider.always('recordInfo', notVisibleYet());
+  const env = { TASK_RETENTION_DAYS: '1', CREATE_WAIT_MS: '0' };
+  const gateway = await startStandingGateway({ ...options, clock, env, provider });
+  return { clock, gateway, provider };
+}
+
+/** Lets time go by, a second in each turn, until something is done; returns how much went by. */
+async function timeUntil<T>(clock: TwoClocks, done: Promise<T>): Promise<number> {
+  const begunAt = clock.elapsed();
+  const pending = new Set([done]);
+  const end = done.finally(() => pending.delete(done));
+  while (pending.size > 0) {
+    clock.advance(SECOND);
+    await setImmediate();
+  }
+  await end;
+  return clock.elapsed() - begunAt;
+}
+
+async function pass(clock: TwoClocks, ms: number): Promise<void> {
+  for (let at = 0; at < ms; at += SECOND) {
+    clock.advance(SECOND);
+    await setImmediate();
+  }
+}
+
+async function gone(gateway: StandingGateway, id: string): Promise<void> {
+  while (await findTask(gateway, id)) await setImmediate();
+}
+
+/** A task that has its video; returns its id. */
+async function startEnded({ clock, gateway, provider }: Scene): Promise<string> {
+  provider.answer('createTask', created('kie-1'));
+  const { id } = await createTask(gateway);
+  const callback = gateway.callbackUrl(await provider.received('createTask'));
+  const headers = sign(HMAC_KEY, 'kie-1', Math.floor(clock.now() / 1000));
+  expect((await deliverCallback(callback, callbackSuccess('kie-1'), headers)).status).toBe(200);
+  await gateway.written(({ state }) => state === 'SUCCESS');
+  return id;
+}
+
+/** What a clock that is ahead, or a process that slept, would end too early; each returns when that has happened. */
+const PROTECTED: readonly {
+  readonly what: string;
+  readonly forAtLeast: number;
+  prepare(scene: Scene): Promise<() => Promise<unknown>>;
+}[] = [
+  {
+    what: 'the deadline of a task that kie.ai works on',
+    forAtLeast: HOUR,
+    async prepare({ gateway, provider }) {
+      provider.answer('createTask', created('kie-1'));
+      await createTask(gateway);
+      await gateway.written(({ state }) => state === 'WAITING');
+      return () => gateway.written(({ failure }) => failure?.code === 'EXPIRED');
+    },
+  },
+  {
+    what: 'a task whose create response was lost and that waits for a callback',
+    forAtLeast: HOUR,
+    async prepare({ gateway, provider }) {
+      provider.answer('createTask', { reset: true });
+      await createTask(gateway);
+      await gateway.written(({ unknownSince }) => unknownSince !== null);
+      return () => gateway.written(({ failure }) => failure?.code === 'SUBMISSION_UNKNOWN');
+    },
+  },
+  {
+    what: 'a task that kie.ai puts off',
+    forAtLeast: HOUR,
+    async prepare({ gateway, provider }) {
+      provider.always('createTask', refused(455, 'Maintenance'));
+      await createTask(gateway);
+      await gateway.written(({ notNowCount }) => notNowCount === 1);
+      return () => gateway.written(({ failure }) => failure?.code === 'MAINTENANCE');
+    },
+  },
+  {
+    what: 'a create call of another process',
+    forAtLeast: 30 * SECOND,
+    async prepare({ clock, gateway }) {
+      const now = clock.now();
+      const times = { createdAt: now, markedAt: now, nextCheckAt: now + 90 * SECOND };
+      await insertVisible(gateway.ports.store, times);
+      return () => gateway.written(({ unknownSince }) => unknownSince !== null);
+    },
+  },
+  {
+    what: 'a task that is kept for a day after its end',
+    forAtLeast: HOUR,
+    async prepare(scene) {
+      const id = await startEnded(scene);
+      await pass(scene.clock, 2 * HOUR);
+      return () => gone(scene.gateway, id);
+    },
+  },
+];
+
+describe.each([
+  [
+    'the clock was set two days ahead',
+    (clock: TwoClocks) => {
+      clock.set(2 * DAY);
+    },
+  ],
+  [
+    'the process slept for two days',
+    (clock: TwoClocks) => {
+      clock.advance(2 * DAY);
+    },
+  ],
+])('after %s', (_event, happen) => {
+  test.each(PROTECTED)('$what is safe for $forAtLeast ms', async ({ forAtLeast, prepare }) => {
+    const scene = await start();
+    const end = await prepare(scene);
+    happen(scene.clock);
+    expect(await timeUntil(scene.clock, end())).toBeGreaterThanOrEqual(forAtLeast);
+  });
+});
+
+test('a process that starts with a clock that is ahead deletes no task within its first hour', async () => {
+  const first = await start();
+  const id = await startEnded(first);
+  await first.gateway.close();
+  first.clock.set(2 * DAY);
+  const { dataDir } = first.gateway;
+  const { clock, gateway } = await start({ clock: first.clock, dataDir });
+  expect(await timeUntil(clock, gone(gateway, id))).toBeGreaterThanOrEqual(HOUR);
+});
