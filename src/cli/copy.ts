@@ -5,6 +5,7 @@ import { nameOf } from '../store/name-of.ts';
 import { openConnections } from '../store/open-connections.ts';
 import { STORE_FILE } from '../store/sqlite.ts';
 import { copyStore } from '../store/copy-store.ts';
+import { collectStatistics } from '../store/statistics.ts';
 
 /**
  * Copies the embedded store in a directory to an empty PostgreSQL database, which it migrates first. Throws an error that
@@ -22,6 +23,7 @@ export async function runCopy(dataDir: string, databaseUrl: string, stdout: Writ
     const to = await openConnections({ kind: 'postgres', url: databaseUrl, readers: 1 }, options);
     try {
       const { newestRevision, tasks } = await copyStore(from, to);
+      await collectStatistics(to.writer);
       stdout.write(
         `Copied ${tasks} tasks up to revision ${newestRevision} from ${dataDir} to ${nameOf(databaseUrl)}, and found them equal.\n` +
           'Start the gateway with DATABASE_URL from now on.\n',

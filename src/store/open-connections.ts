@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely';
 import type { Connections, Dialect } from './connections.ts';
 import type { Database } from './database.ts';
 import { assertMigrated, migrate } from './migrate.ts';
+import { collectStatistics } from './statistics.ts';
 
 /** Where tasks are kept. */
 export type StoreLocation =
@@ -29,7 +30,15 @@ export function openConnections(
   location: StoreLocation,
   { mayMigrate, onError }: OpenOptions,
 ): Promise<Connections> {
-  return openPrepared(location, mayMigrate ? migrate : assertMigrated, onError);
+  const prepare = mayMigrate ? migrate : assertMigrated;
+  return openPrepared(
+    location,
+    async (writer, dialect) => {
+      await prepare(writer, dialect);
+      if (dialect === 'postgres') await collectStatistics(writer);
+    },
+    onError,
+  );
 }
 
 /** Opens a store once `prepare` has been through with it. */

@@ -208,14 +208,15 @@ async function longReads(client: Client, statements: readonly Statement[]): Prom
   return long;
 }
 
-it('PostgreSQL reads few rows for every statement of the store', async () => {
-  const url = await emptyDatabase();
+it('PostgreSQL reads few rows for every statement of the store, also where it had no statistics', async () => {
+  const location = { kind: 'postgres', url: await emptyDatabase(), readers: 1 } as const;
   const recorded = spyOnPostgres();
-  const client = new Client({ connectionString: url });
+  const client = new Client({ connectionString: location.url });
   await client.connect();
   onTestEnd(() => client.end());
-  await record({ kind: 'postgres', url, readers: 1 }, recorded, (statement) => client.query(statement));
-  // As its autovacuum does by itself a minute after so many rows.
-  await client.query('vacuum analyze');
+  await record(location, recorded, (statement) => client.query(statement));
+  // As after a restore. The next start collects what is missing.
+  await client.query('delete from pg_statistic where starelid >= 16384');
+  await (await openConnections(location, { mayMigrate: true, onError })).close();
   expect(await longReads(client, queries(recorded))).toEqual([]);
 });

@@ -8,7 +8,7 @@ import { dataOf } from '../support/graphql-result.ts';
 import { openGraphqlWs } from '../support/graphql-ws-client.ts';
 import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
 import { createBody, created, notVisibleYet } from '../support/kie.ts';
-import { emptyDatabase } from '../support/postgres-database.ts';
+import { emptyDatabase, queryDatabase } from '../support/postgres-database.ts';
 import { runBuilt, startBuilt } from '../support/process.ts';
 import { createTask } from './client.ts';
 
@@ -60,6 +60,10 @@ test('a gateway that is moved to PostgreSQL with tasks under way goes on there: 
   const copied = await runBuilt(copy);
   expect([copied.code, copied.stderr]).toEqual([0, '']);
   expect(copied.stdout).toContain(`Copied 2 tasks up to revision ${last} from ${DATA_DIR}`);
+
+  // Without them PostgreSQL would read whole tables.
+  const statistics = "select from pg_stats where tablename in ('tasks', 'tasks_listed')";
+  expect(await queryDatabase(DATABASE_URL, statistics)).not.toEqual([]);
 
   const after = await startBuilt({ ...env, DATABASE_URL });
   const coming = changesAfter(after.graphqlUrl, last, 1);
