@@ -9,7 +9,7 @@ import { usage } from '../src/cli/usage.ts';
 
 const ADDRESS = 'postgres://me:hush@db.example/tasks';
 const COPY =
-  'copy takes a data directory and the address of an empty database (example: copy --from ./data --to postgres://user:password@host/database)';
+  'copy needs a data directory and the URL of an empty PostgreSQL database (example: copy --from ./data --to postgres://user:password@host/database)';
 
 describe('an address that cannot be listened on', () => {
   it.each([
@@ -70,7 +70,7 @@ describe('the command line', () => {
       '--port takes an integer from 0 to 65535, not "65536" (example: --port 4001)',
     ],
     [['sandbox', '--port', '-1'], '--port takes an integer from 0 to 65535, not "-1" (example: --port 4001)'],
-    [['backup'], 'backup takes the name of a new file (example: kineograph backup kineograph.backup.db)'],
+    [['backup'], 'backup needs the name of a new file (example: kineograph backup kineograph.backup.db)'],
     [['backup', 'one.db', 'two.db'], 'One command at a time: "two.db" after "backup" is too much'],
     [['migrat'], 'Unknown command "migrat"; did you mean "migrate"?'],
     [['migrate', '--dryrun'], 'Unknown option "--dryrun"; did you mean "--dry-run"?'],
@@ -111,6 +111,9 @@ describe('the command line', () => {
       expect(widthOf(text)).toBeLessThanOrEqual(80);
       expect(text).toMatch(new RegExp(`^Usage: kineograph ${command}`));
       for (const { name } of options) expect(text).toContain(`\n  --${name}`);
+      // Options are in brackets exactly where the command does without them.
+      const { kind } = parseCommand([command, ...('argument' in COMMANDS[command] ? ['file'] : [])]);
+      expect(text.includes(' [--')).toBe(options.length > 0 && kind === command);
       for (const example of examples) {
         expect(text).toContain(`  ${example}\n`);
         expect(parseCommand(argumentsIn(example))).toMatchObject({ kind: command });

@@ -4,6 +4,8 @@ export interface CommandOption {
   readonly name: string;
   /** What its value is called; null for a flag. */
   readonly value: string | null;
+  /** The command does nothing without it. */
+  readonly isRequired?: true;
   readonly text: string;
 }
 
@@ -53,8 +55,8 @@ export const COMMANDS = {
   migrate: {
     summary: 'Migrate the store to the schema of this version.',
     details:
-      'Migrates the store to the schema of this version. serve does so by itself unless MIGRATE=false. Make a backup first: an older version refuses a newer schema. With --dry-run a gateway may run on the store meanwhile.',
-    options: [{ name: 'dry-run', value: null, text: 'Only say what would be done; change nothing.' }],
+      'Migrates the store to the schema of this version. serve does so at its start unless MIGRATE=false. Make a backup first: an older version refuses a newer schema. With --dry-run a gateway may run on the store meanwhile.',
+    options: [{ name: 'dry-run', value: null, text: 'Only list pending migrations; change nothing.' }],
     examples: [
       'kineograph migrate --dry-run',
       'DATABASE_URL=postgres://user:secret@host/db kineograph migrate',
@@ -65,8 +67,8 @@ export const COMMANDS = {
     details:
       'Copies the store in a data directory to an empty PostgreSQL database, and verifies the copy. Stop the gateway first.',
     options: [
-      { name: 'from', value: 'DIR', text: 'The data directory.' },
-      { name: 'to', value: 'URL', text: 'The database, as in DATABASE_URL.' },
+      { name: 'from', value: 'DIR', isRequired: true, text: 'The data directory.' },
+      { name: 'to', value: 'URL', isRequired: true, text: 'The database, as in DATABASE_URL.' },
     ],
     examples: ['kineograph copy --from ./data --to postgres://user:secret@host/db'],
   },
@@ -81,7 +83,7 @@ export const COMMANDS = {
   doctor: {
     summary: 'Check the settings and what they refer to; change nothing.',
     details:
-      'Checks its environment: settings, store, disk, provider key and credits, clock, the way from PUBLIC_URL to this gateway (callbacks and WebSockets), signature keys and who may call. Run it with the settings of the gateway, also while that runs. It says what is wrong and how to fix it, changes nothing and prints no secret. Exit code 0 when nothing failed, 1 when something did, 78 when the settings are wrong.',
+      'Checks its environment: settings, store, disk, provider key and credits, clock, the route from PUBLIC_URL to this gateway (callbacks and WebSockets), signature keys and access. Run it with the settings of the gateway, which may be running. It says what is wrong and how to fix it, changes nothing and prints no secret. Exit code 0 when nothing failed, 1 when something did, 78 when the settings are wrong.',
     options: [
       {
         name: 'json',

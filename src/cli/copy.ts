@@ -15,7 +15,7 @@ export async function runCopy(dataDir: string, databaseUrl: string, stdout: Writ
   // Opened, a directory that is misspelt would be made, and found to hold nothing.
   if (!existsSync(join(dataDir, STORE_FILE)))
     throw new Error(
-      `There is no store in ${dataDir}. Give --from the DATA_DIR of the gateway that you stopped.`,
+      `There is no store in ${dataDir}. Set --from to the DATA_DIR of the gateway that you stopped.`,
     );
   const options = { mayMigrate: true, onError: () => undefined };
   const from = await openConnections({ kind: 'sqlite', dataDir }, options);
@@ -25,7 +25,7 @@ export async function runCopy(dataDir: string, databaseUrl: string, stdout: Writ
       const { newestRevision, tasks } = await copyStore(from, to);
       await collectStatistics(to.writer);
       stdout.write(
-        `Copied ${tasks} tasks up to revision ${newestRevision} from ${dataDir} to ${nameOf(databaseUrl)}, and found them equal.\n` +
+        `Copied ${tasks} tasks up to revision ${newestRevision} from ${dataDir} to ${nameOf(databaseUrl)}, and verified the copy.\n` +
           'Start the gateway with DATABASE_URL from now on.\n',
       );
     } finally {

@@ -4,7 +4,7 @@ import { parseConfig } from '../config.ts';
 import { migrateStore, pendingIn } from '../store/migrate-store.ts';
 
 /**
- * Brings the store that the environment names to the form that this version needs, or says what that would do. Throws
+ * Migrates the store that the environment names to the schema of this version, or lists what that would run. Throws
  * ConfigError for a wrong environment, and an error that says what to do when the store cannot be opened.
  */
 export async function runMigrate(
@@ -16,9 +16,9 @@ export async function runMigrate(
   const names = await (isDryRun ? pendingIn(location) : migrateStore(location));
   const say = (line: string): boolean => stdout.write(`${line}\n`);
   if (names.length === 0) {
-    say('The store has the form that this version needs; nothing is to be done.');
+    say('The schema is up to date; there is nothing to do.');
     return;
   }
-  say(isDryRun ? 'These migrations would be run:' : 'These migrations were run:');
+  say(isDryRun ? 'Pending migrations:' : 'Applied migrations:');
   for (const name of names) say(`  ${name}`);
 }

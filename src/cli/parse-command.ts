@@ -64,7 +64,7 @@ export function parseCommand(argv: readonly string[]): Command {
       return copy(values['from'], values['to']);
     case 'backup':
       return file === undefined || file === ''
-        ? mistake('backup takes the name of a new file (example: kineograph backup kineograph.backup.db)')
+        ? mistake('backup needs the name of a new file (example: kineograph backup kineograph.backup.db)')
         : { kind: 'backup', file };
     case 'doctor':
       return { kind: 'doctor', isJson: values['json'] === true };
@@ -88,7 +88,7 @@ function copy(from: Value, to: Value): Command {
   const isAddress = typeof to === 'string' && /^postgres(ql)?:\/\/./.test(to) && URL.canParse(to);
   if (typeof from === 'string' && from !== '' && isAddress) return { kind: 'copy', from, to };
   return mistake(
-    'copy takes a data directory and the address of an empty database (example: copy --from ./data --to postgres://user:password@host/database)',
+    'copy needs a data directory and the URL of an empty PostgreSQL database (example: copy --from ./data --to postgres://user:password@host/database)',
   );
 }
 

@@ -4,14 +4,16 @@ import { EXIT } from './exit-codes.ts';
 import { parseCommand, type Command } from './parse-command.ts';
 import { usage } from './usage.ts';
 import { ConfigError } from '../config/config-error.ts';
-import { StoreFormError } from '../store/store-form-error.ts';
+import { StoreSchemaError } from '../store/store-schema-error.ts';
 import { VERSION } from '../version.ts';
 
 /** Runs the command that a process was started with. Never rejects. */
 export async function runProgram(args: readonly string[], program: NodeJS.Process): Promise<void> {
   const fail = (error: unknown): void => {
     program.stderr.write(`kineograph: ${error instanceof Error ? error.message : String(error)}\n`);
-    program.exit(error instanceof ConfigError || error instanceof StoreFormError ? EXIT.config : EXIT.failed);
+    program.exit(
+      error instanceof ConfigError || error instanceof StoreSchemaError ? EXIT.config : EXIT.failed,
+    );
   };
   ignoreClosedOutput([program.stdout, program.stderr], fail);
   try {

@@ -33,7 +33,10 @@ function overview(): string {
 }
 
 function explain(name: string, { argument, details, examples, options }: CommandFacts): string {
-  const given = options.map(({ name: option, value }) => `[--${option}${value === null ? '' : ` ${value}`}]`);
+  const given = options.map(({ isRequired, name: option, value }) => {
+    const typed = value === null ? `--${option}` : `--${option} ${value}`;
+    return isRequired === true ? typed : `[${typed}]`;
+  });
   const texts = options.flatMap(({ name: option, text, value }) =>
     beside(`--${option} ${value ?? ''}`.trimEnd(), text),
   );

@@ -39,7 +39,7 @@ async function assertEmpty(trx: Transaction<Database>): Promise<void> {
   const task = await trx.selectFrom('tasks').select('id').limit(1).executeTakeFirst();
   const revision = await readNewestRevision(trx);
   if (task !== undefined || revision > 0)
-    throw new Error('The database that is to be copied to has tasks already. Give it an empty one.');
+    throw new Error('The target database already has tasks. Use an empty one.');
 }
 
 async function copyTasks(from: Kysely<Database>, to: Kysely<Database>): Promise<void> {

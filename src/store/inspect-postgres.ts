@@ -13,7 +13,7 @@ export interface PostgresFacts extends StoreFacts {
   readonly roundTripMs: number;
   /** How much the server's clock is ahead of ours, in ms, as exactly as half a round trip. */
   readonly clockAheadMs: number;
-  /** Why a gateway could not write there, or bring the store to its form where it may and has to; null when it could. */
+  /** Why a gateway could not write there, or migrate the store where it may and has to; null when it could. */
   readonly obstacle: { readonly error: unknown } | null;
   /** How many connections a gateway needs, how many could be had at once, and why not more. */
   readonly connections: { readonly needed: number; readonly had: number; readonly error: unknown };

@@ -1,7 +1,7 @@
 import { migrate, migrationNames, pendingMigrations } from './migrate.ts';
 import { openPrepared, type StoreLocation } from './open-connections.ts';
 
-/** Brings a store to the form that this program works with; returns the names of the migrations that were run. */
+/** Migrates a store to the schema of this version; returns the names of the migrations that were run. */
 export function migrateStore(location: StoreLocation): Promise<readonly string[]> {
   return during(location, migrate);
 }

@@ -9,7 +9,7 @@ import { failedMigration } from './migrations/0006-failed.ts';
 import { boundedReadsMigration } from './migrations/0007-bounded-reads.ts';
 import { providerIdsMigration } from './migrations/0008-provider-ids.ts';
 import { lastWordsMigration } from './migrations/0009-last-words.ts';
-import { StoreFormError } from './store-form-error.ts';
+import { StoreSchemaError } from './store-schema-error.ts';
 
 /** Each runs once on every store, in the order of its name; one that was released is never edited. */
 const migrations = (dialect: Dialect) => ({
@@ -32,8 +32,8 @@ const OLD_TABLE = 'kysely_migration';
 const OUR_FIRST = ['0001-tasks', '0002-creations'];
 
 /**
- * Brings a store to the form that this program works with; several processes may do so at once. Returns the names of the
- * migrations that were run. Throws StoreFormError when a newer program has been here, changing nothing.
+ * Migrates a store to the schema of this version; several processes may do so at once. Returns the names of the
+ * migrations that were run. Throws StoreSchemaError when a newer program has been here, changing nothing.
  */
 export async function migrate<T>(db: Kysely<T>, dialect: Dialect): Promise<readonly string[]> {
   const pending = await pendingMigrations(db, dialect);
@@ -50,21 +50,21 @@ async function runMigrations<T>(db: Kysely<T>, dialect: Dialect): Promise<readon
   const { error, results = [] } = await migrator.migrateToLatest();
   if (error !== undefined) {
     const reason = error instanceof Error ? error.message : 'for an unknown reason';
-    throw new Error(`The store could not be migrated (${reason}); it is as it was.`, { cause: error });
+    throw new Error(`The store could not be migrated (${reason}); it is unchanged.`, { cause: error });
   }
   return results.map(({ migrationName }) => migrationName);
 }
 
-/** The names of the migrations that `migrate` would run. Throws StoreFormError when a newer program has been here. */
+/** The names of the migrations that `migrate` would run. Throws StoreSchemaError when a newer program has been here. */
 export async function pendingMigrations<T>(db: Kysely<T>, dialect: Dialect): Promise<readonly string[]> {
   const known = Object.keys(migrations(dialect));
   const done = [...((await readList(db, dialect, TABLE)) ?? []), ...(await readOldList(db, dialect))];
   const names = new Set(done.map(({ name }) => name));
   const newer = [...names].filter((name) => !known.includes(name));
   if (newer.length > 0)
-    throw new StoreFormError(
-      `The store was brought to a newer form (${newer.join(', ')}) than this Kineograph knows. ` +
-        'Start the newer version again, or restore the backup that was made before it.',
+    throw new StoreSchemaError(
+      `The schema of the store is newer (${newer.join(', ')}) than this version of Kineograph supports. ` +
+        'Start the newer version again, or restore the backup from before the upgrade.',
     );
   return known.filter((name) => !names.has(name));
 }
@@ -74,12 +74,12 @@ export function migrationNames(dialect: Dialect): readonly string[] {
   return Object.keys(migrations(dialect));
 }
 
-/** For those who may not change the store: throws StoreFormError unless it has the form that is needed. */
+/** For those who may not change the store: throws StoreSchemaError unless it has the schema of this version. */
 export async function assertMigrated<T>(db: Kysely<T>, dialect: Dialect): Promise<void> {
   const pending = await pendingMigrations(db, dialect);
   if (pending.length === 0) return;
-  throw new StoreFormError(
-    `The store lacks ${pending.join(', ')}. Run "kineograph migrate", or start without MIGRATE=false.`,
+  throw new StoreSchemaError(
+    `The store lacks the migrations ${pending.join(', ')}. Run "kineograph migrate", or start without MIGRATE=false.`,
   );
 }
 
@@ -92,7 +92,7 @@ async function takeOverList<T>(db: Kysely<T>, dialect: Dialect): Promise<void> {
   await addTo(db, TABLE, missing(old, ours ?? []));
 }
 
-/** Keeps the list of 0.1.0 in step where there is one, so that it refuses a newer form as it does its own. */
+/** Keeps the list of 0.1.0 in step where there is one, so that 0.1.0 refuses a newer schema. */
 async function keepOldList<T>(db: Kysely<T>, dialect: Dialect): Promise<void> {
   const old = await readOldList(db, dialect);
   if (old.length === 0) return;

@@ -16,14 +16,14 @@ export type StoreLocation =
     };
 
 export interface OpenOptions {
-  /** Whether the store may be brought to the form that this program works with; else it has to have it. */
+  /** Whether the store may be migrated; otherwise it must have the schema of this version. */
   readonly mayMigrate: boolean;
   /** Told of connections that break while nobody uses them. */
   readonly onError: (error: unknown) => void;
 }
 
 /**
- * Opens a store of the form that this program works with. Rejects with StoreFormError when it has another one, and with
+ * Opens a store with the schema of this version. Rejects with StoreSchemaError when it has another one, and with
  * an error that says what to do when it cannot be opened.
  */
 export function openConnections(

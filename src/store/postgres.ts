@@ -2,7 +2,7 @@ import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Connections, Lock, StoreListener } from './connections.ts';
 import type { Database } from './database.ts';
-import { StoreFormError } from './store-form-error.ts';
+import { StoreSchemaError } from './store-schema-error.ts';
 import { nameOf } from './name-of.ts';
 import { POOLED, adviceFor, reasonOf } from './postgres-advice.ts';
 import { createHistoryCheck } from './postgres-history.ts';
@@ -20,7 +20,7 @@ export interface PostgresOptions {
   /** How many connections read; one more writes and one listens. */
   readonly readers: number;
   readonly onError: (error: unknown) => void;
-  /** Brings the database to the form that is needed before anything else is done. */
+  /** Migrates the database before anything else is done. */
   readonly prepare: (db: Kysely<Database>) => Promise<unknown>;
 }
 
@@ -84,10 +84,10 @@ async function prepareDatabase(url: string, { onError, prepare }: PostgresOption
   const pool = createPostgresPool({ url, size: 1, onError, isPatient: true });
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
   try {
-    if (!(await keepsSession(url))) throw new StoreFormError(POOLED);
+    if (!(await keepsSession(url))) throw new StoreSchemaError(POOLED);
     await prepare(db);
   } catch (error) {
-    throw error instanceof StoreFormError ? error : unusable(url, error);
+    throw error instanceof StoreSchemaError ? error : unusable(url, error);
   } finally {
     await db.destroy();
   }

@@ -6,7 +6,7 @@ import type { Database } from './database.ts';
 import { proveWrite } from './prove-write.ts';
 import { AtOnceDialect } from './sqlite-dialect.ts';
 import { DatabaseSync, SQLITE, sqliteCode, type SqliteDatabase } from './sqlite-driver.ts';
-import { StoreFormError } from './store-form-error.ts';
+import { StoreSchemaError } from './store-schema-error.ts';
 
 /** The name of the database in its directory. */
 export const STORE_FILE = 'kineograph.db';
@@ -22,7 +22,7 @@ const PATIENCE = { totalMs: 250, pauseMs: 10, isOutage: isLocked };
 
 /**
  * Opens the embedded store in a directory, which belongs to this process until it is closed. What it acknowledged is on
- * disk. `prepare` brings it to the form that is needed before anything else is done. Rejects with an error
+ * disk. `prepare` migrates it before anything else is done. Rejects with an error
  * that says what to do when the directory cannot be used.
  */
 export async function openSqlite(
@@ -61,7 +61,7 @@ export async function openSqlite(
     };
   } catch (error) {
     closeAll();
-    throw error instanceof StoreFormError ? error : unusable(dataDir, STORE_FILE, error);
+    throw error instanceof StoreSchemaError ? error : unusable(dataDir, STORE_FILE, error);
   }
 }
 

@@ -11,7 +11,7 @@ export interface StoreFacts {
   readonly callbackSecret: Buffer | null;
 }
 
-/** Reads them. Throws StoreFormError when a newer program has been here. */
+/** Reads them. Throws StoreSchemaError when a newer program has been here. */
 export async function readStoreFacts(db: Kysely<Database>, dialect: Dialect): Promise<StoreFacts> {
   const pending = await pendingMigrations(db, dialect);
   const hasTables = !pending.includes('0001-tasks');

@@ -19,7 +19,7 @@ const STATEMENTS = [
 ];
 
 /**
- * Does all that a gateway does to a database of the right form, in a transaction that is taken back. Rejects with what the
+ * Does all that a gateway does to a database with the current schema, in a transaction that is taken back. Rejects with what the
  * database refuses.
  */
 export async function tryWrites(db: Kysely<Database>): Promise<void> {
@@ -36,7 +36,7 @@ export async function tryMigrating(db: Kysely<Database>): Promise<void> {
     const { rows } = await sql<{ owner: string }>`select pg_get_userbyid(relowner) as owner from pg_class
       where oid = to_regclass('tasks') and not pg_has_role(relowner, 'usage')`.execute(trx);
     const [table] = rows;
-    if (table) throw new Error(`the tables belong to ${table.owner}, who alone may change their form`);
+    if (table) throw new Error(`the tables belong to ${table.owner}, who alone may migrate them`);
   });
 }
 

@@ -20,18 +20,21 @@ function dated(secondsAgo: number): Answer {
 
 describe('doctor says of the provider', () => {
   it.each([
-    [credit(10_000), 'ok kie.ai takes the key; 10000 credits are left, enough for 175 videos of 57 credits'],
+    [
+      credit(10_000),
+      'ok kie.ai accepts the key; 10000 credits are left, enough for 175 videos of 57 credits',
+    ],
     [
       credit(60),
-      'warning kie.ai takes the key; 60 credits are left, enough for 1 video of 57 credits -> Buy',
+      'warning kie.ai accepts the key; 60 credits are left, enough for 1 video of 57 credits -> Buy',
     ],
-    [refused(401, 'Invalid key'), 'failure kie.ai does not know the key in KIE_API_KEY -> Look at'],
+    [refused(401, 'Invalid key'), 'failure kie.ai rejects the key in KIE_API_KEY -> Look at'],
     [
       refused(455, `sorry, ${KEY}`),
       'failure kie.ai answers with code 455 (MAINTENANCE): sorry, [redacted] ->',
     ],
     [{ status: 403, body: '<html>' }, 'failure http'],
-    [{ body: { code: 200, msg: 'ok', data: null } }, 'warning kie.ai takes the key and does not say'],
+    [{ body: { code: 200, msg: 'ok', data: null } }, 'warning kie.ai accepts the key and does not say'],
   ])('what it answered: %j', async (answer, expected) => {
     const { code, of } = await examineWith(answer);
     expect(of('provider')).toEqual([expect.stringContaining(expected)]);
@@ -55,6 +58,6 @@ describe('doctor says of the provider', () => {
     const env = { KIE_API_KEY: KEY, DATA_DIR: await temporaryDir() };
     const closed = await examine({ ...env, KIE_API_URL: provider.url });
     expect(closed.of('provider')).toEqual([expect.stringMatching(/nothing listens there \(ECONNREFUSED\)/)]);
-    expect(closed.of('clock')).toEqual(['skipped the provider gave no time to compare with']);
+    expect(closed.of('clock')).toEqual(['skipped the provider sent no time to compare with']);
   });
 });

@@ -53,7 +53,7 @@ describe('doctor goes the road from the public address to a running gateway', ()
     expect(of('WebSocket')).toEqual([
       `ok a socket to ${PUBLIC_URL.replace('http', 'ws')}/graphql is acknowledged`,
     ]);
-    expect(of('signatures')).toEqual(['ok what the key signs is taken']);
+    expect(of('signatures')).toEqual(['ok callbacks signed with the key are accepted']);
     expect(code).toBe(0);
     const database = new DatabaseSync(join(gateway.dataDir, 'kineograph.db'), { readOnly: true });
     expect(database.prepare('select id from tasks').all()).toEqual([]);
@@ -80,7 +80,7 @@ describe('doctor goes the road from the public address to a running gateway', ()
       ),
     ]);
     expect(of('WebSocket')).toEqual([
-      expect.stringMatching(/^warning .*is let in without credentials -> Was the gateway/),
+      expect.stringMatching(/^warning .*is accepted without credentials -> Was the gateway/),
     ]);
     expect(code).toBe(1);
     const without = await examine({ ...env, PUBLIC_URL: origin, KIE_WEBHOOK_HMAC_KEYS: '' });

@@ -28,39 +28,39 @@ describe('doctor says of SQLite', () => {
     const parent = await temporaryDir();
     const { code, of } = await examine({ DATA_DIR: join(parent, 'deep', 'data') });
     expect(of('store')).toEqual([
-      expect.stringMatching(/^ok there is none in .*data yet; the first start makes it$/),
+      expect.stringMatching(/^ok there is no database in .*data yet; the first start creates it$/),
     ]);
     expect(code).toBe(0);
     expect(readdirSync(parent)).toEqual([]);
   });
 
-  it('whether its form is current, and leaves every file as it is', async () => {
+  it('whether its schema is up to date, and leaves every file as it is', async () => {
     const DATA_DIR = await temporaryDir();
     await migrateStore({ kind: 'sqlite', dataDir: DATA_DIR });
     const before = filesIn(DATA_DIR);
     expect((await examine({ DATA_DIR })).of('store')).toEqual([
-      `ok SQLite in ${DATA_DIR}, no gateway runs on it; its form is current`,
+      `ok SQLite in ${DATA_DIR}, no gateway runs on it; its schema is up to date`,
     ]);
     expect(filesIn(DATA_DIR)).toEqual(before);
     change(DATA_DIR, "delete from kineograph_migration where name = '0005-uploads'");
     expect((await examine({ DATA_DIR })).of('store')[0]).toMatch(
-      /^warning .*it lacks 0005-uploads -> The next start/,
+      /^warning .*it lacks the migrations 0005-uploads -> The next start/,
     );
     const kept = await examine({ DATA_DIR, MIGRATE: 'false' });
     expect(kept.of('store')[0]).toMatch(
-      /^failure .*it lacks 0005-uploads, and MIGRATE=false -> Run "kineograph migrate"/,
+      /^failure .*it lacks the migrations 0005-uploads, and MIGRATE=false -> Run "kineograph migrate"/,
     );
     expect(kept.code).toBe(1);
     change(DATA_DIR, NEWER);
     expect((await examine({ DATA_DIR })).of('store')[0]).toMatch(
-      /^failure .* -> The store was brought to a newer form/,
+      /^failure .* -> The schema of the store is newer/,
     );
   });
 
   it('that a gateway runs on it, and reads on beside that', async () => {
     const { dataDir: DATA_DIR } = await startGateway();
     expect((await examine({ DATA_DIR })).of('store')).toEqual([
-      `ok SQLite in ${DATA_DIR}, in use by a running gateway; its form is current`,
+      `ok SQLite in ${DATA_DIR}, in use by a running gateway; its schema is up to date`,
     ]);
   });
 
@@ -93,14 +93,14 @@ describe('doctor says of SQLite', () => {
 });
 
 describe('doctor says of PostgreSQL', () => {
-  it('its version, form, distance and clock, and makes no tables', async () => {
+  it('its version, schema, distance and clock, and makes no tables', async () => {
     const [DATA_DIR, DATABASE_URL] = [await temporaryDir(), await emptyDatabase()];
     const empty = await examine({ DATA_DIR, DATABASE_URL });
     expect(empty.of('store')).toEqual([
       expect.stringMatching(
-        /^warning PostgreSQL at kineograph@127\.0\.0\.1:\d+\/\w+, version \d+\.\d+; it lacks 0001-tasks, /,
+        /^warning PostgreSQL at kineograph@127\.0\.0\.1:\d+\/\w+, version \d+\.\d+; it lacks the migrations 0001-tasks, /,
       ),
-      'ok the 12 connections of a gateway can be had',
+      'ok the 12 connections of a gateway are available',
       expect.stringMatching(/^ok a statement takes [\d.]+ ms there and back$/),
       expect.stringMatching(/^ok the clock of the database is \d+ ms (behind|ahead of) ours$/),
     ]);
@@ -108,11 +108,11 @@ describe('doctor says of PostgreSQL', () => {
     expect(await queryDatabase(DATABASE_URL, tables)).toEqual([]);
     await migrateStore({ kind: 'postgres', url: DATABASE_URL, readers: 1 });
     expect((await examine({ DATA_DIR, DATABASE_URL })).of('store')[0]).toMatch(
-      /^ok .*; its form is current$/,
+      /^ok .*; its schema is up to date$/,
     );
     await queryDatabase(DATABASE_URL, NEWER);
     expect((await examine({ DATA_DIR, DATABASE_URL })).of('store')[0]).toMatch(
-      /^failure .* -> The store was brought to a newer/,
+      /^failure .* -> The schema of the store is newer/,
     );
   });
 
@@ -130,9 +130,7 @@ describe('doctor says of PostgreSQL', () => {
       `create role ${role} login password 'hush'; revoke create on schema public from public`,
     );
     expect(await lookAt()).toContainEqual(
-      expect.stringMatching(
-        /^failure the store cannot be brought to its form: permission denied .*-> .*GRANT CREATE/,
-      ),
+      expect.stringMatching(/^failure the store cannot be migrated: permission denied .*-> .*GRANT CREATE/),
     );
 
     await migrateStore({ kind: 'postgres', url, readers: 1 });
@@ -146,7 +144,9 @@ describe('doctor says of PostgreSQL', () => {
       ),
     );
     await queryDatabase(url, `grant usage on all sequences in schema public to ${role}`);
-    expect(await lookAt()).toContain('ok everything that a gateway writes can be written');
+    expect(await lookAt()).toContain(
+      'ok everything that a gateway writes can be written (tried and rolled back)',
+    );
     for (const table of ['slots', 'secrets', 'tasks'])
       expect(await queryDatabase(url, `select 1 from ${table}`), table).toEqual([]);
 

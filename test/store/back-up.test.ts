@@ -94,5 +94,5 @@ it('a dry run of the migrations may be made beside a running gateway', async () 
   const stdout = new PassThrough();
   await runMigrate(true, { DATA_DIR }, stdout);
   stdout.end();
-  expect(await text(stdout)).toMatch(/nothing is to be done/);
+  expect(await text(stdout)).toMatch(/nothing to do/);
 });

@@ -102,7 +102,7 @@ describe('a copy of a data directory in PostgreSQL', () => {
     const said = await copy(dataDir, url);
     const { host, pathname } = new URL(url);
     expect(said).toBe(
-      `Copied 13 tasks up to revision 11 from ${dataDir} to kineograph@${host}${pathname}, and found them equal.\n` +
+      `Copied 13 tasks up to revision 11 from ${dataDir} to kineograph@${host}${pathname}, and verified the copy.\n` +
         'Start the gateway with DATABASE_URL from now on.\n',
     );
     expect(await contentOf(at(url))).toEqual(content);
@@ -146,7 +146,7 @@ describe('a copy is refused', () => {
     const before = await contentOf(at(url));
     await fill(dataDir, (store) => insertHidden(store, { id: 'new' }));
     await expect(copy(dataDir, url)).rejects.toThrow(
-      'The database that is to be copied to has tasks already. Give it an empty one.',
+      'The target database already has tasks. Use an empty one.',
     );
     expect(await contentOf(at(url))).toEqual(before);
   });

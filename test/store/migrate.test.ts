@@ -8,7 +8,7 @@ import { DatabaseSync } from '../../src/store/sqlite-driver.ts';
 import { runCopy } from '../../src/cli/copy.ts';
 import { runMigrate } from '../../src/cli/migrate.ts';
 import { migrateStore, pendingIn } from '../../src/store/migrate-store.ts';
-import { StoreFormError } from '../../src/store/store-form-error.ts';
+import { StoreSchemaError } from '../../src/store/store-schema-error.ts';
 import { openConnections, type StoreLocation } from '../../src/store/open-connections.ts';
 import { temporaryDir } from '../support/gateway.ts';
 import { openTaskStore } from '../support/open-store.ts';
@@ -104,9 +104,9 @@ describe.each(PLACES)('migrating $name', ({ empty, tables }) => {
   it('runs every migration on a fresh store, once, and names them', async () => {
     const { env, location } = await empty();
     expect(await printed(false, env)).toBe(
-      `These migrations were run:\n${ALL.map((name) => `  ${name}\n`).join('')}`,
+      `Applied migrations:\n${ALL.map((name) => `  ${name}\n`).join('')}`,
     );
-    expect(await printed(false, env)).toMatch(/nothing is to be done/);
+    expect(await printed(false, env)).toMatch(/nothing to do/);
     expect(await migrateStore(location)).toEqual([]);
     await open(location, { mayMigrate: false });
   });
@@ -145,20 +145,20 @@ describe.each(PLACES)('migrating $name', ({ empty, tables }) => {
 
   it('in a dry run names what would be run, and changes nothing', async () => {
     const { env, run } = await empty();
-    const expected = `These migrations would be run:\n${ALL.map((name) => `  ${name}\n`).join('')}`;
+    const expected = `Pending migrations:\n${ALL.map((name) => `  ${name}\n`).join('')}`;
     expect(await printed(true, env)).toBe(expected);
     expect(await run(tables)).toEqual([]);
     expect(await printed(true, env)).toBe(expected);
     await printed(false, env);
-    expect(await printed(true, env)).toMatch(/nothing is to be done/);
+    expect(await printed(true, env)).toMatch(/nothing to do/);
   });
 
   it('is left to the command where it is forbidden: the store is refused with the way out', async () => {
     const { location, run } = await empty();
     const refused = expect(open(location, { mayMigrate: false })).rejects;
     await refused.toThrow(
-      new StoreFormError(
-        `The store lacks ${ALL.join(', ')}. Run "kineograph migrate", or start without MIGRATE=false.`,
+      new StoreSchemaError(
+        `The store lacks the migrations ${ALL.join(', ')}. Run "kineograph migrate", or start without MIGRATE=false.`,
       ),
     );
     expect(await run(tables)).toEqual([]);
@@ -181,9 +181,9 @@ describe.each(PLACES)('migrating $name', ({ empty, tables }) => {
     ];
     for (const way of ways)
       await expect(way()).rejects.toThrow(
-        new StoreFormError(
-          'The store was brought to a newer form (9999-tomorrow) than this Kineograph knows. ' +
-            'Start the newer version again, or restore the backup that was made before it.',
+        new StoreSchemaError(
+          'The schema of the store is newer (9999-tomorrow) than this version of Kineograph supports. ' +
+            'Start the newer version again, or restore the backup from before the upgrade.',
         ),
       );
     expect(await run('select name from kineograph_migration order by name')).toEqual(before);
@@ -198,7 +198,9 @@ describe('the list of migrations', () => {
       await run('alter table kineograph_migration rename to kysely_migration');
       await withoutLastWords(run, 'kysely_migration');
       expect(await pendingIn(location)).toEqual(['0009-last-words']);
-      await expect(open(location, { mayMigrate: false })).rejects.toThrow('The store lacks 0009-last-words');
+      await expect(open(location, { mayMigrate: false })).rejects.toThrow(
+        'The store lacks the migrations 0009-last-words',
+      );
       expect(await migrateStore(location)).toEqual(['0009-last-words']);
       const [ours, old] = [
         await namesIn(run, 'kineograph_migration'),
@@ -207,7 +209,7 @@ describe('the list of migrations', () => {
       expect([ours, old]).toEqual([ALL, ALL]);
       expect(await migrateStore(location)).toEqual([]);
       await run("insert into kysely_migration (name, timestamp) values ('9999-tomorrow', '2030-01-01')");
-      await expect(open(location, { mayMigrate: true })).rejects.toThrow('brought to a newer form');
+      await expect(open(location, { mayMigrate: true })).rejects.toThrow('schema of the store is newer');
     }
   });
 

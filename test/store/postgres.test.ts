@@ -1,7 +1,7 @@
 import { Client } from 'pg';
 import { describe, expect, inject, it } from 'vitest';
 import { POOLED } from '../../src/store/postgres-advice.ts';
-import { StoreFormError } from '../../src/store/store-form-error.ts';
+import { StoreSchemaError } from '../../src/store/store-schema-error.ts';
 import { StoreUnavailableError } from '../../src/tasks/store.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { openTaskStore } from '../support/open-store.ts';
@@ -50,7 +50,7 @@ describe('a pooler in transaction mode', () => {
   it('is refused with the way out, and works when DATABASE_LISTEN_URL leads around it', async () => {
     const direct = await temporaryDatabase();
     const url = await startTransactionPooler(direct);
-    await expect(openReplica(url)).rejects.toThrow(new StoreFormError(POOLED));
+    await expect(openReplica(url)).rejects.toThrow(new StoreSchemaError(POOLED));
     const [one, other] = [await openReplica(url, direct), await openReplica(url, direct)];
     await one.store.follow();
     await one.wakes.take();

@@ -80,6 +80,6 @@ test('a gateway that is moved to PostgreSQL with tasks under way goes on there: 
   const twice = await runBuilt(copy);
   expect([twice.code, twice.stderr]).toEqual([
     1,
-    'kineograph: The database that is to be copied to has tasks already. Give it an empty one.\n',
+    'kineograph: The target database already has tasks. Use an empty one.\n',
   ]);
 });

@@ -38,17 +38,20 @@ describe.each(STORES)('a store in $name', ({ open }) => {
     const refused = await runBuilt([], { ...env, MIGRATE: 'false', PORT: '0' });
     expect([refused.code, refused.stdout]).toEqual([78, '']);
     expect(refused.stderr).toMatch(
-      /^kineograph: The store lacks 0001-tasks, .*\. Run "kineograph migrate", or start without MIGRATE=false\.\n$/,
+      /^kineograph: The store lacks the migrations 0001-tasks, .*\. Run "kineograph migrate", or start without MIGRATE=false\.\n$/,
     );
     const dryRun = await runBuilt(['migrate', '--dry-run'], { ...env, MIGRATE: 'false' });
     expect([dryRun.code, dryRun.stdout]).toEqual([
       0,
-      expect.stringContaining('would be run:\n  0001-tasks\n'),
+      expect.stringContaining('Pending migrations:\n  0001-tasks\n'),
     ]);
     const done = await runBuilt(['migrate'], { ...env, MIGRATE: 'false' });
-    expect([done.code, done.stdout]).toEqual([0, expect.stringContaining('were run:\n  0001-tasks\n')]);
+    expect([done.code, done.stdout]).toEqual([
+      0,
+      expect.stringContaining('Applied migrations:\n  0001-tasks\n'),
+    ]);
     const again = await runBuilt(['migrate', '--dry-run'], env);
-    expect([again.code, again.stdout]).toEqual([0, expect.stringContaining('nothing is to be done')]);
+    expect([again.code, again.stdout]).toEqual([0, expect.stringContaining('nothing to do')]);
   });
 
   test('of a newer program is refused by every command: exit 78 and the way out', async () => {
@@ -59,7 +62,7 @@ describe.each(STORES)('a store in $name', ({ open }) => {
       const { code, stderr, stdout } = await runBuilt(args, { ...env, PORT: '0' });
       expect([args[0], code, stdout]).toEqual([args[0], 78, '']);
       expect(stderr).toMatch(
-        /^kineograph: The store was brought to a newer form \(9999-tomorrow\).*Start the newer/,
+        /^kineograph: The schema of the store is newer \(9999-tomorrow\).*Start the newer/,
       );
     }
   });

@@ -9,9 +9,9 @@ const TOLERATED_S = 300;
 
 /** Our clock against the provider's, which dates the signatures of callbacks. */
 export function checkClock(answer: ProviderAnswer | null): Finding {
-  if (answer === null) return skipped('the sandbox has the clock of this machine');
+  if (answer === null) return skipped('the sandbox uses the clock of this machine');
   if (answer.kind === 'silent' || answer.clockAheadMs === null)
-    return skipped('the provider gave no time to compare with');
+    return skipped('the provider sent no time to compare with');
   const seconds = Math.round(Math.abs(answer.clockAheadMs) / 1000);
   const apart = `our clock is ${seconds} s ${answer.clockAheadMs > 0 ? 'behind' : 'ahead of'} the provider's`;
   if (seconds < GOOD_S) return ok(apart);

@@ -2,10 +2,10 @@ import type { Config } from '../../config.ts';
 import { inspectPostgres, type PostgresFacts } from '../../store/inspect-postgres.ts';
 import { nameOf } from '../../store/name-of.ts';
 import { POOLED, adviceFor } from '../../store/postgres-advice.ts';
-import { StoreFormError } from '../../store/store-form-error.ts';
+import { StoreSchemaError } from '../../store/store-schema-error.ts';
 import { explainFailure } from './explain-failure.ts';
 import { findingsOf, type Finding } from './finding.ts';
-import { aboutForm, type StoreReport } from './store-report.ts';
+import { aboutSchema, type StoreReport } from './store-report.ts';
 
 const { failure, ok, warning } = findingsOf('store');
 
@@ -22,7 +22,7 @@ export async function checkDatabase(config: Config, url: string): Promise<StoreR
     const facts = await inspectPostgres({ url, listenUrl, readers, mayMigrate });
     const { callbackSecret, version } = facts;
     const findings = [
-      aboutForm(facts, `${where}, version ${version}`, config),
+      aboutSchema(facts, `${where}, version ${version}`, config),
       ...aboutWrites(facts),
       ...aboutSession(facts),
       aboutConnections(facts),
@@ -32,7 +32,7 @@ export async function checkDatabase(config: Config, url: string): Promise<StoreR
     return { findings, callbackSecret, isInUse: false };
   } catch (error) {
     const finding =
-      error instanceof StoreFormError
+      error instanceof StoreSchemaError
         ? failure(where, error.message)
         : failure(`${where} cannot be used: ${explainFailure(error)}`, adviceFor(error));
     return { findings: [finding], callbackSecret: null, isInUse: false };
@@ -41,8 +41,10 @@ export async function checkDatabase(config: Config, url: string): Promise<StoreR
 
 function aboutWrites({ obstacle, pending }: PostgresFacts): readonly Finding[] {
   if (obstacle === null)
-    return pending.length > 0 ? [] : [ok('everything that a gateway writes can be written')];
-  const what = pending.length > 0 ? 'the store cannot be brought to its form' : 'a gateway could not write';
+    return pending.length > 0
+      ? []
+      : [ok('everything that a gateway writes can be written (tried and rolled back)')];
+  const what = pending.length > 0 ? 'the store cannot be migrated' : 'a gateway could not write';
   return [failure(`${what}: ${explainFailure(obstacle.error)}`, adviceFor(obstacle.error))];
 }
 
@@ -51,9 +53,9 @@ function aboutSession(facts: PostgresFacts): readonly Finding[] {
 }
 
 function aboutConnections({ connections: { error, had, needed } }: PostgresFacts): Finding {
-  if (had === needed) return ok(`the ${needed} connections of a gateway can be had`);
+  if (had === needed) return ok(`the ${needed} connections of a gateway are available`);
   return failure(
-    `only ${had} of the ${needed} connections of a gateway can be had beside those in use: ${explainFailure(error)}`,
+    `only ${had} of the ${needed} connections of a gateway are available beside those in use: ${explainFailure(error)}`,
     adviceFor(error),
   );
 }

@@ -40,7 +40,7 @@ async function aboutRoom(what: string, directory: string): Promise<Finding> {
 export function judgeRoom(what: string, bytes: number): Finding {
   const room = `${what} has ${describe(bytes)} free`;
   if (bytes >= LOW_BYTES) return ok(room);
-  const mend = 'Make room: what cannot be stored is refused.';
+  const mend = 'Free some space: what cannot be stored is refused.';
   return bytes >= FULL_BYTES ? warning(room, mend) : failure(room, mend);
 }
 

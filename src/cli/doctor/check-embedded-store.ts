@@ -5,10 +5,10 @@ import type { Config } from '../../config.ts';
 import { isDataDirLocked, openToOthers } from '../../store/data-dir.ts';
 import { inspectSqlite } from '../../store/inspect-sqlite.ts';
 import { STORE_FILE } from '../../store/sqlite.ts';
-import { StoreFormError } from '../../store/store-form-error.ts';
+import { StoreSchemaError } from '../../store/store-schema-error.ts';
 import { findingsOf, type Finding } from './finding.ts';
 import { nearestPath } from './nearest-path.ts';
-import { aboutForm, type StoreReport } from './store-report.ts';
+import { aboutSchema, type StoreReport } from './store-report.ts';
 
 const { failure, ok, warning } = findingsOf('store');
 
@@ -38,10 +38,10 @@ export async function checkEmbeddedStore(config: Config): Promise<StoreReport> {
       return report(failure(`${where}; ${lack}`, 'Restore a backup: this file is not whole.'), { isInUse });
     const facts = await inspectSqlite(dataDir);
     if (facts === null)
-      return report(ok(`there is none in ${dataDir} yet; the first start makes it`), { isInUse });
-    return report(aboutForm(facts, where, config), { callbackSecret: facts.callbackSecret, isInUse });
+      return report(ok(`there is no database in ${dataDir} yet; the first start creates it`), { isInUse });
+    return report(aboutSchema(facts, where, config), { callbackSecret: facts.callbackSecret, isInUse });
   } catch (error) {
-    if (error instanceof StoreFormError) return report(failure(where, error.message), { isInUse });
+    if (error instanceof StoreSchemaError) return report(failure(where, error.message), { isInUse });
     return report(
       failure(
         `${where}; it cannot be read (${error instanceof Error ? error.message : String(error)})`,

@@ -23,13 +23,13 @@ export function checkProvider({ kieApiKey, kieApiUrl }: Config, answer: Provider
   const { envelope, status } = answer;
   if (envelope === null)
     return failure(
-      `${kieApiUrl} answers with a page (HTTP ${status}) that is none of kie.ai's`,
+      `${kieApiUrl} answers with a page (HTTP ${status}) that is not from kie.ai`,
       'Check KIE_API_URL, and what stands between this machine and kie.ai.',
     );
   if (envelope.code === 200) return aboutCredits(creditsOf(envelope.data));
   if (errorCodeOf(envelope.code) === 'UNAUTHORIZED')
     return failure(
-      'kie.ai does not know the key in KIE_API_KEY',
+      'kie.ai rejects the key in KIE_API_KEY',
       'Look at https://kie.ai/api-key, and set that one.',
     );
   const said = (envelope.message ?? 'nothing more').replaceAll(kieApiKey, '[redacted]');
@@ -42,10 +42,10 @@ export function checkProvider({ kieApiKey, kieApiUrl }: Config, answer: Provider
 function aboutCredits(credits: number | null): Finding {
   if (credits === null)
     return warning(
-      'kie.ai takes the key and does not say how many credits are left',
+      'kie.ai accepts the key and does not say how many credits are left',
       'Look at https://kie.ai/billing.',
     );
   const videos = Math.floor(credits / CREDITS_PER_VIDEO);
-  const left = `kie.ai takes the key; ${credits} credits are left, enough for ${videos === 1 ? '1 video' : `${videos} videos`} of ${CREDITS_PER_VIDEO} credits`;
+  const left = `kie.ai accepts the key; ${credits} credits are left, enough for ${videos === 1 ? '1 video' : `${videos} videos`} of ${CREDITS_PER_VIDEO} credits`;
   return videos < FEW_VIDEOS ? warning(left, 'Buy more at https://kie.ai/billing.') : ok(left);
 }

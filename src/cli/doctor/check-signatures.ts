@@ -8,7 +8,7 @@ const { failure, ok, skipped, warning } = findingsOf('signatures');
 /** kie.ai makes keys far longer than this. */
 const SHORT_KEY = 16;
 
-/** Whether the gateway that runs takes what each of the keys signs. */
+/** Whether the running gateway accepts callbacks signed with each of the keys. */
 export async function checkSignatures(
   config: Config,
   origin: string,
@@ -27,7 +27,9 @@ export async function checkSignatures(
   if (refused.length === 0)
     return [
       ...short,
-      ok(`what ${keys.length === 1 ? 'the key' : `each of ${keys.length} keys`} signs is taken`),
+      ok(
+        `callbacks signed with ${keys.length === 1 ? 'the key' : `each of ${keys.length} keys`} are accepted`,
+      ),
     ];
   return [
     ...short,

@@ -29,7 +29,7 @@ export async function checkWebsocket(
   switch (greeting.kind) {
     case 'acknowledged':
       if (farEnd === 'gateway' && asksWhoCalls)
-        return warning(`a socket to ${url} is let in without credentials`, otherSettings);
+        return warning(`a socket to ${url} is accepted without credentials`, otherSettings);
       return ok(`a socket to ${url} is acknowledged`);
     case 'closed':
       if (greeting.code !== FORBIDDEN)
@@ -45,7 +45,7 @@ export async function checkWebsocket(
     case 'refused':
       return warning(
         `your proxy does not pass WebSockets on: ${url} is answered with HTTP ${greeting.status}`,
-        'Let it pass the headers Upgrade, Connection and Sec-WebSocket-Protocol on at /graphql. Where it passes /webhooks/ alone on purpose, this is well.',
+        'Let it pass the headers Upgrade, Connection and Sec-WebSocket-Protocol on at /graphql. Where it passes /webhooks/ alone on purpose, this is fine.',
       );
     case 'failed':
       return warning(

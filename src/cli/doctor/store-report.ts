@@ -13,14 +13,14 @@ export interface StoreReport {
 
 const { failure, ok, warning } = findingsOf('store');
 
-/** What is to be said of a store's form; `where` begins the sentence. */
-export function aboutForm({ pending }: StoreFacts, where: string, { migrate }: Config): Finding {
-  if (pending.length === 0) return ok(`${where}; its form is current`);
-  const lack = `${where}; it lacks ${pending.join(', ')}`;
+/** The finding about a store's schema; `where` begins the sentence. */
+export function aboutSchema({ pending }: StoreFacts, where: string, { migrate }: Config): Finding {
+  if (pending.length === 0) return ok(`${where}; its schema is up to date`);
+  const lack = `${where}; it lacks the migrations ${pending.join(', ')}`;
   if (!migrate)
     return failure(`${lack}, and MIGRATE=false`, 'Run "kineograph migrate" before the next start.');
   return warning(
     lack,
-    'The next start adds that by itself. Make a backup first: older versions refuse the store then.',
+    'The next start runs them. Make a backup first: an older version refuses a newer schema.',
   );
 }
