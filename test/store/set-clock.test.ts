@@ -1,9 +1,16 @@
 import { describe, expect, it } from 'vitest';
+import { openConnections } from '../../src/store/open-connections.ts';
+import { createSlotClock } from '../../src/store/slots.ts';
+import { temporaryDir } from '../support/gateway.ts';
+import { onTestEnd, recordFailure } from '../support/leftovers.ts';
 import { NOW, idsOf, insertHidden, insertVisible, hiddenTask, takeTurns } from './records.ts';
 import { STORES } from './stores.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
+const fail = (error: unknown): void => {
+  recordFailure(String(error));
+};
 /** As `takeTurns` counts. */
 const WINDOW = 10_000;
 
@@ -78,4 +85,24 @@ describe.each(STORES)('when the clock is set, $name', ({ open }) => {
     const leased = await insertHidden(store, { submitLeaseUntil: NOW + 1 });
     expect(idsOf((await takeTurns(store)).records)).toEqual([leased.id]);
   });
+});
+
+it('slots that others take while the clock of slots looks for the newest one do not put it ahead', async () => {
+  const location = { kind: 'sqlite', dataDir: await temporaryDir() } as const;
+  const { close, writer } = await openConnections(location, { mayMigrate: true, onError: fail });
+  onTestEnd(close);
+  let passed = 0;
+  const slotClock = createSlotClock();
+  const read = (): Promise<number> =>
+    slotClock(writer, 'create', () => ({ now: NOW + passed, elapsed: passed }));
+  await writer
+    .insertInto('slots')
+    .values({ kind: 'create', owner: 'ann', taken_at: NOW + 100 })
+    .execute();
+  const first = read();
+  // As long as that query takes.
+  passed = 100;
+  expect(await first).toBe(NOW + 100);
+  passed = 200;
+  expect(await read()).toBe(NOW + 200);
 });
