@@ -49,8 +49,7 @@ export function parseCommand(argv: readonly string[]): Command {
 
   if (!isCommand(command)) return unknownCommand(command);
   const [file, extra] = command === 'backup' ? others : [undefined, ...others];
-  if (extra !== undefined)
-    return mistake(`One command at a time: "${shown(extra)}" after "${command}" is too much`);
+  if (extra !== undefined) return mistake(`Unexpected argument "${shown(extra)}" after "${command}"`);
   const misplaced = options.find((token) => (BELONGS_TO.get(token.name) ?? command) !== command);
   if (misplaced !== undefined) return belongsElsewhere(misplaced.name, command);
   switch (command) {
@@ -98,7 +97,9 @@ function sandbox(port: Value): Command {
     return { kind: 'sandbox', port: Number(port) };
   }
   const given = typeof port === 'string' ? `, not "${port}"` : '';
-  return mistake(`--port takes an integer from 0 to 65535${given} (example: --port ${DEFAULT_SANDBOX_PORT})`);
+  return mistake(
+    `--port must be an integer from 0 to 65535${given} (example: --port ${DEFAULT_SANDBOX_PORT})`,
+  );
 }
 
 function unknownOption(name: string): Command {
