@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
+import { createBeginInTurns } from '../live/begin-in-turns.ts';
 import { createHub, type Hub } from '../live/hub.ts';
 import type { LiveCounts } from '../live/live-counts.ts';
 import type { Tally } from '../live/tally.ts';
@@ -49,6 +50,7 @@ export function openGraphql(
     limits: config,
     perOwner,
     perAddress,
+    inTurn: createBeginInTurns(),
   });
   const rightsOf = (context: unknown): string => JSON.stringify((context as Context).caller);
   return { graphql, hub: createHub({ counts, maskError, rightsOf, hideSuggestions: !introspection }) };

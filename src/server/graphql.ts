@@ -2,9 +2,11 @@ import { GraphQLError, execute, type DocumentNode, type GraphQLSchema } from 'gr
 import { createYoga, isAsyncIterable, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { ServerResponse } from 'node:http';
 import type { Caller } from '../access/caller.ts';
+import type { InTurn } from '../live/begin-in-turns.ts';
 import type { Tally } from '../live/tally.ts';
 import { createDocuments, type Documents } from './documents.ts';
 import { endExpiredStreams } from './end-expired-streams.ts';
+import { eventsInTurn } from './events-in-turn.ts';
 import { createGraphqlHttp, type AnswerOverHttp } from './graphql-http.ts';
 import { limitStreams } from './limit-streams.ts';
 import type { OperationLimits } from './operation-limits.ts';
@@ -27,6 +29,8 @@ export interface GraphqlOptions<Context extends object> {
   /** Open sockets and streams of each owner, and of each address. */
   readonly perOwner: Tally;
   readonly perAddress: Tally;
+  /** When events of event streams are executed. */
+  readonly inTurn: InTurn;
 }
 
 /** What comes with each operation over an event stream or a socket. */
@@ -60,7 +64,7 @@ export interface Graphql<Context extends object> {
 }
 
 export function createGraphql<Context extends object>(options: GraphqlOptions<Context>): Graphql<Context> {
-  const { context, introspection, maskError, perAddress, perOwner, schema } = options;
+  const { context, inTurn, introspection, maskError, perAddress, perOwner, schema } = options;
   const documents = createDocuments(options);
   const executed: typeof execute = (args) => execute({ ...args, hideSuggestions: !introspection });
   const engine = createYoga<Arrival, Context>({
@@ -79,6 +83,7 @@ export function createGraphql<Context extends object>(options: GraphqlOptions<Co
       paramsOfRoute,
       checkedBy(documents),
       executedBy(executed),
+      eventsInTurn(inTurn, !introspection),
       endAbandoned,
       unbuffered,
       limitStreams(perOwner, perAddress),

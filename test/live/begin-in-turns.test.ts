@@ -45,3 +45,21 @@ test('an error of a beginning is the one of whoever asked for it, and the next o
   await expect(failed).rejects.toThrow('no');
   expect(await next).toBe('yes');
 });
+
+test('what a beginning goes on with at once counts as well', async () => {
+  let time = 0;
+  const inTurn = createBeginInTurns(() => time);
+  const all = Array.from({ length: 9 }, () =>
+    inTurn('ada', async () => {
+      await Promise.resolve();
+      time += 2;
+    }),
+  );
+  const seen: number[] = [];
+  while (time < 18) {
+    await setImmediate();
+    seen.push(time);
+  }
+  expect(seen).toEqual([6, 12, 18]);
+  await Promise.all(all);
+});
