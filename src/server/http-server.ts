@@ -1,5 +1,5 @@
 import Fastify, { LogController } from 'fastify';
-import { createServer, type IncomingMessage, type ServerOptions } from 'node:http';
+import { createServer, type IncomingMessage, type ServerOptions, type ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { PROBLEM_MEDIA_TYPE, problem } from '../problem.ts';
 import { createAnswers } from './answers.ts';
@@ -81,6 +81,12 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
   const answers = createAnswers(app.server, slowReaderMs);
   app.server.on('connect', refuseConnect);
+  app.server.on('checkContinue', (request: Incoming, response: ServerResponse) => {
+    continueWhenRead(request, response);
+    app.server.emit('request', request, response);
+  });
+  // Other expectations may be ignored (RFC 9110, 10.1.1).
+  app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _body, parsed) => {
     parsed(null);
@@ -132,6 +138,20 @@ function serverOptions(requestTimeoutMs: number): ServerOptions<typeof Incoming>
 function createRequestIds({ requestIdOf }: Forwarded): HttpServer['nextId'] {
   let count = 0;
   return (request) => (request && requestIdOf(request)) ?? `req-${(count += 1).toString(36)}`;
+}
+
+/**
+ * Asks for a body that waits for a 100 when a route begins to read it. A request that is refused before gets its answer alone,
+ * and then its connection ends: nobody knows whether its body still comes.
+ */
+function continueWhenRead(request: Incoming, response: ServerResponse): void {
+  const { shouldKeepAlive } = response;
+  response.shouldKeepAlive = false;
+  request.whenRead(() => {
+    if (response.headersSent) return;
+    response.shouldKeepAlive = shouldKeepAlive;
+    response.writeContinue();
+  });
 }
 
 /** An address that is written out whole, as for a proxy, counts more than Host (RFC 9112, 3.2.2). */

@@ -22,6 +22,7 @@ export class Incoming extends IncomingMessage {
   #length = 0;
   #chunks = 0;
   #bytes = 0;
+  #whenRead: (() => void) | null = null;
 
   /**
    * Whether the connection is to become something else. Node hands over every request that asks for that as soon as there
@@ -66,7 +67,14 @@ export class Incoming extends IncomingMessage {
     return super.push(chunk);
   }
 
+  /** Calls `run` once, when somebody begins to read the body. */
+  whenRead(run: () => void): void {
+    this.#whenRead = run;
+  }
+
   override _read(size: number): void {
+    this.#whenRead?.();
+    this.#whenRead = null;
     this.#release();
     super._read(size);
   }
