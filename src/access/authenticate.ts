@@ -2,6 +2,7 @@ import { createApiKeys, type ApiKey } from './api-keys.ts';
 import { bearerIn } from './bearer.ts';
 import {
   ANONYMOUS,
+  HOW_TO_SEND,
   TooManyWrongCredentialsError,
   UnauthenticatedError,
   WrongCredentialsError,
@@ -23,8 +24,6 @@ export type CountWrong = (address: string) => Promise<number | null>;
 const MISSING = 'No API key or token was sent.';
 const MALFORMED = 'Authorization is not of the form "Bearer <API key or token>".';
 const UNKNOWN = 'This API key is not known here.';
-const HINT =
-  'Send "Authorization: Bearer <API key or token>"; over a WebSocket the same in the payload of connection_init.';
 
 /**
  * One way to find out who asks, for every door. Without keys and tokens everybody is the same anonymous owner. Right
@@ -38,11 +37,11 @@ export function createAuthenticate(options: AuthenticationOptions): Authenticate
   async function identify(authorization: string | undefined): Promise<Caller> {
     const credential = bearerIn(authorization);
     if (credential === undefined)
-      throw new UnauthenticatedError(isBlank(authorization) ? MISSING : MALFORMED, HINT);
+      throw new UnauthenticatedError(isBlank(authorization) ? MISSING : MALFORMED, HOW_TO_SEND);
     const caller = ownerOfKey(credential);
     if (caller) return caller;
     if (verifyToken && isJwt(credential)) return verifyToken(credential);
-    throw new WrongCredentialsError(UNKNOWN, HINT);
+    throw new WrongCredentialsError(UNKNOWN, HOW_TO_SEND);
   }
 
   return async (authorization, address) => {

@@ -9,16 +9,18 @@ export interface Caller {
 /** Nobody is asked who they are: all share the tasks of one owner. */
 export const ANONYMOUS: Caller = { owner: 'anonymous', expiresAt: null };
 
-/** The credentials do not show who asks. The message is fit for whoever sent them, and has nothing of what they sent. */
+/** How to send credentials. */
+export const HOW_TO_SEND =
+  'Send "Authorization: Bearer <API key or token>"; over a WebSocket the same in the payload of connection_init.';
+
+/** The credentials do not show who asks. Message and hint are fit for whoever sent them, and have nothing of what they sent. */
 export class UnauthenticatedError extends Error {
   override readonly name: string = 'UnauthenticatedError';
-  readonly reason: string;
-  /** How to send credentials over HTTP; null when that is not what is wrong. */
-  readonly hint: string | null;
+  /** How to mend it. */
+  readonly hint: string;
 
-  constructor(reason: string, hint: string | null = null) {
-    super(hint === null ? reason : `${reason} ${hint}`);
-    this.reason = reason;
+  constructor(message: string, hint: string) {
+    super(message);
     this.hint = hint;
   }
 }

@@ -65,15 +65,16 @@ export function createJwtVerifier(options: JwtOptions): VerifyToken {
       });
       // The library looks for a `sub` but not at it: it can be anything that JSON can say.
       if (exp === undefined || typeof sub !== 'string' || !SUBJECT.test(sub))
-        throw new UnauthenticatedError(NOBODY);
+        throw new UnauthenticatedError(
+          'The claim "sub" of the token names nobody.',
+          'It has to be a text of 1 to 255 characters.',
+        );
       return { owner: sub, expiresAt: exp * 1000 };
     } catch (error) {
       throw toUnauthenticated(error);
     }
   };
 }
-
-const NOBODY = 'The claim "sub" of the token names nobody: it has to be a text of 1 to 255 characters.';
 
 type Verify = (token: string, options: JWTVerifyOptions) => Promise<JWTPayload>;
 
@@ -135,6 +136,9 @@ function toUnauthenticated(error: unknown): unknown {
   if (error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid)
     return new IssuerUnavailableError(error.message);
   if (error instanceof errors.JWTExpired)
-    return new UnauthenticatedError('The token has expired; bring a new one.');
-  return new WrongCredentialsError('The token is not valid here.');
+    return new UnauthenticatedError('The token has expired.', 'Bring a new one.');
+  return new WrongCredentialsError(
+    'The token is not valid here.',
+    'Bring one that its issuer has signed for this gateway.',
+  );
 }

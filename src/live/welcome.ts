@@ -1,5 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import {
+  HOW_TO_SEND,
   IssuerUnavailableError,
   TooManyWrongCredentialsError,
   UnauthenticatedError,
@@ -20,7 +21,8 @@ export type Welcome = (
 
 /** Forbidden, as graphql-ws closes refused sockets; its clients come back, with a new token if they have one. */
 const FORBIDDEN = 4403;
-const HINT = 'Send {"authorization":"Bearer <key>"} in connection_init.';
+/** The reason of a close has at most 123 bytes. */
+const HOW_TO_SEND_HERE = 'Send {"authorization":"Bearer <key>"} in connection_init.';
 
 export function createWelcome(options: {
   readonly authenticate: Authenticate;
@@ -60,7 +62,10 @@ export function createWelcome(options: {
       return await authenticate(authorization, extra.address);
     } catch (error) {
       if (error instanceof UnauthenticatedError) {
-        extra.close(FORBIDDEN, error.hint === null ? error.reason : `${error.reason} ${HINT}`);
+        extra.close(
+          FORBIDDEN,
+          `${error.message} ${error.hint === HOW_TO_SEND ? HOW_TO_SEND_HERE : error.hint}`,
+        );
         return null;
       }
       if (error instanceof TooManyWrongCredentialsError) {

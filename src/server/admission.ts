@@ -17,6 +17,8 @@ export interface Refusal {
   readonly status: 401 | 429 | 503;
   readonly message: string;
   readonly code: 'UNAUTHENTICATED' | 'RATE_LIMITED' | 'SERVICE_UNAVAILABLE';
+  /** How to mend it; left out where it is to come back. */
+  readonly hint?: string;
   /** When to come back, in seconds; null when that would not help. */
   readonly retryAfterS: number | null;
 }
@@ -29,9 +31,9 @@ export function refusalHeaders({ retryAfterS, status }: Refusal): Record<string,
   };
 }
 
-/** When to come back, in words; null when that would not help. */
-export function refusalHint({ retryAfterS }: Refusal): string | null {
-  return retryAfterS === null ? null : `Try again in ${retryAfterS} s.`;
+/** How to mend it, or when to come back, in words. */
+export function refusalHint({ hint, retryAfterS }: Refusal): string | null {
+  return hint ?? (retryAfterS === null ? null : `Try again in ${retryAfterS} s.`);
 }
 
 /** Who may send a request now; asked before its body is read. Never rejects. */
@@ -57,15 +59,15 @@ export function createAdmit(options: AdmitOptions): Admit {
     } catch (error) {
       if (error instanceof TooManyWrongCredentialsError)
         return { refusal: tooMany(error.message, error.waitMs) };
-      if (error instanceof UnauthenticatedError) return { refusal: unauthenticated(error.message) };
+      if (error instanceof UnauthenticatedError) return { refusal: unauthenticated(error) };
       if (!(error instanceof IssuerUnavailableError)) report(error);
       return { refusal: UNAVAILABLE };
     }
   };
 }
 
-function unauthenticated(message: string): Refusal {
-  return { status: 401, code: 'UNAUTHENTICATED', message, retryAfterS: null };
+function unauthenticated({ hint, message }: UnauthenticatedError): Refusal {
+  return { status: 401, code: 'UNAUTHENTICATED', message, hint, retryAfterS: null };
 }
 
 function tooMany(message: string, waitMs: number): Refusal {

@@ -116,14 +116,14 @@ describe('what a refused token is told', () => {
       const { body } = await graphql(gateway.graphqlUrl, '{ __typename }', {}, headers);
       return body.errors?.[0];
     };
-    const extensions = { code: 'UNAUTHENTICATED' };
+    const code = 'UNAUTHENTICATED';
     expect(await ask(claims({ exp: 1 }))).toEqual({
-      message: 'The token has expired; bring a new one.',
-      extensions,
+      message: 'The token has expired.',
+      extensions: { code, hint: 'Bring a new one.' },
     });
     expect(await ask(claims({ nbf: inSeconds(60) }))).toEqual({
       message: 'The token is not valid here.',
-      extensions,
+      extensions: { code, hint: 'Bring one that its issuer has signed for this gateway.' },
     });
   });
 });

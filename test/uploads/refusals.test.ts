@@ -68,7 +68,10 @@ describe('who may upload', () => {
       const told = await upload(bytes, headers);
       expect(told.status).toBe(401);
       expect(told.headers.get('www-authenticate')).toBe('Bearer');
-      expect(told.body).toMatchObject({ code: 'UNAUTHENTICATED' });
+      expect(told.body).toMatchObject({
+        code: 'UNAUTHENTICATED',
+        hint: expect.stringContaining('Authorization: Bearer') as string,
+      });
     }
     expect(provider.requests()).toEqual([]);
     expect((await upload(bytes, ADA)).status).toBe(201);
