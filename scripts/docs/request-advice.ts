@@ -81,7 +81,7 @@ export const REQUEST_ADVICE: Readonly<Record<RequestError['code'] | Refusal['cod
     todo: 'Send its text as `query`. Clients of Apollo and urql do so by themselves.',
   },
   SERVICE_UNAVAILABLE: {
-    http: '200 or 503',
+    http: '503, or 200 with data of other fields',
     meaning: 'The store or the issuer of tokens is unreachable, or the gateway is overloaded or stopping.',
     todo: 'Retry after some seconds, creates with the same `idempotencyKey`.',
   },

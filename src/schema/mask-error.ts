@@ -18,14 +18,12 @@ export function createMaskError(report: (error: unknown) => void): (error: unkno
   function masked(cause: unknown): GraphQLError {
     if (cause instanceof RequestError) return told(cause);
     report(cause);
-    if (cause instanceof StoreUnavailableError)
-      return withCode(
-        'Tasks cannot be read or written right now. Try again in a moment.',
-        'SERVICE_UNAVAILABLE',
-      );
+    if (cause instanceof StoreUnavailableError) return told(AWAY);
     return withCode('Something unexpected went wrong here.', 'INTERNAL_SERVER_ERROR');
   }
 }
+
+const AWAY = new RequestError('SERVICE_UNAVAILABLE', 'Tasks cannot be read or written right now.', 5000);
 
 /** In place: the same error object is what the engine takes for not masked, and for expected. */
 function asTold(error: GraphQLError): GraphQLError {

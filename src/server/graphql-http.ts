@@ -38,7 +38,7 @@ export type AnswerOverHttp = (
 
 /** What graphql-http keeps for one request. */
 interface Asked extends AskedOperation {
-  /** Those that its answer tells. */
+  /** Those that decide the status of its answer. */
   errors: readonly GraphQLError[];
 }
 
@@ -58,8 +58,10 @@ export function createGraphqlHttp<Context extends object>(
     onOperation({ context: asked }, _args, result) {
       // A query or mutation has one result.
       if (!('errors' in result)) return undefined;
-      asked.errors = (result.errors ?? []).map(maskError);
-      return { ...result, errors: asked.errors };
+      const errors = (result.errors ?? []).map(maskError);
+      // With data of some field the operation did not fail as a whole, and sending it again would repeat that field.
+      if (Object.values(result.data ?? {}).every((value) => value === null)) asked.errors = errors;
+      return { ...result, errors };
     },
     formatError: (error) => (error instanceof GraphQLError ? formatted(error) : error),
   });

@@ -101,12 +101,33 @@ describe('a store that fails', () => {
     database.exec('ALTER TABLE tasks RENAME TO away');
     // Not the one above: the gateway may well remember it.
     const error = await errorOf(gateway, TASK, { id: 'kie-2' });
-    expect(error).toMatchObject({ path: ['task'], extensions: { code: 'SERVICE_UNAVAILABLE' } });
-    expect(error.message).toContain('Try again');
+    expect(error).toMatchObject({
+      path: ['task'],
+      extensions: { code: 'SERVICE_UNAVAILABLE', hint: 'Try again in 5 s.', retryAfter: 5 },
+    });
     expect(JSON.stringify(error)).not.toMatch(/sql|no such table|away/i);
 
     database.exec('ALTER TABLE away RENAME TO tasks');
     expect(await findTask(gateway, task.id)).toEqual(task);
+  });
+
+  it('is answered with 503 and Retry-After, but with 200 when there is data of another field', async () => {
+    const gateway = await startGateway({ provider: await startFakeProvider() });
+    openDatabase(gateway).exec('ALTER TABLE tasks RENAME TO away');
+    const single = 'task(id: "kie-1") { id }';
+    const required = 'tasks(first: 1) { revision }';
+    for (const query of [single, required, `${single} again: ${single}`]) {
+      const { body, headers, status } = await graphql(gateway.graphqlUrl, `{ ${query} }`);
+      expect([query, status, headers.get('retry-after')]).toEqual([query, 503, '5']);
+      expect(body.errors?.[0]?.extensions).toEqual({
+        code: 'SERVICE_UNAVAILABLE',
+        hint: 'Try again in 5 s.',
+        retryAfter: 5,
+      });
+    }
+    const some = await graphql(gateway.graphqlUrl, `{ __typename ${single} }`);
+    expect([some.status, some.headers.get('retry-after')]).toEqual([200, null]);
+    expect(some.body).toMatchObject({ data: { __typename: 'Query', task: null }, errors: [{}] });
   });
 
   it('to write is told as something to try again: nothing is sent, and the key is still free', async () => {
