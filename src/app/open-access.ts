@@ -6,12 +6,13 @@ import type { JwtOptions } from '../access/jwt.ts';
 import type { Config } from '../config.ts';
 import { createRateLimit } from '../server/rate-limit.ts';
 import { fetchThrough, proxyFor } from '../provider/proxy.ts';
+import { createOccasionalLog } from '../tasks/occasional-log.ts';
 import { isOpen } from './is-open.ts';
 
 /** How callers prove who they are, and whether they have to. */
 export interface Access {
   readonly authenticate: Authenticate;
-  /** Counts the wrong keys and tokens of each address, those of the metrics as well. */
+  /** Counts the wrong keys and tokens of each address, those of the metrics and of callbacks as well. */
   readonly countWrong: CountWrong;
   /** Nobody is asked. */
   readonly isOpen: boolean;
@@ -21,9 +22,8 @@ export interface Access {
 const MAX_WRONG_PER_MINUTE = 300;
 
 export async function openAccess(config: Config, now: () => number, log: Logger): Promise<Access> {
-  const { apiKeys, metricsToken } = config;
-  const isUnguarded = isOpen(config) && metricsToken === null;
-  const countWrong = await createRateLimit(isUnguarded ? null : MAX_WRONG_PER_MINUTE, 60_000);
+  const { apiKeys } = config;
+  const countWrong = createCountWrong(log);
   const jwt = jwtOf(config, {
     now,
     reportFailure: (reason) => {
@@ -36,6 +36,24 @@ export async function openAccess(config: Config, now: () => number, log: Logger)
   const verifyToken = jwt && (await verifierOf(jwt));
   const authenticate = createAuthenticate({ apiKeys, verifyToken, countWrong });
   return { authenticate, countWrong, isOpen: isOpen(config) };
+}
+
+/** Logs the addresses that are told to wait: somebody guesses there, or a program has an old key. */
+function createCountWrong(log: Logger): CountWrong {
+  const warnings = createOccasionalLog(log);
+  // Loaded for the first wrong one: most gateways never see any.
+  let limit: Promise<CountWrong> | undefined;
+  return async (address) => {
+    limit ??= createRateLimit(MAX_WRONG_PER_MINUTE, 60_000);
+    const waitMs = await (await limit)(address);
+    if (waitMs !== null)
+      warnings.warn(
+        'wrong',
+        { address },
+        'too many wrong keys, tokens or callbacks come from an address; wrong ones get 429, right ones pass',
+      );
+    return waitMs;
+  };
 }
 
 /** Loaded only where tokens are taken: it brings a library of cryptography. */

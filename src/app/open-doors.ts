@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import type { IncomingMessage } from 'node:http';
 import type { Logger } from 'pino';
 import type { Config } from '../config.ts';
 import { createLiveCounts } from '../live/live-counts.ts';
@@ -101,7 +102,9 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
   });
   const onResult = createCallbackMetrics(metrics.registry, CALLBACK_RESULTS);
   const hmacKeys = () => upstream.hmacKeys;
-  direct.add(webhooks(createKieWebhook({ tasks, hmacKeys, now, log: lines, onResult })));
+  const countWrongOf = (request: IncomingMessage) => countWrong(forwarded.addressOf(request));
+  const callbacks = { tasks, hmacKeys, now, log: lines, countWrong: countWrongOf, onResult };
+  direct.add(webhooks(createKieWebhook(callbacks)));
   await uploadsRoute(http, { ...roads, isOpen, maxUploads, upload });
   await openPages(http, config, { isOpen, upstream });
   await http.ready();

@@ -14,6 +14,8 @@ export interface KieWebhookOptions {
   readonly hmacKeys: () => readonly string[];
   readonly now: () => number;
   readonly log: Log;
+  /** Counts a wrong token or signature of its sender; returns how many ms to wait when there were too many. */
+  readonly countWrong: (request: IncomingMessage) => Promise<number | null>;
   /** Told what became of each. */
   readonly onResult?: (result: CallbackResult) => void;
 }
@@ -95,7 +97,7 @@ async function check(
   const isOurs = taskId !== undefined && token !== undefined && tasks.isToken(taskId, token);
   if (!isOurs) {
     if (request.method !== 'POST') return REFUSALS.method;
-    return taskId === undefined ? REFUSALS.path : REFUSALS.token;
+    return taskId === undefined ? REFUSALS.path : wrong(options, request, REFUSALS.token);
   }
   seen.task = taskId;
   const callback = await readIfPosted(request);
@@ -112,12 +114,25 @@ function readIfPosted(request: IncomingMessage): Refusal | Promise<ReadCallback 
   return isTooLarge(request) ? REFUSALS.size : readCallback(request);
 }
 
+/** The refusal of a guess, until too many came from its sender. Right ones never get here. */
+async function wrong(
+  { countWrong }: KieWebhookOptions,
+  request: IncomingMessage,
+  refusal: Refusal,
+): Promise<Refusal> {
+  const waitMs = await countWrong(request);
+  return waitMs === null
+    ? refusal
+    : { ...REFUSALS.tooManyWrong, retryAfterS: Math.max(1, Math.ceil(waitMs / 1000)) };
+}
+
 async function take(
-  { hmacKeys, now, tasks }: KieWebhookOptions,
+  options: KieWebhookOptions,
   request: IncomingMessage,
   callback: ReadCallback & { readonly taskId: string },
   seen: Seen,
 ): Promise<Taken | Refusal> {
+  const { hmacKeys, now, tasks } = options;
   const { answer, code, providerTaskId } = callback;
   seen.code = code;
   seen.state = answer.kind === 'update' ? answer.update.state : answer.kind;
@@ -131,7 +146,7 @@ async function take(
   const signature = keys.length === 0 ? 'unknown' : isSigned ? 'right' : 'wrong';
   const receipt = await tasks.receive(callback, signature);
   if (receipt === 'conflict') return REFUSALS.otherTask;
-  if (signature === 'wrong') return REFUSALS.signature;
+  if (signature === 'wrong') return wrong(options, request, REFUSALS.signature);
   return receipt === 'unknown-task' ? REFUSALS.task : receipt;
 }
 
@@ -140,10 +155,10 @@ function headerOf(request: IncomingMessage, name: string): string | undefined {
   return Array.isArray(value) ? value[0] : value;
 }
 
-function refuse(response: ServerResponse, { detail, hint, status }: Refusal): void {
+function refuse(response: ServerResponse, { detail, hint, retryAfterS, status }: Refusal): void {
   const headers = {
     ...(status === 405 && { allow: 'POST' }),
-    ...(status === 503 && { 'retry-after': '5' }),
+    ...(retryAfterS !== undefined && { 'retry-after': String(retryAfterS) }),
   };
   sendProblem(response, problem(status, detail, { hint }), headers);
 }

@@ -5,6 +5,8 @@ export interface Refusal {
   readonly status: number;
   readonly detail: string;
   readonly hint: string;
+  /** When to come back, in seconds. */
+  readonly retryAfterS?: number;
 }
 
 /** None says which part of a secret was wrong. */
@@ -57,6 +59,12 @@ export const REFUSALS = {
     'The signature is missing, wrong or stale.',
     'Check that KIE_WEBHOOK_HMAC_KEYS holds the webhookHmacKey of the kie.ai settings page, and both clocks.',
   ),
+  tooManyWrong: refusal(
+    'too-many-wrong',
+    429,
+    'Too many wrong tokens or signatures came from this address.',
+    'Call the callBackUrl exactly as it was given; a right callback is taken at once.',
+  ),
   task: refusal('unknown-task', 404, 'There is no such task.', 'Nothing needs to be sent for it.'),
   otherTask: refusal(
     'other-task',
@@ -64,7 +72,7 @@ export const REFUSALS = {
     'The task is known under another provider id.',
     'Nothing needs to be sent for this one.',
   ),
-  store: refusal('store', 503, 'The callback could not be stored.', 'Send it again.'),
+  store: { ...refusal('store', 503, 'The callback could not be stored.', 'Send it again.'), retryAfterS: 5 },
 } as const;
 
 function refusal(rung: string, status: number, detail: string, hint: string): Refusal {
