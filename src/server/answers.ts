@@ -30,6 +30,10 @@ export function createAnswers(server: Server, slowReaderMs: number): Answers {
   /** How many bytes may have been read of each connection whose request was answered early. */
   const discarding = new Map<Socket, number>();
   const connections = new Set<Socket>();
+  const everyMs = Math.min(LOOK_EVERY_MS, slowReaderMs / 4);
+  // The time that was watched: while the process stands still, nothing leaves, however fast a client reads.
+  let watched = 0;
+  let lookedAt = performance.now();
   let isClosing = false;
   server.on('connection', (socket: Socket) => {
     connections.add(socket);
@@ -38,17 +42,19 @@ export function createAnswers(server: Server, slowReaderMs: number): Answers {
 
   function look(): void {
     const now = performance.now();
+    watched += Math.min(now - lookedAt, 2 * everyMs);
+    lookedAt = now;
     for (const [{ socket }, seen] of onTheirWay) {
       if (!socket) continue;
       const taken = takenBy(socket);
-      if (socket.writableLength === 0 || taken > seen.taken) seen.tookAt = now;
+      if (socket.writableLength === 0 || taken > seen.taken) seen.tookAt = watched;
       seen.taken = taken;
-      if (now - seen.tookAt >= slowReaderMs) socket.destroy();
+      if (watched - seen.tookAt >= slowReaderMs) socket.destroy();
     }
     for (const [socket, limit] of discarding) if (socket.bytesRead > limit) socket.destroy();
   }
 
-  const timer = setInterval(look, Math.min(LOOK_EVERY_MS, slowReaderMs / 4));
+  const timer = setInterval(look, everyMs);
   timer.unref();
   server.on('close', () => {
     clearInterval(timer);
@@ -62,7 +68,7 @@ export function createAnswers(server: Server, slowReaderMs: number): Answers {
 
   return {
     watch(request, response) {
-      onTheirWay.set(response, { taken: 0, tookAt: performance.now() });
+      onTheirWay.set(response, { taken: 0, tookAt: watched });
       response.once('close', () => {
         onTheirWay.delete(response);
         if (!request.complete && !request.destroyed) discardRest(request);

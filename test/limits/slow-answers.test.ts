@@ -19,6 +19,7 @@ beforeEach(() => {
 });
 
 afterEach(() => {
+  vi.restoreAllMocks();
   vi.useRealTimers();
 });
 
@@ -83,6 +84,17 @@ test('an answer is not cut as long as its client takes some of it, though it is 
   vi.advanceTimersByTime(2 * SLOW_MS);
   expect(served.destroyed).toBe(true);
   expect(received).toBeGreaterThan(0);
+});
+
+test('an answer is not cut because this process stood still', async () => {
+  const { served } = await serve((_, response) => response.end(LONG));
+  vi.advanceTimersByTime(LOOK_MS);
+  const now = performance.now.bind(performance);
+  vi.spyOn(performance, 'now').mockImplementation(() => now() + 3_600_000);
+  vi.advanceTimersByTime(LOOK_MS);
+  expect(served.destroyed).toBe(false);
+  vi.advanceTimersByTime(SLOW_MS);
+  expect(served.destroyed).toBe(true);
 });
 
 test('an answer that has nothing to send for a long time is not cut', async () => {
