@@ -10,6 +10,7 @@ import { createLiveMetrics } from '../metrics/live-metrics.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { createAdmit } from '../server/admission.ts';
 import type { DirectHandler, DirectRoute } from '../server/direct-routes.ts';
+import { createAllowOrigin } from '../server/cors.ts';
 import { createEventStreams } from '../server/event-streams.ts';
 import { createForwarded } from '../server/forwarded.ts';
 import { createGate } from '../server/gate.ts';
@@ -65,6 +66,7 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
   const mayCall = createOriginPolicy({ allowedOrigins: config.allowedOrigins, host, publicUrl });
   const isOurHost = createHostPolicy({ isOpen, host, publicUrl });
   const forwarded = createForwarded(config.trustedProxies);
+  const allowOrigin = createAllowOrigin(mayCall, forwarded);
   const requestsPerOwner = await createRateLimit(config.maxRequestsPerMinute, MINUTE_MS);
   const perOwner = createTally(config.maxSocketsPerOwner);
   const perAddress = createTally(config.maxSocketsPerAddress);
@@ -82,6 +84,7 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
     slowReaderMs: config.slowReaderMs,
     gate,
     forwarded,
+    allowOrigin,
   });
   const { app: http, direct, nextId, requests } = server;
   const overload = openOverload(http, config, options);
@@ -94,7 +97,7 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
   };
   const admit = createAdmit({ authenticate, forwarded, gate, requestsPerOwner, report });
   const page = config.graphiql ? await createGraphiqlPage(DASHBOARD) : null;
-  const roads = { admit, forwarded, mayCall, overload, requests };
+  const roads = { admit, forwarded, mayCall, allowOrigin, overload, requests };
   direct.add(graphqlRoute(graphql, { ...roads, maxBodyBytes, page, streams }));
   http.addHook('preClose', (done) => {
     streams.endAll();
@@ -105,7 +108,7 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
   const countWrongOf = (request: IncomingMessage) => countWrong(forwarded.addressOf(request));
   const callbacks = { tasks, hmacKeys, now, log: lines, countWrong: countWrongOf, onResult };
   direct.add(webhooks(createKieWebhook(callbacks)));
-  await uploadsRoute(http, { ...roads, isOpen, maxUploads, upload });
+  uploadsRoute(http, { ...roads, isOpen, maxUploads, upload });
   await openPages(http, config, { isOpen, upstream });
   await http.ready();
 

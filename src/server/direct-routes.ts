@@ -1,6 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { problem, sendProblem } from '../problem.ts';
+import type { AllowOrigin } from './cors.ts';
 import type { Gate, Refused } from './gate.ts';
 import { isGraphqlUrl } from './graphql.ts';
 import { ofProblem, sendGraphqlRefusal } from './graphql-refusal.ts';
@@ -43,8 +44,9 @@ export function createDirectRoutes(options: {
   readonly requests: RequestLog;
   readonly nextId: (request: IncomingMessage) => string;
   readonly gate: Pick<Gate, 'refusalOf'>;
+  readonly allowOrigin: AllowOrigin;
 }): DirectRoutes {
-  const { gate, log, nextId, requests } = options;
+  const { allowOrigin, gate, log, nextId, requests } = options;
   const routes: DirectRoute[] = [];
   let isClosed = false;
 
@@ -73,8 +75,10 @@ export function createDirectRoutes(options: {
       const route = routes.find(({ fits }) => fits(request));
       const refused =
         (isClosed ? CLOSING : null) ?? (route?.isBeforeGate ? null : gate.refusalOf(request, response));
-      if (refused) answer(refusing(refused), request, response);
-      else if (route) answer(route, request, response);
+      if (refused) {
+        allowOrigin(request, response);
+        answer(refusing(refused), request, response);
+      } else if (route) answer(route, request, response);
       return refused !== null || route !== undefined;
     },
     close() {

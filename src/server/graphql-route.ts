@@ -2,6 +2,7 @@ import { GraphQLError, OperationTypeNode, getOperationAST } from 'graphql';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { readBody } from '../read-body.ts';
 import type { Admit } from './admission.ts';
+import { optionsHeaders, type AllowOrigin } from './cors.ts';
 import type { DirectRoute } from './direct-routes.ts';
 import type { Documents } from './documents.ts';
 import type { EventStreams } from './event-streams.ts';
@@ -15,7 +16,6 @@ import {
   type GraphqlRefusal,
 } from './graphql-refusal.ts';
 import { GRAPHQL_PATH, isGraphqlUrl, type Arrival, type Connection, type Graphql } from './graphql.ts';
-import type { OriginPolicy } from './origin-policy.ts';
 import type { Overload } from './overload.ts';
 import { operationNameIn, type RequestLog } from './request-log.ts';
 import { readParams, type GraphqlParams } from './request-params.ts';
@@ -24,7 +24,7 @@ import { whenClosed } from './when-closed.ts';
 export interface GraphqlRouteOptions {
   readonly admit: Admit;
   readonly forwarded: Forwarded;
-  readonly mayCall: OriginPolicy;
+  readonly allowOrigin: AllowOrigin;
   readonly maxBodyBytes: number;
   readonly overload: Overload;
   /** Null where there is none. */
@@ -42,14 +42,15 @@ export function graphqlRoute<Context extends object>(
   { answer, documents, engine }: Graphql<Context>,
   options: GraphqlRouteOptions,
 ): DirectRoute {
-  const { admit, forwarded, maxBodyBytes, mayCall, overload, page, requests, streams } = options;
+  const { admit, allowOrigin, maxBodyBytes, overload, page, requests, streams } = options;
 
   async function handle(request: IncomingMessage, response: ServerResponse, reqId: string): Promise<void> {
+    allowOrigin(request, response);
     response.setHeader('vary', 'Accept, Origin');
-    allowOrigin(request, response, mayCall, forwarded.siteOf(request));
     const unfit = misfitOf(request);
     if (unfit) sendGraphqlRefusal(request, response, unfit);
-    else if (request.method === 'OPTIONS') answerPreflight(request, response);
+    else if (request.method === 'OPTIONS')
+      response.writeHead(204, optionsHeaders(request, response, 'GET, POST')).end();
     else if (page?.fits(request)) page.send(response);
     else {
       const refusal = await answerOrRefuse(request, response, reqId);
@@ -149,31 +150,6 @@ function paramsOf(url: string, body: Buffer | null): GraphqlParams | GraphqlRefu
     const { code, hint } = error.extensions;
     return { status: 400, message: error.message, code: String(code), hint: String(hint) };
   }
-}
-
-function allowOrigin(
-  { headers: { origin } }: IncomingMessage,
-  response: ServerResponse,
-  mayCall: OriginPolicy,
-  site: string | undefined,
-): void {
-  // Without credentials: there are no cookies.
-  if (origin !== undefined && mayCall(origin, site))
-    response.setHeader('access-control-allow-origin', origin);
-}
-
-/** Browsers ask before they send JSON, or a credential, to another origin. */
-function answerPreflight({ headers }: IncomingMessage, response: ServerResponse): void {
-  const asked = headers['access-control-request-headers'];
-  response.writeHead(204, {
-    allow: 'GET, POST',
-    ...(response.hasHeader('access-control-allow-origin') && {
-      'access-control-allow-methods': 'GET, POST',
-      ...(asked !== undefined && { 'access-control-allow-headers': asked }),
-      vary: 'Accept, Origin, Access-Control-Request-Headers',
-    }),
-  });
-  response.end();
 }
 
 function connectionOf(

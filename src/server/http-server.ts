@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerOptions, type ServerResp
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { PROBLEM_MEDIA_TYPE, problem } from '../problem.ts';
 import { createAnswers } from './answers.ts';
+import type { AllowOrigin } from './cors.ts';
 import { createDirectRoutes, type DirectRoutes } from './direct-routes.ts';
 import type { Forwarded } from './forwarded.ts';
 import type { Gate } from './gate.ts';
@@ -11,6 +12,7 @@ import { Incoming } from './incoming.ts';
 import { createRefuseBroken, refuseConnect } from './refuse-broken.ts';
 import { REQUEST_ID_FIELD, createRequestLog, type RequestLog } from './request-log.ts';
 import { SECURITY_FIELDS } from './security-headers.ts';
+import { answerUnrouted } from './unrouted.ts';
 import { withoutSchemas } from './without-schemas.ts';
 
 /** Longer than the load balancers in front of us keep connections: they must not send on one that we are just closing. */
@@ -34,6 +36,7 @@ export interface HttpServerOptions {
   readonly slowReaderMs: number;
   readonly forwarded: Forwarded;
   readonly gate: Gate;
+  readonly allowOrigin: AllowOrigin;
 }
 
 export interface HttpServer {
@@ -50,10 +53,14 @@ export interface HttpServer {
  * body: a route that wants one reads it, and those that nothing wants are thrown away as they come.
  */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { forwarded, gate, lines, log, requestTimeoutMs, slowReaderMs } = options;
+  const { allowOrigin, forwarded, gate, lines, log, requestTimeoutMs, slowReaderMs } = options;
   const nextId = createRequestIds(forwarded);
   const requests = createRequestLog(lines, (request) => forwarded.addressOf(request));
-  const direct = createDirectRoutes({ log, requests, nextId, gate });
+  const refuse: typeof refuseError = (error, request, reply) => {
+    allowOrigin(request.raw, reply.raw);
+    refuseError(error, request, reply);
+  };
+  const direct = createDirectRoutes({ log, requests, nextId, gate, allowOrigin });
   const app = Fastify({
     loggerInstance: log,
     genReqId: nextId,
@@ -110,13 +117,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     done();
   });
 
-  app.setNotFoundHandler((_request, reply) =>
-    reply
-      .code(404)
-      .type(PROBLEM_MEDIA_TYPE)
-      .send(problem(404, 'There is nothing here.', { hint: 'The API is at /graphql.' })),
-  );
-
+  answerUnrouted(app, allowOrigin);
   app.setErrorHandler<FastifyError>(refuse);
 
   return { app, direct, nextId, requests };
@@ -163,7 +164,7 @@ function toOriginForm(request: IncomingMessage): void {
   request.url = pathname + search;
 }
 
-function refuse(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+function refuseError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
   const status = error.statusCode ?? 500;
   if (status >= 500) request.log.error({ reqId: request.id, err: error }, 'a request failed unexpectedly');
   const detail = status >= 500 ? 'Something unexpected went wrong here.' : error.message;

@@ -66,10 +66,6 @@ export const REFUSALS = {
     code: 'FORBIDDEN_ORIGIN',
     hint: 'Whoever runs this gateway can allow the origin with ALLOWED_ORIGINS.',
   }),
-  method: {
-    ...refused(405, 'Pictures are posted.', { hint: 'Send a POST request.' }),
-    headers: { allow: 'POST, OPTIONS' },
-  },
   mediaType: refused(415, 'The body is not declared as a picture.', {
     code: 'IMAGE_TYPE',
     hint: 'Send the picture itself as the body, with Content-Type: image/jpeg, image/png or image/webp.',

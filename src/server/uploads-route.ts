@@ -1,10 +1,10 @@
-import cors from '@fastify/cors';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { IncomingMessage } from 'node:http';
 import { MAX_PICTURE_BYTES, tooLarge } from '../pictures/picture.ts';
 import type { UploadPicture } from '../pictures/upload-picture.ts';
 import { PROBLEM_MEDIA_TYPE } from '../problem.ts';
 import type { Admit } from './admission.ts';
+import type { AllowOrigin } from './cors.ts';
 import type { Forwarded } from './forwarded.ts';
 import { TooSlowError, atLeastPace } from './least-pace.ts';
 import type { OriginPolicy } from './origin-policy.ts';
@@ -16,12 +16,12 @@ const UPLOADS_PATH = '/uploads';
 
 /** How much is still read of a picture that was refused, so that its sender sees why and not a reset. */
 const MAX_DISCARDED_BYTES = 32 * 1024 * 1024;
-const PREFLIGHT_KEPT_S = 600;
 
 export interface UploadsOptions {
   readonly admit: Admit;
   readonly forwarded: Forwarded;
   readonly mayCall: OriginPolicy;
+  readonly allowOrigin: AllowOrigin;
   /** Whether all callers are one owner. */
   readonly isOpen: boolean;
   /** How many pictures may be under way at a time. */
@@ -35,43 +35,31 @@ export interface UploadsOptions {
  * `POST /uploads`: takes a picture as it is, as the whole body, and answers with its address. Whatever speaks against it is
  * said as soon as it is known, as problem details.
  */
-export async function uploadsRoute(app: FastifyInstance, options: UploadsOptions): Promise<void> {
-  const { forwarded, mayCall } = options;
-  const isWelcome = ({ headers, raw }: FastifyRequest): boolean =>
-    mayCall(headers.origin, forwarded.siteOf(raw));
+export function uploadsRoute(app: FastifyInstance, options: UploadsOptions): void {
+  const { allowOrigin, forwarded, mayCall } = options;
   const answer = createAnswer(options);
 
-  await app.register(
-    async (scope) => {
-      await scope.register(cors, {
-        delegator: (request, callback) => {
-          callback(null, { ...CORS, origin: isWelcome(request) });
-        },
-      });
-      scope.removeAllContentTypeParsers();
-      // The picture is read while it is looked at, and whatever is none by nobody.
-      scope.addContentTypeParser('*', (_request, _payload, parsed) => {
-        parsed(null);
-      });
-      scope.route({
-        url: '',
-        method: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
-        handler: async (request, reply) => {
-          try {
-            return await send(reply, isWelcome(request) ? await answer(request) : REFUSALS.origin);
-          } finally {
-            discardRest(request.raw);
-          }
-        },
-      });
-      scope.setErrorHandler((error: FastifyError, request, reply) => {
-        if (error.code !== 'FST_ERR_CTP_INVALID_MEDIA_TYPE') throw error;
-        discardRest(request.raw);
-        return send(reply, REFUSALS.mediaType);
-      });
+  app.route({
+    url: UPLOADS_PATH,
+    method: 'POST',
+    onRequest: (request, reply, done) => {
+      allowOrigin(request.raw, reply.raw);
+      done();
     },
-    { prefix: UPLOADS_PATH },
-  );
+    handler: async (request, reply) => {
+      const isWelcome = mayCall(request.headers.origin, forwarded.siteOf(request.raw));
+      try {
+        return await send(reply, isWelcome ? await answer(request) : REFUSALS.origin);
+      } finally {
+        discardRest(request.raw);
+      }
+    },
+    errorHandler: (error: FastifyError, request, reply) => {
+      if (error.code !== 'FST_ERR_CTP_INVALID_MEDIA_TYPE') throw error;
+      discardRest(request.raw);
+      void send(reply, REFUSALS.mediaType);
+    },
+  });
 }
 
 function send(reply: FastifyReply, { body, headers, status }: UploadAnswer): FastifyReply {
@@ -81,13 +69,6 @@ function send(reply: FastifyReply, { body, headers, status }: UploadAnswer): Fas
     .headers({ 'content-type': type, ...headers })
     .send(JSON.stringify(body));
 }
-
-const CORS = {
-  methods: ['POST'],
-  allowedHeaders: ['authorization', 'content-type'],
-  exposedHeaders: ['location', 'retry-after'],
-  maxAge: PREFLIGHT_KEPT_S,
-};
 
 /** Slower than any line that brings a picture within REQUEST_TIMEOUT_MS. */
 const LEAST_PACE = { bytes: 5 * 1024, windowMs: 5000 };
@@ -131,8 +112,7 @@ function createAnswer({
 }: UploadsOptions): (request: FastifyRequest) => Promise<UploadAnswer> {
   const places = createPlaces(maxUploads, isOpen);
 
-  return async ({ headers, method, raw }) => {
-    if (method !== 'POST') return REFUSALS.method;
+  return async ({ headers, raw }) => {
     const refusal = overload.refusal();
     if (refusal) return notAdmitted(refusal);
     const admission = await admit(raw);

@@ -35,7 +35,13 @@ async function serve(handle: DirectHandler, options: Pick<DirectRoute, 'writesLi
     },
   );
   const requests = createRequestLog(log, () => '127.0.0.1');
-  const direct: DirectRoutes = createDirectRoutes({ log, requests, nextId: () => 'req-7', gate });
+  const direct: DirectRoutes = createDirectRoutes({
+    log,
+    requests,
+    nextId: () => 'req-7',
+    gate,
+    allowOrigin: () => undefined,
+  });
   direct.add({ name: '/direct', fits: ({ url }) => url === '/direct', handle, ...options });
   const server = createServer((request, response) => {
     if (!direct.take(request, response)) response.writeHead(404).end();

@@ -85,8 +85,6 @@ describe('an address that nothing is at', () => {
     ['POST', '/nowhere'],
     ['GET', '/graphql/nowhere'],
     ['GET', '/webhooks'],
-    ['POST', '/health'],
-    ['DELETE', '/ready'],
   ])('is answered with 404 and where the API is: %s %s', async (method, path) => {
     const { url } = await startGateway({ provider: await startFakeProvider() });
     const answer = await get(url + path, { method });

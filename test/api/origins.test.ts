@@ -107,6 +107,30 @@ describe('a page', () => {
   });
 });
 
+describe('a refusal', () => {
+  const KEYS = { API_KEYS: 'ada:key-of-ada-with-enough-characters' };
+  it.each<[string, number, string, readonly string[]]>([
+    ['a compressed body', 415, '/graphql', ['Host: x', 'Content-Encoding: gzip']],
+    ['a host that is none', 400, '/graphql', ['Host: a b']],
+    ['no key', 401, '/graphql', ['Host: x']],
+    ['an unknown address', 404, '/nowhere', ['Host: x']],
+    ['another method', 405, '/health', ['Host: x']],
+    ['an address that cannot be read', 400, '/%zz', ['Host: x']],
+  ])('of %s (%i) can be read by an allowed page, and by no other', async (_, status, path, lines) => {
+    const { app } = await start(KEYS);
+    for (const [origin, isAllowed] of [
+      [ALLOWED, true],
+      ['https://evil.example', false],
+    ] as const) {
+      const answer = await sendRaw(app.port, postOf(path, BODY, ...lines, `Origin: ${origin}`));
+      expect(answer.status).toBe(status);
+      const [, readers] = /^access-control-allow-origin: (.*)$/im.exec(answer.head) ?? [];
+      expect(readers).toBe(isAllowed ? origin : undefined);
+      expect(/^access-control-expose-headers: .*retry-after/im.test(answer.head)).toBe(isAllowed);
+    }
+  });
+});
+
 describe('a caller that is no page, and so has no origin', () => {
   it('may call and open a socket', async () => {
     const gateway = await start();

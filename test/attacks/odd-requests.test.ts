@@ -119,6 +119,40 @@ test('refusals at /graphql have errors as well, for clients that look for nothin
   }
 });
 
+test('an address that takes another method says which, with 405, and to OPTIONS with 204', async () => {
+  const { gateway, provider } = await startAttacked();
+  provider.always('credit', credit(42));
+  const allowed: Readonly<Record<string, string>> = {
+    '/graphql': 'GET, POST',
+    '/uploads': 'POST',
+    '/health': 'GET, HEAD',
+    '/metrics': 'GET, HEAD',
+    '/': 'GET, HEAD',
+    '/tasks/x': 'GET, HEAD',
+    '/assets/x.js': 'GET, HEAD',
+  };
+  const answers = async (path: string) => {
+    const told: unknown[] = [];
+    for (const method of ['OPTIONS', 'TRACE', 'PROPFIND', 'QUERY', 'PATCH']) {
+      const answer = await sendRaw(gateway.app.port, headOf(`${method} ${path}`, HOST, CLOSE));
+      if (method !== 'OPTIONS') expectProblem(`${method} ${path}`, answer);
+      const [, allow] = /^allow: (.*)$/im.exec(answer.head) ?? [];
+      told.push([path, method, answer.status, allow]);
+    }
+    return told;
+  };
+  for (const [path, allow] of Object.entries(allowed))
+    expect(await answers(path)).toEqual([
+      [path, 'OPTIONS', 204, allow],
+      ...['TRACE', 'PROPFIND', 'QUERY', 'PATCH'].map((method) => [path, method, 405, allow]),
+    ]);
+  for (const method of ['GET', 'POST', 'QUERY', 'PATCH']) {
+    const answer = await sendRaw(gateway.app.port, headOf(`${method} /nowhere`, HOST, CLOSE));
+    expectProblem(method, answer);
+    expect([method, answer.status]).toEqual([method, 404]);
+  }
+});
+
 test('a compressed body is refused with 415 and how to send it', async () => {
   const { gateway } = await startAttacked();
   const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' };
