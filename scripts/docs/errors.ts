@@ -32,8 +32,8 @@ Expected outcomes are data of the schema (\`ValidationError\`, \`ProviderError\`
 
 const REQUESTS = `\`extensions.code\` of an entry in \`errors\`, the same over HTTP, event streams and sockets. Where waiting helps,
 \`extensions.retryAfter\` says how many seconds, and over HTTP \`Retry-After\` as well. Over HTTP a request that is refused before
-it is executed is answered with problem details (RFC 9457) that hold \`errors\` as well. \`extensions.hint\` says how to fix it; errors
-of a document, argument or variable say it in their message.
+it is executed is answered with problem details (RFC 9457) that hold \`errors\` as well. \`extensions.hint\` says how to fix it;
+errors of a document, argument or variable say it in their message.
 
 An error of a field has HTTP 200 when the response has data of another field. With no data at all, the status is that of
 the error: 503 for a store that is unreachable, with \`Retry-After\`.`;
