@@ -73,7 +73,7 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
   const counts = createLiveCounts();
   const streams = createEventStreams();
   const shared = { log, tasks, isOpen, perOwner, perAddress, counts };
-  const { graphql, hub } = openGraphql(config, shared);
+  const { answer, graphql, hub } = openGraphql(config, shared);
 
   const unknownPerAddress = createTally(MAX_UNKNOWN_PER_ADDRESS);
   const gate = createGate({ forwarded, isOurHost, unknownPerAddress });
@@ -98,7 +98,7 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
   const admit = createAdmit({ authenticate, forwarded, gate, requestsPerOwner, report });
   const page = config.graphiql ? await createGraphiqlPage(DASHBOARD) : null;
   const roads = { admit, forwarded, mayCall, allowOrigin, overload, requests };
-  direct.add(graphqlRoute(graphql, { ...roads, maxBodyBytes, page, streams }));
+  direct.add(graphqlRoute(graphql, { ...roads, answer, maxBodyBytes, page, streams }));
   http.addHook('preClose', (done) => {
     streams.endAll();
     done();

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { Caller } from '../access/caller.ts';
 import type { Config } from '../config.ts';
 import { createBeginInTurns } from '../live/begin-in-turns.ts';
 import { createHub, type Hub } from '../live/hub.ts';
@@ -7,6 +8,7 @@ import type { Tally } from '../live/tally.ts';
 import type { Context } from '../resolvers/context.ts';
 import { createMaskError } from '../schema/mask-error.ts';
 import { schema } from '../schema/schema.ts';
+import { createGraphqlHttp, type AnswerOverHttp } from '../server/graphql-http.ts';
 import { createGraphql, type Graphql } from '../server/graphql.ts';
 import { limitListItems } from '../server/operation-limits.ts';
 import type { TaskQueries } from '../tasks/tasks.ts';
@@ -14,6 +16,8 @@ import type { TaskQueries } from '../tasks/tasks.ts';
 /** What executes operations. */
 export interface Executors {
   readonly graphql: Graphql<Context>;
+  /** JSON over HTTP. */
+  readonly answer: AnswerOverHttp;
   /** For subscriptions over sockets. */
   readonly hub: Hub;
 }
@@ -37,14 +41,15 @@ export function openGraphql(
     log.error({ err: error }, 'a GraphQL operation failed unexpectedly');
   });
   const { introspection, maxListItems } = config;
+  const context = ({ owner }: Caller, reqId: string): Context => ({
+    caller: { owner, maySeeCredits },
+    reqId,
+    tasks,
+    takeItems: limitListItems(maxListItems),
+  });
   const graphql = createGraphql<Context>({
     schema,
-    context: ({ owner }, reqId) => ({
-      caller: { owner, maySeeCredits },
-      reqId,
-      tasks,
-      takeItems: limitListItems(maxListItems),
-    }),
+    context,
     maskError,
     introspection,
     limits: config,
@@ -53,5 +58,10 @@ export function openGraphql(
     inTurn: createBeginInTurns(),
   });
   const rightsOf = (context: unknown): string => JSON.stringify((context as Context).caller);
-  return { graphql, hub: createHub({ counts, maskError, rightsOf, hideSuggestions: !introspection }) };
+  const answer = createGraphqlHttp({ schema, context, maskError, ...graphql });
+  return {
+    answer,
+    graphql,
+    hub: createHub({ counts, maskError, rightsOf, hideSuggestions: !introspection }),
+  };
 }

@@ -1,7 +1,7 @@
 import { GraphQLError } from 'graphql';
 import type { Caller } from '../access/caller.ts';
 import type { RateLimit } from '../server/rate-limit.ts';
-import type { SocketContext } from './protocol.ts';
+import type { SocketContext } from './socket-extra.ts';
 
 /** Decides on each operation of a socket: null, or why not. */
 export type AdmitOperation = (context: SocketContext, caller: Caller) => Promise<GraphQLError | null>;

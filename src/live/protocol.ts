@@ -1,10 +1,5 @@
 import type { ExecutionArgs, ExecutionResult } from 'graphql';
-import {
-  makeServer,
-  type Context as ProtocolContext,
-  type Server as ProtocolServer,
-  type ServerOptions,
-} from 'graphql-ws';
+import { makeServer, type Server as ProtocolServer, type ServerOptions } from 'graphql-ws';
 import { setImmediate } from 'node:timers/promises';
 import type { Caller } from '../access/caller.ts';
 import type { AdmitOperation } from './admit-operation.ts';
@@ -27,8 +22,6 @@ export interface ProtocolOptions {
   readonly putOff: PutOff;
   readonly hub: Hub;
 }
-
-export type SocketContext = ProtocolContext<Record<string, unknown>, SocketExtra>;
 
 type OperationResult = ReturnType<NonNullable<ServerOptions['execute']>>;
 

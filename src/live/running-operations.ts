@@ -1,6 +1,6 @@
 import { GraphQLError } from 'graphql';
 import { CloseCode, MessageType, stringifyMessage } from 'graphql-ws';
-import type { SocketContext } from './protocol.ts';
+import type { SocketContext } from './socket-extra.ts';
 
 /** The operations of each socket, by id. */
 export interface RunningOperations {

@@ -1,3 +1,4 @@
+import type { Context as ProtocolContext } from 'graphql-ws';
 import type { Caller } from '../access/caller.ts';
 import type { Outlet } from './outlet.ts';
 
@@ -24,3 +25,5 @@ export interface SocketExtra {
   /** Counts an operation; returns 0, or how many ms to wait when there were too many. */
   readonly takeOperation: () => number;
 }
+
+export type SocketContext = ProtocolContext<Record<string, unknown>, SocketExtra>;

@@ -4,14 +4,6 @@ import { failureOf } from './error-code.ts';
 import { fieldsOf, idOf } from './fields.ts';
 import { readRetryAfter } from './retry-after.ts';
 
-/** The answer to a create call as it came over the wire. */
-export interface RawAnswer {
-  readonly status: number;
-  readonly body: string;
-  /** The header, null when there is none. */
-  readonly retryAfter: string | null;
-}
-
 /**
  * Tells the four outcomes of a create call apart. An envelope wins over the HTTP status; where neither says for certain
  * that nothing was created, the outcome is unknown, since sending it again might pay twice.

@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici';
 import { timeoutSignal } from '../tasks/clock.ts';
-import type { RawAnswer } from './create-outcome.ts';
+import type { RawAnswer } from './post-once.ts';
 import { decodeBody } from './decode-body.ts';
 import { postOnce, type BrokenCall } from './post-once.ts';
 import { createDispatcher } from './proxy.ts';

@@ -7,9 +7,16 @@ import {
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
 import { afterReading } from '../tasks/clock.ts';
-import type { RawAnswer } from './create-outcome.ts';
 import { decodeBody } from './decode-body.ts';
 import { openTunnel } from './proxy.ts';
+
+/** The answer to a create call as it came over the wire. */
+export interface RawAnswer {
+  readonly status: number;
+  readonly body: string;
+  /** The header, null when there is none. */
+  readonly retryAfter: string | null;
+}
 
 /** A call that brought no whole answer. */
 export interface BrokenCall {

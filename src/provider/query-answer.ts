@@ -1,5 +1,6 @@
 import type { TaskFailure } from '../tasks/failure.ts';
-import type { ProviderWords, QueryAnswer } from '../tasks/provider.ts';
+import type { ProviderWords } from '../tasks/failure.ts';
+import type { QueryAnswer } from '../tasks/provider.ts';
 import { codeOf, parseJson, type Envelope } from './envelope.ts';
 import { errorCodeOf } from './error-code.ts';
 import { codeTextOf, creditsOf, fieldsOf, idOf, textOf, urlOf, wordsOf, type Fields } from './fields.ts';

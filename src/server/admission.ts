@@ -9,32 +9,10 @@ import {
 import type { Forwarded } from './forwarded.ts';
 import type { Gate } from './gate.ts';
 import type { RateLimit } from './rate-limit.ts';
+import type { Refusal } from './refusal.ts';
 
 /** A caller that is let in, or what it is told instead. */
 export type Admission = { readonly caller: Caller } | { readonly refusal: Refusal };
-
-export interface Refusal {
-  readonly status: 401 | 429 | 503;
-  readonly message: string;
-  readonly code: 'UNAUTHENTICATED' | 'RATE_LIMITED' | 'SERVICE_UNAVAILABLE';
-  /** How to mend it; left out where it is to come back. */
-  readonly hint?: string;
-  /** When to come back, in seconds; null when that would not help. */
-  readonly retryAfterS: number | null;
-}
-
-/** The headers that go with a refusal over HTTP. */
-export function refusalHeaders({ retryAfterS, status }: Refusal): Record<string, string> {
-  return {
-    ...(status === 401 && { 'www-authenticate': 'Bearer' }),
-    ...(retryAfterS !== null && { 'retry-after': String(retryAfterS) }),
-  };
-}
-
-/** How to mend it, or when to come back, in words. */
-export function refusalHint({ hint, retryAfterS }: Refusal): string | null {
-  return hint ?? (retryAfterS === null ? null : `Try again in ${retryAfterS} s.`);
-}
 
 /** Who may send a request now; asked before its body is read. Never rejects. */
 export type Admit = (request: IncomingMessage) => Promise<Admission>;

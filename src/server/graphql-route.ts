@@ -15,6 +15,7 @@ import {
   tooLarge,
   type GraphqlRefusal,
 } from './graphql-refusal.ts';
+import type { AnswerOverHttp } from './graphql-http.ts';
 import { GRAPHQL_PATH, isGraphqlUrl, type Arrival, type Connection, type Graphql } from './graphql.ts';
 import type { Overload } from './overload.ts';
 import { operationNameIn, type RequestLog } from './request-log.ts';
@@ -22,6 +23,8 @@ import { readParams, type GraphqlParams } from './request-params.ts';
 import { whenClosed } from './when-closed.ts';
 
 export interface GraphqlRouteOptions {
+  /** JSON over HTTP. */
+  readonly answer: AnswerOverHttp;
   readonly admit: Admit;
   readonly forwarded: Forwarded;
   readonly allowOrigin: AllowOrigin;
@@ -39,10 +42,10 @@ export interface GraphqlRouteOptions {
  * the address get GraphiQL, whoever they are.
  */
 export function graphqlRoute<Context extends object>(
-  { answer, documents, engine }: Graphql<Context>,
+  { documents, engine }: Graphql<Context>,
   options: GraphqlRouteOptions,
 ): DirectRoute {
-  const { admit, allowOrigin, maxBodyBytes, overload, page, requests, streams } = options;
+  const { admit, allowOrigin, answer, maxBodyBytes, overload, page, requests, streams } = options;
 
   async function handle(request: IncomingMessage, response: ServerResponse, reqId: string): Promise<void> {
     allowOrigin(request, response);

@@ -7,7 +7,6 @@ import type { Tally } from '../live/tally.ts';
 import { createDocuments, type Documents } from './documents.ts';
 import { endExpiredStreams } from './end-expired-streams.ts';
 import { eventsInTurn } from './events-in-turn.ts';
-import { createGraphqlHttp, type AnswerOverHttp } from './graphql-http.ts';
 import { limitStreams } from './limit-streams.ts';
 import type { OperationLimits } from './operation-limits.ts';
 import type { GraphqlParams } from './request-params.ts';
@@ -56,8 +55,8 @@ export interface Connection {
 
 /** What executes GraphQL behind all transports. */
 export interface Graphql<Context extends object> {
-  /** JSON over HTTP. */
-  readonly answer: AnswerOverHttp;
+  /** graphql-js, as all transports run it. */
+  readonly executed: typeof execute;
   /** Event streams, and WebSockets through its `getEnveloped`. */
   readonly engine: YogaServerInstance<Arrival, Context>;
   readonly documents: Documents;
@@ -92,8 +91,7 @@ export function createGraphql<Context extends object>(options: GraphqlOptions<Co
     // What is unexpected is reported by maskError.
     logging: false,
   });
-  const answer = createGraphqlHttp({ schema, documents, context, maskError, executed });
-  return { answer, engine, documents };
+  return { engine, documents, executed };
 }
 
 /** The route has read the body. */

@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
-import type { Refusal } from './admission.ts';
+import type { Refusal } from './refusal.ts';
 
 /** Decides whether new work is accepted. It never cuts work in progress. */
 export interface Overload {

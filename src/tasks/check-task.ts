@@ -3,7 +3,7 @@ import { amendTask, changeTask, updated } from './change-task.ts';
 import { concluded } from './failure.ts';
 import { nextCheckTime } from './next-check-time.ts';
 import type { TaskPorts } from './ports.ts';
-import type { ProviderWords } from './provider.ts';
+import type { ProviderWords } from './failure.ts';
 import { isProven } from './provider-id.ts';
 import { planner } from './schedule.ts';
 import { settleSubmission, submissionUnknown } from './settle-submission.ts';

@@ -1,5 +1,12 @@
 import { cutText } from './cut-text.ts';
-import type { ProviderWords } from './provider.ts';
+
+/** What the provider said of a task without moving or ending it: told when nothing better comes before its time is over. */
+export interface ProviderWords {
+  /** Its own code; null when it gave none. */
+  readonly providerCode: string | null;
+  readonly message: string | null;
+  readonly creditsConsumed: number | null;
+}
 
 /**
  * Everything that a submission or a generation can fail with: one vocabulary for callers.

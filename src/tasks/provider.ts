@@ -1,5 +1,5 @@
 import type { TaskUpdate } from './apply-update.ts';
-import type { TaskFailure } from './failure.ts';
+import type { ProviderWords, TaskFailure } from './failure.ts';
 import type { TaskInput } from './task.ts';
 
 /**
@@ -25,14 +25,6 @@ export type CreateOutcome =
       /** What it answered, if it did. */
       readonly said?: ProviderWords;
     };
-
-/** What the provider said of a task without moving or ending it: told when nothing better comes before its time is over. */
-export interface ProviderWords {
-  /** Its own code; null when it gave none. */
-  readonly providerCode: string | null;
-  readonly message: string | null;
-  readonly creditsConsumed: number | null;
-}
 
 /**
  * What a query of one task brought.

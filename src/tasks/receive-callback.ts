@@ -1,6 +1,7 @@
 import { amendTask, changeTask, updated } from './change-task.ts';
 import type { TaskPorts } from './ports.ts';
-import type { ProviderWords, QueryAnswer } from './provider.ts';
+import type { ProviderWords } from './failure.ts';
+import type { QueryAnswer } from './provider.ts';
 import { belongsToAnother } from './provider-id.ts';
 import { planner } from './schedule.ts';
 import { hasEnded, type TaskRecord } from './task.ts';

@@ -1,7 +1,8 @@
 import { amendTask, changeTask, updated } from './change-task.ts';
 import { concluded, type TaskFailure } from './failure.ts';
 import type { TaskPorts } from './ports.ts';
-import type { CreateOutcome, ProviderWords } from './provider.ts';
+import type { ProviderWords } from './failure.ts';
+import type { CreateOutcome } from './provider.ts';
 import { resendDelay } from './resend-delay.ts';
 import { planner } from './schedule.ts';
 import { isAnnounced, type TaskRecord } from './task.ts';

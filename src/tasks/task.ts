@@ -1,5 +1,5 @@
 import { isPresumed, type TaskFailure } from './failure.ts';
-import type { ProviderWords } from './provider.ts';
+import type { ProviderWords } from './failure.ts';
 import type { TimelineEntry } from './timeline.ts';
 
 /** The only model that this gateway submits to, in the provider's spelling. */
