@@ -18,7 +18,7 @@ import type { Overload } from '../server/overload.ts';
 import type { RateLimit } from '../server/rate-limit.ts';
 import type { Executors } from './open-graphql.ts';
 
-export interface SocketsOptions extends Executors {
+export interface SocketsOptions extends Omit<Executors, 'answer'> {
   readonly http: FastifyInstance;
   readonly authenticate: Authenticate;
   readonly forwarded: Forwarded;

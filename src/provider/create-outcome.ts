@@ -1,3 +1,4 @@
+import type { RawAnswer } from './post-once.ts';
 import type { CreateOutcome } from '../tasks/provider.ts';
 import { parseEnvelope, parseJson, type Envelope } from './envelope.ts';
 import { failureOf } from './error-code.ts';
