@@ -1,8 +1,7 @@
 import type { Logger } from 'pino';
-import { createAuthenticate, type CountWrong } from '../access/authenticate.ts';
-import type { Authenticate, VerifyToken } from '../access/caller.ts';
-import type { FetchKeysOptions } from '../access/fetch-keys.ts';
-import type { JwtOptions } from '../access/jwt.ts';
+import { createAuthenticate, type CountWrong } from '../auth/authenticate.ts';
+import type { Authenticate, VerifyToken } from '../auth/principal.ts';
+import type { FetchKeysOptions, JwtOptions } from '../auth/jwt.ts';
 import type { Config } from '../config.ts';
 import { createRateLimit } from '../server/rate-limit.ts';
 import { fetchThrough, proxyFor } from '../provider/proxy.ts';
@@ -58,7 +57,7 @@ function createCountWrong(log: Logger): CountWrong {
 
 /** Loaded only where tokens are taken: it brings a library of cryptography. */
 async function verifierOf(jwt: JwtOptions): Promise<VerifyToken> {
-  const { createJwtVerifier } = await import('../access/jwt.ts');
+  const { createJwtVerifier } = await import('../auth/jwt.ts');
   return createJwtVerifier(jwt);
 }
 

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { Caller } from '../access/caller.ts';
+import type { Caller } from '../auth/principal.ts';
 import type { Config } from '../config.ts';
 import { createBeginInTurns } from '../live/begin-in-turns.ts';
 import { createHub, type Hub } from '../live/hub.ts';

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import type { Authenticate } from '../access/caller.ts';
+import type { Authenticate } from '../auth/principal.ts';
 import type { Config } from '../config.ts';
 import { createAdmitOperation } from '../live/admit-operation.ts';
 import type { LiveCounts } from '../live/live-counts.ts';

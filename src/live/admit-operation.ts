@@ -1,5 +1,5 @@
 import { GraphQLError } from 'graphql';
-import type { Caller } from '../access/caller.ts';
+import type { Caller } from '../auth/principal.ts';
 import type { RateLimit } from '../server/rate-limit.ts';
 import type { SocketContext } from './socket-extra.ts';
 

@@ -1,7 +1,7 @@
 import type { ExecutionArgs, ExecutionResult } from 'graphql';
 import { makeServer, type Server as ProtocolServer, type ServerOptions } from 'graphql-ws';
 import { setImmediate } from 'node:timers/promises';
-import type { Caller } from '../access/caller.ts';
+import type { Caller } from '../auth/principal.ts';
 import type { AdmitOperation } from './admit-operation.ts';
 import { createBeginInTurns } from './begin-in-turns.ts';
 import { beginOperation, type BegunOperation, type Operation } from './begin-operation.ts';

@@ -1,5 +1,5 @@
 import type { Context as ProtocolContext } from 'graphql-ws';
-import type { Caller } from '../access/caller.ts';
+import type { Caller } from '../auth/principal.ts';
 import type { Outlet } from './outlet.ts';
 
 /** What is known of one socket beside the protocol. */

@@ -6,9 +6,9 @@ import {
   UnauthenticatedError,
   type Authenticate,
   type Caller,
-} from '../access/caller.ts';
-import { authorizationIn } from '../access/bearer.ts';
-import { atExpiry } from '../access/expiry.ts';
+  atExpiry,
+} from '../auth/principal.ts';
+import { authorizationIn } from '../auth/authenticate.ts';
 import { TRY_AGAIN_LATER } from './close-codes.ts';
 import type { SocketExtra } from './socket-extra.ts';
 import type { Tally } from './tally.ts';

@@ -29,7 +29,7 @@ export function* readJpeg(bytes: Bytes): Parser<Picture> {
     }
     if (isFrame(marker)) {
       if (picture !== null) throw broken('it has two sizes');
-      picture = pictureOf(marker, length, yield* bytes.take(Math.max(0, length - 2)));
+      picture = imageOfJpeg(marker, length, yield* bytes.take(Math.max(0, length - 2)));
     }
     // A length counts its own two bytes; decoders take a shorter one for an empty segment.
     else yield* bytes.skip(Math.max(0, length - 2));
@@ -53,7 +53,7 @@ function* nextMarker(bytes: Bytes, isBegun = false): Parser<number> {
 }
 
 /** Browsers and the usual decoders open 8 bits, Huffman-coded, sequential or progressive: SOF0 to SOF2. */
-function pictureOf(marker: number, length: number, frame: Buffer): Picture {
+function imageOfJpeg(marker: number, length: number, frame: Buffer): Picture {
   if (marker > 0xc2)
     throw broken('it is lossless, hierarchical or coded arithmetically, which few programs open');
   if (length < FRAME_HEADER) throw broken('its frame header is too short');

@@ -23,7 +23,7 @@ const PALETTE = 3;
 export function* readPng(bytes: Bytes): Parser<Picture> {
   if ((yield* bytes.take(5)).toString('latin1') !== 'G\r\n\x1a\n') throw broken('its signature is damaged');
   const header = yield* readHeader(bytes);
-  const picture = pictureOf(header);
+  const picture = imageOfPng(header);
   let needsPalette = header.readUInt8(9) === PALETTE;
   for (;;) {
     bytes.count();
@@ -57,7 +57,7 @@ function* readHeader(bytes: Bytes): Parser<Buffer> {
   return header;
 }
 
-function pictureOf(header: Buffer): Picture {
+function imageOfPng(header: Buffer): Picture {
   const [width, height] = [header.readUInt32BE(0), header.readUInt32BE(4)];
   if (width === 0 || height === 0) throw broken('it has no size');
   const picture = { contentType: 'image/png', width, height } as const;

@@ -24,7 +24,7 @@ export function* readWebp(bytes: Bytes): Parser<Picture> {
     const length = Math.min(header.readUInt32LE(4) + (header.readUInt32LE(4) % 2), left - 8);
     const start = yield* bytes.take(Math.min(length, START_LENGTH));
     if (type === 'VP8X') canvas = canvasOf(start);
-    if (type === 'VP8 ' || type === 'VP8L') return pictureOf(type, start, canvas);
+    if (type === 'VP8 ' || type === 'VP8L') return imageOfWebp(type, start, canvas);
     yield* bytes.skip(length - start.length);
     left -= 8 + length;
   }
@@ -32,7 +32,7 @@ export function* readWebp(bytes: Bytes): Parser<Picture> {
 }
 
 /** A still frame is as large as its canvas: decoders refuse any other, and the frame is what has to fit. */
-function pictureOf(type: 'VP8 ' | 'VP8L', start: Buffer, canvas: Size | null): Picture {
+function imageOfWebp(type: 'VP8 ' | 'VP8L', start: Buffer, canvas: Size | null): Picture {
   const size = type === 'VP8 ' ? lossySize(start) : losslessSize(start);
   const { height, width } = size;
   if (canvas && (canvas.width !== width || canvas.height !== height))

@@ -5,7 +5,7 @@ import {
   UnauthenticatedError,
   type Authenticate,
   type Caller,
-} from '../access/caller.ts';
+} from '../auth/principal.ts';
 import type { Forwarded } from './forwarded.ts';
 import type { Gate } from './gate.ts';
 import type { RateLimit } from './rate-limit.ts';

@@ -18,7 +18,7 @@ export interface DashboardSettings {
 const SETTINGS = '<meta name="kineograph" content="{}"';
 
 /** Scripts and styles are ours alone; pictures and videos are wherever the caller's tasks say. */
-const POLICY = [
+const DASHBOARD_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
   "style-src 'self'",
@@ -57,7 +57,7 @@ export async function dashboard(
     app.get(path, (_request, reply) =>
       reply
         .type('text/html; charset=utf-8')
-        .headers({ 'content-security-policy': POLICY, 'cache-control': 'no-cache' })
+        .headers({ 'content-security-policy': DASHBOARD_POLICY, 'cache-control': 'no-cache' })
         .send(page),
     );
 }

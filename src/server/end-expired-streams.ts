@@ -1,5 +1,5 @@
 import type { Plugin } from 'graphql-yoga';
-import { atExpiry } from '../access/expiry.ts';
+import { atExpiry } from '../auth/principal.ts';
 import type { Arrival } from './graphql.ts';
 
 /** Ends each subscription over HTTP when its caller's token does; queries and mutations are answered all the same. */

@@ -11,7 +11,7 @@ export interface GraphiqlPage {
 }
 
 /** Scripts are ours alone, and talk to nobody but us. The editor makes style sheets while it runs. */
-const POLICY = [
+const GRAPHIQL_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
   "worker-src 'self'",
@@ -46,7 +46,7 @@ export async function createGraphiqlPage(directory: string): Promise<GraphiqlPag
       response.writeHead(200, {
         'content-type': 'text/html; charset=utf-8',
         'content-length': Buffer.byteLength(html),
-        'content-security-policy': POLICY,
+        'content-security-policy': GRAPHIQL_POLICY,
         'cache-control': 'no-cache',
         vary: 'Accept',
       });

@@ -8,7 +8,7 @@ import {
 } from 'graphql';
 import { createHandler, type OperationContext } from 'graphql-http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Caller } from '../access/caller.ts';
+import type { Caller } from '../auth/principal.ts';
 import type { Documents } from './documents.ts';
 import { REFUSALS, sendGraphqlRefusal } from './graphql-refusal.ts';
 import type { GraphqlParams } from './request-params.ts';

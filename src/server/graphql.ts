@@ -1,7 +1,7 @@
 import { GraphQLError, execute, type DocumentNode, type GraphQLSchema } from 'graphql';
 import { createYoga, isAsyncIterable, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { ServerResponse } from 'node:http';
-import type { Caller } from '../access/caller.ts';
+import type { Caller } from '../auth/principal.ts';
 import type { InTurn } from '../live/begin-in-turns.ts';
 import type { Tally } from '../live/tally.ts';
 import { createDocuments, type Documents } from './documents.ts';

@@ -1,6 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { createApiKeys } from '../access/api-keys.ts';
-import { bearerIn } from '../access/bearer.ts';
+import { createApiKeys, bearerIn } from '../auth/authenticate.ts';
 import { isLoopback, isOnLoopback } from '../config/loopback.ts';
 import { PROBLEM_MEDIA_TYPE, problem } from '../problem.ts';
 import type { Forwarded } from './forwarded.ts';

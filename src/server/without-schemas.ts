@@ -5,9 +5,9 @@ import type { FastifyServerOptions } from 'fastify';
  * loads two hundred files for it before it knows of any route.
  */
 export const withoutSchemas = {
-  compilersFactory: { buildValidator: refuse, buildSerializer: refuse },
+  compilersFactory: { buildValidator: refuseSchema, buildSerializer: refuseSchema },
 } satisfies FastifyServerOptions['schemaController'];
 
-function refuse(): never {
+function refuseSchema(): never {
   throw new Error('The routes of this server have no schemas.');
 }

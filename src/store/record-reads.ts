@@ -18,7 +18,7 @@ type RecordReads = Pick<
 const byId = prepared((db, { id }: { readonly id: string }) =>
   db.selectFrom('tasks').selectAll().where('id', '=', id),
 );
-const byProviderId = prepared((db, { id }: { readonly id: string }) =>
+const idByProviderId = prepared((db, { id }: { readonly id: string }) =>
   db.selectFrom('tasks').select('id').where('provider_task_id', '=', id),
 );
 const waiting = prepared((db) =>
@@ -48,7 +48,7 @@ export function createRecordReads(db: Kysely<Database>, kept: KeptRecords): Reco
 
     holderOf: (id) =>
       available(async () => {
-        const { rows } = await byProviderId(db, { id });
+        const { rows } = await idByProviderId(db, { id });
         return rows[0]?.id ?? null;
       }),
 

@@ -21,13 +21,13 @@ export async function watchTask(
   const found = await store.find(owner, id);
   if (!found) throw noSuchTask(id);
   return new Watch({
-    source: sourceOf(ports, owner, found.id),
+    source: changesOfTask(ports, owner, found.id),
     after: after ?? 0,
     later: (run) => clock.after(timings.outcomeLook, run),
   });
 }
 
-function sourceOf({ feed, store }: TaskPorts, owner: string, id: string): ChangeSource {
+function changesOfTask({ feed, store }: TaskPorts, owner: string, id: string): ChangeSource {
   return {
     attach: (listener) => feed.onTask(id, listener),
     async read(revision) {

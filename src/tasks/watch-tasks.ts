@@ -15,14 +15,14 @@ export function createWatchTasks(ports: TaskPorts): (owner: string, after: numbe
   return async (owner, after) => {
     await assertKnownRevision(store, after);
     return new Watch({
-      source: sourceOf(ports, owner, readPage),
+      source: changesOfOwner(ports, owner, readPage),
       after: after ?? (await store.newestRevision()),
       later: (run) => clock.after(timings.outcomeLook, run),
     });
   };
 }
 
-function sourceOf({ feed }: TaskPorts, owner: string, readPage: ReadOwnerPage): ChangeSource {
+function changesOfOwner({ feed }: TaskPorts, owner: string, readPage: ReadOwnerPage): ChangeSource {
   return {
     attach: (listener) => feed.onOwner(owner, listener),
     read: (after) => readPage(owner, after),

@@ -12,8 +12,8 @@ import {
   UnauthenticatedError,
   WrongCredentialsError,
   type VerifyToken,
-} from './caller.ts';
-import { createFetchKeys, type FetchKeysOptions } from './fetch-keys.ts';
+} from './principal.ts';
+import { createPublicKey, type JsonWebKey } from 'node:crypto';
 
 interface RemoteKeys {
   readonly jwksUrl: string;
@@ -141,4 +141,100 @@ function toUnauthenticated(error: unknown): unknown {
     'The token is not valid here.',
     'Bring one that its issuer has signed for this gateway.',
   );
+}
+
+export interface FetchKeysOptions {
+  readonly now: () => number;
+  /** Told in one line that the keys cannot be had; those that are known stay in use. */
+  readonly reportFailure: (reason: string) => void;
+  /** Told which keys of the issuer are left out; once for each set of them. */
+  readonly reportUnusable: (problems: readonly string[]) => void;
+}
+
+/** How long an issuer that failed is not asked again, in ms: anybody can bring tokens that would have it asked. */
+const PAUSE_MS = 1000;
+
+/** Fetches a JSON Web Key Set by `fetch`, without the keys that cannot be used. Rejects with IssuerUnavailableError. */
+export function createFetchKeys(
+  { now, reportFailure, reportUnusable }: FetchKeysOptions,
+  fetch: FetchImplementation = globalThis.fetch,
+): FetchImplementation {
+  let failure: { readonly error: IssuerUnavailableError; readonly until: number } | null = null;
+  let reported = '';
+
+  async function fetchUsable(...request: Parameters<FetchImplementation>): Promise<Response> {
+    const response = await fetch(...request);
+    if (response.status !== 200) throw new Error(`status ${response.status} in place of 200`);
+    const set: unknown = await response.json();
+    if (!hasKeys(set)) throw new Error('no list of keys in the answer');
+    const { keys, problems } = usableKeys(set.keys);
+    const told = problems.join();
+    if (problems.length > 0 && told !== reported) reportUnusable(problems);
+    reported = told;
+    return Response.json({ keys });
+  }
+
+  return async (...request) => {
+    const pause = failure ? failure.until - now() : 0;
+    // More than the whole pause is left when the clock has gone back.
+    if (failure && pause > 0 && pause <= PAUSE_MS) throw failure.error;
+    try {
+      const response = await fetchUsable(...request);
+      failure = null;
+      return response;
+    } catch (error) {
+      const reason = reasonOf(error);
+      const unavailable = new IssuerUnavailableError(reason);
+      failure = { error: unavailable, until: now() + PAUSE_MS };
+      reportFailure(reason);
+      throw unavailable;
+    }
+  };
+}
+
+function hasKeys(set: unknown): set is { readonly keys: readonly unknown[] } {
+  return typeof set === 'object' && set !== null && 'keys' in set && Array.isArray(set.keys);
+}
+
+/** fetch says "fetch failed", and why as the cause. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
+}
+
+/** jose refuses shorter RSA keys with an error that is not the token's: RFC 7518, 3.3. */
+const MIN_RSA_BITS = 2048;
+
+export interface UsableKeys {
+  readonly keys: readonly object[];
+  /** What is wrong with the others, by their place in the set. */
+  readonly problems: readonly string[];
+}
+
+/** The keys of a JSON Web Key Set that can verify a signature. One that cannot must not stand in the way of the others. */
+export function usableKeys(keys: readonly unknown[]): UsableKeys {
+  const problems: string[] = [];
+  const usable = keys.filter((jwk, index): jwk is object => {
+    const problem = problemOf(jwk);
+    if (problem !== null) problems.push(`key ${index + 1}: ${problem}`);
+    return problem === null;
+  });
+  return { keys: usable, problems };
+}
+
+function problemOf(jwk: unknown): string | null {
+  if (typeof jwk !== 'object' || jwk === null || Array.isArray(jwk)) return 'not an object';
+  if ('d' in jwk || 'k' in jwk) return 'a private or secret key';
+  try {
+    const { asymmetricKeyDetails, asymmetricKeyType } = createPublicKey({
+      key: jwk as JsonWebKey,
+      format: 'jwk',
+    });
+    const bits = asymmetricKeyDetails?.modulusLength;
+    if (asymmetricKeyType === 'rsa' && bits !== undefined && bits < MIN_RSA_BITS)
+      return `RSA of ${bits} bits, fewer than ${MIN_RSA_BITS}`;
+    return null;
+  } catch {
+    return 'not a public key that Node.js can read';
+  }
 }

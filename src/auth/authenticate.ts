@@ -1,5 +1,3 @@
-import { createApiKeys, type ApiKey } from './api-keys.ts';
-import { bearerIn } from './bearer.ts';
 import {
   ANONYMOUS,
   HOW_TO_SEND,
@@ -9,7 +7,8 @@ import {
   type Authenticate,
   type Caller,
   type VerifyToken,
-} from './caller.ts';
+} from './principal.ts';
+import { hash, timingSafeEqual } from 'node:crypto';
 
 export interface AuthenticationOptions {
   readonly apiKeys: readonly ApiKey[];
@@ -61,4 +60,40 @@ function isBlank(authorization: string | undefined): boolean {
 /** Three base64url parts; an API key may hold dots as well, and is looked up first. */
 function isJwt(credential: string): boolean {
   return /^[\w-]+\.[\w-]+\.[\w-]*$/.test(credential);
+}
+
+export interface ApiKey {
+  readonly owner: string;
+  readonly key: string;
+}
+
+/** Whose key it is; null when it is nobody's. Takes the same time whichever key is given, and whether it is one. */
+export function createApiKeys(keys: readonly ApiKey[]): (key: string) => Caller | null {
+  const known = keys.map(({ key, owner }) => ({ caller: { owner, expiresAt: null }, digest: digestOf(key) }));
+  return (key) => {
+    const given = digestOf(key);
+    // All are compared, and digests, so that neither the place in the list nor the length can be measured.
+    const matches = known.filter(({ digest }) => timingSafeEqual(digest, given));
+    return matches[0]?.caller ?? null;
+  };
+}
+
+function digestOf(key: string): Buffer {
+  return hash('sha256', key, 'buffer');
+}
+
+/**
+ * The API key or token in the value of an Authorization header: one word of visible ASCII, with "Bearer" (RFC 6750) before
+ * it or alone. undefined when it is anything else.
+ */
+export function bearerIn(authorization: string | undefined): string | undefined {
+  return /^(?:Bearer +)?([\x21-\x7e]+) *$/i.exec(authorization ?? '')?.[1];
+}
+
+/** The member `authorization`, in any letter case, of something that a client sent; undefined when it is no text or blank. */
+export function authorizationIn(members: unknown): string | undefined {
+  if (typeof members !== 'object' || members === null) return undefined;
+  const named = Object.entries(members).find(([name]) => name.toLowerCase() === 'authorization');
+  const given: unknown = named?.[1];
+  return typeof given === 'string' && given.trim() !== '' ? given : undefined;
 }
