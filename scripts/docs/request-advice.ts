@@ -1,4 +1,4 @@
-import type { Refusal } from '../../src/server/refusal.ts';
+import type { Refusal } from '../../src/limits/refusal.ts';
 import type { RequestError } from '../../src/tasks/request-error.ts';
 
 /** Codes that are written where they are used; a test looks for ones that are missing here. */

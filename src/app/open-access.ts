@@ -3,7 +3,7 @@ import { createAuthenticate, type CountWrong } from '../auth/authenticate.ts';
 import type { Authenticate, VerifyToken } from '../auth/principal.ts';
 import type { FetchKeysOptions, JwtOptions } from '../auth/jwt.ts';
 import type { Config } from '../config.ts';
-import { createRateLimit } from '../server/rate-limit.ts';
+import { createRateLimit } from '../limits/rate.ts';
 import { fetchThrough, proxyFor } from '../provider/proxy.ts';
 import { createOccasionalLog } from '../tasks/occasional-log.ts';
 import { isOpen } from './is-open.ts';

@@ -1,10 +1,10 @@
 import type { Logger } from 'pino';
 import type { Caller } from '../auth/principal.ts';
 import type { Config } from '../config.ts';
-import { createBeginInTurns } from '../live/begin-in-turns.ts';
+import { createBeginInTurns } from '../limits/turns.ts';
 import { createHub, type Hub } from '../live/hub.ts';
 import type { LiveCounts } from '../live/live-counts.ts';
-import type { Tally } from '../live/tally.ts';
+import type { Tally } from '../limits/concurrency.ts';
 import type { Context } from '../resolvers/context.ts';
 import { createMaskError } from '../schema/mask-error.ts';
 import { schema } from '../schema/schema.ts';

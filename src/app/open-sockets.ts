@@ -6,7 +6,7 @@ import { createAdmitOperation } from '../live/admit-operation.ts';
 import type { LiveCounts } from '../live/live-counts.ts';
 import { createProtocol } from '../live/protocol.ts';
 import { createPutOff } from '../live/put-off.ts';
-import type { Tally } from '../live/tally.ts';
+import type { Tally } from '../limits/concurrency.ts';
 import { createWebsocketServer, type WebsocketServer } from '../live/websocket-server.ts';
 import { createWelcome } from '../live/welcome.ts';
 import type { Forwarded } from '../server/forwarded.ts';
@@ -14,8 +14,8 @@ import { GRAPHQL_PATH } from '../server/graphql.ts';
 import { acceptPersistedQueries } from '../server/persisted-queries.ts';
 import type { HostPolicy } from '../server/host-policy.ts';
 import type { OriginPolicy } from '../server/origin-policy.ts';
-import type { Overload } from '../server/overload.ts';
-import type { RateLimit } from '../server/rate-limit.ts';
+import type { Overload } from '../limits/overload.ts';
+import type { RateLimit } from '../limits/rate.ts';
 import type { Executors } from './open-graphql.ts';
 
 export interface SocketsOptions extends Omit<Executors, 'answer'> {

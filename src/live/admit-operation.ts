@@ -1,6 +1,6 @@
 import { GraphQLError } from 'graphql';
 import type { Caller } from '../auth/principal.ts';
-import type { RateLimit } from '../server/rate-limit.ts';
+import type { RateLimit } from '../limits/rate.ts';
 import type { SocketContext } from './socket-extra.ts';
 
 /** Decides on each operation of a socket: null, or why not. */

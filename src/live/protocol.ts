@@ -3,7 +3,7 @@ import { makeServer, type Server as ProtocolServer, type ServerOptions } from 'g
 import { setImmediate } from 'node:timers/promises';
 import type { Caller } from '../auth/principal.ts';
 import type { AdmitOperation } from './admit-operation.ts';
-import { createBeginInTurns } from './begin-in-turns.ts';
+import { createBeginInTurns } from '../limits/turns.ts';
 import { beginOperation, type BegunOperation, type Operation } from './begin-operation.ts';
 import type { Hub, SubscriptionArgs } from './hub.ts';
 import type { PutOff } from './put-off.ts';

@@ -1,5 +1,5 @@
 import { GraphQLError, OperationTypeNode } from 'graphql';
-import type { Overload } from '../server/overload.ts';
+import type { Overload } from '../limits/overload.ts';
 
 /** Why an operation of a socket is not begun now; null when it is. */
 export type PutOff = (operation: OperationTypeNode) => GraphQLError | null;

@@ -9,7 +9,7 @@ import { connectSocket, type SocketOptions } from './connect-socket.ts';
 import { Outlet } from './outlet.ts';
 import type { LiveCounts } from './live-counts.ts';
 import { refuseUpgrade } from './refuse-upgrade.ts';
-import type { Tally } from './tally.ts';
+import type { Tally } from '../limits/concurrency.ts';
 import { startWatchdog } from './watchdog.ts';
 
 export interface WebsocketServerOptions extends SocketOptions {

@@ -11,7 +11,7 @@ import {
 import { authorizationIn } from '../auth/authenticate.ts';
 import { TRY_AGAIN_LATER } from './close-codes.ts';
 import type { SocketExtra } from './socket-extra.ts';
-import type { Tally } from './tally.ts';
+import type { Tally } from '../limits/concurrency.ts';
 
 /** Decides on a socket's connection_init: true lets it in, false closes it with 4403. Never rejects. */
 export type Welcome = (

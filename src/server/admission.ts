@@ -8,8 +8,8 @@ import {
 } from '../auth/principal.ts';
 import type { Forwarded } from './forwarded.ts';
 import type { Gate } from './gate.ts';
-import type { RateLimit } from './rate-limit.ts';
-import type { Refusal } from './refusal.ts';
+import type { RateLimit } from '../limits/rate.ts';
+import type { Refusal } from '../limits/refusal.ts';
 
 /** A caller that is let in, or what it is told instead. */
 export type Admission = { readonly caller: Caller } | { readonly refusal: Refusal };

@@ -1,6 +1,6 @@
 import { createSourceEventStream, execute, type ExecutionResult } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
-import type { InTurn } from '../live/begin-in-turns.ts';
+import type { InTurn } from '../limits/turns.ts';
 import type { Arrival } from './graphql.ts';
 
 /**

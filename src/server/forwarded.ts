@@ -1,6 +1,6 @@
 import proxyAddr from '@fastify/proxy-addr';
 import type { IncomingMessage } from 'node:http';
-import { countedAddress } from '../access/address.ts';
+import { countedAddress } from '../limits/address.ts';
 import { isLoopback } from '../config/loopback.ts';
 
 /** What a request looked like before proxies took it on. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Tally } from '../live/tally.ts';
+import type { Tally } from '../limits/concurrency.ts';
 import { problem, type Problem } from '../problem.ts';
 import type { Forwarded } from './forwarded.ts';
 import { isHost, type HostPolicy } from './host-policy.ts';

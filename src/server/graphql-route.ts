@@ -17,7 +17,7 @@ import {
 } from './graphql-refusal.ts';
 import type { AnswerOverHttp } from './graphql-http.ts';
 import { GRAPHQL_PATH, isGraphqlUrl, type Arrival, type Connection, type Graphql } from './graphql.ts';
-import type { Overload } from './overload.ts';
+import type { Overload } from '../limits/overload.ts';
 import { operationNameIn, type RequestLog } from './request-log.ts';
 import { readParams, type GraphqlParams } from './request-params.ts';
 import { whenClosed } from './when-closed.ts';

@@ -2,8 +2,8 @@ import { GraphQLError, execute, type DocumentNode, type GraphQLSchema } from 'gr
 import { createYoga, isAsyncIterable, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { ServerResponse } from 'node:http';
 import type { Caller } from '../auth/principal.ts';
-import type { InTurn } from '../live/begin-in-turns.ts';
-import type { Tally } from '../live/tally.ts';
+import type { InTurn } from '../limits/turns.ts';
+import type { Tally } from '../limits/concurrency.ts';
 import { createDocuments, type Documents } from './documents.ts';
 import { endExpiredStreams } from './end-expired-streams.ts';
 import { eventsInTurn } from './events-in-turn.ts';

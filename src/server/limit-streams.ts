@@ -1,6 +1,6 @@
 import { GraphQLError } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
-import type { Tally } from '../live/tally.ts';
+import type { Tally } from '../limits/concurrency.ts';
 import type { Arrival } from './graphql.ts';
 
 /** When to come back, in seconds: streams end when their clients leave, so nobody knows. */

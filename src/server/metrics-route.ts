@@ -3,7 +3,7 @@ import { createApiKeys, bearerIn } from '../auth/authenticate.ts';
 import { isLoopback, isOnLoopback } from '../config/loopback.ts';
 import { PROBLEM_MEDIA_TYPE, problem } from '../problem.ts';
 import type { Forwarded } from './forwarded.ts';
-import type { RateLimit } from './rate-limit.ts';
+import type { RateLimit } from '../limits/rate.ts';
 
 export interface MetricsOptions {
   /** All metrics as text, and its media type. */

@@ -1,7 +1,7 @@
 import type { UploadOutcome } from '../pictures/upload-picture.ts';
 import type { Upload } from '../pictures/uploads.ts';
 import { problem, type Problem } from '../problem.ts';
-import { refusalHeaders, refusalHint, type Refusal } from './refusal.ts';
+import { refusalHeaders, refusalHint, type Refusal } from '../limits/refusal.ts';
 
 /** What an upload is answered with. */
 export interface UploadAnswer {

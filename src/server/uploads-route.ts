@@ -8,7 +8,7 @@ import type { AllowOrigin } from './cors.ts';
 import type { Forwarded } from './forwarded.ts';
 import { TooSlowError, atLeastPace } from './least-pace.ts';
 import type { OriginPolicy } from './origin-policy.ts';
-import type { Overload } from './overload.ts';
+import type { Overload } from '../limits/overload.ts';
 import type { RequestLog } from './request-log.ts';
 import { REFUSALS, answerTo, notAdmitted, type UploadAnswer } from './upload-answers.ts';
 

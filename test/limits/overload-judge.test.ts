@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createOverloadJudge, type Load } from '../../src/server/overload.ts';
+import { createOverloadJudge, type Load } from '../../src/limits/overload.ts';
 
 const CALM: Load = { loopDelayMs: 0, heapUsed: 0.2, writeLagMs: 0 };
 

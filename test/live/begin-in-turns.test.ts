@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { createBeginInTurns } from '../../src/live/begin-in-turns.ts';
+import { createBeginInTurns } from '../../src/limits/turns.ts';
 
 /** Beginnings of which each takes `ms`, and the order in which they came. */
 function createBeginnings(ms: number) {
