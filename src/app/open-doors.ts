@@ -24,7 +24,7 @@ import { createOriginPolicy } from '../server/origin-policy.ts';
 import { startOverload, type Overload } from '../limits/overload.ts';
 import { createRateLimit } from '../limits/rate.ts';
 import { uploadsRoute } from '../server/uploads-route.ts';
-import type { UploadPicture } from '../pictures/upload-picture.ts';
+import type { UploadPicture } from '../images/upload.ts';
 import type { TaskPorts } from '../tasks/ports.ts';
 import type { Tasks } from '../tasks/tasks.ts';
 import { WEBHOOKS_PATH, createKieWebhook } from '../webhooks/kie-webhook.ts';

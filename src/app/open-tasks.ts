@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { v7 as newTaskId } from 'uuid';
-import type { UploadStore } from '../pictures/uploads.ts';
+import type { UploadStore } from '../images/upload.ts';
 import { createCommitMetrics } from '../metrics/commit-metrics.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { createOverviewMetrics } from '../metrics/overview-metrics.ts';
@@ -144,6 +144,6 @@ function windowsOf(now: number, { createWindow }: Timings) {
 
 /** Loaded only where pictures are looked at. */
 async function openInspectImage(uploads: UploadStore, { now }: Clock): Promise<InspectImage> {
-  const { createInspectImage } = await import('../pictures/inspect-image.ts');
+  const { createInspectImage } = await import('../images/inspect.ts');
   return createInspectImage({ uploads, userAgent: USER_AGENT, now });
 }

@@ -1,6 +1,5 @@
 import type { Logger } from 'pino';
-import { createUploadPicture, type UploadPicture } from '../pictures/upload-picture.ts';
-import type { UploadStore } from '../pictures/uploads.ts';
+import { createUploadPicture, type UploadPicture, type UploadStore } from '../images/upload.ts';
 import { createKieUpload } from '../provider/kie-upload.ts';
 import type { Clock } from '../tasks/clock.ts';
 import type { Cleanup } from './cleanup.ts';

@@ -1,5 +1,5 @@
 import { Counter, type Registry } from 'prom-client';
-import type { UploadOutcome, UploadPicture } from '../pictures/upload-picture.ts';
+import type { UploadOutcome, UploadPicture } from '../images/upload.ts';
 
 const KINDS: readonly UploadOutcome['kind'][] = ['uploaded', 'unfit', 'refused', 'unavailable'];
 

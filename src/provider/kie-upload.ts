@@ -1,6 +1,6 @@
 import { ExponentialBackoff, bulkhead, handleWhen, retry, wrap } from 'cockatiel';
 import { randomUUID } from 'node:crypto';
-import type { HostAnswer, PictureFile, PictureHost } from '../pictures/uploads.ts';
+import type { HostAnswer, PictureFile, PictureHost } from '../images/upload.ts';
 import type { Log } from '../tasks/log.ts';
 import { callHeaders, readText } from './http.ts';
 import { multipart } from './multipart.ts';

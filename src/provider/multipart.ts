@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
-import type { PictureFile } from '../pictures/uploads.ts';
+import type { PictureFile } from '../images/upload.ts';
 
 /** The body of a request, as a stream of known length, and the headers that tell of it. */
 export interface Multipart {

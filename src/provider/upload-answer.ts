@@ -1,4 +1,4 @@
-import type { HostAnswer } from '../pictures/uploads.ts';
+import type { HostAnswer } from '../images/upload.ts';
 import { parseEnvelope, parseJson, type Envelope } from './envelope.ts';
 import { fieldsOf, urlOf } from './fields.ts';
 

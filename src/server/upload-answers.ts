@@ -1,5 +1,4 @@
-import type { UploadOutcome } from '../pictures/upload-picture.ts';
-import type { Upload } from '../pictures/uploads.ts';
+import type { UploadOutcome, Upload } from '../images/upload.ts';
 import { problem, type Problem } from '../problem.ts';
 import { refusalHeaders, refusalHint, type Refusal } from '../limits/refusal.ts';
 

@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { IncomingMessage } from 'node:http';
-import { MAX_PICTURE_BYTES, tooLarge } from '../pictures/picture.ts';
-import type { UploadPicture } from '../pictures/upload-picture.ts';
+import { MAX_PICTURE_BYTES, tooLarge } from '../images/image.ts';
+import type { UploadPicture } from '../images/upload.ts';
 import { PROBLEM_MEDIA_TYPE } from '../problem.ts';
 import type { Admit } from './admission.ts';
 import type { AllowOrigin } from './cors.ts';

@@ -1,5 +1,5 @@
 import type { ColumnType, Generated } from 'kysely';
-import type { Picture } from '../pictures/picture.ts';
+import type { Picture } from '../images/image.ts';
 import type { TaskState } from '../tasks/task.ts';
 
 /** 64 bits; some drivers give it as a string. */

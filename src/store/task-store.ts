@@ -1,4 +1,4 @@
-import type { UploadStore } from '../pictures/uploads.ts';
+import type { UploadStore } from '../images/upload.ts';
 import type { TaskStore } from '../tasks/store.ts';
 import type { AnnouncedRecord } from '../tasks/task.ts';
 import { claimDue } from './checks.ts';

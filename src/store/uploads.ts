@@ -1,5 +1,5 @@
 import type { Kysely, Selectable } from 'kysely';
-import type { Upload, UploadStore } from '../pictures/uploads.ts';
+import type { Upload, UploadStore } from '../images/upload.ts';
 import { available } from './available.ts';
 import type { Database, UploadTable } from './database.ts';
 import type { WriterQueue } from './writer-queue.ts';

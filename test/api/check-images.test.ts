@@ -1,5 +1,5 @@
 import { describe, expect, it, test } from 'vitest';
-import { createInspectImage } from '../../src/pictures/inspect-image.ts';
+import { createInspectImage } from '../../src/images/inspect.ts';
 import type { TaskPorts } from '../../src/tasks/ports.ts';
 import { startPictureServer } from '../pictures/picture-server.ts';
 import { deferred } from '../support/deferred.ts';

@@ -1,7 +1,7 @@
 import type { RequestListener } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, test } from 'vitest';
-import { createInspectImage } from '../../src/pictures/inspect-image.ts';
+import { createInspectImage } from '../../src/images/inspect.ts';
 import { deferred } from '../support/deferred.ts';
 import { animation, flat, picture, pngOf } from '../support/pictures.ts';
 import { named } from '../support/waits.ts';

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it, test } from 'vitest';
-import { createInspector } from '../../src/pictures/inspector.ts';
-import { MAX_PICTURE_BYTES, PictureError, type Picture } from '../../src/pictures/picture.ts';
+import { createInspector } from '../../src/images/header.ts';
+import { MAX_PICTURE_BYTES, PictureError, type Picture } from '../../src/images/image.ts';
 import type { ImageIssueCode } from '../../src/tasks/image-issue.ts';
 import {
   animation,

@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import type { LookupAddress } from 'node:dns';
 import { expect, it } from 'vitest';
-import { createOutwardLookup } from '../../src/pictures/outward-lookup.ts';
+import { createOutwardLookup } from '../../src/images/safe-fetch.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 
 const ANSWERS: Readonly<Record<number, Buffer>> = {

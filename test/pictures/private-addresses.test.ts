@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { createInspectImage } from '../../src/pictures/inspect-image.ts';
-import { isPublicAddress } from '../../src/pictures/public-address.ts';
+import { createInspectImage } from '../../src/images/inspect.ts';
+import { isPublicAddress } from '../../src/images/safe-fetch.ts';
 import type { ImageIssueCode } from '../../src/tasks/image-issue.ts';
 import { picture } from '../support/pictures.ts';
 import { createResolver, startPictureServer, type PictureServer } from './picture-server.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { isPublicAddress } from '../../src/pictures/public-address.ts';
+import { isPublicAddress } from '../../src/images/safe-fetch.ts';
 
 it.each([
   '1.1.1.1',

@@ -1,4 +1,4 @@
-import type { UploadStore } from '../../src/pictures/uploads.ts';
+import type { UploadStore } from '../../src/images/upload.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import { TASK_STATES } from '../../src/tasks/task.ts';
 import { HISTORY } from './filled-store.ts';

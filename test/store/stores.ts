@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { StoreLocation } from '../../src/store/open-connections.ts';
 import type { TaskStoreOptions } from '../../src/store/task-store.ts';
-import type { UploadStore } from '../../src/pictures/uploads.ts';
+import type { UploadStore } from '../../src/images/upload.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { AnnouncedRecord } from '../../src/tasks/task.ts';
 import { temporaryDir } from '../support/gateway.ts';

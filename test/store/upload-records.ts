@@ -1,4 +1,4 @@
-import type { Upload } from '../../src/pictures/uploads.ts';
+import type { Upload } from '../../src/images/upload.ts';
 import { NOW } from './records.ts';
 
 /** An upload that a store may hold. */

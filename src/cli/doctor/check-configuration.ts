@@ -3,7 +3,7 @@ import { isOpen } from '../../app/is-open.ts';
 import type { Config } from '../../config.ts';
 import { DEFAULT_KIE_API_URL } from '../../config/environment.ts';
 import { isLoopback, isOnLoopback } from '../../config/loopback.ts';
-import { isPublicAddress } from '../../pictures/public-address.ts';
+import { isPublicAddress } from '../../images/safe-fetch.ts';
 import { findingsOf, type Finding } from './finding.ts';
 
 const { ok, warning } = findingsOf('configuration');

@@ -1,10 +1,10 @@
 import { request, type Dispatcher } from 'undici';
 import type { ImageIssue, InspectImage } from '../tasks/image-issue.ts';
 import { RequestError } from '../tasks/request-error.ts';
-import { createInspector } from './inspector.ts';
-import { createOutwardAgent, type OutwardOptions } from './outward-agent.ts';
-import { MAX_PICTURE_BYTES, PictureError, tooLarge } from './picture.ts';
-import type { UploadStore } from './uploads.ts';
+import { createInspector } from './header.ts';
+import { createOutwardAgent, type OutwardOptions } from './safe-fetch.ts';
+import { MAX_PICTURE_BYTES, PictureError, tooLarge } from './image.ts';
+import type { UploadStore } from './upload.ts';
 
 export interface InspectImageOptions extends Pick<OutwardOptions, 'lookup' | 'isAllowed'> {
   readonly uploads: Pick<UploadStore, 'isUploaded'>;

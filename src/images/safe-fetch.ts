@@ -1,8 +1,8 @@
 import type { LookupAddress } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import { Agent, buildConnector, interceptors, type Dispatcher } from 'undici';
-import { createOutwardLookup } from './outward-lookup.ts';
-import { isPublicAddress } from './public-address.ts';
+import { Resolver } from 'node:dns/promises';
+import ipaddr from 'ipaddr.js';
 
 export interface OutwardOptions {
   /** Resolves names; by the system's name servers when absent. */
@@ -56,4 +56,43 @@ function checked(lookup: LookupFunction, isAllowed: (address: string) => boolean
       else callback(null, first.address, first.family);
     });
   };
+}
+
+const TIMEOUT_MS = 2_000;
+const TRIES = 2;
+
+/**
+ * Asks name servers itself: the system's own way cannot be given up, so that a few names whose servers do not answer
+ * hold up every other lookup of the process. What stands in the machine's own files is not known to it.
+ */
+export function createOutwardLookup(servers?: readonly string[]): LookupFunction {
+  const resolver = new Resolver({ timeout: TIMEOUT_MS, tries: TRIES });
+  if (servers) resolver.setServers(servers);
+
+  return (hostname, _options, callback) => {
+    void Promise.allSettled([resolver.resolve4(hostname), resolver.resolve6(hostname)]).then(([v4, v6]) => {
+      const addresses = [
+        ...(v4.status === 'fulfilled' ? v4.value.map((address) => ({ address, family: 4 })) : []),
+        ...(v6.status === 'fulfilled' ? v6.value.map((address) => ({ address, family: 6 })) : []),
+      ];
+      const failure: unknown = v4.status === 'rejected' ? v4.reason : null;
+      if (addresses.length > 0) callback(null, addresses);
+      else callback(failure instanceof Error ? failure : new Error('a name without addresses'), '');
+    });
+  };
+}
+
+/** What the registries hand out for use on the internet; all else that is set apart within has a name of its own. */
+const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3');
+
+/** Public by its number, and in Azure the agent of the machine's host (Microsoft: "What is IP address 168.63.129.16?"). */
+const AZURE_HOST = '168.63.129.16';
+
+/** Whether an IP address is one that everybody can reach: no loopback, private, link-local, translated or reserved one. */
+export function isPublicAddress(address: string): boolean {
+  if (!ipaddr.isValid(address)) return false;
+  // An IPv4 address that is written as an IPv6 one is that IPv4 address.
+  const parsed = ipaddr.process(address);
+  const isGlobal = parsed.kind() === 'ipv4' || (parsed as ipaddr.IPv6).match(GLOBAL_UNICAST);
+  return isGlobal && parsed.range() === 'unicast' && parsed.toString() !== AZURE_HOST;
 }
