@@ -10,7 +10,7 @@ import { openUpstream, type Upstream } from './app/upstream.ts';
 import { ownUrl } from './cli/own-url.ts';
 import type { Config } from './config.ts';
 import type { SandboxOptions } from './sandbox/sandbox.ts';
-import { withoutRedaction } from './log.ts';
+import { withoutRedaction } from './log/log.ts';
 import { createMetrics } from './metrics/metrics.ts';
 import { watchUploads } from './metrics/upload-metrics.ts';
 import { createTasks } from './tasks/tasks.ts';

@@ -2,7 +2,7 @@ import closeWithGrace from 'close-with-grace';
 import type { WriteStream } from 'node:tty';
 import { startApp, type App } from '../app.ts';
 import { parseConfig, type Config } from '../config.ts';
-import { createLog } from '../log.ts';
+import { createLog } from '../log/log.ts';
 import { nameOf } from '../store/name-of.ts';
 import { VERSION } from '../version.ts';
 import { describeAccess } from './describe-access.ts';

@@ -1,3 +1,5 @@
+import { pino } from 'pino';
+
 /** Replaces tokens and known secrets in a text by `[redacted]`. Takes time in proportion to the text, whatever it holds. */
 export type Scrub = (text: string) => string;
 
@@ -35,4 +37,87 @@ function withoutWebToken(word: string): string {
   const rest = word.slice(start);
   const isToken = rest.length >= MIN_WEB_TOKEN && rest.split('.', 3).length === 3;
   return isToken ? `${word.slice(0, start)}[redacted]` : word;
+}
+
+const MAX_MESSAGE = 1000;
+const MAX_STACK = 8000;
+/** Beyond what no line of ours has, however deep the values of others lie in it. */
+const MAX_LINE = 16_384;
+/** A secret that a cut would leave the first half of has to be found before. */
+const LOOK_AHEAD = 8192;
+
+/** Keeps lines of the log short and readable, whoever wrote what is in them. */
+export interface Tidy {
+  /** The members of a line, with their texts cut. */
+  members(members: Record<string, unknown>): Record<string, unknown>;
+  error(error: unknown): unknown;
+  /** A finished line. */
+  line(line: string): string;
+}
+
+export function createTidy(scrub: Scrub): Tidy {
+  function cut(text: string): string {
+    return text.length <= MAX_TEXT ? excerpt(text) : excerpt(scrub(text.slice(0, LOOK_AHEAD)));
+  }
+
+  return {
+    members(members) {
+      let changed: Record<string, unknown> | null = null;
+      for (const [name, value] of Object.entries(members)) {
+        if (typeof value !== 'string') continue;
+        const text = cut(value);
+        if (text !== value) changed = { ...(changed ?? members), [name]: text };
+      }
+      return changed ?? members;
+    },
+    error(error) {
+      if (!(error instanceof Error)) return error;
+      const told = pino.stdSerializers.err(error);
+      const message = excerptOfLines(scrub(told.message.slice(0, LOOK_AHEAD)), MAX_MESSAGE);
+      const stack = excerptOfLines(scrub(told.stack.slice(0, 2 * LOOK_AHEAD)), MAX_STACK);
+      return { ...told, message, stack };
+    },
+    line(line) {
+      if (line.length <= MAX_LINE) return line;
+      const { level, time, msg, ...rest } = JSON.parse(line, shortened) as Record<string, unknown>;
+      const short = JSON.stringify({ level, time, ...rest, msg });
+      return `${short.length <= MAX_LINE ? short : JSON.stringify({ level, time, msg })}\n`;
+    },
+  };
+
+  function shortened(_name: string, value: unknown): unknown {
+    return typeof value === 'string' ? cut(value) : value;
+  }
+}
+
+/** How many characters of a text of somebody else's are logged. */
+export const MAX_TEXT = 200;
+
+/**
+ * The beginning of a text that somebody else wrote, fit for a line of the log and for a terminal: control characters,
+ * line breaks and marks that change the direction of text are escaped.
+ */
+export function excerpt(text: string, max = MAX_TEXT): string {
+  if (text.length <= max && PLAIN.test(text)) return text;
+  return escaped(beginning(text, max), ODD);
+}
+
+/** The same for the message and stack of an error, which have lines. */
+export function excerptOfLines(text: string, max: number): string {
+  return escaped(beginning(text, max), ODD_BUT_LINE_BREAKS);
+}
+
+/** Most texts are: a search for classes of Unicode takes several times as long. */
+const PLAIN = /^[\x20-\x7e]*$/;
+
+const ODD = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu;
+const ODD_BUT_LINE_BREAKS = /(?!\n)[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu;
+
+function beginning(text: string, max: number): string {
+  // Not between the halves of a surrogate pair.
+  return text.length > max ? `${text.slice(0, max).replace(/[\ud800-\udbff]$/, '')}…` : text;
+}
+
+function escaped(text: string, odd: RegExp): string {
+  return text.replace(odd, (character) => `\\u{${character.codePointAt(0)?.toString(16) ?? ''}}`);
 }

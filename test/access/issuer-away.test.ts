@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createLog } from '../../src/log.ts';
+import { createLog } from '../../src/log/log.ts';
 import { graphql } from '../support/graphql-http-client.ts';
 import type { Answer } from '../support/provider-answer.ts';
 import { startIssuer } from './issuer.ts';

@@ -1,7 +1,7 @@
 import type { JWK } from 'jose';
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { createLog } from '../../src/log.ts';
+import { createLog } from '../../src/log/log.ts';
 import type { Gateway } from '../support/gateway.ts';
 import type { Answer } from '../support/provider-answer.ts';
 import { startIssuer, type Issuer } from './issuer.ts';

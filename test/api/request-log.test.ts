@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createLog } from '../../src/log.ts';
+import { createLog } from '../../src/log/log.ts';
 import { startGateway } from '../support/gateway.ts';
 import { graphql } from '../support/graphql-http-client.ts';
 import { createQueue } from '../support/queue.ts';

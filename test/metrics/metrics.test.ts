@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createLog } from '../../src/log.ts';
+import { createLog } from '../../src/log/log.ts';
 import { headOf, sendRaw } from '../attacks/raw-http.ts';
 import { TASK_UPDATED } from '../support/documents.ts';
 import { HMAC_KEY, startGateway } from '../support/gateway.ts';

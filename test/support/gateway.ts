@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type App, type AppOptions, startApp } from '../../src/app.ts';
 import { parseConfig } from '../../src/config.ts';
-import { createLog } from '../../src/log.ts';
+import { createLog } from '../../src/log/log.ts';
 import { DEFAULT_TIMINGS, type Timings } from '../../src/tasks/timings.ts';
 import type { FakeProvider } from './fake-provider.ts';
 import { createBody } from './kie.ts';

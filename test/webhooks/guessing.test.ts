@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createLog } from '../../src/log.ts';
+import { createLog } from '../../src/log/log.ts';
 import { HMAC_KEY } from '../support/gateway.ts';
 import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
 import { stopTheClock } from '../support/stopped-clock.ts';

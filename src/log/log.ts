@@ -1,8 +1,7 @@
 import { pino, type DestinationStream, type Logger } from 'pino';
 import { prettyFactory } from 'pino-pretty';
-import { createScrub } from './log/scrub.ts';
-import { standardOutput } from './log/standard-output.ts';
-import { createTidy } from './log/tidy.ts';
+import { createScrub, createTidy } from './scrub.ts';
+import { standardOutput } from './output.ts';
 
 export interface LogOptions {
   /** The least important level to write: a name of pino's, or `silent`. */
