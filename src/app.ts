@@ -12,7 +12,7 @@ import type { Config } from './config.ts';
 import type { SandboxOptions } from './sandbox/sandbox.ts';
 import { withoutRedaction } from './log/log.ts';
 import { createMetrics } from './metrics/metrics.ts';
-import { watchUploads } from './metrics/upload-metrics.ts';
+import { watchUploads } from './metrics/provider-metrics.ts';
 import { createTasks } from './tasks/tasks.ts';
 import { VERSION } from './version.ts';
 

@@ -1,7 +1,6 @@
 import type { Logger } from 'pino';
-import { watchCredits } from '../metrics/credits-metrics.ts';
+import { watchCredits, createProviderMetrics } from '../metrics/provider-metrics.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import { createProviderMetrics } from '../metrics/provider-metrics.ts';
 import { createKie } from '../provider/kie.ts';
 import type { Provider } from '../tasks/provider.ts';
 import type { Upstream } from './upstream.ts';

@@ -1,6 +1,8 @@
-import type { Registry } from 'prom-client';
+import { type Registry, Counter, Histogram } from 'prom-client';
 import type { LiveCounts } from '../live/live-counts.ts';
-import { readCounter, readGauge } from './reading.ts';
+import { readCounter, readGauge } from './metrics.ts';
+import type { CallbackResult } from '../webhooks/refusals.ts';
+import type { CommitObserver } from '../store/commit-observer.ts';
 
 /** What is open right now, and what was sent. */
 export interface LiveSources {
@@ -55,4 +57,55 @@ export function createLiveMetrics(registry: Registry, sources: LiveSources): voi
     '0: new requests are accepted; 1: operations, event streams, uploads and sockets are refused.',
     sources.overloadLevel,
   );
+}
+
+/** Counts callbacks by their results, all of which are `known` from the start. */
+export function createCallbackMetrics(
+  registry: Registry,
+  known: readonly CallbackResult[],
+): (result: CallbackResult) => void {
+  const callbacks = new Counter({
+    name: 'kineograph_callbacks_total',
+    help: 'Callbacks by what became of them: applied, noted (nothing new, or a reason to ask), or the check that refused them; with the status of the answer.',
+    labelNames: ['result', 'status'],
+    registers: [registry],
+  });
+  for (const { result, status } of known) callbacks.labels(result, String(status)).inc(0);
+  return ({ result, status }) => {
+    callbacks.labels(result, String(status)).inc();
+  };
+}
+
+const COMMIT_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
+const WRITES = [1, 2, 5, 10, 25, 50, 100, 250, 500];
+
+/** Measures the writes to the store. */
+export function createCommitMetrics(registry: Registry): CommitObserver {
+  const registers = [registry];
+  const time = new Histogram({
+    name: 'kineograph_store_commit_duration_seconds',
+    help: 'How long a batch of writes took, from its first statement to its commit.',
+    buckets: COMMIT_S,
+    registers,
+  });
+  const size = new Histogram({
+    name: 'kineograph_store_commit_writes',
+    help: 'How many writes shared a commit.',
+    buckets: WRITES,
+    registers,
+  });
+  const failures = new Counter({
+    name: 'kineograph_store_commit_failures_total',
+    help: 'Batches of writes that the store did not take, after all tries.',
+    registers,
+  });
+  return {
+    committed(ms, writes) {
+      time.observe(ms / 1000);
+      size.observe(writes);
+    },
+    failed: () => {
+      failures.inc();
+    },
+  };
 }

@@ -2,6 +2,7 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { AccountError } from '../provider/account-alarm.ts';
 import type { HeldCalls } from '../provider/breaker.ts';
 import type { Provider, QueryAnswer } from '../tasks/provider.ts';
+import type { UploadOutcome, UploadPicture } from '../images/upload.ts';
 
 const ANSWERS: readonly QueryAnswer['kind'][] = ['update', 'running', 'nothing'];
 const ACCOUNT_ERRORS: readonly AccountError[] = ['UNAUTHORIZED', 'INSUFFICIENT_CREDITS', 'QUOTA_EXCEEDED'];
@@ -95,5 +96,55 @@ function countRefusals(registry: Registry): ProviderMetrics['accountRefusal'] {
   for (const code of ACCOUNT_ERRORS) refusals.labels(code).inc(0);
   return (code) => {
     refusals.labels(code).inc();
+  };
+}
+
+/** How old the answer may be before the provider is asked again. */
+const KEPT_MS = 60_000;
+
+/**
+ * Shows what the account had left when the provider last said so. It is asked at a scrape, once a minute at most and only
+ * when nobody else has asked; its answer is there at the next one. Returns the same provider, listened to.
+ */
+export function watchCredits(registry: Registry, provider: Provider): Provider {
+  let known: number | null = null;
+  let askedAt = -Infinity;
+
+  async function ask(): Promise<number | null> {
+    askedAt = performance.now();
+    known = await provider.credits();
+    return known;
+  }
+
+  new Gauge({
+    name: 'kineograph_credits_remaining',
+    help: 'Credits of the account, as the provider said when it was asked last, at a scrape before; absent while it does not say.',
+    registers: [registry],
+    collect() {
+      // By its contract it does not reject; if it does, there is no answer.
+      if (performance.now() - askedAt >= KEPT_MS) ask().catch(() => undefined);
+      if (known === null) this.remove();
+      else this.set(known);
+    },
+  });
+  return { ...provider, credits: ask };
+}
+
+const KINDS: readonly UploadOutcome['kind'][] = ['uploaded', 'unfit', 'refused', 'unavailable'];
+
+/** Counts how uploads end. Returns the same way to upload, watched. */
+export function watchUploads(registry: Registry, upload: UploadPicture): UploadPicture {
+  const uploads = new Counter({
+    name: 'kineograph_uploads_total',
+    help: 'Pictures that came whole or were refused on the way, by what became of them: uploaded, known (was there already), unfit, refused (by the provider), unavailable.',
+    labelNames: ['outcome'],
+    registers: [registry],
+  });
+  for (const outcome of [...KINDS, 'known']) uploads.labels(outcome).inc(0);
+  return async (owner, source) => {
+    const outcome = await upload(owner, source);
+    const isKnown = outcome.kind === 'uploaded' && !outcome.isNew;
+    uploads.labels(isKnown ? 'known' : outcome.kind).inc();
+    return outcome;
   };
 }
