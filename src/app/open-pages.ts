@@ -19,7 +19,7 @@ export async function openPages(
   { isOpen, upstream }: { readonly isOpen: boolean; readonly upstream: Upstream },
 ): Promise<void> {
   if (upstream.uploadsDir !== null) {
-    const { sandboxFiles } = await import('../sandbox/sandbox-files.ts');
+    const { sandboxFiles } = await import('../sandbox/files.ts');
     await http.register(sandboxFiles, { prefix: SANDBOX_FILES_PATH, uploadsDir: upstream.uploadsDir });
   }
   await dashboard(http, DASHBOARD, {

@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request } from 'undici';
-import { signatureHeaders } from './callback-signature.ts';
-import type { Envelope } from './envelope.ts';
-import type { Log } from './log.ts';
+import type { Envelope, Log } from './envelope.ts';
+import { createHmac } from 'node:crypto';
 
 /** How callbacks are sent. */
 export interface CallbackOptions {
@@ -72,5 +71,17 @@ export function createCallbackSender(options: CallbackOptions): CallbackSender {
       return false;
     },
     close: () => agent.destroy(),
+  };
+}
+
+/**
+ * The headers that prove where a callback comes from (kie.ai docs: "Webhook verification"): the time of
+ * sending in Unix seconds, and the HMAC-SHA256 of `taskId.timestamp` in base64. The body is not covered.
+ */
+export function signatureHeaders(hmacKey: string, taskId: string, now: number): Record<string, string> {
+  const timestamp = String(Math.floor(now / 1000));
+  return {
+    'x-webhook-timestamp': timestamp,
+    'x-webhook-signature': createHmac('sha256', hmacKey).update(`${taskId}.${timestamp}`).digest('base64'),
   };
 }

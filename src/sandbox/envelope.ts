@@ -1,3 +1,5 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+
 /**
  * What every answer of the API is wrapped in. The outcome is `code`; HTTP is 200 even for most errors
  * (kie.ai docs: "Getting Started").
@@ -39,3 +41,40 @@ export function success(data: unknown): Envelope {
 export function refusal(code: number, msg = meaningOf(code)): Envelope {
   return { code, msg, data: null };
 }
+
+/**
+ * A hook that asks for `Authorization: Bearer <key>`: this `apiKey`, or any non-empty one when undefined.
+ * Refused requests get their envelope under HTTP 200 (kie.ai docs: "Getting Started").
+ */
+export function authorize(apiKey: string | undefined, refused: object) {
+  return function checkBearer(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
+    const [, key] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '') ?? [];
+    if (key === undefined || (apiKey !== undefined && key !== apiKey)) reply.send(refused);
+    else done();
+  };
+}
+
+/** Admits so many per window of time, counted over the window that ends now. */
+export interface RateWindow {
+  readonly limit: number;
+  /** True when there is room; then this one is counted. What was turned away is not. */
+  admit(): boolean;
+}
+
+/** At most `limit` admissions within any `windowMs` milliseconds. */
+export function createRateWindow(limit: number, windowMs: number): RateWindow {
+  let admitted: number[] = [];
+  return {
+    limit,
+    admit() {
+      const now = performance.now();
+      admitted = admitted.filter((at) => now - at < windowMs);
+      if (admitted.length >= limit) return false;
+      admitted.push(now);
+      return true;
+    },
+  };
+}
+
+/** Tells whoever runs the sandbox what it could not do. */
+export type Log = (message: string, details?: object) => void;

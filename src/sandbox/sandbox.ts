@@ -5,13 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { createCallbackSender } from './callbacks.ts';
-import { createLedger, type Ledger } from './ledger.ts';
-import { type SandboxOptions, type SandboxSettings, withDefaults } from './sandbox-options.ts';
-import { createSandboxServer } from './sandbox-server.ts';
-import { loadState, saveState } from './state-file.ts';
-import { createTaskRunner } from './task-runner.ts';
+import { createLedger, type Ledger, loadState, saveState } from './state.ts';
+import { type SandboxOptions, type SandboxSettings, withDefaults, createSandboxServer } from './server.ts';
+import { createTaskRunner } from './tasks.ts';
 
-export type { SandboxOptions } from './sandbox-options.ts';
+export type { SandboxOptions } from './server.ts';
 
 /** A running sandbox. */
 export interface Sandbox {

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { signatureHeaders } from '../../src/sandbox/callback-signature.ts';
+import { signatureHeaders } from '../../src/sandbox/callbacks.ts';
 import { startClient } from './client.ts';
 import { hang, type Received, startReceiver, status } from './receiver.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseDirectives } from '../../src/sandbox/directives.ts';
+import { parseDirectives } from '../../src/sandbox/create-request.ts';
 import { decodeTaskId, encodeTaskId } from '../../src/sandbox/task-id.ts';
 import { requestWith, startClient } from './client.ts';
 import { startReceiver } from './receiver.ts';

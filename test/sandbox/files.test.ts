@@ -2,7 +2,7 @@ import fastifyStatic from '@fastify/static';
 import Fastify from 'fastify';
 import { readFile, stat } from 'node:fs/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { sandboxFiles } from '../../src/sandbox/sandbox-files.ts';
+import { sandboxFiles } from '../../src/sandbox/files.ts';
 import { startClient } from './client.ts';
 
 const CLIP = new URL('../../assets/kineograph.mp4', import.meta.url);

@@ -1,7 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createLedger } from '../../src/sandbox/ledger.ts';
-import { singleFlight } from '../../src/sandbox/single-flight.ts';
-import type { SandboxState, TaskEntry } from '../../src/sandbox/state-file.ts';
+import { createLedger, singleFlight, type SandboxState, type TaskEntry } from '../../src/sandbox/state.ts';
 import { encodeTaskId } from '../../src/sandbox/task-id.ts';
 
 const HOUR = 3_600_000;

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
-import { stageAt } from '../../src/sandbox/task-course.ts';
-import { recordAt } from '../../src/sandbox/task-record.ts';
+import { stageAt } from '../../src/sandbox/task-id.ts';
+import { recordAt } from '../../src/sandbox/tasks.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { requestWith, startClient } from './client.ts';
 import { startReceiver } from './receiver.ts';

@@ -1,7 +1,7 @@
 import type { Config } from '../../config.ts';
 import { errorCodeOf } from '../../provider/error-code.ts';
 import { creditsOf } from '../../provider/fields.ts';
-import { CREDITS_PER_VIDEO } from '../../sandbox/task-course.ts';
+import { CREDITS_PER_VIDEO } from '../../sandbox/task-id.ts';
 import type { ProviderAnswer } from './ask-provider.ts';
 import { explainFailure } from './explain-failure.ts';
 import { findingsOf, type Finding } from './finding.ts';

@@ -1,9 +1,8 @@
 import type { FastifyRequest } from 'fastify';
-import { type Envelope, refusal, success } from './envelope.ts';
-import type { Ledger } from './ledger.ts';
-import type { RateWindow } from './rate-window.ts';
+import { type Envelope, refusal, success, type RateWindow } from './envelope.ts';
+import type { Ledger } from './state.ts';
 import { decodeTaskId } from './task-id.ts';
-import { recordAt } from './task-record.ts';
+import { recordAt } from './tasks.ts';
 
 /** What recordInfo works with. */
 export interface RecordInfoOptions {
@@ -28,5 +27,17 @@ export function recordInfoHandler({ queries, ledger, filesUrl, invisibleMs }: Re
     if (plan === null || now < plan.createdAt + invisibleMs) return refusal(422, 'recordInfo is null');
     const param = ledger.find(taskId)?.param ?? '';
     return success(recordAt({ taskId, plan, param, filesUrl: filesUrl() }, now));
+  };
+}
+
+/**
+ * `POST /api/v1/common/download-url`: a link to a result file for 20 minutes (kie.ai docs: "Get Download URL"). Files of the
+ * sandbox are public anyway, so it is the same address; any other one is 422, as there.
+ */
+export function downloadUrlHandler(filesUrl: () => string) {
+  return function downloadUrl({ body }: FastifyRequest): Envelope {
+    const url = (body as { readonly url?: unknown } | null)?.url;
+    const isOurs = typeof url === 'string' && url.startsWith(`${filesUrl()}/`);
+    return isOurs ? success(url) : refusal(422, 'The url must be one that this service has made');
   };
 }
