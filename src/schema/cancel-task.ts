@@ -1,9 +1,8 @@
 import { cancelTask } from '../resolvers/cancel-task.ts';
 import type { CancelResult } from '../tasks/cancel-task.ts';
-import { builder } from './builder.ts';
-import { enumValues } from './enum-values.ts';
+import { builder, enumValues } from './builder.ts';
 import { TaskType } from './task.ts';
-import { UserErrorInterface } from './user-error.ts';
+import { UserErrorInterface } from './errors.ts';
 
 type TooLate = Extract<CancelResult, { kind: 'too-late' }>;
 

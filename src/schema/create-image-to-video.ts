@@ -1,10 +1,8 @@
 import { createImageToVideo } from '../resolvers/create-image-to-video.ts';
 import type { CreateResult } from '../tasks/create-task.ts';
 import { builder } from './builder.ts';
-import { ProviderErrorType } from './provider-error.ts';
+import { ProviderErrorType, UserErrorInterface, ValidationErrorType } from './errors.ts';
 import { TaskType } from './task.ts';
-import { UserErrorInterface } from './user-error.ts';
-import { ValidationErrorType } from './validation-error.ts';
 
 const CreateImageToVideoInput = builder.inputType('CreateImageToVideoInput', {
   description: 'What the video is to be made of.',

@@ -1,10 +1,10 @@
 import { builder } from './builder.ts';
-import './scalars.ts';
+import './builder.ts';
 import './cancel-task.ts';
 import './create-image-to-video.ts';
 import './queries.ts';
 import './subscriptions.ts';
-import './task-course.ts';
+import './task.ts';
 
 builder.queryType({ description: 'What there is now.' });
 builder.mutationType({ description: 'What can be done.' });

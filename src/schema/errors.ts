@@ -1,8 +1,20 @@
+import { builder, enumValues } from './builder.ts';
 import type { CreateResult } from '../tasks/create-task.ts';
 import type { ValidationIssue, ValidationIssueCode } from '../tasks/validate-input.ts';
-import { builder } from './builder.ts';
-import { enumValues } from './enum-values.ts';
-import { UserErrorInterface } from './user-error.ts';
+import { isRetryable } from '../tasks/failure.ts';
+import { ProviderErrorCodeEnum } from './task.ts';
+
+export const UserErrorInterface = builder.interfaceRef<unknown>('UserError').implement({
+  description: 'An expected way not to succeed, as data.',
+  fields: (t) => ({
+    message: t.string({
+      description: 'What went wrong and what can be done, for people.',
+      resolve: () => {
+        throw new Error('every type that implements UserError says its own message');
+      },
+    }),
+  }),
+});
 
 const ValidationIssueCodeEnum = builder.enumType('ValidationIssueCode', {
   description: 'What is wrong with a field of the input.',
@@ -50,6 +62,33 @@ export const ValidationErrorType = builder
         type: [ValidationIssueType],
         description: 'All problems of the input at once.',
         resolve: ({ issues }) => issues,
+      }),
+    }),
+  });
+
+export const ProviderErrorType = builder
+  .objectRef<Extract<CreateResult, { kind: 'refused' }>>('ProviderError')
+  .implement({
+    description: 'The provider said no, for certain: nothing was created and nothing was charged.',
+    interfaces: [UserErrorInterface],
+    fields: (t) => ({
+      message: t.string({
+        description: "The reason, for people; in the provider's words where it gave any.",
+        resolve: ({ failure }) => failure.message,
+      }),
+      code: t.field({
+        type: ProviderErrorCodeEnum,
+        description: 'The reason, for programs.',
+        resolve: ({ failure }) => failure.code,
+      }),
+      providerCode: t.string({
+        nullable: true,
+        description: 'The raw code from the provider, when there is one.',
+        resolve: ({ failure }) => failure.providerCode,
+      }),
+      retryable: t.boolean({
+        description: 'Whether the same input may succeed later.',
+        resolve: ({ failure }) => isRetryable(failure.code),
       }),
     }),
   });
