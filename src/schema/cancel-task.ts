@@ -1,4 +1,4 @@
-import { cancelTask } from '../resolvers/cancel-task.ts';
+import { cancelTask } from '../resolvers/mutations.ts';
 import type { CancelResult } from '../tasks/cancel-task.ts';
 import { builder, enumValues } from './builder.ts';
 import { TaskType } from './task.ts';

@@ -1,4 +1,4 @@
-import { createImageToVideo } from '../resolvers/create-image-to-video.ts';
+import { createImageToVideo } from '../resolvers/mutations.ts';
 import type { CreateResult } from '../tasks/create-task.ts';
 import { builder } from './builder.ts';
 import { ProviderErrorType, UserErrorInterface, ValidationErrorType } from './errors.ts';

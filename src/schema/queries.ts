@@ -2,9 +2,7 @@ import { cursorOf, type TaskPage } from '../tasks/list-tasks.ts';
 import { builder } from './builder.ts';
 import type { Task } from '../tasks/task.ts';
 import { TaskType, TaskStateEnum } from './task.ts';
-import { creditsRemaining } from '../resolvers/credits-remaining.ts';
-import { task } from '../resolvers/task.ts';
-import { DEFAULT_FIRST, tasks } from '../resolvers/tasks.ts';
+import { creditsRemaining, task, DEFAULT_FIRST, tasks } from '../resolvers/queries.ts';
 
 export const PageInfoType = builder.objectRef<TaskPage>('PageInfo').implement({
   description: 'Where a page stands in its list, as the Relay cursor connections specification has it.',

@@ -1,5 +1,4 @@
-import { taskUpdated } from '../resolvers/task-updated.ts';
-import { tasksUpdated } from '../resolvers/tasks-updated.ts';
+import { taskUpdated, tasksUpdated } from '../resolvers/subscriptions.ts';
 import { builder } from './builder.ts';
 import { TaskType } from './task.ts';
 

@@ -3,7 +3,7 @@ import { builder, enumValues } from './builder.ts';
 import { type ProviderErrorCode, isRetryable, type TaskFailure } from '../tasks/failure.ts';
 import type { TimelineEntry, UpdateSource } from '../tasks/timeline.ts';
 import { OperationTypeNode } from 'graphql';
-import { queuePosition } from '../resolvers/queue-position.ts';
+import { queuePosition } from '../resolvers/queries.ts';
 
 export const TaskStateEnum = builder.enumType('TaskState', {
   description: 'How far a task has come. A task only ever moves forward, and may skip states.',

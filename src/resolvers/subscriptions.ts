@@ -9,3 +9,7 @@ export interface TaskUpdatedArgs {
 export function taskUpdated({ after, id }: TaskUpdatedArgs, { caller, tasks }: Context): Promise<Watch> {
   return tasks.watchOne(caller.owner, id, after ?? null);
 }
+
+export function tasksUpdated(after: number | null | undefined, { caller, tasks }: Context): Promise<Watch> {
+  return tasks.watchAll(caller.owner, after ?? null);
+}

@@ -1,0 +1,39 @@
+import type { Task, TaskState } from '../tasks/task.ts';
+import type { Context } from './context.ts';
+import { MAX_PAGE, type TaskPage } from '../tasks/list-tasks.ts';
+
+export function task(id: string, { caller, tasks }: Context): Promise<Task | null> {
+  return tasks.find(caller.owner, id);
+}
+
+export interface TasksArgs {
+  readonly first?: number | null | undefined;
+  readonly after?: string | null | undefined;
+  readonly states?: readonly TaskState[] | null | undefined;
+}
+
+export const DEFAULT_FIRST = 20;
+
+export function tasks(args: TasksArgs, context: Context): Promise<TaskPage> {
+  const first = args.first ?? DEFAULT_FIRST;
+  // What is larger is refused for that.
+  context.takeItems(Math.min(first, MAX_PAGE));
+  return context.tasks.list(context.caller.owner, {
+    first,
+    after: args.after ?? null,
+    states: args.states ?? [],
+  });
+}
+
+/** An event shows what changed of a task, and the queue is made of other people's. */
+export function queuePosition(
+  task: Task,
+  context: Context,
+  { isEvent }: { readonly isEvent: boolean },
+): Promise<number | null> | null {
+  return isEvent ? null : context.tasks.queuePosition(task);
+}
+
+export function creditsRemaining({ caller, tasks }: Context): Promise<number | null> {
+  return caller.maySeeCredits ? tasks.credits() : Promise.resolve(null);
+}
