@@ -6,11 +6,11 @@ import { createHub, type Hub } from '../live/hub.ts';
 import type { LiveCounts } from '../live/live-counts.ts';
 import type { Tally } from '../limits/concurrency.ts';
 import type { Context } from '../resolvers/context.ts';
-import { createMaskError } from '../schema/mask-error.ts';
+import { createMaskError } from '../engine/mask-error.ts';
 import { schema } from '../schema/schema.ts';
 import { createGraphqlHttp, type AnswerOverHttp } from '../server/graphql-http.ts';
-import { createGraphql, type Graphql } from '../server/graphql.ts';
-import { limitListItems } from '../server/operation-limits.ts';
+import { createGraphql, type Graphql } from '../engine/yoga.ts';
+import { limitListItems } from '../engine/limits.ts';
 import type { TaskQueries } from '../tasks/tasks.ts';
 
 /** What executes operations. */

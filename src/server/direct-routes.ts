@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { problem, sendProblem } from '../problem.ts';
 import type { AllowOrigin } from './cors.ts';
 import type { Gate, Refused } from './gate.ts';
-import { isGraphqlUrl } from './graphql.ts';
+import { isGraphqlUrl } from '../engine/yoga.ts';
 import { ofProblem, sendGraphqlRefusal } from './graphql-refusal.ts';
 import { REQUEST_ID_FIELD, type RequestLog } from './request-log.ts';
 import { whenClosed } from './when-closed.ts';

@@ -9,9 +9,9 @@ import {
 import { createHandler, type OperationContext } from 'graphql-http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Caller } from '../auth/principal.ts';
-import type { Documents } from './documents.ts';
+import type { Documents } from '../engine/documents.ts';
 import { REFUSALS, sendGraphqlRefusal } from './graphql-refusal.ts';
-import type { GraphqlParams } from './request-params.ts';
+import type { GraphqlParams } from '../engine/request-params.ts';
 
 export interface GraphqlHttpOptions<Context extends object> {
   readonly schema: GraphQLSchema;

@@ -4,7 +4,7 @@ import { readBody } from '../read-body.ts';
 import type { Admit } from './admission.ts';
 import { optionsHeaders, type AllowOrigin } from './cors.ts';
 import type { DirectRoute } from './direct-routes.ts';
-import type { Documents } from './documents.ts';
+import type { Documents } from '../engine/documents.ts';
 import type { EventStreams } from './event-streams.ts';
 import type { Forwarded } from './forwarded.ts';
 import type { GraphiqlPage } from './graphiql-page.ts';
@@ -16,10 +16,10 @@ import {
   type GraphqlRefusal,
 } from './graphql-refusal.ts';
 import type { AnswerOverHttp } from './graphql-http.ts';
-import { GRAPHQL_PATH, isGraphqlUrl, type Arrival, type Connection, type Graphql } from './graphql.ts';
+import { GRAPHQL_PATH, isGraphqlUrl, type Arrival, type Connection, type Graphql } from '../engine/yoga.ts';
 import type { Overload } from '../limits/overload.ts';
 import { operationNameIn, type RequestLog } from './request-log.ts';
-import { readParams, type GraphqlParams } from './request-params.ts';
+import { readParams, type GraphqlParams } from '../engine/request-params.ts';
 import { whenClosed } from './when-closed.ts';
 
 export interface GraphqlRouteOptions {

@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify';
 import type { IncomingMessage } from 'node:http';
-import type { GraphqlParams } from './request-params.ts';
+import type { GraphqlParams } from '../engine/request-params.ts';
 
 /** What a request turns out to be on its way; undefined or null as long as it is not known. */
 export interface RequestFacts {

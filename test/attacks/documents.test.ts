@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { schema } from '../../src/schema/schema.ts';
-import { createDocuments, type Documents } from '../../src/server/documents.ts';
+import { createDocuments, type Documents } from '../../src/engine/documents.ts';
 import { startGateway } from '../support/gateway.ts';
 import { openGraphqlWs } from '../support/graphql-ws-client.ts';
 

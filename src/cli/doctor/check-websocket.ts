@@ -1,7 +1,7 @@
 import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL, MessageType } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import { USER_AGENT } from '../../app/user-agent.ts';
-import { GRAPHQL_PATH } from '../../server/graphql.ts';
+import { GRAPHQL_PATH } from '../../engine/yoga.ts';
 import { explainFailure } from './explain-failure.ts';
 import { findingsOf, type Finding } from './finding.ts';
 import { REQUEST_MS } from './in-time.ts';

@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { problem, sendProblem } from '../../problem.ts';
-import { GRAPHQL_PATH } from '../../server/graphql.ts';
+import { GRAPHQL_PATH } from '../../engine/yoga.ts';
 import { WEBHOOKS_PATH } from '../../webhooks/kie-webhook.ts';
 
 /** Listens in place of a gateway that does not run, so that the road to it can be tried. */

@@ -1,14 +1,18 @@
-import { GraphQLError, execute, type DocumentNode, type GraphQLSchema } from 'graphql';
+import {
+  GraphQLError,
+  execute,
+  type DocumentNode,
+  type GraphQLSchema,
+  createSourceEventStream,
+  type ExecutionResult,
+} from 'graphql';
 import { createYoga, isAsyncIterable, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { ServerResponse } from 'node:http';
-import type { Caller } from '../auth/principal.ts';
+import { type Caller, atExpiry } from '../auth/principal.ts';
 import type { InTurn } from '../limits/turns.ts';
 import type { Tally } from '../limits/concurrency.ts';
 import { createDocuments, type Documents } from './documents.ts';
-import { endExpiredStreams } from './end-expired-streams.ts';
-import { eventsInTurn } from './events-in-turn.ts';
-import { limitStreams } from './limit-streams.ts';
-import type { OperationLimits } from './operation-limits.ts';
+import type { OperationLimits } from './limits.ts';
 import type { GraphqlParams } from './request-params.ts';
 
 export const GRAPHQL_PATH = '/graphql';
@@ -141,3 +145,94 @@ const unbuffered: Plugin = {
     headers.set('x-accel-buffering', 'no');
   },
 };
+
+/** Ends each subscription over HTTP when its caller's token does; queries and mutations are answered all the same. */
+export const endExpiredStreams: Plugin<Arrival> = {
+  onSubscribe({ args }) {
+    const { connection, principal } = args.contextValue;
+    // A socket is closed for itself, with all that comes over it.
+    if (connection) connection.onClosed(atExpiry(principal, connection.endStream));
+  },
+};
+
+/** When to come back, in seconds: streams end when their clients leave, so nobody knows. */
+const RETRY_AFTER_S = 5;
+
+/** Counts the streams of HTTP together with the sockets of the same owner and address, and refuses what is too many. */
+export function limitStreams(perOwner: Tally, perAddress: Tally): Plugin<Arrival> {
+  return {
+    onSubscribe({ args, setResultAndStopExecution }) {
+      const { connection, principal } = args.contextValue;
+      // A socket was counted when it was opened, for all that comes over it.
+      if (!connection) return;
+      const { owner } = principal;
+      const address = connection.address();
+      if (!perOwner.add(owner)) {
+        setResultAndStopExecution({ errors: [tooMany('owner')] });
+        return;
+      }
+      if (!perAddress.add(address)) {
+        perOwner.remove(owner);
+        setResultAndStopExecution({ errors: [tooMany('address')] });
+        return;
+      }
+      connection.onClosed(() => {
+        perOwner.remove(owner);
+        perAddress.remove(address);
+      });
+    },
+  };
+}
+
+function tooMany(of: 'owner' | 'address'): GraphQLError {
+  return new GraphQLError(`Too many sockets and streams of this ${of} are open.`, {
+    extensions: {
+      code: 'TOO_MANY_SUBSCRIPTIONS',
+      hint: `Close some first, or try again in ${RETRY_AFTER_S} s.`,
+      retryAfter: RETRY_AFTER_S,
+      http: { status: 429, headers: { 'retry-after': String(RETRY_AFTER_S) } },
+    },
+  });
+}
+
+/**
+ * Executes each event of an event stream when it is its owner's turn. One change may be an event of thousands of streams,
+ * each with a document of its own.
+ */
+export function eventsInTurn(inTurn: InTurn, hideSuggestions: boolean): Plugin<Arrival> {
+  return {
+    onSubscribe({ args, setSubscribeFn }) {
+      const { owner } = args.contextValue.principal;
+      const asked = { ...args, hideSuggestions };
+      setSubscribeFn(async () => {
+        const source = await createSourceEventStream(asked);
+        if (!(Symbol.asyncIterator in source)) return source;
+        return mapped(source, (rootValue) =>
+          inTurn(owner, async () => Promise.resolve(execute({ ...asked, rootValue }))),
+        );
+      });
+    },
+  };
+}
+
+/** By hand: an async generator cannot be ended while it waits for an event. */
+function mapped(
+  source: AsyncIterable<unknown>,
+  resultOf: (event: unknown) => Promise<ExecutionResult>,
+): AsyncIterableIterator<ExecutionResult, undefined> {
+  const events = source[Symbol.asyncIterator]();
+  return {
+    async next() {
+      const event = await events.next();
+      if (event.done) return { done: true, value: undefined };
+      return { done: false, value: await resultOf(event.value) };
+    },
+    async return() {
+      await events.return?.();
+      return { done: true, value: undefined };
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}

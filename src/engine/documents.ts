@@ -8,8 +8,8 @@ import {
   type GraphQLSchema,
 } from 'graphql';
 import { LRUCache } from 'lru-cache';
-import { limitRules, tooManyTokens, validationGaveUp, type OperationLimits } from './operation-limits.ts';
-import { PERSISTED_QUERY, persistedQueryNotSupported } from './persisted-queries.ts';
+import { limitRules, tooManyTokens, validationGaveUp, type OperationLimits } from './limits.ts';
+import { PERSISTED_QUERY, persistedQueryNotSupported } from './request-params.ts';
 
 /** Parses and validates the operations of every transport, with one cache of valid documents. */
 export interface Documents {
