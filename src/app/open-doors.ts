@@ -26,7 +26,7 @@ import { uploadsRoute } from '../server/uploads-route.ts';
 import type { UploadPicture } from '../images/upload.ts';
 import type { TaskPorts } from '../tasks/ports.ts';
 import type { Tasks } from '../tasks/tasks.ts';
-import { WEBHOOKS_PATH, createKieWebhook } from '../webhooks/kie-webhook.ts';
+import { WEBHOOKS_PATH, createKieWebhook } from '../webhooks/route.ts';
 import { CALLBACK_RESULTS } from '../webhooks/refusals.ts';
 import { openAccess } from './open-access.ts';
 import { openGraphql } from './open-graphql.ts';

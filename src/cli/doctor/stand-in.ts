@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import { problem, sendProblem } from '../../problem.ts';
 import { GRAPHQL_PATH } from '../../engine/yoga.ts';
-import { WEBHOOKS_PATH } from '../../webhooks/kie-webhook.ts';
+import { WEBHOOKS_PATH } from '../../webhooks/route.ts';
 
 /** Listens in place of a gateway that does not run, so that the road to it can be tried. */
 export interface StandIn {
