@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { problem, PROBLEM_MEDIA_TYPE } from '../src/problem.ts';
+import { problem, PROBLEM_MEDIA_TYPE } from '../src/http/problem.ts';
 
 describe('a problem', () => {
   it("is titled with the status's own phrase", () => {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
-import { readBody } from '../src/read-body.ts';
+import { readBody } from '../src/http/body.ts';
 import { headOf } from './attacks/raw-http.ts';
 import { onTestEnd } from './support/leftovers.ts';
 import { createQueue } from './support/queue.ts';

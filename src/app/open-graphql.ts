@@ -8,7 +8,7 @@ import type { Tally } from '../limits/concurrency.ts';
 import type { Context } from '../resolvers/context.ts';
 import { createMaskError } from '../engine/mask-error.ts';
 import { schema } from '../schema/schema.ts';
-import { createGraphqlHttp, type AnswerOverHttp } from '../server/graphql-http.ts';
+import { createGraphqlHttp, type AnswerOverHttp } from '../http/graphql-http.ts';
 import { createGraphql, type Graphql } from '../engine/yoga.ts';
 import { limitListItems } from '../engine/limits.ts';
 import type { TaskQueries } from '../tasks/tasks.ts';

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../config.ts';
-import { dashboard } from '../server/dashboard.ts';
+import { dashboard } from '../http/pages.ts';
 import { VERSION } from '../version.ts';
 import type { Upstream } from './upstream.ts';
 

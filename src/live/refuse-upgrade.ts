@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { problem, rawAnswer } from '../problem.ts';
+import { problem, rawAnswer } from '../http/problem.ts';
 
 /** When to come back, in seconds: sockets end when their clients leave, so nobody knows. */
 const RETRY_AFTER_S = 5;

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { problem, sendProblem } from '../problem.ts';
+import { problem, sendProblem } from '../http/problem.ts';
 import type { Log } from '../tasks/log.ts';
 import { createOccasionalLog, type OccasionalLog } from '../tasks/occasional-log.ts';
 import { StoreUnavailableError } from '../tasks/store.ts';
@@ -10,7 +10,7 @@ import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
 import { parseCallback, type Callback } from '../provider/callback.ts';
 import { parseJson } from '../provider/envelope.ts';
-import { readBody } from '../read-body.ts';
+import { readBody } from '../http/body.ts';
 
 export interface KieWebhookOptions {
   readonly tasks: TaskCallbacks;

@@ -3,16 +3,16 @@ import { createServer } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 import { createLog } from '../../src/log/log.ts';
-import { problem } from '../../src/problem.ts';
-import { readBody } from '../../src/read-body.ts';
+import { problem } from '../../src/http/problem.ts';
+import { readBody } from '../../src/http/body.ts';
 import {
   createDirectRoutes,
   type DirectHandler,
   type DirectRoute,
   type DirectRoutes,
-} from '../../src/server/direct-routes.ts';
-import type { Gate } from '../../src/server/gate.ts';
-import { createRequestLog } from '../../src/server/request-log.ts';
+} from '../../src/http/router.ts';
+import type { Gate } from '../../src/http/gate.ts';
+import { createRequestLog } from '../../src/http/request-log.ts';
 import { headOf } from '../attacks/raw-http.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { createQueue } from '../support/queue.ts';

@@ -7,7 +7,7 @@ import { Kind, parse, validate, type DocumentNode } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { READY_OPERATIONS } from '../../dashboard/src/graphiql/ready-operations.ts';
 import { schema } from '../../src/schema/schema.ts';
-import { createGraphiqlPage } from '../../src/server/graphiql-page.ts';
+import { createGraphiqlPage } from '../../src/http/pages.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
 import { startGateway, temporaryDir } from '../support/gateway.ts';
 import { graphql } from '../support/graphql-http-client.ts';

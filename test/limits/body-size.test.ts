@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { startFakeProvider } from '../support/fake-provider.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
 import { openGraphqlWs, type GraphqlWsClient } from '../support/graphql-ws-client.ts';
-import { PROBLEM_MEDIA_TYPE } from '../../src/problem.ts';
+import { PROBLEM_MEDIA_TYPE } from '../../src/http/problem.ts';
 
 const SIZES = [
   { value: 'unset', env: {}, bytes: 256 * 1024, said: '256 KiB' },

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { createAnswers } from '../../src/server/answers.ts';
+import { createAnswers } from '../../src/http/slow-clients.ts';
 import { eventually } from '../live/eventually.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { named } from '../support/waits.ts';

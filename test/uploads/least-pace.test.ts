@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { TooSlowError, atLeastPace } from '../../src/server/least-pace.ts';
+import { TooSlowError, atLeastPace } from '../../src/http/slow-clients.ts';
 
 const WINDOW_MS = 5000;
 

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
-import { problem, sendProblem } from '../../problem.ts';
+import { problem, sendProblem } from '../../http/problem.ts';
 import { GRAPHQL_PATH } from '../../engine/yoga.ts';
 import { WEBHOOKS_PATH } from '../../webhooks/route.ts';
 

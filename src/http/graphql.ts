@@ -1,13 +1,13 @@
 import { GraphQLError, OperationTypeNode, getOperationAST } from 'graphql';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { readBody } from '../read-body.ts';
-import type { Admit } from './admission.ts';
-import { optionsHeaders, type AllowOrigin } from './cors.ts';
-import type { DirectRoute } from './direct-routes.ts';
+import { readBody } from './body.ts';
+import type { Admit } from './authorize.ts';
+import { optionsHeaders, type AllowOrigin } from './origins.ts';
+import { type DirectRoute, whenClosed } from './router.ts';
 import type { Documents } from '../engine/documents.ts';
 import type { EventStreams } from './event-streams.ts';
 import type { Forwarded } from './forwarded.ts';
-import type { GraphiqlPage } from './graphiql-page.ts';
+import type { GraphiqlPage } from './pages.ts';
 import {
   REFUSALS,
   ofAdmission,
@@ -20,7 +20,6 @@ import { GRAPHQL_PATH, isGraphqlUrl, type Arrival, type Connection, type Graphql
 import type { Overload } from '../limits/overload.ts';
 import { operationNameIn, type RequestLog } from './request-log.ts';
 import { readParams, type GraphqlParams } from '../engine/request-params.ts';
-import { whenClosed } from './when-closed.ts';
 
 export interface GraphqlRouteOptions {
   /** JSON over HTTP. */

@@ -1,19 +1,29 @@
 import Fastify, { LogController } from 'fastify';
-import { createServer, type IncomingMessage, type ServerOptions, type ServerResponse } from 'node:http';
-import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { PROBLEM_MEDIA_TYPE, problem } from '../problem.ts';
-import { createAnswers } from './answers.ts';
-import type { AllowOrigin } from './cors.ts';
-import { createDirectRoutes, type DirectRoutes } from './direct-routes.ts';
+import {
+  createServer,
+  type IncomingMessage,
+  type ServerOptions,
+  type ServerResponse,
+  maxHeaderSize,
+} from 'node:http';
+import type {
+  FastifyBaseLogger,
+  FastifyError,
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  FastifyServerOptions,
+} from 'fastify';
+import { PROBLEM_MEDIA_TYPE, problem, rawAnswer, type Problem } from './problem.ts';
+import { createAnswers } from './slow-clients.ts';
+import type { AllowOrigin } from './origins.ts';
+import { createDirectRoutes, type DirectRoutes, inTurn } from './router.ts';
 import type { Forwarded } from './forwarded.ts';
 import type { Gate } from './gate.ts';
-import { inTurn } from './in-turn.ts';
 import { Incoming } from './incoming.ts';
-import { createRefuseBroken, refuseConnect } from './refuse-broken.ts';
 import { REQUEST_ID_FIELD, createRequestLog, type RequestLog } from './request-log.ts';
-import { SECURITY_FIELDS } from './security-headers.ts';
 import { answerUnrouted } from './unrouted.ts';
-import { withoutSchemas } from './without-schemas.ts';
+import type { Duplex } from 'node:stream';
 
 /** Longer than the load balancers in front of us keep connections: they must not send on one that we are just closing. */
 const KEEP_ALIVE_MS = 72_000;
@@ -174,3 +184,60 @@ function refuseError(error: FastifyError, request: FastifyRequest, reply: Fastif
     .type(PROBLEM_MEDIA_TYPE)
     .send(problem(status, detail, hint === undefined ? {} : { hint }));
 }
+
+/** What is sent is what it says it is, in nobody's frame, and its address is nobody else's business. */
+export const SECURITY_FIELDS = Object.entries({
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+});
+
+/**
+ * For a server whose routes have no JSON schemas. Fastify would compile code for validating and writing JSON by them, and
+ * loads two hundred files for it before it knows of any route.
+ */
+export const withoutSchemas = {
+  compilersFactory: { buildValidator: refuseSchema, buildSerializer: refuseSchema },
+} satisfies FastifyServerOptions['schemaController'];
+
+function refuseSchema(): never {
+  throw new Error('The routes of this server have no schemas.');
+}
+
+type RefuseBroken = NonNullable<FastifyServerOptions['clientErrorHandler']>;
+
+/**
+ * Answers what never became a request, as far as that can still be told, and closes its connection. Nothing of it is
+ * logged: the error carries the bytes as they came, with whatever secrets are among them.
+ */
+export function createRefuseBroken(requestTimeoutMs: number): RefuseBroken {
+  const late = problem(408, 'The request did not arrive in time.', {
+    hint: `Send it whole within ${requestTimeoutMs / 1000} s.`,
+  });
+  return (error, socket) => {
+    const answer = error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? late : (BY_CODE[error.code] ?? MALFORMED);
+    // In the middle of another answer it would be taken for a part of that.
+    const { _httpMessage: under } = socket as { _httpMessage?: ServerResponse | null };
+    if (error.code !== 'ECONNRESET' && socket.writable && !under?.headersSent)
+      socket.write(rawAnswer(answer));
+    socket.destroy();
+  };
+}
+
+/** Answers whoever takes the gateway for a proxy. */
+export function refuseConnect(_request: IncomingMessage, socket: Duplex): void {
+  socket.on('error', () => undefined);
+  socket.end(rawAnswer(NO_PROXY));
+}
+
+const NO_PROXY = problem(405, 'This is no proxy.', { hint: 'The API is at /graphql.' });
+
+const MALFORMED = problem(400, 'This is no HTTP request.', {
+  hint: 'Send HTTP/1.1, with one Host and one length.',
+});
+
+const BY_CODE: Readonly<Record<string, Problem>> = {
+  HPE_HEADER_OVERFLOW: problem(431, 'The address and the headers are too long.', {
+    hint: `Send at most ${maxHeaderSize / 1024} KiB of them; a long operation goes into the body of a POST.`,
+  }),
+};

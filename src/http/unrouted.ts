@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { PROBLEM_MEDIA_TYPE, problem } from '../problem.ts';
-import { optionsHeaders, type AllowOrigin } from './cors.ts';
+import { PROBLEM_MEDIA_TYPE, problem } from './problem.ts';
+import { optionsHeaders, type AllowOrigin } from './origins.ts';
 
 /**
  * Answers what no route of `app` takes: 405 with the methods that its URL takes, 204 with them for OPTIONS, else 404. Called

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { PROBLEM_MEDIA_TYPE, problem, type Problem } from '../problem.ts';
+import { PROBLEM_MEDIA_TYPE, problem, type Problem } from './problem.ts';
 import { refusalHeaders, refusalHint, type Refusal } from '../limits/refusal.ts';
 
 /** Why a request to the GraphQL endpoint is not processed. */

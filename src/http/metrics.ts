@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { createApiKeys, bearerIn } from '../auth/authenticate.ts';
 import { isLoopback, isOnLoopback } from '../config/loopback.ts';
-import { PROBLEM_MEDIA_TYPE, problem } from '../problem.ts';
+import { PROBLEM_MEDIA_TYPE, problem } from './problem.ts';
 import type { Forwarded } from './forwarded.ts';
 import type { RateLimit } from '../limits/rate.ts';
 

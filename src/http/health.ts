@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { setTimeout as delay } from 'node:timers/promises';
-import { PROBLEM_MEDIA_TYPE, problem } from '../problem.ts';
+import { PROBLEM_MEDIA_TYPE, problem } from './problem.ts';
 
 export interface HealthOptions {
   /** Rejects when the store cannot be read or written to. */
