@@ -1,6 +1,6 @@
 import { GraphQLError } from 'graphql';
 import type { RequestParams } from 'graphql-http';
-import type { Protocol } from '../live/protocol.ts';
+import type { Protocol } from '../websocket/protocol.ts';
 
 /** An operation, as an HTTP request asks for it. */
 export type GraphqlParams = RequestParams;

@@ -1,5 +1,5 @@
 import { type Registry, Counter, Histogram } from 'prom-client';
-import type { LiveCounts } from '../live/live-counts.ts';
+import type { LiveCounts } from '../websocket/socket.ts';
 import { readCounter, readGauge } from './metrics.ts';
 import type { CallbackResult } from '../webhooks/refusals.ts';
 import type { CommitObserver } from '../store/commit-observer.ts';

@@ -1,7 +1,6 @@
 import { getNamedType, isObjectType, parse, type GraphQLOutputType } from 'graphql';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { createGroup } from '../../src/live/group.ts';
-import { createResults } from '../../src/live/results.ts';
+import { createGroup, createResults } from '../../src/websocket/group.ts';
 import { schema } from '../../src/schema/schema.ts';
 import { waitingRecord } from './stored-tasks.ts';
 

@@ -1,11 +1,11 @@
 import { GraphQLError, buildSchema, parse, type GraphQLSchema } from 'graphql';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import type { Change, ChangeSink } from '../../src/live/followable.ts';
-import { createLiveCounts } from '../../src/live/live-counts.ts';
-import { createHub, type SubscriptionArgs } from '../../src/live/hub.ts';
-import { Member } from '../../src/live/member.ts';
-import type { Room } from '../../src/live/outlet.ts';
+import type { Change, ChangeSink } from '../../src/websocket/group.ts';
+import { createLiveCounts } from '../../src/websocket/socket.ts';
+import { createHub, type SubscriptionArgs } from '../../src/websocket/hub.ts';
+import { Member } from '../../src/websocket/subscriber.ts';
+import type { Room } from '../../src/websocket/send-buffer.ts';
 import { createTurns } from '../../src/tasks/turns.ts';
 
 /** A change that counts how often a result is made of it. */

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
-import { headOf, nextFrame } from '../../src/live/next-frame.ts';
+import { headOf, nextFrame } from '../../src/websocket/frame.ts';
 import { startPair } from './pair.ts';
 
 /** A result and what stands around it, of so many bytes in all. */

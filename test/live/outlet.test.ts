@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
-import { headOf, nextFrame } from '../../src/live/next-frame.ts';
+import { headOf, nextFrame } from '../../src/websocket/frame.ts';
 import { eventually } from './eventually.ts';
 import { startPair } from './pair.ts';
 

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { WebSocket, WebSocketServer } from 'ws';
-import { Outlet } from '../../src/live/outlet.ts';
+import { Outlet } from '../../src/websocket/send-buffer.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 
 /** An outlet and its client, over a real connection. */

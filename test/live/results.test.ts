@@ -1,8 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
-import type { Group } from '../../src/live/group.ts';
-import { createResults, type Results } from '../../src/live/results.ts';
+import { type Group, createResults, type Results } from '../../src/websocket/group.ts';
 import { eventually } from './eventually.ts';
 
 const MB = 1_000_000;

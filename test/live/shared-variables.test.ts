@@ -1,6 +1,6 @@
 import { parse } from 'graphql';
 import { expect, test } from 'vitest';
-import { sharedVariables } from '../../src/live/shared-variables.ts';
+import { sharedVariables } from '../../src/websocket/group.ts';
 
 test.each([
   ['of arguments of the root field alone', 'subscription ($id: ID!) { taskUpdated(id: $id) { id } }', []],

@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
-import { createLiveCounts } from '../../src/live/live-counts.ts';
-import { startWatchdog } from '../../src/live/watchdog.ts';
+import { createLiveCounts } from '../../src/websocket/socket.ts';
+import { startWatchdog } from '../../src/websocket/heartbeat.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { eventually } from './eventually.ts';
 

@@ -1,8 +1,7 @@
-import type { Change, ChangeSink, Followable } from './followable.ts';
-import type { Group } from './group.ts';
-import { headOf, nextFrame } from './next-frame.ts';
-import type { LiveCounts } from './live-counts.ts';
-import type { Room } from './outlet.ts';
+import type { Change, ChangeSink, Followable, Group } from './group.ts';
+import { headOf, nextFrame } from './frame.ts';
+import type { LiveCounts } from './socket.ts';
+import type { Room } from './send-buffer.ts';
 
 type Done = IteratorResult<never, undefined>;
 

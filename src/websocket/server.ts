@@ -1,16 +1,15 @@
 import { handleProtocols } from 'graphql-ws';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate } from 'node:timers/promises';
 import { WebSocketServer, type ServerOptions, type WebSocket } from 'ws';
-import { GOING_AWAY, SERVICE_RESTART, TRY_AGAIN_LATER } from './close-codes.ts';
-import { closeInSlices } from './close-in-slices.ts';
-import { connectSocket, type SocketOptions } from './connect-socket.ts';
-import { Outlet } from './outlet.ts';
-import type { LiveCounts } from './live-counts.ts';
-import { refuseUpgrade } from './refuse-upgrade.ts';
+import { GOING_AWAY, SERVICE_RESTART, TRY_AGAIN_LATER, type LiveCounts } from './socket.ts';
+import { connectSocket, type SocketOptions } from './connection.ts';
+import { Outlet } from './send-buffer.ts';
 import type { Tally } from '../limits/concurrency.ts';
-import { startWatchdog } from './watchdog.ts';
+import { startWatchdog } from './heartbeat.ts';
+import { problem, rawAnswer } from '../http/problem.ts';
+import { once } from 'node:events';
 
 export interface WebsocketServerOptions extends SocketOptions {
   readonly http: Server;
@@ -119,4 +118,49 @@ function discount(stream: Duplex, perAddress: Tally, address: string): void {
 function sendAway(socket: WebSocket): void {
   socket.on('error', () => undefined);
   socket.close(TRY_AGAIN_LATER, 'Overloaded');
+}
+
+/** When to come back, in seconds: sockets end when their clients leave, so nobody knows. */
+const RETRY_AFTER_S = 5;
+
+const REFUSALS = {
+  403: problem(403, 'This web page may not connect.', { hint: 'Name its origin in ALLOWED_ORIGINS.' }),
+  404: problem(404, 'There is no socket here.', { hint: 'The API is at /graphql.' }),
+  429: problem(429, 'Too many sockets and streams of this address are open.', {
+    hint: `Close some first, or try again in ${RETRY_AFTER_S} s.`,
+  }),
+};
+
+/** Answers a request for a socket with no; browsers show their pages nothing of it, other clients can read why. */
+export function refuseUpgrade(stream: Duplex, status: keyof typeof REFUSALS): void {
+  stream.on('error', () => undefined);
+  const headers = status === 429 ? { 'Retry-After': String(RETRY_AFTER_S) } : {};
+  stream.end(rawAnswer(REFUSALS[status], headers));
+}
+
+/** Thousands of clients that are sent away in one instant come back in one. */
+const SLICE = 100;
+/** How long clients have to answer the close, in ms. */
+const PATIENCE_MS = 2000;
+
+/** Closes sockets a slice at a time; those that do not answer the close are cut. Fulfilled when all are gone. */
+export async function closeInSlices(
+  sockets: ReadonlySet<WebSocket>,
+  code: number,
+  reason: string,
+): Promise<void> {
+  const open = [...sockets];
+  for (let start = 0; start < open.length; start += SLICE) {
+    for (const socket of open.slice(start, start + SLICE)) socket.close(code, reason);
+    await setImmediate();
+  }
+  const timer = setTimeout(() => {
+    for (const socket of open) socket.terminate();
+  }, PATIENCE_MS);
+  await Promise.all(open.map(closed));
+  clearTimeout(timer);
+}
+
+async function closed(socket: WebSocket): Promise<void> {
+  if (socket.readyState !== socket.CLOSED) await once(socket, 'close');
 }

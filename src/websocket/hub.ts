@@ -5,13 +5,10 @@ import {
   type ExecutionResult,
   type GraphQLError,
 } from 'graphql';
-import { isFollowable } from './followable.ts';
-import type { LiveCounts } from './live-counts.ts';
-import { createGroup, type Group } from './group.ts';
-import { Member } from './member.ts';
-import type { Room } from './outlet.ts';
-import { createResults } from './results.ts';
-import { sharedVariables } from './shared-variables.ts';
+import { isFollowable, createGroup, type Group, createResults, sharedVariables } from './group.ts';
+import type { LiveCounts } from './socket.ts';
+import { Member } from './subscriber.ts';
+import type { Room } from './send-buffer.ts';
 
 /** How much memory kept results may take, in bytes: some ten thousand usual ones. */
 const MAX_KEPT = 8 * 1024 * 1024;

@@ -2,15 +2,19 @@ import type { ExecutionArgs, ExecutionResult } from 'graphql';
 import { makeServer, type Server as ProtocolServer, type ServerOptions } from 'graphql-ws';
 import { setImmediate } from 'node:timers/promises';
 import type { Caller } from '../auth/principal.ts';
-import type { AdmitOperation } from './admit-operation.ts';
+import {
+  type AdmitOperation,
+  beginOperation,
+  type BegunOperation,
+  type Operation,
+  type PutOff,
+  createRunningOperations,
+} from './operations.ts';
 import { createBeginInTurns } from '../limits/turns.ts';
-import { beginOperation, type BegunOperation, type Operation } from './begin-operation.ts';
 import type { Hub, SubscriptionArgs } from './hub.ts';
-import type { PutOff } from './put-off.ts';
-import { createRunningOperations } from './running-operations.ts';
-import type { SocketExtra } from './socket-extra.ts';
-import { resultOverSocket, toldOverSocket } from './told-over-socket.ts';
-import type { Welcome } from './welcome.ts';
+import type { SocketExtra } from './socket.ts';
+import { resultOverSocket, toldOverSocket } from './errors.ts';
+import type { Welcome } from './on-connect.ts';
 
 export interface ProtocolOptions {
   readonly begin: (caller: Caller, reqId: string) => Operation;

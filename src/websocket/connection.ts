@@ -3,13 +3,10 @@ import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL } from 'graphql-ws';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
-import { closeReason } from './close-codes.ts';
-import { closeWhenFlooded } from './close-when-flooded.ts';
-import { limitBeforeInit } from './limit-before-init.ts';
-import type { Outlet } from './outlet.ts';
+import { closeReason, type SocketExtra } from './socket.ts';
+import { limitBeforeInit } from './on-connect.ts';
+import type { Outlet } from './send-buffer.ts';
 import type { Protocol } from './protocol.ts';
-import { createRate } from './rate.ts';
-import type { SocketExtra } from './socket-extra.ts';
 
 export interface SocketOptions {
   /** The graphql-transport-ws protocol; it knows no sockets. */
@@ -109,5 +106,34 @@ function extraOf(
       else socket.on('close', run);
     },
     takeOperation: createRate(maxOperationsPerSecond),
+  };
+}
+
+/** Messages of all kinds, pings included, for each operation that a socket may begin: refused ones get their answers. */
+const MESSAGES_PER_OPERATION = 20;
+
+/** Returns what counts a message or ping of the client's; too many in a second close its socket. */
+export function closeWhenFlooded(socket: WebSocket, maxOperationsPerSecond: number): () => void {
+  const takeMessage = createRate(maxOperationsPerSecond * MESSAGES_PER_OPERATION);
+  return () => {
+    if (takeMessage() > 0) socket.close(CloseCode.TooManyInitialisationRequests, 'Too many messages');
+  };
+}
+
+/**
+ * Counts events in windows of a second. Returns 0 while there were at most `limit` in the running one, and else how many
+ * ms it still lasts. The clock must not be one that can be set: set back by an hour, the window would last that long.
+ */
+export function createRate(limit: number, now = (): number => performance.now()): () => number {
+  let windowEnd = 0;
+  let count = 0;
+  return () => {
+    const time = now();
+    if (time >= windowEnd) {
+      windowEnd = time + 1000;
+      count = 0;
+    }
+    count += 1;
+    return count > limit ? windowEnd - time : 0;
   };
 }

@@ -1,6 +1,5 @@
 import type { WebSocket } from 'ws';
-import { TRY_AGAIN_LATER } from './close-codes.ts';
-import type { LiveCounts } from './live-counts.ts';
+import { TRY_AGAIN_LATER, type LiveCounts } from './socket.ts';
 
 const PING_EVERY_MS = 12_000;
 const LOOK_EVERY_MS = 1000;

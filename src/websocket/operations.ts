@@ -1,0 +1,197 @@
+import {
+  GraphQLError,
+  OperationTypeNode,
+  getOperationAST,
+  type DocumentNode,
+  type ExecutionArgs,
+  type GraphQLSchema,
+} from 'graphql';
+import type { Caller } from '../auth/principal.ts';
+import type { RateLimit } from '../limits/rate.ts';
+import type { SocketContext } from './socket.ts';
+import type { Overload } from '../limits/overload.ts';
+import { type SubscribePayload, CloseCode, MessageType, stringifyMessage } from 'graphql-ws';
+
+/** Decides on each operation of a socket: null, or why not. */
+export type AdmitOperation = (context: SocketContext, caller: Caller) => Promise<GraphQLError | null>;
+
+export interface OperationAdmissionOptions {
+  /** How many operations may run on one socket at a time. */
+  readonly maxSubscriptions: number;
+  /** How many bytes the messages that began them may have together. */
+  readonly maxHeldBytes: number;
+  /** The limit that HTTP requests of the same owner count for as well. */
+  readonly requestsPerOwner: RateLimit;
+}
+
+export function createAdmitOperation(options: OperationAdmissionOptions): AdmitOperation {
+  const { maxHeldBytes, maxSubscriptions, requestsPerOwner } = options;
+  return async ({ extra, subscriptions }, { owner }) => {
+    extra.operations += 1;
+    const waitMs = extra.takeOperation();
+    if (waitMs > 0) return tooFast('Too many operations on this socket.', waitMs);
+    // The new one is counted already.
+    if (Object.keys(subscriptions).length > maxSubscriptions) return tooMany(maxSubscriptions);
+    if (extra.heldBytes > maxHeldBytes) return tooLarge(maxHeldBytes);
+    const ownerWaitMs = await requestsPerOwner(owner);
+    return ownerWaitMs === null ? null : tooFast('Too many requests.', ownerWaitMs);
+  };
+}
+
+function tooFast(message: string, waitMs: number): GraphQLError {
+  const retryAfter = Math.max(1, Math.ceil(waitMs / 1000));
+  const hint = `Try again in ${retryAfter} s.`;
+  return new GraphQLError(message, { extensions: { code: 'RATE_LIMITED', hint, retryAfter } });
+}
+
+const HINT = 'Complete some first, follow all tasks with one tasksUpdated, or open another socket.';
+
+function tooMany(maxSubscriptions: number): GraphQLError {
+  return new GraphQLError(`More than ${maxSubscriptions} operations at a time on this socket.`, {
+    extensions: { code: 'TOO_MANY_SUBSCRIPTIONS', hint: HINT },
+  });
+}
+
+function tooLarge(maxHeldBytes: number): GraphQLError {
+  return new GraphQLError(
+    `The operations of this socket have more than ${Math.floor(maxHeldBytes / 1024)} KiB of text and variables together.`,
+    { extensions: { code: 'TOO_MANY_SUBSCRIPTIONS', hint: HINT } },
+  );
+}
+
+/** Why an operation of a socket is not begun now; null when it is. */
+export type PutOff = (operation: OperationTypeNode) => GraphQLError | null;
+
+/**
+ * Subscriptions are always begun: an error would end them for good, since clients bring back subscriptions only together
+ * with their socket, and one more on a socket that is there costs little.
+ */
+export function createPutOff(overload: Overload): PutOff {
+  return (operation) => {
+    if (operation === OperationTypeNode.SUBSCRIPTION) return null;
+    const refusal = overload.refusal();
+    if (!refusal) return null;
+    const { code, message, retryAfterS: retryAfter } = refusal;
+    const hint = `Try again in ${retryAfter ?? 1} s.`;
+    return new GraphQLError(message, { extensions: { code, hint, retryAfter } });
+  };
+}
+
+/** One operation's way through the engine: the same steps, limits and masks that an HTTP request meets. */
+export interface Operation {
+  readonly schema: GraphQLSchema;
+  readonly parse: (source: string) => DocumentNode;
+  readonly validate: (schema: GraphQLSchema, document: DocumentNode) => readonly GraphQLError[];
+  readonly contextFactory: () => unknown;
+  readonly execute: (args: ExecutionArgs) => unknown;
+}
+
+/** What graphql-ws hands to `execute` or `subscribe`. */
+export interface BegunOperation extends ExecutionArgs {
+  /** The engine's own; null for subscriptions. */
+  readonly execute: Operation['execute'] | null;
+}
+
+/** Takes an operation up to its execution, or says why it does not come to that. */
+export async function beginOperation(
+  operation: Operation,
+  { operationName: name, query, variables }: SubscribePayload,
+  putOff: PutOff,
+): Promise<BegunOperation | readonly GraphQLError[]> {
+  const { execute, schema } = operation;
+  // As over HTTP, an empty name means none.
+  const operationName = name === '' ? null : name;
+  try {
+    const document = operation.parse(query);
+    const node = getOperationAST(document, operationName);
+    const refusal = node && putOff(node.operation);
+    if (refusal) return [refusal];
+    const errors = operation.validate(schema, document);
+    if (errors.length > 0) return errors;
+    if (!node) return [unknownOperation()];
+    const contextValue = await operation.contextFactory();
+    return {
+      schema,
+      document,
+      contextValue,
+      // A subscription does not need it, and would keep the engine's part of it as long as it lasts.
+      execute: node.operation === OperationTypeNode.SUBSCRIPTION ? null : execute,
+      operationName: operationName ?? null,
+      variableValues: variables ?? {},
+    };
+  } catch (error) {
+    if (error instanceof GraphQLError) return [error];
+    throw error;
+  }
+}
+
+function unknownOperation(): GraphQLError {
+  const extensions = { code: 'OPERATION_RESOLUTION_FAILURE' };
+  return new GraphQLError('Could not determine what operation to execute.', { extensions });
+}
+
+/** The operations of each socket, by id. */
+export interface RunningOperations {
+  /**
+   * Called at each `subscribe` message. Returns errors when the id cannot be used: the operation is answered, or its
+   * socket closed.
+   */
+  begin(context: SocketContext, id: string): readonly GraphQLError[] | null;
+  /** Called when the operation has ended or was refused. */
+  end(context: SocketContext, id: string): void;
+}
+
+interface Running {
+  readonly id: string;
+  readonly bytes: number;
+}
+
+/** Each event of a subscription repeats its id. */
+const MAX_ID_LENGTH = 128;
+
+/**
+ * graphql-ws forgets an operation at its client's `complete`, while it still ends. It would then take the next operation of
+ * its id for itself: complete that one, give it its events, and leave it behind when the socket is gone. So the next one is
+ * refused and forgotten. `heldBytes` of the socket counts the messages of all that run.
+ */
+export function createRunningOperations(): RunningOperations {
+  const bySocket = new WeakMap<SocketContext, readonly Running[]>();
+  return {
+    begin(context, id) {
+      const { extra } = context;
+      if (id.length > MAX_ID_LENGTH) {
+        extra.close(CloseCode.BadRequest, `The id of an operation has at most ${MAX_ID_LENGTH} characters`);
+        return [new GraphQLError('The id is too long.')];
+      }
+      const running = bySocket.get(context) ?? [];
+      if (running.some((other) => other.id === id)) return refuse(context, id);
+      const bytes = extra.messageBytes;
+      extra.heldBytes += bytes;
+      // Most sockets have one operation, for which a Map would be ten times as large.
+      bySocket.set(context, [...running, { id, bytes }]);
+      return null;
+    },
+    end(context, id) {
+      const running = bySocket.get(context) ?? [];
+      const ended = running.find((other) => other.id === id);
+      if (!ended) return;
+      context.extra.heldBytes -= ended.bytes;
+      bySocket.set(
+        context,
+        running.filter((other) => other !== ended),
+      );
+    },
+  };
+}
+
+function refuse({ extra, subscriptions }: SocketContext, id: string): readonly GraphQLError[] {
+  Reflect.deleteProperty(subscriptions, id);
+  const error = new GraphQLError(
+    `The operation before with the id "${id}" is still ending. Use another id.`,
+    {
+      extensions: { code: 'BAD_USER_INPUT' },
+    },
+  );
+  extra.outlet.send(stringifyMessage({ id, type: MessageType.Error, payload: [error.toJSON()] }));
+  return [error];
+}
