@@ -4,7 +4,7 @@ import type { Authenticate, VerifyToken } from '../auth/principal.ts';
 import type { FetchKeysOptions, JwtOptions } from '../auth/jwt.ts';
 import type { Config } from '../config.ts';
 import { createRateLimit } from '../limits/rate.ts';
-import { fetchThrough, proxyFor } from '../provider/proxy.ts';
+import { fetchThrough, proxyFor } from '../providers/proxy.ts';
 import { createOccasionalLog } from '../tasks/occasional-log.ts';
 import { isOpen } from './is-open.ts';
 

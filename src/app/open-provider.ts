@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { watchCredits, createProviderMetrics } from '../metrics/provider-metrics.ts';
 import type { Metrics } from '../metrics/metrics.ts';
-import { createKie } from '../provider/kie.ts';
+import { createKie } from '../providers/kie/client.ts';
 import type { Provider } from '../tasks/provider.ts';
 import type { Upstream } from './upstream.ts';
 import { USER_AGENT } from './user-agent.ts';

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { createUploadPicture, type UploadPicture, type UploadStore } from '../images/upload.ts';
-import { createKieUpload } from '../provider/kie-upload.ts';
+import { createKieUpload } from '../providers/kie/uploads.ts';
 import type { Clock } from '../tasks/clock.ts';
 import type { Cleanup } from './cleanup.ts';
 import type { Upstream } from './upstream.ts';

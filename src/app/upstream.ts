@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { Cleanup } from './cleanup.ts';
 import type { Config } from '../config.ts';
 import { DEFAULT_KIE_API_URL } from '../config/environment.ts';
-import { proxyFor } from '../provider/proxy.ts';
+import { proxyFor } from '../providers/proxy.ts';
 import type { SandboxOptions } from '../sandbox/sandbox.ts';
 
 /** Whom the gateway talks to: kie.ai, or the sandbox that was started in its place. */

@@ -1,6 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { AccountError } from '../provider/account-alarm.ts';
-import type { HeldCalls } from '../provider/breaker.ts';
+import type { AccountError, HeldCalls } from '../providers/breaker.ts';
 import type { Provider, QueryAnswer } from '../tasks/provider.ts';
 import type { UploadOutcome, UploadPicture } from '../images/upload.ts';
 

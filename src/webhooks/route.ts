@@ -5,11 +5,11 @@ import { createOccasionalLog, type OccasionalLog } from '../tasks/occasional-log
 import { StoreUnavailableError } from '../tasks/store.ts';
 import type { TaskCallbacks } from '../tasks/tasks.ts';
 import { REFUSALS, UNEXPECTED, type CallbackResult, type Refusal } from './refusals.ts';
-import { verifySignature } from './verify-signature.ts';
+import { verifySignature } from '../providers/kie/signature.ts';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
-import { parseCallback, type Callback } from '../provider/callback.ts';
-import { parseJson } from '../provider/envelope.ts';
+import { parseCallback, type Callback } from '../providers/kie/answers.ts';
+import { parseJson } from '../providers/kie/wire.ts';
 import { readBody } from '../http/body.ts';
 
 export interface KieWebhookOptions {

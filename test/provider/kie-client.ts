@@ -1,4 +1,4 @@
-import { createKie, type KieOptions } from '../../src/provider/kie.ts';
+import { createKie, type KieOptions } from '../../src/providers/kie/client.ts';
 import type { Provider } from '../../src/tasks/provider.ts';
 import type { TaskInput } from '../../src/tasks/task.ts';
 import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';

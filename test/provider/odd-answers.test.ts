@@ -1,6 +1,6 @@
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { parseCallback } from '../../src/provider/callback.ts';
+import { parseCallback } from '../../src/providers/kie/answers.ts';
 import type { QueryAnswer } from '../../src/tasks/provider.ts';
 import { created, credit, record, succeeded } from '../support/kie.ts';
 import type { Answer } from '../support/provider-answer.ts';

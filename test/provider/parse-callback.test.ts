@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseCallback } from '../../src/provider/callback.ts';
+import { parseCallback } from '../../src/providers/kie/answers.ts';
 import { callbackFail, callbackSuccess } from '../support/kie-callback.ts';
 import { param } from '../support/kie-fields.ts';
 

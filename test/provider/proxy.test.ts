@@ -1,6 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
 import { parseConfig } from '../../src/config.ts';
-import { proxyFor } from '../../src/provider/proxy.ts';
+import { proxyFor } from '../../src/providers/proxy.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
 import { startGateway } from '../support/gateway.ts';
 import { created, credit, succeeded } from '../support/kie.ts';

@@ -3,7 +3,7 @@ import type { QueryAnswer } from '../../src/tasks/provider.ts';
 import { failed, notVisibleYet, record, refused, succeeded } from '../support/kie.ts';
 import { param, resultJson } from '../support/kie-fields.ts';
 import type { Answer } from '../support/provider-answer.ts';
-import { parseCallback } from '../../src/provider/callback.ts';
+import { parseCallback } from '../../src/providers/kie/answers.ts';
 import { startClient } from './kie-client.ts';
 
 async function answerOf(answer: Answer): Promise<QueryAnswer> {

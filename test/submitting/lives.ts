@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { openSqliteStore } from '../support/open-store.ts';
-import { createKie } from '../../src/provider/kie.ts';
+import { createKie } from '../../src/providers/kie/client.ts';
 import { createCallbackAddress } from '../../src/tasks/callback-address.ts';
 import { systemClock, type Clock } from '../../src/tasks/clock.ts';
 import { createFeed } from '../../src/tasks/feed.ts';

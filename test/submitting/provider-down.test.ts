@@ -1,7 +1,7 @@
 import { createServer, type AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import type { TaskPorts } from '../../src/tasks/ports.ts';
-import { createKie } from '../../src/provider/kie.ts';
+import { createKie } from '../../src/providers/kie/client.ts';
 import { create, createTask, findTask } from '../api/client.ts';
 import { TASK_UPDATED } from '../support/documents.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';

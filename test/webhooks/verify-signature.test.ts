@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { verifySignature, type SignatureHeaders } from '../../src/webhooks/verify-signature.ts';
+import { verifySignature, type SignatureHeaders } from '../../src/providers/kie/signature.ts';
 
 // printf %s 'ee9c2715375b7837f8bb51d641ff5863.1769670760' |
 //   openssl dgst -sha256 -hmac 'known-answer-key' -binary | base64

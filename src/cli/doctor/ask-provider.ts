@@ -1,7 +1,7 @@
 import { USER_AGENT } from '../../app/user-agent.ts';
 import type { Config } from '../../config.ts';
-import { parseEnvelope, parseJson, type Envelope } from '../../provider/envelope.ts';
-import { fetchThrough, proxyFor } from '../../provider/proxy.ts';
+import { parseEnvelope, parseJson, type Envelope } from '../../providers/kie/wire.ts';
+import { fetchThrough, proxyFor } from '../../providers/proxy.ts';
 import { REQUEST_MS } from './in-time.ts';
 
 /** What the provider answers when it is asked for the balance; an error when no answer came. */

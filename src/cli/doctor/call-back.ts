@@ -1,7 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { USER_AGENT } from '../../app/user-agent.ts';
-import { parseJson } from '../../provider/envelope.ts';
-import { fieldsOf } from '../../provider/fields.ts';
+import { parseJson, fieldsOf } from '../../providers/kie/wire.ts';
 import { signatureHeaders } from '../../sandbox/callbacks.ts';
 import { createCallbackAddress } from '../../tasks/callback-address.ts';
 import { REFUSALS } from '../../webhooks/refusals.ts';

@@ -1,7 +1,6 @@
 import { USER_AGENT } from '../../app/user-agent.ts';
 import type { Config } from '../../config.ts';
-import { parseJson } from '../../provider/envelope.ts';
-import { fieldsOf } from '../../provider/fields.ts';
+import { parseJson, fieldsOf } from '../../providers/kie/wire.ts';
 import { describeAccess } from '../describe-access.ts';
 import { explainFailure } from './explain-failure.ts';
 import { findingsOf, type Finding } from './finding.ts';

@@ -1,6 +1,5 @@
 import type { Config } from '../../config.ts';
-import { errorCodeOf } from '../../provider/error-code.ts';
-import { creditsOf } from '../../provider/fields.ts';
+import { errorCodeOf, creditsOf } from '../../providers/kie/wire.ts';
 import { CREDITS_PER_VIDEO } from '../../sandbox/task-id.ts';
 import type { ProviderAnswer } from './ask-provider.ts';
 import { explainFailure } from './explain-failure.ts';

@@ -1,13 +1,11 @@
 import { ExponentialBackoff, bulkhead, handleWhen, retry, wrap } from 'cockatiel';
 import { randomUUID } from 'node:crypto';
-import type { HostAnswer, PictureFile, PictureHost } from '../images/upload.ts';
-import type { Log } from '../tasks/log.ts';
-import { callHeaders, readText } from './http.ts';
-import { multipart } from './multipart.ts';
-import { createPatience } from './patience.ts';
-import { createDispatcher } from './proxy.ts';
-import { readRetryAfter } from './retry-after.ts';
-import { readUploadAnswer } from './upload-answer.ts';
+import type { HostAnswer, PictureFile, PictureHost } from '../../images/upload.ts';
+import type { Log } from '../../tasks/log.ts';
+import { callHeaders, readText, createPatience, readRetryAfter } from '../http.ts';
+import { createDispatcher } from '../proxy.ts';
+import { Readable } from 'node:stream';
+import { parseEnvelope, parseJson, type Envelope, fieldsOf, urlOf } from './wire.ts';
 
 export interface KieUploadOptions {
   /** Origin of the upload service, without a trailing slash; another one than that of the API. */
@@ -109,4 +107,78 @@ export function createKieUpload(options: KieUploadOptions): KieUpload {
 
 function newName({ contentType }: PictureFile): string {
   return `${randomUUID()}.${contentType === 'image/jpeg' ? 'jpg' : contentType.replace('image/', '')}`;
+}
+
+/** The body of a request, as a stream of known length, and the headers that tell of it. */
+export interface Multipart {
+  readonly headers: { readonly 'content-type': string; readonly 'content-length': string };
+  readonly body: Readable;
+}
+
+/**
+ * Fields and then a file as multipart/form-data (RFC 7578); FormData would want the whole file, or a name for it. The
+ * values are ours: they hold neither quotes nor line breaks. `onProgress` is called as it leaves.
+ */
+export function multipart(
+  fields: Readonly<Record<'uploadPath' | 'fileName', string>>,
+  file: PictureFile,
+  onProgress: () => void,
+): Multipart {
+  const boundary = `kineograph-${randomUUID()}`;
+  const begin = (disposition: string): string =>
+    `--${boundary}\r\nContent-Disposition: form-data; ${disposition}\r\n`;
+  const texts = Object.entries(fields).map(([name, value]) => `${begin(`name="${name}"`)}\r\n${value}\r\n`);
+  const fileHead = `${begin(`name="file"; filename="${fields.fileName}"`)}Content-Type: ${file.contentType}\r\n\r\n`;
+  const head = Buffer.from(texts.join('') + fileHead);
+  const tail = Buffer.from(`\r\n--${boundary}--\r\n`);
+  return {
+    headers: {
+      'content-type': `multipart/form-data; boundary=${boundary}`,
+      'content-length': String(head.length + file.bytes + tail.length),
+    },
+    body: Readable.from(inARow(head, file, tail, onProgress)),
+  };
+}
+
+/** Goes on whenever there is room for more, and says so. */
+async function* inARow(
+  head: Buffer,
+  file: PictureFile,
+  tail: Buffer,
+  onProgress: () => void,
+): AsyncGenerator<Buffer> {
+  yield head;
+  for await (const chunk of file.read()) {
+    onProgress();
+    yield chunk;
+  }
+  onProgress();
+  yield tail;
+}
+
+/**
+ * What the upload service said (kie.ai's pages on its "File Upload API"). Where there is no envelope, the HTTP status says
+ * it. Throws where it may be tried again at once.
+ */
+export function readUploadAnswer(status: number, body: string, retryAfterMs: number | null): HostAnswer {
+  const envelope = parseEnvelope(parseJson(body));
+  const code = envelope?.code ?? status;
+  if (code === 200 && envelope) return { kind: 'stored', url: urlIn(envelope) };
+  if (isRefusal(code)) return { kind: 'refused', message: envelope?.message ?? `HTTP ${status}` };
+  if (retryAfterMs !== null) return { kind: 'unavailable', retryAfterMs };
+  throw new Error(`HTTP ${status}, ${envelope ? `code ${code}` : 'no envelope'}`);
+}
+
+/** What would come to the same the next time: a redirect, which is not followed, among it. */
+function isRefusal(code: number): boolean {
+  const isPassing = code === 408 || code === 425 || code === 429 || code === 455;
+  return code >= 300 && code < 500 && !isPassing;
+}
+
+function urlIn({ data }: Envelope): string {
+  const fields = fieldsOf(data);
+  // The pages say downloadUrl; a client was seen that reads fileUrl as well.
+  const url = urlOf(fields?.['downloadUrl']) ?? urlOf(fields?.['fileUrl']);
+  if (url !== null) return url;
+  throw new Error('code 200 without an address');
 }

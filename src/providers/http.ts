@@ -1,8 +1,6 @@
 import type { Dispatcher } from 'undici';
-import { timeoutSignal } from '../tasks/clock.ts';
-import type { RawAnswer } from './post-once.ts';
-import { decodeBody } from './decode-body.ts';
-import { postOnce, type BrokenCall } from './post-once.ts';
+import { timeoutSignal, afterReading } from '../tasks/clock.ts';
+import { type RawAnswer, decodeBody, postOnce, type BrokenCall } from './post-once.ts';
 import { createDispatcher } from './proxy.ts';
 
 export interface HttpOptions {
@@ -81,4 +79,44 @@ export function createHttp(options: HttpOptions): Http {
 
     close: () => dispatcher.destroy(),
   };
+}
+
+/** A signal that is aborted once nobody has said for a while that there is progress. */
+export interface Patience {
+  readonly signal: AbortSignal;
+  renew(): void;
+  /** Nothing is waited for any more. */
+  end(): void;
+}
+
+export function createPatience(ms: number): Patience {
+  const controller = new AbortController();
+  const wait = (): (() => void) =>
+    afterReading(ms, () => {
+      controller.abort(new Error(`no progress within ${ms} ms`));
+    });
+  let end = wait();
+  return {
+    signal: controller.signal,
+    renew: () => {
+      end();
+      end = wait();
+    },
+    end: () => {
+      end();
+    },
+  };
+}
+
+/** Nobody is sent away for longer. */
+const MAX_MS = 24 * 60 * 60 * 1000;
+
+/**
+ * The header in ms from `now` on (RFC 9110, 10.2.3: seconds, or an HTTP date), a day at most; null when it says nothing
+ * usable.
+ */
+export function readRetryAfter(header: string | null, now: number): number | null {
+  if (header === null) return null;
+  const at = /^\d+$/.test(header.trim()) ? now + Number(header) * 1000 : Date.parse(header);
+  return Number.isNaN(at) ? null : Math.min(Math.max(0, at - now), MAX_MS);
 }

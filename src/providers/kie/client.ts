@@ -1,14 +1,16 @@
-import type { Log } from '../tasks/log.ts';
-import type { CreateOutcome, Provider, QueryAnswer } from '../tasks/provider.ts';
-import { MODEL, type TaskInput } from '../tasks/task.ts';
-import { createAccountAlarm, type AccountError } from './account-alarm.ts';
-import { createBreaker, isHeldBack, type HeldCalls } from './breaker.ts';
-import { readCreateOutcome } from './create-outcome.ts';
-import { parseEnvelope, parseJson, type Envelope } from './envelope.ts';
-import { creditsOf } from './fields.ts';
-import { createHttp } from './http.ts';
-import { namedIds, readAnswer, recordOf } from './query-answer.ts';
-import { answerWithoutKey, outcomeWithoutKey } from './without-key.ts';
+import type { Log } from '../../tasks/log.ts';
+import type { CreateOutcome, Provider, QueryAnswer } from '../../tasks/provider.ts';
+import { MODEL, type TaskInput } from '../../tasks/task.ts';
+import {
+  createAccountAlarm,
+  type AccountError,
+  createBreaker,
+  isHeldBack,
+  type HeldCalls,
+} from '../breaker.ts';
+import { readCreateOutcome, namedIds, readAnswer, recordOf } from './answers.ts';
+import { parseEnvelope, parseJson, type Envelope, creditsOf } from './wire.ts';
+import { createHttp } from '../http.ts';
 
 export interface KieOptions {
   /** Origin of the API, without a trailing slash. */
@@ -131,4 +133,22 @@ function readQuery(envelope: Envelope, providerTaskId: string): QueryAnswer {
 /** Codes that come with HTTP 200 and no data when the task itself has ended; every other one says nothing about it. */
 function isFateOfQuery(code: number): boolean {
   return code === 501 || code === 408 || code === 531;
+}
+
+// What the provider says may repeat the key that it was called with.
+
+export function outcomeWithoutKey(outcome: CreateOutcome, key: string): CreateOutcome {
+  if ('failure' in outcome) return { ...outcome, failure: hide(outcome.failure, key) };
+  return 'said' in outcome ? { ...outcome, said: hide(outcome.said, key) } : outcome;
+}
+
+export function answerWithoutKey(answer: QueryAnswer, key: string): QueryAnswer {
+  if (answer.kind !== 'update') return answer.said ? { ...answer, said: hide(answer.said, key) } : answer;
+  const { update } = answer;
+  if (update.state !== 'FAIL') return answer;
+  return { ...answer, update: { ...update, failure: hide(update.failure, key) } };
+}
+
+function hide<Words extends { readonly message: string | null }>(words: Words, key: string): Words {
+  return words.message === null ? words : { ...words, message: words.message.replaceAll(key, '[redacted]') };
 }

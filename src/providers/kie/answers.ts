@@ -1,9 +1,23 @@
-import type { TaskFailure } from '../tasks/failure.ts';
-import type { ProviderWords } from '../tasks/failure.ts';
-import type { QueryAnswer } from '../tasks/provider.ts';
-import { codeOf, parseJson, type Envelope } from './envelope.ts';
-import { errorCodeOf } from './error-code.ts';
-import { codeTextOf, creditsOf, fieldsOf, idOf, textOf, urlOf, wordsOf, type Fields } from './fields.ts';
+import type { TaskFailure, ProviderWords } from '../../tasks/failure.ts';
+import type { QueryAnswer, CreateOutcome } from '../../tasks/provider.ts';
+import {
+  codeOf,
+  parseJson,
+  type Envelope,
+  errorCodeOf,
+  codeTextOf,
+  creditsOf,
+  fieldsOf,
+  idOf,
+  textOf,
+  urlOf,
+  wordsOf,
+  type Fields,
+  parseEnvelope,
+  failureOf,
+} from './wire.ts';
+import type { RawAnswer } from '../post-once.ts';
+import { readRetryAfter } from '../http.ts';
 
 /** What an answer says of a task. */
 export interface ProviderRecord {
@@ -157,4 +171,76 @@ function callbackUrlIn(param: unknown): string | null {
   const text = textOf(param);
   const url = text === null ? null : fieldsOf(parseJson(text))?.['callBackUrl'];
   return typeof url === 'string' ? url : null;
+}
+
+/**
+ * Tells the four outcomes of a create call apart. An envelope wins over the HTTP status; where neither says for certain
+ * that nothing was created, the outcome is unknown, since sending it again might pay twice.
+ */
+export function readCreateOutcome(answer: RawAnswer, now: number): CreateOutcome {
+  const envelope = parseEnvelope(parseJson(answer.body));
+  const outcome = envelope ? readEnvelope(envelope, answer, now) : unknown(answer, 'no envelope');
+  // The provider's page on limits: a request that is refused with 429 does not enter the queue.
+  return outcome.kind === 'unknown' && answer.status === 429 ? notNow(429, null, answer, now) : outcome;
+}
+
+function readEnvelope(envelope: Envelope, answer: RawAnswer, now: number): CreateOutcome {
+  const { code, message } = envelope;
+  if (code === 200) {
+    const created = fieldsOf(envelope.data);
+    const providerTaskId = idOf(created?.['taskId']) ?? idOf(created?.['task_id']);
+    return providerTaskId === null
+      ? unknown(answer, 'code 200 without a task id')
+      : { kind: 'accepted', providerTaskId };
+  }
+  if (code === 429 || code === 455) return notNow(code, message, answer, now);
+  if (isRefusal(code)) return { kind: 'refused', failure: failureOf(code, message) };
+  const said = { providerCode: String(code), message, creditsConsumed: null };
+  return { ...unknown(answer, `code ${code}: ${message ?? 'no message'}`), said };
+}
+
+/** Codes that say no: nothing was created. 408 and 500 say that something went wrong, not what. */
+function isRefusal(code: number): boolean {
+  return (code >= 400 && code < 500 && code !== 408) || code === 501 || code === 505 || code === 4030;
+}
+
+function notNow(code: number, message: string | null, { retryAfter }: RawAnswer, now: number): CreateOutcome {
+  return {
+    kind: 'not-now',
+    failure: failureOf(code, message),
+    retryAfterMs: readRetryAfter(retryAfter, now),
+  };
+}
+
+function unknown({ status }: RawAnswer, what: string): Extract<CreateOutcome, { kind: 'unknown' }> {
+  return { kind: 'unknown', reason: `HTTP ${status}, ${what}` };
+}
+
+/** A callback's body, read. */
+export interface Callback {
+  /** The envelope's. */
+  readonly code: number;
+  /** Every provider task id that it names, without doubles: exactly one in a callback that makes sense. */
+  readonly ids: readonly string[];
+  /** What it says of the first of them. */
+  readonly answer: QueryAnswer;
+  /** The address that the task was created with; null where it is not shown. */
+  readonly callbackUrl: string | null;
+}
+
+/**
+ * Reads a callback, which has the form of a query's answer (kie.ai's page on callbacks); null when it has not.
+ * It comes when a task has ended, so every code but 200 is the task's end.
+ */
+export function parseCallback(body: unknown): Callback | null {
+  const envelope = parseEnvelope(body);
+  if (!envelope) return null;
+  const record = recordOf(envelope);
+  const ids = namedIds(envelope, record);
+  return {
+    code: envelope.code,
+    ids,
+    callbackUrl: record.callbackUrl,
+    answer: readAnswer(envelope, record, ids[0] ?? '', (code) => code !== 200),
+  };
 }
