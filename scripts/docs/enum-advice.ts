@@ -1,4 +1,4 @@
-import type { CancelResult } from '../../src/tasks/cancel-task.ts';
+import type { CancelResult } from '../../src/tasks/cancel.ts';
 import type { ProviderErrorCode } from '../../src/tasks/failure.ts';
 import type { ValidationIssueCode } from '../../src/tasks/validate-input.ts';
 

@@ -1,5 +1,5 @@
 import type { Refusal } from '../../src/limits/refusal.ts';
-import type { RequestError } from '../../src/tasks/request-error.ts';
+import type { RequestError } from '../../src/tasks/failure.ts';
 
 /** Codes that are written where they are used; a test looks for ones that are missing here. */
 type OtherCode =

@@ -5,7 +5,7 @@ import type { FetchKeysOptions, JwtOptions } from '../auth/jwt.ts';
 import type { Config } from '../config.ts';
 import { createRateLimit } from '../limits/rate.ts';
 import { fetchThrough, proxyFor } from '../providers/proxy.ts';
-import { createOccasionalLog } from '../tasks/occasional-log.ts';
+import { createOccasionalLog } from '../tasks/log.ts';
 import { isOpen } from './is-open.ts';
 
 /** How callers prove who they are, and whether they have to. */

@@ -1,5 +1,5 @@
 import { GraphQLError } from 'graphql';
-import { RequestError } from '../tasks/request-error.ts';
+import { RequestError } from '../tasks/failure.ts';
 import { StoreUnavailableError } from '../tasks/store.ts';
 
 /**

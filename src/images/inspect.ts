@@ -1,6 +1,6 @@
 import { request, type Dispatcher } from 'undici';
 import type { ImageIssue, InspectImage } from '../tasks/image-issue.ts';
-import { RequestError } from '../tasks/request-error.ts';
+import { RequestError } from '../tasks/failure.ts';
 import { createInspector } from './header.ts';
 import { createOutwardAgent, type OutwardOptions } from './safe-fetch.ts';
 import { MAX_PICTURE_BYTES, PictureError, tooLarge } from './image.ts';

@@ -1,7 +1,12 @@
 import { Counter, Histogram, type Registry, Gauge } from 'prom-client';
 import { PROVIDER_ERROR_CODES } from '../tasks/failure.ts';
-import { TASK_STATES, isTerminal, type AnnouncedRecord, type TaskState } from '../tasks/task.ts';
-import type { UpdateSource } from '../tasks/timeline.ts';
+import {
+  TASK_STATES,
+  isTerminal,
+  type AnnouncedRecord,
+  type TaskState,
+  type UpdateSource,
+} from '../tasks/task.ts';
 import type { Overview } from '../store/overview.ts';
 import { readGauge } from './metrics.ts';
 

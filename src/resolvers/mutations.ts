@@ -1,7 +1,7 @@
-import type { CreateResult } from '../tasks/create-task.ts';
+import type { CreateResult } from '../tasks/create.ts';
 import type { CreateInput } from '../tasks/validate-input.ts';
 import type { Context } from './context.ts';
-import type { CancelResult } from '../tasks/cancel-task.ts';
+import type { CancelResult } from '../tasks/cancel.ts';
 
 export function createImageToVideo(
   input: CreateInput,

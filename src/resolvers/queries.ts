@@ -1,6 +1,6 @@
 import type { Task, TaskState } from '../tasks/task.ts';
 import type { Context } from './context.ts';
-import { MAX_PAGE, type TaskPage } from '../tasks/list-tasks.ts';
+import { MAX_PAGE, type TaskPage } from '../tasks/list.ts';
 
 export function task(id: string, { caller, tasks }: Context): Promise<Task | null> {
   return tasks.find(caller.owner, id);

@@ -1,4 +1,4 @@
-import type { Watch } from '../tasks/watch.ts';
+import type { Watch } from '../tasks/subscriptions/subscription.ts';
 import type { Context } from './context.ts';
 
 export interface TaskUpdatedArgs {

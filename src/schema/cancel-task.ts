@@ -1,5 +1,5 @@
 import { cancelTask } from '../resolvers/mutations.ts';
-import type { CancelResult } from '../tasks/cancel-task.ts';
+import type { CancelResult } from '../tasks/cancel.ts';
 import { builder, enumValues } from './builder.ts';
 import { TaskType } from './task.ts';
 import { UserErrorInterface } from './errors.ts';

@@ -1,5 +1,5 @@
 import { createImageToVideo } from '../resolvers/mutations.ts';
-import type { CreateResult } from '../tasks/create-task.ts';
+import type { CreateResult } from '../tasks/create.ts';
 import { builder } from './builder.ts';
 import { ProviderErrorType, UserErrorInterface, ValidationErrorType } from './errors.ts';
 import { TaskType } from './task.ts';

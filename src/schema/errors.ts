@@ -1,5 +1,5 @@
 import { builder, enumValues } from './builder.ts';
-import type { CreateResult } from '../tasks/create-task.ts';
+import type { CreateResult } from '../tasks/create.ts';
 import type { ValidationIssue, ValidationIssueCode } from '../tasks/validate-input.ts';
 import { isRetryable } from '../tasks/failure.ts';
 import { ProviderErrorCodeEnum } from './task.ts';

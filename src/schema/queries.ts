@@ -1,4 +1,4 @@
-import { cursorOf, type TaskPage } from '../tasks/list-tasks.ts';
+import { cursorOf, type TaskPage } from '../tasks/list.ts';
 import { builder } from './builder.ts';
 import type { Task } from '../tasks/task.ts';
 import { TaskType, TaskStateEnum } from './task.ts';

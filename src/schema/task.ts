@@ -1,7 +1,6 @@
-import type { TaskState, Task, Video } from '../tasks/task.ts';
+import type { TaskState, Task, Video, TimelineEntry, UpdateSource } from '../tasks/task.ts';
 import { builder, enumValues } from './builder.ts';
 import { type ProviderErrorCode, isRetryable, type TaskFailure } from '../tasks/failure.ts';
-import type { TimelineEntry, UpdateSource } from '../tasks/timeline.ts';
 import { OperationTypeNode } from 'graphql';
 import { queuePosition } from '../resolvers/queries.ts';
 

@@ -1,7 +1,6 @@
 import { sql, type Kysely, type Selectable } from 'kysely';
 import type { TaskStore } from '../tasks/store.ts';
-import type { AnnouncedRecord, TaskRecord } from '../tasks/task.ts';
-import { takenAt, type TimelineEntry } from '../tasks/timeline.ts';
+import { type AnnouncedRecord, type TaskRecord, takenAt, type TimelineEntry } from '../tasks/task.ts';
 import { available } from './available.ts';
 import type { Database, TaskTable } from './database.ts';
 import type { KeptRecords } from './kept-records.ts';

@@ -1,8 +1,12 @@
 import type { Insertable, Selectable, Updateable } from 'kysely';
-import type { TaskFailure } from '../tasks/failure.ts';
-import type { ProviderWords } from '../tasks/failure.ts';
-import { isAnnounced, type AnnouncedRecord, type TaskRecord, type Video } from '../tasks/task.ts';
-import type { TimelineEntry } from '../tasks/timeline.ts';
+import type { TaskFailure, ProviderWords } from '../tasks/failure.ts';
+import {
+  isAnnounced,
+  type AnnouncedRecord,
+  type TaskRecord,
+  type Video,
+  type TimelineEntry,
+} from '../tasks/task.ts';
 import type { TaskTable } from './database.ts';
 
 type TaskRow = Selectable<TaskTable>;

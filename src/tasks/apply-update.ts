@@ -1,6 +1,5 @@
 import { isPresumed, type TaskFailure } from './failure.ts';
-import { isTerminal, rankOf, type Task } from './task.ts';
-import type { UpdateSource } from './timeline.ts';
+import { isTerminal, rankOf, type Task, type UpdateSource } from './task.ts';
 
 /** kie.ai promises a result for 24 hours at the least (its recordInfo page); other pages say 14 days. */
 const VIDEO_LIFETIME_MS = 24 * 60 * 60 * 1000;

@@ -1,5 +1,3 @@
-import { cutText } from './cut-text.ts';
-
 /** What the provider said of a task without moving or ending it: told when nothing better comes before its time is over. */
 export interface ProviderWords {
   /** Its own code; null when it gave none. */
@@ -77,4 +75,25 @@ export function concluded(
 /** Failures that we concluded from silence; a true ending that arrives later replaces them. */
 export function isPresumed(code: ProviderErrorCode): boolean {
   return code === 'SUBMISSION_UNKNOWN' || code === 'EXPIRED';
+}
+
+/** A request that cannot be answered as it was put; shown to the caller with its code and message. */
+export class RequestError extends Error {
+  override readonly name = 'RequestError';
+  readonly code: 'BAD_USER_INPUT' | 'NOT_FOUND' | 'RATE_LIMITED' | 'SERVICE_UNAVAILABLE';
+  /** For RATE_LIMITED and SERVICE_UNAVAILABLE: when to come back, in ms. */
+  readonly retryAfterMs: number | null;
+
+  constructor(code: RequestError['code'], message: string, retryAfterMs: number | null = null) {
+    super(message);
+    this.code = code;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** At most `max` characters of a text of somebody else, without NUL and lone surrogates, which no store takes. */
+export function cutText(text: string, max: number): string {
+  // Not between the halves of a surrogate pair.
+  const whole = text.length > max ? text.slice(0, max).replace(/[\ud800-\udbff]$/, '') : text;
+  return whole.replace(/[\0\p{Surrogate}]/gu, '\ufffd');
 }

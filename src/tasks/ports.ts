@@ -1,10 +1,10 @@
 import type { CallbackAddress } from './callback-address.ts';
 import type { Clock } from './clock.ts';
-import type { Feed } from './feed.ts';
+import type { Feed } from './subscriptions/feed.ts';
 import type { InspectImage } from './image-issue.ts';
 import type { Log } from './log.ts';
-import type { Outcomes } from './outcomes.ts';
-import type { Pace } from './pace.ts';
+import type { Outcomes } from './pending-creates.ts';
+import type { Pace } from './estimate.ts';
 import type { Provider } from './provider.ts';
 import type { TaskStore } from './store.ts';
 import type { Timings } from './timings.ts';

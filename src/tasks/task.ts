@@ -1,6 +1,4 @@
-import { isPresumed, type TaskFailure } from './failure.ts';
-import type { ProviderWords } from './failure.ts';
-import type { TimelineEntry } from './timeline.ts';
+import { isPresumed, type TaskFailure, type ProviderWords } from './failure.ts';
 
 /** The only model that this gateway submits to, in the provider's spelling. */
 export const MODEL = 'hailuo/02-image-to-video-pro';
@@ -107,4 +105,23 @@ export type AnnouncedRecord = TaskRecord & { readonly revision: number };
 
 export function isAnnounced(record: TaskRecord): record is AnnouncedRecord {
   return record.revision !== null;
+}
+
+/**
+ * Who told of a change: the answer to the create call, a callback, or a query of ours; or nobody did, and the gateway itself
+ * made it.
+ */
+export type UpdateSource = 'GATEWAY' | 'CREATE_ANSWER' | 'CALLBACK' | 'QUERY';
+
+/** A state that a task came to. */
+export interface TimelineEntry {
+  readonly state: TaskState;
+  /** ms since the epoch, by our own clock. */
+  readonly at: number;
+  readonly source: UpdateSource;
+}
+
+/** When the task left SUBMITTING, as a rule because the provider took it; null before, and where nobody wrote it down. */
+export function takenAt(timeline: readonly TimelineEntry[]): number | null {
+  return timeline.find(({ state }) => state !== 'SUBMITTING')?.at ?? null;
 }

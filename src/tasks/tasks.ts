@@ -1,20 +1,22 @@
 import { once } from 'node:events';
-import { cancelTask, type CancelResult } from './cancel-task.ts';
-import { startReconciler } from './check-task.ts';
-import { createTask, type CreateResult } from './create-task.ts';
-import { startHousekeeping } from './housekeeping.ts';
-import { listTasks, type ListQuery, type TaskPage } from './list-tasks.ts';
+import { cancelTask, type CancelResult } from './cancel.ts';
+import { startReconciler } from './reconciler.ts';
+import { createTask, type CreateResult } from './create.ts';
+import { startHousekeeping, startRetention } from './housekeeping.ts';
+import {
+  listTasks,
+  type ListQuery,
+  type TaskPage,
+  createQueuePositions,
+  type QueuePosition,
+} from './list.ts';
 import type { TaskPorts } from './ports.ts';
-import { createQueuePositions, type QueuePosition } from './queue-positions.ts';
-import { createCallbacks, type Callbacks } from './receive-callback.ts';
-import { startRetention } from './retention.ts';
-import { startSubmitter } from './submit-task.ts';
+import { createCallbacks, type Callbacks } from './callbacks.ts';
+import { startSubmitter } from './submitter.ts';
 import type { AnnouncedRecord } from './task.ts';
 import { startTimeWatch } from './time-watch.ts';
 import { hasInvalidCharacters, type CreateInput } from './validate-input.ts';
-import { noSuchTask, watchTask } from './watch-task.ts';
-import { createWatchTasks } from './watch-tasks.ts';
-import type { Watch } from './watch.ts';
+import { noSuchTask, watchTask, createWatchTasks, type Watch } from './subscriptions/subscription.ts';
 
 /** What callers can do; every method sees only the tasks of `owner`. */
 export interface TaskQueries {

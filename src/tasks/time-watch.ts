@@ -1,5 +1,5 @@
 import type { Log } from './log.ts';
-import { startLoop, type Loop } from './loop.ts';
+import { startLoop, type Loop } from './worker.ts';
 import type { TaskPorts } from './ports.ts';
 import type { TaskStore } from './store.ts';
 

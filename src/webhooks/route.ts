@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { problem, sendProblem } from '../http/problem.ts';
-import type { Log } from '../tasks/log.ts';
-import { createOccasionalLog, type OccasionalLog } from '../tasks/occasional-log.ts';
+import { type Log, createOccasionalLog, type OccasionalLog } from '../tasks/log.ts';
 import { StoreUnavailableError } from '../tasks/store.ts';
 import type { TaskCallbacks } from '../tasks/tasks.ts';
 import { REFUSALS, UNEXPECTED, type CallbackResult, type Refusal } from './refusals.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { cursorOf } from '../../src/tasks/list-tasks.ts';
+import { cursorOf } from '../../src/tasks/list.ts';
 import { CREATE, TASK, TASKS, input } from '../support/documents.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';

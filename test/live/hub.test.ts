@@ -6,7 +6,7 @@ import { createLiveCounts } from '../../src/websocket/socket.ts';
 import { createHub, type SubscriptionArgs } from '../../src/websocket/hub.ts';
 import { Member } from '../../src/websocket/subscriber.ts';
 import type { Room } from '../../src/websocket/send-buffer.ts';
-import { createTurns } from '../../src/tasks/turns.ts';
+import { createTurns } from '../../src/tasks/subscriptions/catch-up.ts';
 
 /** A change that counts how often a result is made of it. */
 class Counted implements Change {

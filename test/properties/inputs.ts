@@ -1,7 +1,6 @@
 import type { TaskUpdate } from '../../src/tasks/apply-update.ts';
-import type { TaskFailure } from '../../src/tasks/failure.ts';
+import { type TaskFailure, RequestError } from '../../src/tasks/failure.ts';
 import type { CreateOutcome, QueryAnswer } from '../../src/tasks/provider.ts';
-import { RequestError } from '../../src/tasks/request-error.ts';
 import type { KnownTask } from './known-tasks.ts';
 import type { Mutations } from './mutations.ts';
 import type { Process } from './process.ts';

@@ -1,4 +1,4 @@
-import type { CreateResult } from '../../src/tasks/create-task.ts';
+import type { CreateResult } from '../../src/tasks/create.ts';
 import type { KnownTask } from './known-tasks.ts';
 import { TIMES, isOpen } from './rules.ts';
 import type { Owner } from './steps.ts';

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Feed } from '../../src/tasks/feed.ts';
+import type { Feed } from '../../src/tasks/subscriptions/feed.ts';
 import { isTerminal, type AnnouncedRecord } from '../../src/tasks/task.ts';
 import { CREATE, TASKS, input } from '../support/documents.ts';
 import { HMAC_KEY, type Gateway } from '../support/gateway.ts';

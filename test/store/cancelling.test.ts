@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { cancelTask, type CancelResult } from '../../src/tasks/cancel-task.ts';
+import { cancelTask, type CancelResult } from '../../src/tasks/cancel.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { AnnouncedRecord } from '../../src/tasks/task.ts';
 import { temporaryDatabase } from '../support/postgres-database.ts';

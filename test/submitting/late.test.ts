@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { settleSubmission } from '../../src/tasks/settle-submission.ts';
+import { settleSubmission } from '../../src/tasks/submitter.ts';
 import { createTask, findTask } from '../api/client.ts';
 import { deferred, type Deferred } from '../support/deferred.ts';
 import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { TaskUpdate } from '../../src/tasks/apply-update.ts';
-import type { CreateResult } from '../../src/tasks/create-task.ts';
+import type { CreateResult } from '../../src/tasks/create.ts';
 import { isTerminal, type TaskRecord } from '../../src/tasks/task.ts';
 import { temporaryDir } from '../support/gateway.ts';
 import { randomFrom } from '../support/random.ts';

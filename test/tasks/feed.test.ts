@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { createFeed } from '../../src/tasks/feed.ts';
+import { createFeed } from '../../src/tasks/subscriptions/feed.ts';
 import type { AnnouncedRecord } from '../../src/tasks/task.ts';
 import { waitingRecord } from '../live/stored-tasks.ts';
 

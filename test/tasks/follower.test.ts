@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Follower, type ChangeSink } from '../../src/tasks/follower.ts';
+import { Follower, type ChangeSink } from '../../src/tasks/subscriptions/cursor.ts';
 import { StoreUnavailableError } from '../../src/tasks/store.ts';
 import { scriptedSource } from './scripted-source.ts';
 

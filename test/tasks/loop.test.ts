@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { startLoop, type Loop } from '../../src/tasks/loop.ts';
+import { startLoop, type Loop } from '../../src/tasks/worker.ts';
 import type { Clock } from '../../src/tasks/clock.ts';
 import { staysPending } from '../support/absence.ts';
 import { deferred, type Deferred } from '../support/deferred.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { nextCheckTime } from '../../src/tasks/next-check-time.ts';
+import { nextCheckTime } from '../../src/tasks/schedule.ts';
 import { DEFAULT_TIMINGS } from '../../src/tasks/timings.ts';
 
 const THEN = 1_763_798_400_000;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createOccasionalLog } from '../../src/tasks/occasional-log.ts';
+import { createOccasionalLog } from '../../src/tasks/log.ts';
 import { createQueue } from '../support/queue.ts';
 
 test('the first of a kind is logged at once, and the rest in one line with their number', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createPace } from '../../src/tasks/pace.ts';
+import { createPace } from '../../src/tasks/estimate.ts';
 import { StoreUnavailableError } from '../../src/tasks/store.ts';
 import { createStandingClock } from '../webhooks/standing-clock.ts';
 

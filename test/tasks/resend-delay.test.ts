@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { resendDelay } from '../../src/tasks/resend-delay.ts';
+import { resendDelay } from '../../src/tasks/submitter.ts';
 import { DEFAULT_TIMINGS } from '../../src/tasks/timings.ts';
 
 const SECOND = 1000;

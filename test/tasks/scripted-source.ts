@@ -1,5 +1,5 @@
-import type { ChangeSource, Page } from '../../src/tasks/change-source.ts';
-import type { FeedListener } from '../../src/tasks/feed.ts';
+import type { ChangeSource, Page } from '../../src/tasks/subscriptions/cursor.ts';
+import type { FeedListener } from '../../src/tasks/subscriptions/feed.ts';
 import type { AnnouncedRecord } from '../../src/tasks/task.ts';
 import { waitingRecord } from '../live/stored-tasks.ts';
 import { deferred, type Deferred } from '../support/deferred.ts';

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Page } from '../../src/tasks/change-source.ts';
-import { createSharedPages } from '../../src/tasks/shared-pages.ts';
-import { createTurns } from '../../src/tasks/turns.ts';
+import type { Page } from '../../src/tasks/subscriptions/cursor.ts';
+import { createSharedPages, createTurns } from '../../src/tasks/subscriptions/catch-up.ts';
 import { staysPending } from '../support/absence.ts';
 import { scriptedSource } from './scripted-source.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createThrottle } from '../../src/tasks/throttle.ts';
+import { createThrottle } from '../../src/tasks/worker.ts';
 import { createVirtualClock } from '../support/virtual-clock.ts';
 
 const EVERY = 10_000;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createTurns } from '../../src/tasks/turns.ts';
+import { createTurns } from '../../src/tasks/subscriptions/catch-up.ts';
 
 /** Lets steps in that note their names; each worker has as many as it is given. Returns the names, turn by turn. */
 async function turnsOf(workers: Readonly<Record<string, number>>): Promise<readonly string[]> {

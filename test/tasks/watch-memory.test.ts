@@ -2,8 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import type { AnnouncedRecord } from '../../src/tasks/task.ts';
-import { watchTask } from '../../src/tasks/watch-task.ts';
-import { createWatchTasks } from '../../src/tasks/watch-tasks.ts';
+import { watchTask, createWatchTasks } from '../../src/tasks/subscriptions/subscription.ts';
 import { startHeldGateway } from '../live/held-gateway.ts';
 import { OWNER, addTask, change } from '../live/stored-tasks.ts';
 

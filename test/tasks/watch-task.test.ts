@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { AnnouncedRecord } from '../../src/tasks/task.ts';
-import { watchTask } from '../../src/tasks/watch-task.ts';
-import type { Watch } from '../../src/tasks/watch.ts';
+import { watchTask, type Watch } from '../../src/tasks/subscriptions/subscription.ts';
 import { startHeldGateway } from '../live/held-gateway.ts';
 import { OWNER, addTask, change } from '../live/stored-tasks.ts';
 import { staysPending } from '../support/absence.ts';

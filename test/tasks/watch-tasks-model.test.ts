@@ -1,8 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { AnnouncedRecord } from '../../src/tasks/task.ts';
-import { createWatchTasks } from '../../src/tasks/watch-tasks.ts';
-import type { Watch } from '../../src/tasks/watch.ts';
+import { createWatchTasks, type Watch } from '../../src/tasks/subscriptions/subscription.ts';
 import { startHeldGateway, type HeldGateway } from '../live/held-gateway.ts';
 import type { Hold } from '../live/held-store.ts';
 import { addTask, change } from '../live/stored-tasks.ts';

@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { AnnouncedRecord } from '../../src/tasks/task.ts';
-import { createWatchTasks } from '../../src/tasks/watch-tasks.ts';
-import type { Watch } from '../../src/tasks/watch.ts';
+import { createWatchTasks, type Watch } from '../../src/tasks/subscriptions/subscription.ts';
 import { startHeldGateway } from '../live/held-gateway.ts';
 import { OWNER, addTask, change } from '../live/stored-tasks.ts';
 import { staysPending } from '../support/absence.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Watch } from '../../src/tasks/watch.ts';
+import { Watch } from '../../src/tasks/subscriptions/subscription.ts';
 import { staysPending } from '../support/absence.ts';
 import { changeOf, scriptedSource } from './scripted-source.ts';
 

@@ -1,6 +1,5 @@
-import { cutText } from '../../tasks/cut-text.ts';
-import { parseUrl } from '../../tasks/parse-url.ts';
-import type { ProviderErrorCode, TaskFailure } from '../../tasks/failure.ts';
+import { cutText, type ProviderErrorCode, type TaskFailure } from '../../tasks/failure.ts';
+import { parseUrl } from '../../tasks/validate-input.ts';
 
 /** What every answer and callback of kie.ai comes in. Its code, not the HTTP status, says how a call ended. */
 export interface Envelope {

@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto';
-import { changeTask } from './change-task.ts';
-import { inspectImages } from './inspect-images.ts';
-import type { TaskFailure } from './failure.ts';
-import { isSettled } from './outcomes.ts';
+import { changeTask } from './change.ts';
+import { type TaskFailure, RequestError } from './failure.ts';
+import { isSettled } from './pending-creates.ts';
 import type { TaskPorts } from './ports.ts';
-import { RequestError } from './request-error.ts';
 import type { ReachedCap } from './store.ts';
 import { MODEL, isAnnounced, type AnnouncedRecord, type TaskInput, type TaskRecord } from './task.ts';
 import { validateInput, type CreateInput, type ValidInput, type ValidationIssue } from './validate-input.ts';
+import type { ImageIssue, InspectImage } from './image-issue.ts';
 
 /** How createImageToVideo ends, as data. */
 export type CreateResult =
@@ -172,4 +171,22 @@ function hashOf(input: TaskInput): string {
   return createHash('sha256')
     .update(JSON.stringify([MODEL, prompt, imageUrl, endImageUrl, promptOptimizer]))
     .digest('base64url');
+}
+
+/** Looks at the pictures of an input and returns what is wrong with them. */
+export async function inspectImages(
+  inspect: InspectImage,
+  owner: string,
+  { endImageUrl, imageUrl }: TaskInput,
+  stopping: AbortSignal,
+): Promise<readonly ValidationIssue[]> {
+  const first = inspect(owner, imageUrl, stopping);
+  const last =
+    endImageUrl === null || endImageUrl === imageUrl ? first : inspect(owner, endImageUrl, stopping);
+  const [ofFirst, ofLast] = await Promise.all([first, last]);
+  return [...issuesOf('imageUrl', ofFirst), ...issuesOf('endImageUrl', endImageUrl === null ? null : ofLast)];
+}
+
+function issuesOf(field: 'imageUrl' | 'endImageUrl', issue: ImageIssue | null): readonly ValidationIssue[] {
+  return issue ? [{ field, code: issue.code, message: `${field}: ${issue.message}` }] : [];
 }

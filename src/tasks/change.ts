@@ -1,8 +1,8 @@
 import { applyUpdate, type Heard, type TaskUpdate } from './apply-update.ts';
 import type { Schedule } from './schedule.ts';
 import type { TaskStore } from './store.ts';
-import type { AnnouncedRecord, TaskRecord } from './task.ts';
-import { takenAt } from './timeline.ts';
+import { type AnnouncedRecord, type TaskRecord, takenAt } from './task.ts';
+import type { TaskPorts } from './ports.ts';
 
 /**
  * Reads a task, lets `decide` make its next record, and writes that with a new revision; begins anew when somebody
@@ -71,4 +71,34 @@ export function updated(
 function expectedAt({ expectedAt: before, timeline }: TaskRecord, { duration }: Schedule): number | null {
   const since = takenAt(timeline);
   return duration === null || since === null ? before : since + duration;
+}
+
+/** A provider id that is said to be a task's, and the callback address that the provider shows with it, if any. */
+export interface Claimed {
+  readonly providerTaskId: string;
+  readonly callbackUrl: string | null;
+}
+
+/** Whether it is certain that the id is not this task's: another task has it, or it calls back for another one. */
+export async function belongsToAnother(
+  { callbackAddress, store }: Pick<TaskPorts, 'callbackAddress' | 'store'>,
+  taskId: string,
+  { callbackUrl, providerTaskId }: Claimed,
+): Promise<boolean> {
+  if (callbackUrl !== null && !callbackAddress.matches(taskId, callbackUrl)) return true;
+  const holder = await store.holderOf(providerTaskId);
+  return holder !== null && holder !== taskId;
+}
+
+/**
+ * Whether an id that nobody signed is this task's: the provider shows this task's callback address with it. Tasks without a
+ * callback address get their ids from create answers alone, which need no further proof.
+ */
+export async function isProven(
+  ports: Pick<TaskPorts, 'callbackAddress' | 'store'>,
+  taskId: string,
+  claimed: Claimed,
+): Promise<boolean> {
+  const isShown = claimed.callbackUrl !== null || ports.callbackAddress.urlFor(taskId) === null;
+  return isShown && !(await belongsToAnother(ports, taskId, claimed));
 }

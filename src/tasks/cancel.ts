@@ -1,8 +1,8 @@
-import { changeTask, updated } from './change-task.ts';
+import { changeTask, updated } from './change.ts';
 import type { TaskFailure } from './failure.ts';
 import type { TaskPorts } from './ports.ts';
 import { isTerminal, type AnnouncedRecord, type TaskRecord } from './task.ts';
-import { noSuchTask } from './watch-task.ts';
+import { noSuchTask } from './subscriptions/subscription.ts';
 
 /** How cancelTask ends, as data: the task is cancelled, or it cannot be any more. */
 export type CancelResult =

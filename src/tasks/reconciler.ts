@@ -1,13 +1,9 @@
 import type { TaskUpdate } from './apply-update.ts';
-import { amendTask, changeTask, updated } from './change-task.ts';
-import { concluded } from './failure.ts';
-import { nextCheckTime } from './next-check-time.ts';
+import { amendTask, changeTask, updated, isProven } from './change.ts';
+import { concluded, type ProviderWords } from './failure.ts';
+import { nextCheckTime, planner } from './schedule.ts';
 import type { TaskPorts } from './ports.ts';
-import type { ProviderWords } from './failure.ts';
-import { isProven } from './provider-id.ts';
-import { planner } from './schedule.ts';
-import { settleSubmission, submissionUnknown } from './settle-submission.ts';
-import type { InFlight } from './submit-task.ts';
+import { settleSubmission, submissionUnknown, type InFlight } from './submitter.ts';
 import { hasEnded, isTerminal, type TaskRecord } from './task.ts';
 import { isClockTrusted } from './time-watch.ts';
 import { startWorker, type Worker } from './worker.ts';

@@ -1,11 +1,10 @@
-import { amendTask, changeTask, updated } from './change-task.ts';
+import { amendTask, changeTask, updated, belongsToAnother } from './change.ts';
 import type { TaskPorts } from './ports.ts';
 import type { ProviderWords } from './failure.ts';
 import type { QueryAnswer } from './provider.ts';
-import { belongsToAnother } from './provider-id.ts';
 import { planner } from './schedule.ts';
 import { hasEnded, type TaskRecord } from './task.ts';
-import { createThrottle } from './throttle.ts';
+import { createThrottle } from './worker.ts';
 
 /** What a callback claims about a task. Whoever sent it knew the task's token. */
 export interface CallbackReport {
