@@ -8,7 +8,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openConnections, type StoreLocation } from '../src/store/open-connections.ts';
-import { createTaskStore } from '../src/store/task-store.ts';
+import { createTaskStore } from '../src/store/store.ts';
 import type { TaskStore } from '../src/tasks/store.ts';
 import type { AnnouncedRecord } from '../src/tasks/task.ts';
 import { hiddenTask } from '../test/store/records.ts';

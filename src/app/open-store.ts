@@ -29,7 +29,7 @@ export async function openStore(
   const location = locationOf(config);
   // The sandbox keeps its file there, which may not be touched while the directory belongs to another process.
   if (location.kind === 'postgres' && config.kieApiKey === null) {
-    const { lockDataDir } = await import('../store/data-dir.ts');
+    const { lockDataDir } = await import('../store/sqlite/data-dir.ts');
     cleanup.add(lockDataDir(config.dataDir));
   }
   const connections = await openConnections(location, {

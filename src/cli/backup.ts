@@ -16,7 +16,7 @@ export async function runBackup(
     throw new Error(
       'backup copies the SQLite database of a data directory, and DATABASE_URL names a PostgreSQL database. Use pg_dump for that: pg_dump --format=custom --file=kineograph.dump "$DATABASE_URL"',
     );
-  const { backUpSqlite } = await import('../store/back-up-sqlite.ts');
+  const { backUpSqlite } = await import('../store/sqlite/backup.ts');
   const tasks = backUpSqlite(location.dataDir, file);
   stdout.write(
     `Backed up ${tasks === 1 ? '1 task' : `${tasks} tasks`} from ${location.dataDir} to ${file}, and verified the copy.\n` +

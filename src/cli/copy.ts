@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
-import { nameOf } from '../store/name-of.ts';
+import { nameOf } from '../store/record.ts';
 import { openConnections } from '../store/open-connections.ts';
-import { STORE_FILE } from '../store/sqlite.ts';
-import { copyStore } from '../store/copy-store.ts';
-import { collectStatistics } from '../store/statistics.ts';
+import { STORE_FILE } from '../store/sqlite/open.ts';
+import { copyStore } from '../store/copy.ts';
+import { collectStatistics } from '../store/postgres/statistics.ts';
 
 /**
  * Copies the embedded store in a directory to an empty PostgreSQL database, which it migrates first. Throws an error that

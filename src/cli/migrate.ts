@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream';
 import { locationOf } from '../app/open-store.ts';
 import { parseConfig } from '../config.ts';
-import { migrateStore, pendingIn } from '../store/migrate-store.ts';
+import { migrateStore, pendingIn } from '../store/open-connections.ts';
 
 /**
  * Migrates the store that the environment names to the schema of this version, or lists what that would run. Throws

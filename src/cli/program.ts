@@ -4,7 +4,7 @@ import { EXIT } from './exit-codes.ts';
 import { parseCommand, type Command } from './parse-command.ts';
 import { usage } from './usage.ts';
 import { ConfigError } from '../config/config-error.ts';
-import { StoreSchemaError } from '../store/store-schema-error.ts';
+import { StoreSchemaError } from '../store/schema.ts';
 import { VERSION } from '../version.ts';
 
 /** Runs the command that a process was started with. Never rejects. */

@@ -3,7 +3,7 @@ import type { WriteStream } from 'node:tty';
 import { startApp, type App } from '../app.ts';
 import { parseConfig, type Config } from '../config.ts';
 import { createLog } from '../log/log.ts';
-import { nameOf } from '../store/name-of.ts';
+import { nameOf } from '../store/record.ts';
 import { VERSION } from '../version.ts';
 import { describeAccess } from './describe-access.ts';
 import { banner, type BannerFacts } from './banner.ts';

@@ -2,7 +2,7 @@ import { type Registry, Counter, Histogram } from 'prom-client';
 import type { LiveCounts } from '../websocket/socket.ts';
 import { readCounter, readGauge } from './metrics.ts';
 import type { CallbackResult } from '../webhooks/refusals.ts';
-import type { CommitObserver } from '../store/commit-observer.ts';
+import type { CommitObserver } from '../store/writer-queue.ts';
 
 /** What is open right now, and what was sent. */
 export interface LiveSources {

@@ -7,7 +7,7 @@ import {
   type TaskState,
   type UpdateSource,
 } from '../tasks/task.ts';
-import type { Overview } from '../store/overview.ts';
+import type { Overview } from '../store/stats.ts';
 import { readGauge } from './metrics.ts';
 
 const SOURCES: readonly UpdateSource[] = ['CREATE_ANSWER', 'CALLBACK', 'QUERY', 'GATEWAY'];

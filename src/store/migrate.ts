@@ -9,7 +9,7 @@ import { failedMigration } from './migrations/0006-failed.ts';
 import { boundedReadsMigration } from './migrations/0007-bounded-reads.ts';
 import { providerIdsMigration } from './migrations/0008-provider-ids.ts';
 import { lastWordsMigration } from './migrations/0009-last-words.ts';
-import { StoreSchemaError } from './store-schema-error.ts';
+import { StoreSchemaError } from './schema.ts';
 
 /** Each runs once on every store, in the order of its name; one that was released is never edited. */
 const migrations = (dialect: Dialect) => ({

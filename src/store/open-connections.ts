@@ -1,8 +1,8 @@
 import type { Kysely } from 'kysely';
 import type { Connections, Dialect } from './connections.ts';
-import type { Database } from './database.ts';
-import { assertMigrated, migrate } from './migrate.ts';
-import { collectStatistics } from './statistics.ts';
+import type { Database } from './schema.ts';
+import { assertMigrated, migrate, migrationNames, pendingMigrations } from './migrate.ts';
+import { collectStatistics } from './postgres/statistics.ts';
 
 /** Where tasks are kept. */
 export type StoreLocation =
@@ -49,10 +49,37 @@ export async function openPrepared(
 ): Promise<Connections> {
   // Loaded when they are needed: each brings a driver.
   if (location.kind === 'sqlite') {
-    const { openSqlite } = await import('./sqlite.ts');
+    const { openSqlite } = await import('./sqlite/open.ts');
     return openSqlite(location.dataDir, (writer) => prepare(writer, 'sqlite'));
   }
-  const { openPostgres } = await import('./postgres.ts');
+  const { openPostgres } = await import('./postgres/open.ts');
   const { listenUrl = null, readers, url } = location;
   return openPostgres({ url, listenUrl, readers, onError, prepare: (writer) => prepare(writer, 'postgres') });
+}
+
+/** Migrates a store to the schema of this version; returns the names of the migrations that were run. */
+export function migrateStore(location: StoreLocation): Promise<readonly string[]> {
+  return during(location, migrate);
+}
+
+/** What `migrateStore` would run. Changes nothing, and may be asked while a gateway runs on the store. */
+export async function pendingIn(location: StoreLocation): Promise<readonly string[]> {
+  if (location.kind === 'postgres') return during(location, pendingMigrations);
+  // Loaded when it is needed: it brings a driver.
+  const { inspectSqlite } = await import('./sqlite/inspect.ts');
+  const facts = await inspectSqlite(location.dataDir);
+  return facts?.pending ?? migrationNames('sqlite');
+}
+
+async function during(location: StoreLocation, run: typeof migrate): Promise<readonly string[]> {
+  let names: readonly string[] = [];
+  const connections = await openPrepared(
+    location,
+    async (writer, dialect) => {
+      names = await run(writer, dialect);
+    },
+    () => undefined,
+  );
+  await connections.close();
+  return names;
 }

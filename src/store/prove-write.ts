@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
-import type { CommitObserver } from './commit-observer.ts';
-import type { Database } from './database.ts';
-import { prepared } from './prepared.ts';
+import type { CommitObserver } from './writer-queue.ts';
+import type { Database } from './schema.ts';
+import { prepared } from './statements.ts';
 
 /** The value differs each time: SQLite does not write a page that stays as it is. */
 const stamp = prepared((db, { now }: { readonly now: number }) =>

@@ -7,7 +7,7 @@ import {
   type Video,
   type TimelineEntry,
 } from '../tasks/task.ts';
-import type { TaskTable } from './database.ts';
+import type { TaskTable } from './schema.ts';
 
 type TaskRow = Selectable<TaskTable>;
 
@@ -113,4 +113,10 @@ function toJson(value: object | null): string | null {
 
 function fromJson(text: string | null): unknown {
   return text === null ? null : JSON.parse(text);
+}
+
+/** A database's address without the password. */
+export function nameOf(url: string): string {
+  const { host, pathname, username } = new URL(url);
+  return `${username === '' ? '' : `${username}@`}${host}${pathname}`;
 }

@@ -1,12 +1,11 @@
 import type { Transaction } from 'kysely';
 import { StoreUnavailableError } from '../tasks/store.ts';
 import type { AnnouncedRecord, TaskRecord } from '../tasks/task.ts';
-import type { CommitObserver } from './commit-observer.ts';
 import type { Connections, Lock } from './connections.ts';
-import type { Database } from './database.ts';
+import type { Database } from './schema.ts';
 import type { KeptRecords } from './kept-records.ts';
-import { outlast } from './outlast.ts';
-import { takeRevisions, type Revisions } from './revisions.ts';
+import { outlast } from './retry.ts';
+import { prepared } from './statements.ts';
 
 /** How many writes share one commit at most. */
 const MAX_BATCH = 500;
@@ -175,4 +174,44 @@ function contextOf(trx: Transaction<Database>, revisions: Revisions, notes: Note
       notes.isUnseen = true;
     },
   };
+}
+
+/** Is told how batches of writes fare. */
+export interface CommitObserver {
+  /** One was committed, `ms` after its first statement. */
+  committed(ms: number, writes: number): void;
+  /** One was not, after all tries; its callers are told, or each of its writes is tried by itself. */
+  failed(): void;
+}
+
+const counted = prepared((db, { count }: { readonly count: number }) =>
+  db
+    .updateTable('counters')
+    .set((eb) => ({ value: eb('value', '+', count) }))
+    .where('name', '=', 'revision')
+    .returning('value'),
+);
+
+/** Revisions that belong to one transaction: those above `before`, up to `last`. */
+export interface Revisions {
+  readonly before: number;
+  readonly last: number;
+  /** Gives them out one by one. */
+  readonly next: () => number;
+}
+
+/**
+ * Takes so many from the store's one counter. Its row is locked before anything else is written, so that commits happen in
+ * order of revision.
+ */
+export async function takeRevisions(trx: Transaction<Database>, count: number): Promise<Revisions> {
+  if (count === 0) return { before: 0, last: 0, next: never };
+  const { rows } = await counted(trx, { count });
+  const last = Number(rows[0]?.value);
+  let given = last - count;
+  return { before: given, last, next: () => (given += 1) };
+}
+
+function never(): never {
+  throw new Error('a write took a revision without having said so');
 }

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import type { ExpressionBuilder, Insertable, Kysely } from 'kysely';
 import type { CreateCap, ReachedCap, TaskStore } from '../tasks/store.ts';
 import type { TaskRecord } from '../tasks/task.ts';
-import type { Database, TaskTable } from './database.ts';
-import { prepared } from './prepared.ts';
+import type { Database, TaskTable } from './schema.ts';
+import { prepared } from './statements.ts';
 import { mutableColumns, toRecord, toRow } from './record.ts';
 import type { WriteContext, WriterQueue } from './writer-queue.ts';
 

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { DatabaseSync } from '../../src/store/sqlite-driver.ts';
+import { DatabaseSync } from '../../src/store/sqlite/driver.ts';
 import type { AppOptions } from '../../src/app.ts';
 import { StoreUnavailableError } from '../../src/tasks/store.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';

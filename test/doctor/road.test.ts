@@ -3,7 +3,7 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { DatabaseSync } from '../../src/store/sqlite-driver.ts';
+import { DatabaseSync } from '../../src/store/sqlite/driver.ts';
 import { startBalancer } from '../support/balancer.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
 import { HMAC_KEY, startGateway, temporaryDir } from '../support/gateway.ts';

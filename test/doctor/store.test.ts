@@ -1,8 +1,8 @@
 import { readFileSync, readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { DatabaseSync } from '../../src/store/sqlite-driver.ts';
-import { migrateStore } from '../../src/store/migrate-store.ts';
+import { DatabaseSync } from '../../src/store/sqlite/driver.ts';
+import { migrateStore } from '../../src/store/open-connections.ts';
 import { startGateway, temporaryDir } from '../support/gateway.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { emptyDatabase, queryDatabase } from '../support/postgres-database.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { DatabaseSync } from '../../src/store/sqlite-driver.ts';
+import { DatabaseSync } from '../../src/store/sqlite/driver.ts';
 import type { TaskPorts } from '../../src/tasks/ports.ts';
 import { deferred } from '../support/deferred.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';

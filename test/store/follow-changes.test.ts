@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { ChangeFollower } from '../../src/store/follow-changes.ts';
+import { ChangeFollower } from '../../src/store/replica-changes.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { answer, change, commitOf, follow, start } from './hand-fed-follower.ts';
 

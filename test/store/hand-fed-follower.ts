@@ -1,4 +1,4 @@
-import { ChangeFollower } from '../../src/store/follow-changes.ts';
+import { ChangeFollower } from '../../src/store/replica-changes.ts';
 import type { Commit } from '../../src/store/writer-queue.ts';
 import type { AnnouncedRecord } from '../../src/tasks/task.ts';
 import { deferred, type Deferred } from '../support/deferred.ts';

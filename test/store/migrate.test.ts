@@ -4,12 +4,16 @@ import { text } from 'node:stream/consumers';
 import { setImmediate } from 'node:timers/promises';
 import { Client } from 'pg';
 import { describe, expect, inject, it } from 'vitest';
-import { DatabaseSync } from '../../src/store/sqlite-driver.ts';
+import { DatabaseSync } from '../../src/store/sqlite/driver.ts';
 import { runCopy } from '../../src/cli/copy.ts';
 import { runMigrate } from '../../src/cli/migrate.ts';
-import { migrateStore, pendingIn } from '../../src/store/migrate-store.ts';
-import { StoreSchemaError } from '../../src/store/store-schema-error.ts';
-import { openConnections, type StoreLocation } from '../../src/store/open-connections.ts';
+import {
+  migrateStore,
+  pendingIn,
+  openConnections,
+  type StoreLocation,
+} from '../../src/store/open-connections.ts';
+import { StoreSchemaError } from '../../src/store/schema.ts';
 import { temporaryDir } from '../support/gateway.ts';
 import { openTaskStore } from '../support/open-store.ts';
 import { emptyDatabase, queryDatabase } from '../support/postgres-database.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { openConnections, type StoreLocation } from '../../src/store/open-connections.ts';
-import { readOverview } from '../../src/store/overview.ts';
-import { createTaskStore } from '../../src/store/task-store.ts';
+import { readOverview } from '../../src/store/stats.ts';
+import { createTaskStore } from '../../src/store/store.ts';
 import { temporaryDir } from '../support/gateway.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { temporaryDatabase } from '../support/postgres-database.ts';

@@ -1,7 +1,7 @@
 import { Client } from 'pg';
 import { describe, expect, inject, it } from 'vitest';
-import { POOLED } from '../../src/store/postgres-advice.ts';
-import { StoreSchemaError } from '../../src/store/store-schema-error.ts';
+import { POOLED } from '../../src/store/postgres/pool.ts';
+import { StoreSchemaError } from '../../src/store/schema.ts';
 import { StoreUnavailableError } from '../../src/tasks/store.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { openTaskStore } from '../support/open-store.ts';

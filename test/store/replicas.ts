@@ -1,6 +1,6 @@
 import type { KyselyPlugin } from 'kysely';
 import { openConnections } from '../../src/store/open-connections.ts';
-import { createTaskStore } from '../../src/store/task-store.ts';
+import { createTaskStore } from '../../src/store/store.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { AnnouncedRecord } from '../../src/tasks/task.ts';
 import { onTestEnd, recordFailure } from '../support/leftovers.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { DatabaseSync } from '../../src/store/sqlite-driver.ts';
+import { DatabaseSync } from '../../src/store/sqlite/driver.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { AnnouncedRecord, TaskRecord } from '../../src/tasks/task.ts';
 import { temporaryDir } from '../support/gateway.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { openConnections } from '../../src/store/open-connections.ts';
-import { createSlotClock } from '../../src/store/slots.ts';
+import { createSlotClock } from '../../src/store/rate-slots.ts';
 import { temporaryDir } from '../support/gateway.ts';
 import { onTestEnd, recordFailure } from '../support/leftovers.ts';
 import { NOW, idsOf, insertHidden, insertVisible, hiddenTask, takeTurns } from './records.ts';

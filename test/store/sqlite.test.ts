@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { chmodSync, existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { DatabaseSync } from '../../src/store/sqlite-driver.ts';
+import { DatabaseSync } from '../../src/store/sqlite/driver.ts';
 import { openConnections } from '../../src/store/open-connections.ts';
 import { StoreUnavailableError } from '../../src/tasks/store.ts';
 import { temporaryDir } from '../support/gateway.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { StoreLocation } from '../../src/store/open-connections.ts';
-import type { TaskStoreOptions } from '../../src/store/task-store.ts';
+import type { TaskStoreOptions } from '../../src/store/store.ts';
 import type { UploadStore } from '../../src/images/upload.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { AnnouncedRecord } from '../../src/tasks/task.ts';

@@ -1,5 +1,5 @@
 import { openConnections, type StoreLocation } from '../../src/store/open-connections.ts';
-import { createTaskStore, type TaskStoreOptions } from '../../src/store/task-store.ts';
+import { createTaskStore, type TaskStoreOptions } from '../../src/store/store.ts';
 import type { UploadStore } from '../../src/images/upload.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { AnnouncedRecord } from '../../src/tasks/task.ts';

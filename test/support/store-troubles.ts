@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { DatabaseSync } from '../../src/store/sqlite-driver.ts';
+import { DatabaseSync } from '../../src/store/sqlite/driver.ts';
 import { temporaryDir } from './gateway.ts';
 import { onTestEnd } from './leftovers.ts';
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { DatabaseSync } from '../../src/store/sqlite-driver.ts';
+import { DatabaseSync } from '../../src/store/sqlite/driver.ts';
 import { temporaryDir } from '../support/gateway.ts';
 import { emptyDatabase, queryDatabase } from '../support/postgres-database.ts';
 import { runBuilt } from '../support/process.ts';

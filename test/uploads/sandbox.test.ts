@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { openToOthers } from '../../src/store/data-dir.ts';
+import { openToOthers } from '../../src/store/sqlite/data-dir.ts';
 import { createTask, watchToTheEnd } from '../system/client.ts';
 import { startGateway } from '../support/gateway.ts';
 import { picture } from '../support/pictures.ts';

@@ -1,8 +1,8 @@
 import type { Config } from '../../config.ts';
-import { inspectPostgres, type PostgresFacts } from '../../store/inspect-postgres.ts';
-import { nameOf } from '../../store/name-of.ts';
-import { POOLED, adviceFor } from '../../store/postgres-advice.ts';
-import { StoreSchemaError } from '../../store/store-schema-error.ts';
+import { inspectPostgres, type PostgresFacts } from '../../store/postgres/inspect.ts';
+import { nameOf } from '../../store/record.ts';
+import { POOLED, adviceFor } from '../../store/postgres/pool.ts';
+import { StoreSchemaError } from '../../store/schema.ts';
 import { explainFailure } from './explain-failure.ts';
 import { findingsOf, type Finding } from './finding.ts';
 import { aboutSchema, type StoreReport } from './store-report.ts';

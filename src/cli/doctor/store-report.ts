@@ -1,5 +1,5 @@
 import type { Config } from '../../config.ts';
-import type { StoreFacts } from '../../store/store-facts.ts';
+import type { StoreFacts } from '../../store/stats.ts';
 import { findingsOf, type Finding } from './finding.ts';
 
 /** What the store says, for the checks that come after. */

@@ -2,8 +2,8 @@ import { sql, type Kysely } from 'kysely';
 import { Client } from 'pg';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Database } from './database.ts';
-import { CONNECTION, setTimeouts } from './postgres-session.ts';
+import type { Database } from '../schema.ts';
+import { CONNECTION, setTimeouts } from './pool.ts';
 
 const CHANNEL = 'kineograph';
 const RECONNECT_MS = 1000;

@@ -1,6 +1,6 @@
 import { sql, type Insertable, type Kysely } from 'kysely';
-import type { Database, SlotTable } from './database.ts';
-import { prepared } from './prepared.ts';
+import type { Database, SlotTable } from './schema.ts';
+import { prepared } from './statements.ts';
 
 type Kind = SlotTable['kind'];
 

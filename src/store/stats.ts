@@ -1,10 +1,12 @@
 import { sql, type Kysely } from 'kysely';
 import { isTerminal, type TaskState } from '../tasks/task.ts';
-import { available } from './available.ts';
-import type { Database } from './database.ts';
-import { prepared } from './prepared.ts';
-import { countSlots } from './slots.ts';
-import { waitsItsTurn } from './turns.ts';
+import { available } from './retry.ts';
+import type { Database } from './schema.ts';
+import { prepared } from './statements.ts';
+import { countSlots } from './rate-slots.ts';
+import { waitsItsTurn, lastServed } from './claims.ts';
+import type { Dialect } from './connections.ts';
+import { pendingMigrations } from './migrate.ts';
 
 /** What there is to do, over all owners; times in ms since the epoch. */
 export interface Overview {
@@ -85,4 +87,59 @@ export function readOverview(
 function earliest(times: readonly (Value | undefined)[]): number | null {
   const known = times.filter((time) => time !== null && time !== undefined).map(Number);
   return known.length === 0 ? null : Math.min(...known);
+}
+
+/** As turns are taken, those last that may not be sent yet. */
+const inTurn = prepared((db, { now }: { readonly now: number }) => {
+  const isPutOff = sql<number>`case when submit_at > ${now} then 1 else 0 end`;
+  return db
+    .selectFrom(
+      db
+        .selectFrom('tasks')
+        .where(waitsItsTurn)
+        .select((eb) => [
+          'id',
+          'owner',
+          isPutOff.as('is_put_off'),
+          sql<number>`row_number() over (partition by owner, ${isPutOff} order by created_at, id)`.as('turn'),
+          sql<number>`min(created_at) over (partition by owner, ${isPutOff})`.as('since'),
+          lastServed(eb).as('served'),
+        ])
+        .as('waiting'),
+    )
+    .select('id')
+    .orderBy('is_put_off')
+    .orderBy('turn')
+    .orderBy('served')
+    .orderBy('since')
+    .orderBy('owner');
+});
+
+/** The ids of all tasks that wait their turn, in the order in which they would be sent at `now`. */
+export async function readQueue(db: Kysely<Database>, now: number): Promise<readonly string[]> {
+  return (await inTurn(db, { now })).rows.map(({ id }) => id);
+}
+
+/** What can be learnt of a store without changing anything in it. */
+export interface StoreFacts {
+  /** The migrations that it lacks. */
+  readonly pending: readonly string[];
+  /** Of which callback addresses are made; null when no gateway has run on it yet. */
+  readonly callbackSecret: Buffer | null;
+}
+
+/** Reads them. Throws StoreSchemaError when a newer program has been here. */
+export async function readStoreFacts(db: Kysely<Database>, dialect: Dialect): Promise<StoreFacts> {
+  const pending = await pendingMigrations(db, dialect);
+  const hasTables = !pending.includes('0001-tasks');
+  return { pending, callbackSecret: hasTables ? await callbackSecret(db) : null };
+}
+
+async function callbackSecret(db: Kysely<Database>): Promise<Buffer | null> {
+  const row = await db
+    .selectFrom('secrets')
+    .select('value')
+    .where('name', '=', 'callback')
+    .executeTakeFirst();
+  return row === undefined ? null : Buffer.from(row.value, 'base64');
 }

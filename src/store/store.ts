@@ -1,19 +1,16 @@
 import type { UploadStore } from '../images/upload.ts';
 import type { TaskStore } from '../tasks/store.ts';
 import type { AnnouncedRecord } from '../tasks/task.ts';
-import { claimDue } from './checks.ts';
-import type { CommitObserver } from './commit-observer.ts';
+import { claimDue, takeTurns } from './claims.ts';
+import { type CommitObserver, createWriterQueue, type Commit } from './writer-queue.ts';
 import type { Connections } from './connections.ts';
 import { NOTHING_KEPT, createKeptRecords } from './kept-records.ts';
-import { ChangeFollower, type Audience, type Follower } from './follow-changes.ts';
-import { createOwnerReads } from './owner-reads.ts';
-import { createRecordReads, proveRead, readChanges } from './record-reads.ts';
+import { ChangeFollower, type Audience, type Follower } from './replica-changes.ts';
+import { createOwnerReads, createRecordReads, proveRead, readChanges } from './reads.ts';
 import { createWriteProof, proveWrite } from './prove-write.ts';
-import { createSlotClock } from './slots.ts';
-import { createSweeps } from './sweeps.ts';
-import { takeTurns } from './turns.ts';
+import { createSlotClock } from './rate-slots.ts';
+import { createSweeps } from './upkeep.ts';
 import { createUploads } from './uploads.ts';
-import { createWriterQueue, type Commit } from './writer-queue.ts';
 import { createWrites } from './writes.ts';
 
 export interface TaskStoreOptions {

@@ -1,6 +1,5 @@
 import type { Compilable, CompiledQuery, DialectAdapter, Kysely, QueryResult } from 'kysely';
-import { answersAtOnce } from './at-once.ts';
-import type { Database } from './database.ts';
+import type { Database } from './schema.ts';
 
 /** Where a value is put each time the query is run. */
 class Placeholder {
@@ -44,4 +43,21 @@ export function prepared<Values extends object, Row>(
 function placeholdersFor<Values extends object>(values: Values): Values {
   const entries = Object.keys(values).map((name) => [name, new Placeholder(name)]);
   return Object.fromEntries(entries) as Values;
+}
+
+/** A database in this very process, whose statements answer on the spot. */
+export interface AnswersAtOnce {
+  /**
+   * Runs a statement without Kysely's queue for the one connection, which takes longer than most statements do. Returns
+   * null when it has to queue: somebody's transaction is open, and only they may see what is not committed.
+   */
+  answerAtOnce(
+    sql: string,
+    parameters: readonly unknown[],
+    isInTransaction: boolean,
+  ): QueryResult<unknown> | null;
+}
+
+export function answersAtOnce(adapter: DialectAdapter): adapter is AnswersAtOnce & DialectAdapter {
+  return 'answerAtOnce' in adapter;
 }

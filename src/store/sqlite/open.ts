@@ -1,12 +1,10 @@
 import { Kysely } from 'kysely';
 import { join } from 'node:path';
-import type { Connections } from './connections.ts';
+import type { Connections } from '../connections.ts';
 import { lockDataDir, privateFile, unusable } from './data-dir.ts';
-import type { Database } from './database.ts';
-import { proveWrite } from './prove-write.ts';
-import { AtOnceDialect } from './sqlite-dialect.ts';
-import { DatabaseSync, SQLITE, sqliteCode, type SqliteDatabase } from './sqlite-driver.ts';
-import { StoreSchemaError } from './store-schema-error.ts';
+import { type Database, StoreSchemaError } from '../schema.ts';
+import { proveWrite } from '../prove-write.ts';
+import { AtOnceDialect, DatabaseSync, SQLITE, sqliteCode, type SqliteDatabase } from './driver.ts';
 
 /** The name of the database in its directory. */
 export const STORE_FILE = 'kineograph.db';

@@ -1,8 +1,8 @@
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { STORE_FILE } from './sqlite.ts';
+import { STORE_FILE } from './open.ts';
 import { isDataDirLocked, lockDataDir, privateFile } from './data-dir.ts';
-import { DatabaseSync } from './sqlite-driver.ts';
+import { DatabaseSync } from './driver.ts';
 
 /** For a commit of the gateway that is under way. */
 const BUSY_TIMEOUT_MS = 5000;

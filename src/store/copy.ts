@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Kysely, Transaction } from 'kysely';
 import type { Connections } from './connections.ts';
-import type { Database } from './database.ts';
-import { readNewestRevision } from './owner-reads.ts';
+import type { Database } from './schema.ts';
+import { readNewestRevision } from './reads.ts';
 import { toRecord, toRow } from './record.ts';
 
 const PAGE = 500;

@@ -9,7 +9,7 @@ import {
   statfsSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { DatabaseSync, SQLITE, sqliteCode } from './sqlite-driver.ts';
+import { DatabaseSync, SQLITE, sqliteCode } from './driver.ts';
 
 const LOCK_FILE = 'kineograph.lock';
 

@@ -1,16 +1,12 @@
 import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Connections, Lock, StoreListener } from './connections.ts';
-import type { Database } from './database.ts';
-import { StoreSchemaError } from './store-schema-error.ts';
-import { nameOf } from './name-of.ts';
-import { POOLED, adviceFor, reasonOf } from './postgres-advice.ts';
-import { createHistoryCheck } from './postgres-history.ts';
-import { listenForCommits, notifyOfCommit } from './postgres-listener.ts';
-import { isOutage } from './postgres-outage.ts';
-import { createPostgresPool } from './postgres-pool.ts';
-import { keepsSession } from './postgres-session.ts';
-import { createTimeLimit } from './time-limit.ts';
+import type { Connections, Lock, StoreListener } from '../connections.ts';
+import { type Database, StoreSchemaError } from '../schema.ts';
+import { nameOf } from '../record.ts';
+import { POOLED, adviceFor, reasonOf, isOutage, createPostgresPool, keepsSession } from './pool.ts';
+import { createHistoryCheck } from './history.ts';
+import { listenForCommits, notifyOfCommit } from './listener.ts';
+import { createTimeLimit } from '../retry.ts';
 
 export interface PostgresOptions {
   /** `postgres://user:password@host:port/database`, with the parameters that libpq knows. */

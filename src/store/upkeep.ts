@@ -1,7 +1,7 @@
 import { sql, type Kysely } from 'kysely';
 import type { TaskStore } from '../tasks/store.ts';
-import type { Database } from './database.ts';
-import { awaitsOutcome, waitsItsTurn } from './turns.ts';
+import type { Database } from './schema.ts';
+import { awaitsOutcome, waitsItsTurn } from './claims.ts';
 import type { WriteContext, WriterQueue } from './writer-queue.ts';
 
 type Sweeps = Pick<TaskStore, 'takeOver' | 'clockWentBack' | 'sweepOrphans' | 'sweep' | 'sweepEnded'>;

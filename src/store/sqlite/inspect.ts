@@ -2,11 +2,10 @@ import { Kysely } from 'kysely';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { Database } from './database.ts';
-import { STORE_FILE } from './sqlite.ts';
-import { AtOnceDialect } from './sqlite-dialect.ts';
-import { DatabaseSync, type SqliteDatabase } from './sqlite-driver.ts';
-import { readStoreFacts, type StoreFacts } from './store-facts.ts';
+import type { Database } from '../schema.ts';
+import { STORE_FILE } from './open.ts';
+import { AtOnceDialect, DatabaseSync, type SqliteDatabase } from './driver.ts';
+import { readStoreFacts, type StoreFacts } from '../stats.ts';
 
 /** Waiting for a lock blocks the whole process. */
 const BUSY_TIMEOUT_MS = 1000;

@@ -1,0 +1,143 @@
+import { Kysely, PostgresDialect, sql } from 'kysely';
+import type { Database } from '../schema.ts';
+import { createPostgresPool, keepsSession, CONNECTION } from './pool.ts';
+import { measureClock, type ClockTrip } from '../server-clock.ts';
+import { readStoreFacts, type StoreFacts } from '../stats.ts';
+import { Client } from 'pg';
+import { notifyOfCommit } from './listener.ts';
+
+export interface PostgresFacts extends StoreFacts {
+  /** Of the server, such as `18.4`. */
+  readonly version: string;
+  /** The quickest of a few statements there and back, in ms. */
+  readonly roundTripMs: number;
+  /** How much the server's clock is ahead of ours, in ms, as exactly as half a round trip. */
+  readonly clockAheadMs: number;
+  /** Why a gateway could not write there, or migrate the store where it may and has to; null when it could. */
+  readonly obstacle: { readonly error: unknown } | null;
+  /** How many connections a gateway needs, how many could be had at once, and why not more. */
+  readonly connections: { readonly needed: number; readonly had: number; readonly error: unknown };
+  /** Whether notifications arrive and migrations can be run. */
+  readonly keepsSession: boolean;
+}
+
+export interface InspectOptions {
+  readonly url: string;
+  readonly listenUrl: string | null;
+  readonly readers: number;
+  readonly mayMigrate: boolean;
+}
+
+const TRIPS = 5;
+
+/** Tries what a gateway does with a database, and changes nothing. Rejects with what pg says when it cannot be reached. */
+export async function inspectPostgres(options: InspectOptions): Promise<PostgresFacts> {
+  const facts = await lookInto(options);
+  const { listenUrl, readers, url } = options;
+  // One more writes, and one listens.
+  const needed = readers + 2;
+  const connections = { needed, ...(await tryConnections(url, needed)) };
+  return { ...facts, connections, keepsSession: await keepsSession(listenUrl ?? url) };
+}
+
+async function lookInto({
+  mayMigrate,
+  url,
+}: InspectOptions): Promise<Omit<PostgresFacts, 'connections' | 'keepsSession'>> {
+  const pool = createPostgresPool({ url, size: 1, onError: () => undefined });
+  const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+  try {
+    const { rows } = await sql<{ server_version: string }>`show server_version`.execute(db);
+    const trips: ClockTrip[] = [];
+    for (let count = 0; count < TRIPS; count += 1) trips.push(await measureClock(db, Date.now));
+    const quickest = trips.reduce((best, trip) => (trip.roundTripMs < best.roundTripMs ? trip : best));
+    const [version = ''] = rows[0]?.server_version.split(' ') ?? [];
+    const { aheadMs: clockAheadMs, roundTripMs } = quickest;
+    const facts = await readStoreFacts(db, 'postgres');
+    return {
+      clockAheadMs,
+      roundTripMs,
+      version,
+      ...facts,
+      obstacle: await obstacleIn(db, facts, mayMigrate),
+    };
+  } finally {
+    await db.destroy();
+  }
+}
+
+async function obstacleIn(
+  db: Kysely<Database>,
+  { pending }: StoreFacts,
+  mayMigrate: boolean,
+): Promise<PostgresFacts['obstacle']> {
+  try {
+    if (pending.length > 0 && mayMigrate) await tryMigrating(db);
+    if (pending.length === 0) await tryWrites(db);
+    return null;
+  } catch (error) {
+    return { error };
+  }
+}
+
+/** What the gateway does to each table; conditions that nothing fulfils suffice to ask for the right. */
+const STATEMENTS = [
+  'insert into tasks select * from tasks where false',
+  'update tasks set version = version where false',
+  'delete from tasks where false',
+  "insert into slots (kind, owner, taken_at) values ('query', 'doctor', 0)",
+  'delete from slots where false',
+  "update counters set value = value where name = 'doctor'",
+  "insert into secrets (name, value) values ('doctor', '') on conflict (name) do update set value = ''",
+  'insert into uploads select * from uploads where false',
+  'update uploads set url = url where false',
+  'delete from uploads where false',
+];
+
+/**
+ * Does all that a gateway does to a database with the current schema, in a transaction that is taken back. Rejects with what the
+ * database refuses.
+ */
+export async function tryWrites(db: Kysely<Database>): Promise<void> {
+  await takenBack(db, async (trx) => {
+    for (const statement of STATEMENTS) await sql.raw(statement).execute(trx);
+    await notifyOfCommit(trx);
+  });
+}
+
+/** The same for what migrations do. */
+export async function tryMigrating(db: Kysely<Database>): Promise<void> {
+  await takenBack(db, async (trx) => {
+    await sql`create table kineograph_doctor (id integer)`.execute(trx);
+    const { rows } = await sql<{ owner: string }>`select pg_get_userbyid(relowner) as owner from pg_class
+      where oid = to_regclass('tasks') and not pg_has_role(relowner, 'usage')`.execute(trx);
+    const [table] = rows;
+    if (table) throw new Error(`the tables belong to ${table.owner}, who alone may migrate them`);
+  });
+}
+
+const TAKEN_BACK = new Error('taken back');
+
+async function takenBack(db: Kysely<Database>, run: (trx: Kysely<Database>) => Promise<void>): Promise<void> {
+  const tried = db.transaction().execute(async (trx) => {
+    await sql`set local lock_timeout = '2s'`.execute(trx);
+    await run(trx);
+    throw TAKEN_BACK;
+  });
+  await tried.catch((error: unknown) => {
+    if (error !== TAKEN_BACK) throw error;
+  });
+}
+
+/** Opens so many connections at once and closes them again. Returns how many there were, and why not more. */
+export async function tryConnections(
+  url: string,
+  count: number,
+): Promise<{ readonly had: number; readonly error: unknown }> {
+  const clients = Array.from({ length: count }, () => new Client({ ...CONNECTION, connectionString: url }));
+  for (const client of clients) client.on('error', () => undefined);
+  const results = await Promise.allSettled(clients.map((client) => client.connect()));
+  await Promise.allSettled(clients.map((client) => client.end()));
+  const failed = results.find((result) => result.status === 'rejected');
+  return { had: results.filter(({ status }) => status === 'fulfilled').length, error: failed?.reason };
+}
