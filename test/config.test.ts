@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseConfig } from '../src/config.ts';
-import { ConfigError } from '../src/config/config-error.ts';
-import { renderEnvExample } from '../src/config/env-example.ts';
+import { parseConfig, ConfigError } from '../src/config/config.ts';
+import { renderEnvExample } from '../src/config/render.ts';
 import { isLoopback } from '../src/config/loopback.ts';
 import { listVariables } from '../src/config/variables.ts';
 import { reportOf } from './support/config-report.ts';

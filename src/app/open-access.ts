@@ -2,11 +2,10 @@ import type { Logger } from 'pino';
 import { createAuthenticate, type CountWrong } from '../auth/authenticate.ts';
 import type { Authenticate, VerifyToken } from '../auth/principal.ts';
 import type { FetchKeysOptions, JwtOptions } from '../auth/jwt.ts';
-import type { Config } from '../config.ts';
+import { type Config, isOpen } from '../config/config.ts';
 import { createRateLimit } from '../limits/rate.ts';
 import { fetchThrough, proxyFor } from '../providers/proxy.ts';
 import { createOccasionalLog } from '../tasks/log.ts';
-import { isOpen } from './is-open.ts';
 
 /** How callers prove who they are, and whether they have to. */
 export interface Access {

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { IncomingMessage } from 'node:http';
 import type { Logger } from 'pino';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import { createLiveCounts } from '../websocket/socket.ts';
 import { createTally } from '../limits/concurrency.ts';
 import type { WebsocketServer } from '../websocket/server.ts';

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Caller } from '../auth/principal.ts';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import { createBeginInTurns } from '../limits/turns.ts';
 import { createHub, type Hub } from '../websocket/hub.ts';
 import type { LiveCounts } from '../websocket/socket.ts';

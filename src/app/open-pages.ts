@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import { dashboard } from '../http/pages.ts';
 import { VERSION } from '../version.ts';
 import type { Upstream } from './upstream.ts';

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Authenticate } from '../auth/principal.ts';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import { createAdmitOperation, createPutOff } from '../websocket/operations.ts';
 import type { LiveCounts } from '../websocket/socket.ts';
 import { createProtocol } from '../websocket/protocol.ts';

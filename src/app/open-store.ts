@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import type { Connections } from '../store/connections.ts';
 import { openConnections, type StoreLocation } from '../store/open-connections.ts';
 import type { Cleanup } from './cleanup.ts';

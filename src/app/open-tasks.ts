@@ -26,7 +26,7 @@ import { openProvider } from './open-provider.ts';
 import { createTaskLog } from './task-log.ts';
 import type { Upstream } from './upstream.ts';
 import { timingsOf } from './timings.ts';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 
 /** What takes the place of what the configuration makes. */
 export interface TaskOverrides {

@@ -1,4 +1,4 @@
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import type { CreateCap } from '../tasks/store.ts';
 import { DEFAULT_TIMINGS, type Timings } from '../tasks/timings.ts';
 

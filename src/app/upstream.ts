@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Cleanup } from './cleanup.ts';
-import type { Config } from '../config.ts';
-import { DEFAULT_KIE_API_URL } from '../config/environment.ts';
+import type { Config } from '../config/config.ts';
+import { DEFAULT_KIE_API_URL } from '../config/variables.ts';
 import { proxyFor } from '../providers/proxy.ts';
 import type { SandboxOptions } from '../sandbox/sandbox.ts';
 

@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
 import { locationOf } from '../app/open-store.ts';
-import { parseConfig } from '../config.ts';
+import { parseConfig } from '../config/config.ts';
 
 /**
  * Copies the embedded store that the environment names to a file, also while a gateway runs on it. Throws ConfigError for a

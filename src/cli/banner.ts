@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import { ownUrl } from './own-url.ts';
+import { ownUrl } from '../config/loopback.ts';
 
 /** What the gateway knows about itself once it listens. */
 export interface BannerFacts {

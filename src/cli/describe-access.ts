@@ -1,4 +1,4 @@
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import { isLoopback } from '../config/loopback.ts';
 
 /** Who may call, in a few words and without any secret. */

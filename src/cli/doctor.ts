@@ -1,6 +1,5 @@
 import type { Writable } from 'node:stream';
-import { parseConfig, type Config } from '../config.ts';
-import { ConfigError } from '../config/config-error.ts';
+import { parseConfig, type Config, ConfigError } from '../config/config.ts';
 import { askProvider } from './doctor/ask-provider.ts';
 import { checkAccess } from './doctor/check-access.ts';
 import { checkClock } from './doctor/check-clock.ts';

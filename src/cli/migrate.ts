@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
 import { locationOf } from '../app/open-store.ts';
-import { parseConfig } from '../config.ts';
+import { parseConfig } from '../config/config.ts';
 import { migrateStore, pendingIn } from '../store/open-connections.ts';
 
 /**

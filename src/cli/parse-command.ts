@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { didYouMean } from '../config/did-you-mean.ts';
+import { didYouMean } from '../config/suggest.ts';
 import { COMMANDS, COMMAND_OPTIONS, DEFAULT_SANDBOX_PORT, isCommand, type CommandName } from './commands.ts';
 
 /** What the command line asks for. */

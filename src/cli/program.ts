@@ -3,7 +3,7 @@ import { isCommand } from './commands.ts';
 import { EXIT } from './exit-codes.ts';
 import { parseCommand, type Command } from './parse-command.ts';
 import { usage } from './usage.ts';
-import { ConfigError } from '../config/config-error.ts';
+import { ConfigError } from '../config/config.ts';
 import { StoreSchemaError } from '../store/schema.ts';
 import { VERSION } from '../version.ts';
 

@@ -1,7 +1,7 @@
 import closeWithGrace from 'close-with-grace';
 import type { WriteStream } from 'node:tty';
 import { startApp, type App } from '../app.ts';
-import { parseConfig, type Config } from '../config.ts';
+import { parseConfig, type Config } from '../config/config.ts';
 import { createLog } from '../log/log.ts';
 import { nameOf } from '../store/record.ts';
 import { VERSION } from '../version.ts';

@@ -1,4 +1,4 @@
-import { wrap } from '../config/wrap.ts';
+import { wrap } from '../config/render.ts';
 import { COMMANDS, type CommandFacts, type CommandName } from './commands.ts';
 
 const WIDTH = 80;

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { didYouMean } from './did-you-mean.ts';
+import { didYouMean } from './suggest.ts';
 
 // The kinds of text a variable may hold. Every message completes the sentence "…: expected".
 

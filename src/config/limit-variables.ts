@@ -1,5 +1,6 @@
 import { facts } from './facts.ts';
-import { integer } from './kinds.ts';
+import { integer, list, proxyUrl } from './kinds.ts';
+import { z } from 'zod';
 
 const MANY = 1_000_000_000;
 
@@ -55,4 +56,27 @@ export const limits = {
   ),
   MAX_CREATES_PER_MINUTE: optionalLimit('Tasks that one owner may create in a minute.', 10),
   MAX_CREATES_PER_DAY: optionalLimit('Tasks that one owner may create in 24 hours.', 200),
+};
+
+/** The way out to kie.ai, by the names that other programs read as well. */
+export const proxies = {
+  HTTPS_PROXY: proxyUrl().nullable().default(null).register(facts, {
+    group: 'Proxy',
+    description:
+      'The proxy (http or https) through which https addresses of kie.ai and of the issuer of tokens are called. Images that CHECK_IMAGES looks at are never fetched through a proxy.',
+    example: 'http://proxy.example.com:3128',
+    secret: true,
+  }),
+  HTTP_PROXY: proxyUrl().nullable().default(null).register(facts, {
+    group: 'Proxy',
+    description: 'The same for http addresses.',
+    example: 'http://proxy.example.com:3128',
+    secret: true,
+  }),
+  NO_PROXY: list(z.string()).register(facts, {
+    group: 'Proxy',
+    description:
+      'Hosts that are called without a proxy, between commas, with all hosts below them; host:port is one port, * every host.',
+    example: 'localhost,127.0.0.1,.internal.example.com',
+  }),
 };

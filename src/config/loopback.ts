@@ -1,4 +1,4 @@
-import { BlockList, isIP } from 'node:net';
+import { BlockList, isIP, isIPv6 } from 'node:net';
 
 const loopback = new BlockList();
 loopback.addSubnet('127.0.0.0', 8);
@@ -14,4 +14,10 @@ export function isLoopback(host: string): boolean {
 /** The same for the host of a URL, in which an IPv6 address stands in brackets. */
 export function isOnLoopback({ hostname }: URL): boolean {
   return isLoopback(hostname.replace(/^\[|\]$/g, ''));
+}
+
+/** An http address, without a trailing slash, at which this machine reaches what listens on host and port. */
+export function ownUrl(host: string, port: number): string {
+  if (host === '0.0.0.0' || host === '::') return `http://localhost:${port}`;
+  return `http://${isIPv6(host) ? `[${host}]` : host}:${port}`;
 }

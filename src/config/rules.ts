@@ -1,4 +1,4 @@
-import { environment } from './environment.ts';
+import { environment } from './variables.ts';
 import { isLoopback } from './loopback.ts';
 
 /** One mistake for each set of values that are fine alone and wrong together. */

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { startApp } from '../../src/app.ts';
-import { parseConfig } from '../../src/config.ts';
+import { parseConfig } from '../../src/config/config.ts';
 import { createLog } from '../../src/log/log.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
 import { temporaryDir } from '../support/gateway.ts';

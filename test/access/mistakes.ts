@@ -1,5 +1,4 @@
-import { parseConfig } from '../../src/config.ts';
-import { ConfigError } from '../../src/config/config-error.ts';
+import { parseConfig, ConfigError } from '../../src/config/config.ts';
 
 /** The mistakes that an environment is told; none when it is fine. */
 export function mistakesIn(env: Readonly<Record<string, string>>): readonly string[] {

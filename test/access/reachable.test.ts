@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { describeAccess } from '../../src/cli/describe-access.ts';
-import { parseConfig } from '../../src/config.ts';
+import { parseConfig } from '../../src/config/config.ts';
 import { mistakesIn } from './mistakes.ts';
 import { SECRET } from './tokens.ts';
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it, test } from 'vitest';
 import { parse } from 'yaml';
-import { parseConfig } from '../../src/config.ts';
+import { parseConfig } from '../../src/config/config.ts';
 import { listVariables } from '../../src/config/variables.ts';
 import { readImage } from '../support/dockerfile.ts';
 import { ROOT } from '../support/process.ts';

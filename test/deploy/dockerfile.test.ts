@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { parseConfig } from '../../src/config.ts';
+import { parseConfig } from '../../src/config/config.ts';
 import { readDockerfile, readImage } from '../support/dockerfile.ts';
 import { ROOT } from '../support/process.ts';
 

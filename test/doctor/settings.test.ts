@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { judgeRoom } from '../../src/cli/doctor/check-disk.ts';
 import { checkConfiguration } from '../../src/cli/doctor/check-configuration.ts';
-import { parseConfig } from '../../src/config.ts';
+import { parseConfig } from '../../src/config/config.ts';
 import { temporaryDir } from '../support/gateway.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { examine, print } from './examine.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it, test } from 'vitest';
-import { parseConfig } from '../../src/config.ts';
+import { parseConfig } from '../../src/config/config.ts';
 import { proxyFor } from '../../src/providers/proxy.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
 import { startGateway } from '../support/gateway.ts';

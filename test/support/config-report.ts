@@ -1,5 +1,4 @@
-import { parseConfig } from '../../src/config.ts';
-import { ConfigError } from '../../src/config/config-error.ts';
+import { parseConfig, ConfigError } from '../../src/config/config.ts';
 
 /** The report that an environment earns. Fails when it earns none. */
 export function reportOf(env: Readonly<Record<string, string>>): string {

@@ -1,6 +1,6 @@
 import { parseEnv } from 'node:util';
 import { expect, test } from 'vitest';
-import { parseConfig } from '../../src/config.ts';
+import { parseConfig } from '../../src/config/config.ts';
 import { isAsShown, withRealIds } from '../support/documented-output.ts';
 import { readPage, type Block } from '../support/markdown.ts';
 import { PAGES } from '../support/pages.ts';

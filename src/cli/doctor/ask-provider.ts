@@ -1,5 +1,5 @@
 import { USER_AGENT } from '../../app/user-agent.ts';
-import type { Config } from '../../config.ts';
+import type { Config } from '../../config/config.ts';
 import { parseEnvelope, parseJson, type Envelope } from '../../providers/kie/wire.ts';
 import { fetchThrough, proxyFor } from '../../providers/proxy.ts';
 import { REQUEST_MS } from './in-time.ts';

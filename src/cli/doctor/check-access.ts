@@ -1,5 +1,5 @@
 import { USER_AGENT } from '../../app/user-agent.ts';
-import type { Config } from '../../config.ts';
+import type { Config } from '../../config/config.ts';
 import { parseJson, fieldsOf } from '../../providers/kie/wire.ts';
 import { describeAccess } from '../describe-access.ts';
 import { explainFailure } from './explain-failure.ts';

@@ -1,7 +1,6 @@
 import { isIP } from 'node:net';
-import { isOpen } from '../../app/is-open.ts';
-import type { Config } from '../../config.ts';
-import { DEFAULT_KIE_API_URL } from '../../config/environment.ts';
+import { isOpen, type Config } from '../../config/config.ts';
+import { DEFAULT_KIE_API_URL } from '../../config/variables.ts';
 import { isLoopback, isOnLoopback } from '../../config/loopback.ts';
 import { isPublicAddress } from '../../images/safe-fetch.ts';
 import { findingsOf, type Finding } from './finding.ts';

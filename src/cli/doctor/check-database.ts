@@ -1,4 +1,4 @@
-import type { Config } from '../../config.ts';
+import type { Config } from '../../config/config.ts';
 import { inspectPostgres, type PostgresFacts } from '../../store/postgres/inspect.ts';
 import { nameOf } from '../../store/record.ts';
 import { POOLED, adviceFor } from '../../store/postgres/pool.ts';

@@ -1,6 +1,6 @@
 import { access, constants, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import type { Config } from '../../config.ts';
+import type { Config } from '../../config/config.ts';
 import { findingsOf, type Finding } from './finding.ts';
 import { nearestPath } from './nearest-path.ts';
 

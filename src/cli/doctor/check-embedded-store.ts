@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { access, constants, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Config } from '../../config.ts';
+import type { Config } from '../../config/config.ts';
 import { isDataDirLocked, openToOthers } from '../../store/sqlite/data-dir.ts';
 import { inspectSqlite } from '../../store/sqlite/inspect.ts';
 import { STORE_FILE } from '../../store/sqlite/open.ts';

@@ -1,4 +1,4 @@
-import type { Config } from '../../config.ts';
+import type { Config } from '../../config/config.ts';
 import { errorCodeOf, creditsOf } from '../../providers/kie/wire.ts';
 import { CREDITS_PER_VIDEO } from '../../sandbox/task-id.ts';
 import type { ProviderAnswer } from './ask-provider.ts';

@@ -1,5 +1,4 @@
-import { isOpen } from '../../app/is-open.ts';
-import type { Config } from '../../config.ts';
+import { isOpen, type Config } from '../../config/config.ts';
 import { checkSignatures } from './check-signatures.ts';
 import { checkWebsocket } from './check-websocket.ts';
 import { findingsOf, type Finding } from './finding.ts';

@@ -1,4 +1,4 @@
-import type { Config } from '../../config.ts';
+import type { Config } from '../../config/config.ts';
 import { callBack } from './call-back.ts';
 import { findingsOf, type Finding } from './finding.ts';
 import type { FarEnd } from './open-road.ts';

@@ -1,4 +1,4 @@
-import type { Config } from '../../config.ts';
+import type { Config } from '../../config/config.ts';
 import { inTime } from './in-time.ts';
 import type { StoreReport } from './store-report.ts';
 

@@ -1,6 +1,6 @@
 import { USER_AGENT } from '../../app/user-agent.ts';
-import type { Config } from '../../config.ts';
-import { ownUrl } from '../own-url.ts';
+import type { Config } from '../../config/config.ts';
+import { ownUrl } from '../../config/loopback.ts';
 import { callBack, type Echo } from './call-back.ts';
 import { explainFailure } from './explain-failure.ts';
 import { findingsOf, type Finding } from './finding.ts';

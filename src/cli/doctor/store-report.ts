@@ -1,4 +1,4 @@
-import type { Config } from '../../config.ts';
+import type { Config } from '../../config/config.ts';
 import type { StoreFacts } from '../../store/stats.ts';
 import { findingsOf, type Finding } from './finding.ts';
 

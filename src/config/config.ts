@@ -1,8 +1,7 @@
-import { ConfigError } from './config/config-error.ts';
-import { environment, type Values } from './config/environment.ts';
-import { invalidValues } from './config/invalid.ts';
-import { misspeltVariables } from './config/misspelt.ts';
-import { brokenRules } from './config/rules.ts';
+import { environment, type Values } from './variables.ts';
+import { misspeltVariables } from './suggest.ts';
+import { brokenRules } from './rules.ts';
+import { factsOf } from './facts.ts';
 
 type CamelCase<Name extends string> = Name extends `${infer Head}_${infer Tail}`
   ? `${Lowercase<Head>}${Capitalize<CamelCase<Tail>>}`
@@ -52,4 +51,39 @@ function inCamelCase(values: Values): Config {
     value,
   ]);
   return Object.freeze(Object.fromEntries(entries) as Config);
+}
+
+/** The environment is wrong. The message is the whole report, fit to be printed as it is. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly mistakes: readonly string[];
+
+  constructor(mistakes: readonly string[]) {
+    const count = mistakes.length === 1 ? 'is 1 mistake' : `are ${mistakes.length} mistakes`;
+    super(`There ${count} in the environment:\n${mistakes.map((mistake) => `  - ${mistake}`).join('\n')}`);
+    this.mistakes = mistakes;
+  }
+}
+
+/** One mistake for each value, or item of a list, that its variable does not take. */
+export function invalidValues(set: Readonly<Record<string, string>>): string[] {
+  return Object.entries(environment.shape).flatMap(([name, variable]) => {
+    const { example, secret } = factsOf(variable);
+    const shown = secret ? name : `${name}=${quote(set[name] ?? '')}`;
+    return (variable.safeParse(set[name]).error?.issues ?? []).map(({ path: [index], message }) => {
+      const item = typeof index === 'number' ? `, item ${index + 1}` : '';
+      return `${shown}${item}: expected ${message} (example: ${name}=${example})`;
+    });
+  });
+}
+
+/** A value as it may be printed: on one line, not too long, without the user and password of a URL. */
+function quote(value: string): string {
+  const safe = value.replace(/\/\/.*@/s, '//[redacted]@');
+  return JSON.stringify(safe.length > 100 ? `${safe.slice(0, 100)}…` : safe);
+}
+
+/** Whether a gateway with this configuration asks nobody who they are. */
+export function isOpen({ apiKeys, jwtJwksUrl, jwtSecret }: Config): boolean {
+  return apiKeys.length === 0 && jwtJwksUrl === null && jwtSecret.length === 0;
 }
