@@ -2,10 +2,14 @@ import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { banner, type BannerFacts } from '../src/cli/banner.ts';
 import { ownUrl } from '../src/config/loopback.ts';
-import { COMMANDS, DEFAULT_SANDBOX_PORT, type CommandName } from '../src/cli/commands.ts';
-import { explainPort } from '../src/cli/explain-port.ts';
-import { parseCommand } from '../src/cli/parse-command.ts';
-import { usage } from '../src/cli/usage.ts';
+import {
+  COMMANDS,
+  DEFAULT_SANDBOX_PORT,
+  type CommandName,
+  parseCommand,
+  usage,
+} from '../src/cli/commands.ts';
+import { explainPort } from '../src/cli/serve.ts';
 
 const ADDRESS = 'postgres://me:hush@db.example/tasks';
 const COPY =

@@ -1,5 +1,5 @@
 import { isEnumType } from 'graphql';
-import { EXIT } from '../../src/cli/exit-codes.ts';
+import { EXIT } from '../../src/cli/commands.ts';
 import { schema } from '../../src/schema/schema.ts';
 import { REFUSALS } from '../../src/webhooks/refusals.ts';
 import { ENUM_ADVICE } from './enum-advice.ts';

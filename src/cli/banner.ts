@@ -1,5 +1,6 @@
 import { styleText } from 'node:util';
-import { ownUrl } from '../config/loopback.ts';
+import { ownUrl, isLoopback } from '../config/loopback.ts';
+import type { Config } from '../config/config.ts';
 
 /** What the gateway knows about itself once it listens. */
 export interface BannerFacts {
@@ -59,4 +60,20 @@ function provider({ provider: { kind, url } }: BannerFacts): Row {
     `sandbox at ${url}`,
     'Nothing is charged. For real videos set KIE_API_KEY and restart.',
   ];
+}
+
+/** Who may call, in a few words and without any secret. */
+export function describeAccess({ apiKeys, host, jwtJwksUrl, jwtSecret }: Config): string {
+  const ways = [
+    ...(apiKeys.length > 0 ? [`API keys of ${countOf(apiKeys.map(({ owner }) => owner))}`] : []),
+    ...(jwtJwksUrl !== null ? [`tokens signed by the keys at ${jwtJwksUrl}`] : []),
+    ...(jwtSecret.length > 0 ? ['tokens signed with JWT_SECRET'] : []),
+  ];
+  if (ways.length > 0) return ways.join(', ');
+  return isLoopback(host) ? 'open, loopback only' : 'open to everyone (ALLOW_ANONYMOUS)';
+}
+
+function countOf(owners: readonly string[]): string {
+  const { size } = new Set(owners);
+  return size === 1 ? '1 owner' : `${size} owners`;
 }

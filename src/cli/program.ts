@@ -1,11 +1,8 @@
-import { ignoreClosedOutput } from './closed-output.ts';
-import { isCommand } from './commands.ts';
-import { EXIT } from './exit-codes.ts';
-import { parseCommand, type Command } from './parse-command.ts';
-import { usage } from './usage.ts';
+import { isCommand, EXIT, parseCommand, type Command, usage } from './commands.ts';
 import { ConfigError } from '../config/config.ts';
 import { StoreSchemaError } from '../store/schema.ts';
 import { VERSION } from '../version.ts';
+import type { Writable } from 'node:stream';
 
 /** Runs the command that a process was started with. Never rejects. */
 export async function runProgram(args: readonly string[], program: NodeJS.Process): Promise<void> {
@@ -48,7 +45,7 @@ async function run(command: Command, program: NodeJS.Process): Promise<void> {
       return runBackup(command.file, env, stdout);
     }
     case 'doctor': {
-      const { runDoctor } = await import('./doctor.ts');
+      const { runDoctor } = await import('./doctor/run.ts');
       const color = stdout.isTTY && env['NO_COLOR'] === undefined;
       program.exitCode = await runDoctor({ isJson: command.isJson, color }, env, stdout);
       return;
@@ -64,4 +61,15 @@ async function run(command: Command, program: NodeJS.Process): Promise<void> {
       stderr.write(`kineograph: ${command.message}\n\n${usage(program.argv.slice(2).find(isCommand))}`);
       program.exitCode = EXIT.usage;
   }
+}
+
+/**
+ * Lets a command end as usual when whoever reads its output has seen enough, as in `kineograph doctor | head`. Other
+ * troubles of an output are handed to `fail`.
+ */
+export function ignoreClosedOutput(outputs: readonly Writable[], fail: (error: Error) => void): void {
+  for (const output of outputs)
+    output.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') fail(error);
+    });
 }

@@ -1,8 +1,7 @@
 import closeWithGrace from 'close-with-grace';
 import type { Writable } from 'node:stream';
 import { startSandbox } from '../sandbox/sandbox.ts';
-import { CRASH_SIGNALS } from './crash-signals.ts';
-import { explainPort } from './explain-port.ts';
+import { CRASH_SIGNALS, explainPort } from './serve.ts';
 
 /** Runs the sandbox alone until SIGTERM or SIGINT. */
 export async function runSandbox(

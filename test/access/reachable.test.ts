@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { describeAccess } from '../../src/cli/describe-access.ts';
+import { describeAccess } from '../../src/cli/banner.ts';
 import { parseConfig } from '../../src/config/config.ts';
 import { mistakesIn } from './mistakes.ts';
 import { SECRET } from './tokens.ts';

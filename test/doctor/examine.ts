@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { runDoctor } from '../../src/cli/doctor.ts';
-import type { Finding } from '../../src/cli/doctor/finding.ts';
+import { runDoctor } from '../../src/cli/doctor/run.ts';
+import type { Finding } from '../../src/cli/doctor/findings.ts';
 
 export interface Examination {
   readonly code: number;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Finding } from '../../src/cli/doctor/finding.ts';
+import type { Finding } from '../../src/cli/doctor/findings.ts';
 import { temporaryDir } from '../support/gateway.ts';
 import { runBuilt, startBuilt } from '../support/process.ts';
 

@@ -1,10 +1,8 @@
 import { USER_AGENT } from '../../app/user-agent.ts';
 import type { Config } from '../../config/config.ts';
 import { parseJson, fieldsOf } from '../../providers/kie/wire.ts';
-import { describeAccess } from '../describe-access.ts';
-import { explainFailure } from './explain-failure.ts';
-import { findingsOf, type Finding } from './finding.ts';
-import { REQUEST_MS } from './in-time.ts';
+import { describeAccess } from '../banner.ts';
+import { explainFailure, findingsOf, type Finding, REQUEST_MS } from './findings.ts';
 
 const { failure, ok, warning } = findingsOf('access');
 

@@ -1,5 +1,5 @@
-import type { ProviderAnswer } from './ask-provider.ts';
-import { findingsOf, type Finding } from './finding.ts';
+import type { ProviderAnswer } from './check-provider.ts';
+import { findingsOf, type Finding } from './findings.ts';
 
 const { failure, ok, skipped, warning } = findingsOf('clock');
 

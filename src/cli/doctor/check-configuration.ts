@@ -3,7 +3,7 @@ import { isOpen, type Config } from '../../config/config.ts';
 import { DEFAULT_KIE_API_URL } from '../../config/variables.ts';
 import { isLoopback, isOnLoopback } from '../../config/loopback.ts';
 import { isPublicAddress } from '../../images/safe-fetch.ts';
-import { findingsOf, type Finding } from './finding.ts';
+import { findingsOf, type Finding } from './findings.ts';
 
 const { ok, warning } = findingsOf('configuration');
 

@@ -3,8 +3,7 @@ import { inspectPostgres, type PostgresFacts } from '../../store/postgres/inspec
 import { nameOf } from '../../store/record.ts';
 import { POOLED, adviceFor } from '../../store/postgres/pool.ts';
 import { StoreSchemaError } from '../../store/schema.ts';
-import { explainFailure } from './explain-failure.ts';
-import { findingsOf, type Finding } from './finding.ts';
+import { explainFailure, findingsOf, type Finding } from './findings.ts';
 import { aboutSchema, type StoreReport } from './store-report.ts';
 
 const { failure, ok, warning } = findingsOf('store');

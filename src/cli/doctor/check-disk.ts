@@ -1,8 +1,8 @@
-import { access, constants, statfs } from 'node:fs/promises';
+import { access, constants, statfs, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import type { Config } from '../../config/config.ts';
-import { findingsOf, type Finding } from './finding.ts';
-import { nearestPath } from './nearest-path.ts';
+import { findingsOf, type Finding } from './findings.ts';
+import { dirname, resolve } from 'node:path';
 
 const { failure, ok, warning } = findingsOf('disk');
 
@@ -46,4 +46,21 @@ export function judgeRoom(what: string, bytes: number): Finding {
 
 function describe(bytes: number): string {
   return bytes < LOW_BYTES ? `${Math.floor(bytes / MIB)} MiB` : `${(bytes / LOW_BYTES).toFixed(1)} GiB`;
+}
+
+/** A path, or the nearest one above it that is there. Rejects when something cannot be looked at. */
+export async function nearestPath(path: string): Promise<string> {
+  let nearest = resolve(path);
+  while (!(await isThere(nearest))) nearest = dirname(nearest);
+  return nearest;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return false;
+    throw error;
+  }
 }

@@ -6,8 +6,8 @@ import { isDataDirLocked, openToOthers } from '../../store/sqlite/data-dir.ts';
 import { inspectSqlite } from '../../store/sqlite/inspect.ts';
 import { STORE_FILE } from '../../store/sqlite/open.ts';
 import { StoreSchemaError } from '../../store/schema.ts';
-import { findingsOf, type Finding } from './finding.ts';
-import { nearestPath } from './nearest-path.ts';
+import { findingsOf, type Finding } from './findings.ts';
+import { nearestPath } from './check-disk.ts';
 import { aboutSchema, type StoreReport } from './store-report.ts';
 
 const { failure, ok, warning } = findingsOf('store');

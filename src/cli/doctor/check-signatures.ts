@@ -1,7 +1,6 @@
 import type { Config } from '../../config/config.ts';
-import { callBack } from './call-back.ts';
-import { findingsOf, type Finding } from './finding.ts';
-import type { FarEnd } from './open-road.ts';
+import { callBack, type FarEnd } from './check-callbacks.ts';
+import { findingsOf, type Finding } from './findings.ts';
 
 const { failure, ok, skipped, warning } = findingsOf('signatures');
 

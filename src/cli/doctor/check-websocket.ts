@@ -2,10 +2,8 @@ import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL, MessageType } from 'graphql-w
 import { WebSocket } from 'ws';
 import { USER_AGENT } from '../../app/user-agent.ts';
 import { GRAPHQL_PATH } from '../../engine/yoga.ts';
-import { explainFailure } from './explain-failure.ts';
-import { findingsOf, type Finding } from './finding.ts';
-import { REQUEST_MS } from './in-time.ts';
-import type { FarEnd } from './open-road.ts';
+import { explainFailure, findingsOf, type Finding, REQUEST_MS } from './findings.ts';
+import type { FarEnd } from './check-callbacks.ts';
 
 const { ok, warning } = findingsOf('WebSocket');
 

@@ -1,6 +1,6 @@
 import type { Config } from '../../config/config.ts';
 import type { StoreFacts } from '../../store/stats.ts';
-import { findingsOf, type Finding } from './finding.ts';
+import { findingsOf, type Finding } from './findings.ts';
 
 /** What the store says, for the checks that come after. */
 export interface StoreReport {

@@ -1,12 +1,21 @@
 import { USER_AGENT } from '../../app/user-agent.ts';
 import type { Config } from '../../config/config.ts';
 import { ownUrl } from '../../config/loopback.ts';
-import { callBack, type Echo } from './call-back.ts';
-import { explainFailure } from './explain-failure.ts';
-import { findingsOf, type Finding } from './finding.ts';
-import { REQUEST_MS } from './in-time.ts';
-import { openStandIn, type StandIn } from './stand-in.ts';
+import { explainFailure, findingsOf, type Finding, REQUEST_MS } from './findings.ts';
 import type { StoreReport } from './store-report.ts';
+import { GRAPHQL_TRANSPORT_WS_PROTOCOL, MessageType, handleProtocols } from 'graphql-ws';
+import { randomUUID, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { WebSocketServer } from 'ws';
+import { problem, sendProblem } from '../../http/problem.ts';
+import { GRAPHQL_PATH } from '../../engine/yoga.ts';
+import { WEBHOOKS_PATH } from '../../webhooks/route.ts';
+import { parseJson, fieldsOf } from '../../providers/kie/wire.ts';
+import { signatureHeaders } from '../../sandbox/callbacks.ts';
+import { createCallbackAddress } from '../../tasks/callback-address.ts';
+import { REFUSALS } from '../../webhooks/refusals.ts';
 
 /** Who was found at the end of the road from PUBLIC_URL: a gateway of ours, doctor itself in place of one, or neither. */
 export type FarEnd = 'gateway' | 'doctor' | 'nobody';
@@ -132,4 +141,110 @@ function mendOf({ headers, status }: Response, here: string): string {
   if (status >= 500)
     return `What listens at PUBLIC_URL does not reach ${here}: look at its log and its settings.`;
   return `Let what listens at PUBLIC_URL pass POST /webhooks/ on to ${here}, without asking who it is.`;
+}
+
+/** Listens in place of a gateway that does not run, so that the road to it can be tried. */
+export interface StandIn {
+  /** What is posted there is answered with `proof`, which nobody else knows. */
+  readonly path: string;
+  readonly proof: string;
+  close(): Promise<void>;
+}
+
+const ABSENT = problem(503, 'No gateway runs here; kineograph doctor tries the road to it.', {
+  hint: 'Try again when it was started.',
+});
+
+/** Rejects when the port cannot be had. */
+export async function openStandIn(host: string, port: number): Promise<StandIn> {
+  const path = `${WEBHOOKS_PATH}kie/doctor/${randomUUID()}`;
+  const proof = randomUUID();
+  const server = createServer((request, response) => {
+    if (request.method === 'POST' && request.url === path) response.end(proof);
+    else sendProblem(response, ABSENT, { 'retry-after': '5' });
+  });
+  const sockets = new WebSocketServer({ noServer: true, handleProtocols });
+  server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
+    if (
+      request.url === GRAPHQL_PATH &&
+      request.headers['sec-websocket-protocol'] === GRAPHQL_TRANSPORT_WS_PROTOCOL
+    )
+      sockets.handleUpgrade(request, stream, head, (socket) => {
+        socket.on('error', () => undefined);
+        socket.once('message', () => {
+          socket.send(JSON.stringify({ type: MessageType.ConnectionAck }));
+        });
+      });
+    else stream.destroy();
+  });
+  server.listen(port, host);
+  await once(server, 'listening');
+  return {
+    path,
+    proof,
+    async close() {
+      for (const socket of sockets.clients) socket.terminate();
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close');
+    },
+  };
+}
+
+/**
+ * Who answered a callback about a task that does not exist.
+ * - ours: a gateway that knows the secret of our store; `isSigned` says whether it took the signature.
+ * - another: a gateway whose store has another secret, or ours is not known.
+ * - troubled: a gateway that cannot reach its store.
+ * - stranger: something else.
+ * - silent: nobody.
+ */
+export type Echo =
+  | { readonly kind: 'ours'; readonly isSigned: boolean }
+  | { readonly kind: 'another' }
+  | { readonly kind: 'troubled' }
+  | { readonly kind: 'stranger'; readonly answer: Response }
+  | { readonly kind: 'silent'; readonly error: unknown };
+
+/**
+ * Calls back as kie.ai does, about a task that does not exist: it changes nothing, and tells nobody more than the token of
+ * no task. Only who has the secret can tell a right token from a wrong one. Never rejects.
+ */
+export async function callBack(options: {
+  readonly origin: string;
+  /** null when it is not known. */
+  readonly secret: Buffer | null;
+  /** Signs the call; null for a call without a signature. */
+  readonly hmacKey: string | null;
+}): Promise<Echo> {
+  const { hmacKey, origin, secret } = options;
+  const address = createCallbackAddress(secret ?? randomBytes(32), () => origin);
+  const providerTaskId = `doctor-${randomUUID()}`;
+  const body = { code: 200, msg: 'kineograph doctor', data: { taskId: providerTaskId, state: 'waiting' } };
+  try {
+    const answer = await fetch(address.urlFor(randomUUID()) ?? origin, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        'user-agent': USER_AGENT,
+        ...(hmacKey !== null && signatureHeaders(hmacKey, providerTaskId, Date.now())),
+      },
+      body: JSON.stringify(body),
+      redirect: 'manual',
+      signal: AbortSignal.timeout(REQUEST_MS),
+    });
+    return echoIn(answer, await answer.text());
+  } catch (error) {
+    return { kind: 'silent', error };
+  }
+}
+
+function echoIn(answer: Response, body: string): Echo {
+  const detail = fieldsOf(parseJson(body))?.['detail'];
+  const says = (refusal: keyof typeof REFUSALS): boolean =>
+    answer.status === REFUSALS[refusal].status && detail === REFUSALS[refusal].detail;
+  if (says('task')) return { kind: 'ours', isSigned: true };
+  if (says('signature')) return { kind: 'ours', isSigned: false };
+  if (says('token')) return { kind: 'another' };
+  return says('store') ? { kind: 'troubled' } : { kind: 'stranger', answer };
 }
