@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import type { Connections } from '../store/connections.ts';
 import { openConnections, type StoreLocation } from '../store/open-connections.ts';
-import type { Cleanup } from './cleanup.ts';
+import type { Cleanup } from './shutdown.ts';
 
 /** Where the configuration keeps tasks. */
 export function locationOf({

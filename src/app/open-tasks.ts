@@ -17,16 +17,14 @@ import type { InspectImage } from '../tasks/image-issue.ts';
 import { createOutcomes, type Outcomes } from '../tasks/pending-creates.ts';
 import { createPace } from '../tasks/estimate.ts';
 import type { TaskPorts } from '../tasks/ports.ts';
-import type { TaskStore } from '../tasks/store.ts';
-import type { Timings } from '../tasks/timings.ts';
+import type { TaskStore, CreateCap } from '../tasks/store.ts';
+import { type Timings, DEFAULT_TIMINGS } from '../tasks/timings.ts';
 import { USER_AGENT } from './user-agent.ts';
-import type { Cleanup } from './cleanup.ts';
-import { createLogChanges } from './log-changes.ts';
-import { openProvider } from './open-provider.ts';
-import { createTaskLog } from './task-log.ts';
-import type { Upstream } from './upstream.ts';
-import { timingsOf } from './timings.ts';
+import type { Cleanup } from './shutdown.ts';
+import { openProvider, type Upstream } from './open-provider.ts';
 import type { Config } from '../config/config.ts';
+import type { AnnouncedRecord } from '../tasks/task.ts';
+import type { Log } from '../tasks/log.ts';
 
 /** What takes the place of what the configuration makes. */
 export interface TaskOverrides {
@@ -145,4 +143,51 @@ function windowsOf(now: number, { createWindow }: Timings) {
 async function openInspectImage(uploads: UploadStore, { now }: Clock): Promise<InspectImage> {
   const { createInspectImage } = await import('../images/inspect.ts');
   return createInspectImage({ uploads, userAgent: USER_AGENT, now });
+}
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
+
+/** What the environment says of a task's durations and limits, over the defaults. */
+export function timingsOf(config: Config): Timings {
+  return {
+    ...DEFAULT_TIMINGS,
+    createWait: config.createWaitMs,
+    createTimeout: config.createTimeoutMs,
+    submitDeadline: config.submitDeadlineMs,
+    submissionGrace: config.submissionGraceMs,
+    taskDeadline: config.taskDeadlineMs,
+    tasksKept: config.taskRetentionDays === null ? null : config.taskRetentionDays * DAY_MS,
+    createsPerWindow: config.kieCreatesPer10s,
+    queriesPerSecond: config.kieQueriesPerS,
+    createCaps: [...capOf(config.maxCreatesPerMinute, MINUTE_MS), ...capOf(config.maxCreatesPerDay, DAY_MS)],
+  };
+}
+
+function capOf(limit: number | null, windowMs: number): readonly CreateCap[] {
+  return limit === null ? [] : [{ limit, windowMs }];
+}
+
+/** Returns what writes one line for each change that this process has committed. */
+export function createLogChanges(log: Logger): (changes: readonly AnnouncedRecord[]) => void {
+  return (changes) => {
+    if (!log.isLevelEnabled('info')) return;
+    for (const { failure, id, revision, state, timeline } of changes) {
+      const source = timeline.at(-1)?.source;
+      log.info({ task: id, state, revision, source, code: failure?.code }, 'task changed');
+    }
+  };
+}
+
+/**
+ * The log of tasks. `lines` take what is told at `info`, which comes by the thousand and has members of ours alone; an error
+ * may bring anything along.
+ */
+export function createTaskLog(log: Logger, lines: Logger): Log {
+  return {
+    debug: log.debug.bind(log),
+    info: lines.info.bind(lines),
+    warn: log.warn.bind(log),
+    error: log.error.bind(log),
+  };
 }

@@ -1,6 +1,6 @@
 import closeWithGrace from 'close-with-grace';
 import type { WriteStream } from 'node:tty';
-import { startApp, type App } from '../app.ts';
+import { startApp, type App } from '../app/create-app.ts';
 import { parseConfig, type Config } from '../config/config.ts';
 import { createLog } from '../log/log.ts';
 import { nameOf } from '../store/record.ts';

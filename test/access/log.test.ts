@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { describe, expect, it } from 'vitest';
-import { startApp } from '../../src/app.ts';
+import { startApp } from '../../src/app/create-app.ts';
 import { parseConfig } from '../../src/config/config.ts';
 import { createLog } from '../../src/log/log.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DatabaseSync, type SqliteDatabase } from '../../src/store/sqlite/driver.ts';
-import type { AppOptions } from '../../src/app.ts';
+import type { AppOptions } from '../../src/app/create-app.ts';
 import { CREATE, TASK, TASKS, TASKS_UPDATED, input } from '../support/documents.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { DatabaseSync } from '../../src/store/sqlite/driver.ts';
-import type { AppOptions } from '../../src/app.ts';
+import type { AppOptions } from '../../src/app/create-app.ts';
 import { StoreUnavailableError } from '../../src/tasks/store.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
 import { startGateway } from '../support/gateway.ts';

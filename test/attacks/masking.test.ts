@@ -1,14 +1,13 @@
 import { expect, test } from 'vitest';
-import type { AppOptions } from '../../src/app.ts';
+import type { AppOptions } from '../../src/app/create-app.ts';
 import { StoreUnavailableError } from '../../src/tasks/store.ts';
 import { addTask, change } from '../live/stored-tasks.ts';
 import { CREATE, TASK, TASKS, TASKS_UPDATED, TASK_UPDATED, input } from '../support/documents.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway } from '../support/gateway.ts';
+import { startGateway, HMAC_KEY } from '../support/gateway.ts';
 import { openGraphqlWs } from '../support/graphql-ws-client.ts';
 import { created } from '../support/kie.ts';
 import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
-import { HMAC_KEY } from '../support/gateway.ts';
 import { submit } from '../webhooks/called-back.ts';
 import { DOORS, httpPost, sse, sseGet, webSocket, type Door } from './doors.ts';
 

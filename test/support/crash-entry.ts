@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { startApp } from '../../src/app.ts';
+import { startApp } from '../../src/app/create-app.ts';
 import { parseConfig } from '../../src/config/config.ts';
 import { createLog } from '../../src/log/log.ts';
 import type { Orders } from './crash-process.ts';

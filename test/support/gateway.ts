@@ -1,7 +1,7 @@
 import { mkdtemp, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type App, type AppOptions, startApp } from '../../src/app.ts';
+import { type App, type AppOptions, startApp } from '../../src/app/create-app.ts';
 import { parseConfig } from '../../src/config/config.ts';
 import { createLog } from '../../src/log/log.ts';
 import { DEFAULT_TIMINGS, type Timings } from '../../src/tasks/timings.ts';

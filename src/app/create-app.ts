@@ -1,20 +1,18 @@
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
-import { createCleanup } from './app/cleanup.ts';
-import { openDoors } from './app/open-doors.ts';
-import { SANDBOX_FILES_PATH } from './app/open-pages.ts';
-import { openStore } from './app/open-store.ts';
-import { openTaskPorts, type TaskOverrides } from './app/open-tasks.ts';
-import { openUploads } from './app/open-uploads.ts';
-import { openUpstream, type Upstream } from './app/upstream.ts';
-import { ownUrl } from './config/loopback.ts';
-import type { Config } from './config/config.ts';
-import type { SandboxOptions } from './sandbox/sandbox.ts';
-import { withoutRedaction } from './log/log.ts';
-import { createMetrics } from './metrics/metrics.ts';
-import { watchUploads } from './metrics/provider-metrics.ts';
-import { createTasks } from './tasks/tasks.ts';
-import { VERSION } from './version.ts';
+import { createCleanup } from './shutdown.ts';
+import { openDoors, SANDBOX_FILES_PATH, openUploads } from './open-surfaces.ts';
+import { openStore } from './open-store.ts';
+import { openTaskPorts, type TaskOverrides } from './open-tasks.ts';
+import { openUpstream, type Upstream } from './open-provider.ts';
+import { ownUrl } from '../config/loopback.ts';
+import type { Config } from '../config/config.ts';
+import type { SandboxOptions } from '../sandbox/sandbox.ts';
+import { withoutRedaction } from '../log/log.ts';
+import { createMetrics } from '../metrics/metrics.ts';
+import { watchUploads } from '../metrics/provider-metrics.ts';
+import { createTasks } from '../tasks/tasks.ts';
+import { VERSION } from '../version.ts';
 
 export interface AppOptions {
   readonly log: Logger;
