@@ -6,3 +6,6 @@ const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.
 
 /** This program's version, from its package. */
 export const VERSION = manifest.version;
+
+/** Who we say we are when we call others. */
+export const USER_AGENT = `kineograph/${VERSION}`;

@@ -3,7 +3,7 @@ import { watchCredits, createProviderMetrics } from '../metrics/provider-metrics
 import type { Metrics } from '../metrics/metrics.ts';
 import { createKie } from '../providers/kie/client.ts';
 import type { Provider } from '../tasks/provider.ts';
-import { USER_AGENT } from './user-agent.ts';
+import { USER_AGENT } from '../version.ts';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Cleanup } from './shutdown.ts';

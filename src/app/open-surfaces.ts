@@ -43,11 +43,10 @@ import { createWelcome } from '../websocket/on-connect.ts';
 import { acceptPersistedQueries } from '../engine/request-params.ts';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { VERSION } from '../version.ts';
+import { VERSION, USER_AGENT } from '../version.ts';
 import { createKieUpload } from '../providers/kie/uploads.ts';
 import type { Clock } from '../tasks/clock.ts';
 import type { Cleanup } from './shutdown.ts';
-import { USER_AGENT } from './user-agent.ts';
 
 const MINUTE_MS = 60_000;
 /** So many requests of one address may bring a body before it is known who sends it: that takes milliseconds. */

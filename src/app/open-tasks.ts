@@ -19,7 +19,7 @@ import { createPace } from '../tasks/estimate.ts';
 import type { TaskPorts } from '../tasks/ports.ts';
 import type { TaskStore, CreateCap } from '../tasks/store.ts';
 import { type Timings, DEFAULT_TIMINGS } from '../tasks/timings.ts';
-import { USER_AGENT } from './user-agent.ts';
+import { USER_AGENT } from '../version.ts';
 import type { Cleanup } from './shutdown.ts';
 import { openProvider, type Upstream } from './open-provider.ts';
 import type { Config } from '../config/config.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it, test } from 'vitest';
 import { createInspectImage } from '../../src/images/inspect.ts';
 import type { TaskPorts } from '../../src/tasks/ports.ts';
-import { startPictureServer } from '../pictures/picture-server.ts';
+import { startPictureServer } from '../images/picture-server.ts';
 import { deferred } from '../support/deferred.ts';
 import { CREATE, input } from '../support/documents.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import type { TaskPorts } from '../../src/tasks/ports.ts';
-import { addTask, change, OWNER } from '../live/stored-tasks.ts';
+import { addTask, change, OWNER } from '../websocket/stored-tasks.ts';
 import { TASK_UPDATED } from '../support/documents.ts';
 import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';
 import { startGateway, type Gateway, type GatewayOptions } from '../support/gateway.ts';

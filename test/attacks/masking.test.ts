@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { AppOptions } from '../../src/app/create-app.ts';
 import { StoreUnavailableError } from '../../src/tasks/store.ts';
-import { addTask, change } from '../live/stored-tasks.ts';
+import { addTask, change } from '../websocket/stored-tasks.ts';
 import { CREATE, TASK, TASKS, TASKS_UPDATED, TASK_UPDATED, input } from '../support/documents.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
 import { startGateway, HMAC_KEY } from '../support/gateway.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { change, addTask } from '../live/stored-tasks.ts';
+import { change, addTask } from '../websocket/stored-tasks.ts';
 import { CREATE, TASK, TASKS, TASK_UPDATED, input } from '../support/documents.ts';
 import { openGraphqlWs } from '../support/graphql-ws-client.ts';
 import { onTestEnd } from '../support/leftovers.ts';

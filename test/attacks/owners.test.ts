@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { addTask } from '../live/stored-tasks.ts';
+import { addTask } from '../websocket/stored-tasks.ts';
 import { TASK, TASKS, TASKS_UPDATED, TASK_UPDATED } from '../support/documents.ts';
 import { openGraphqlWs } from '../support/graphql-ws-client.ts';
 import { startAttacked } from './bystander.ts';

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
-import { startHeldGateway } from '../live/held-gateway.ts';
+import { startHeldGateway } from '../websocket/held-gateway.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { named } from '../support/waits.ts';
 import { headOf, sendRaw } from './raw-http.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { addTask, change } from '../live/stored-tasks.ts';
+import { addTask, change } from '../websocket/stored-tasks.ts';
 import { CREATE, TASK_UPDATED, input } from '../support/documents.ts';
 import { openGraphqlWs, type GraphqlWsClient } from '../support/graphql-ws-client.ts';
 import { created } from '../support/kie.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { WebSocket } from 'ws';
-import { eventually } from '../live/eventually.ts';
-import { addTask } from '../live/stored-tasks.ts';
+import { eventually } from '../websocket/eventually.ts';
+import { addTask } from '../websocket/stored-tasks.ts';
 import { TASKS_UPDATED, TASK_UPDATED } from '../support/documents.ts';
 import { openGraphqlWs } from '../support/graphql-ws-client.ts';
 import { startAttacked } from './bystander.ts';

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
-import { addTask } from '../live/stored-tasks.ts';
+import { addTask } from '../websocket/stored-tasks.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { startAttacked } from './bystander.ts';
 import { headOf } from './raw-http.ts';

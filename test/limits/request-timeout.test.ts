@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { expect, it } from 'vitest';
-import { addTask } from '../live/stored-tasks.ts';
-import { startHeldGateway } from '../live/held-gateway.ts';
+import { addTask } from '../websocket/stored-tasks.ts';
+import { startHeldGateway } from '../websocket/held-gateway.ts';
 import { TASKS_UPDATED } from '../support/documents.ts';
 import { openGraphqlWs } from '../support/graphql-ws-client.ts';
 import { onTestEnd } from '../support/leftovers.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { eventually } from '../live/eventually.ts';
+import { eventually } from '../websocket/eventually.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
 import { openGraphqlWs } from '../support/graphql-ws-client.ts';

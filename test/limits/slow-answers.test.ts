@@ -3,7 +3,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createAnswers } from '../../src/http/slow-clients.ts';
-import { eventually } from '../live/eventually.ts';
+import { eventually } from '../websocket/eventually.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { named } from '../support/waits.ts';
 import { headOf } from '../attacks/raw-http.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { eventually } from '../live/eventually.ts';
+import { eventually } from '../websocket/eventually.ts';
 import { TASKS_UPDATED } from '../support/documents.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { TaskPorts } from '../../src/tasks/ports.ts';
-import { eventually } from '../live/eventually.ts';
+import { eventually } from '../websocket/eventually.ts';
 import { startWithProvider } from '../webhooks/called-back.ts';
 import { JWT_SECRET } from './isolation-doors.ts';
 import { startMarkedProvider } from './isolation-provider.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { temporaryDir } from '../support/gateway.ts';
 import { picture } from '../support/pictures.ts';
-import { startPictureServer } from '../pictures/picture-server.ts';
+import { startPictureServer } from '../images/picture-server.ts';
 import { startClient, type Client } from './client.ts';
 
 interface Uploaded {

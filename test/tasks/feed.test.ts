@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { createFeed } from '../../src/tasks/subscriptions/feed.ts';
 import type { AnnouncedRecord } from '../../src/tasks/task.ts';
-import { waitingRecord } from '../live/stored-tasks.ts';
+import { waitingRecord } from '../websocket/stored-tasks.ts';
 
 const noErrors = (error: unknown): never => {
   throw error;

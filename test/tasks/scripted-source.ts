@@ -1,7 +1,7 @@
 import type { ChangeSource, Page } from '../../src/tasks/subscriptions/cursor.ts';
 import type { FeedListener } from '../../src/tasks/subscriptions/feed.ts';
 import type { AnnouncedRecord } from '../../src/tasks/task.ts';
-import { waitingRecord } from '../live/stored-tasks.ts';
+import { waitingRecord } from '../websocket/stored-tasks.ts';
 import { deferred, type Deferred } from '../support/deferred.ts';
 import { createQueue } from '../support/queue.ts';
 

@@ -3,8 +3,8 @@ import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import type { AnnouncedRecord } from '../../src/tasks/task.ts';
 import { watchTask, createWatchTasks } from '../../src/tasks/subscriptions/subscription.ts';
-import { startHeldGateway } from '../live/held-gateway.ts';
-import { OWNER, addTask, change } from '../live/stored-tasks.ts';
+import { startHeldGateway } from '../websocket/held-gateway.ts';
+import { OWNER, addTask, change } from '../websocket/stored-tasks.ts';
 
 const CHANGES = 1500;
 const BYTES_PER_CHANGE = 20_000;

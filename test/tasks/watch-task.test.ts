@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { AnnouncedRecord } from '../../src/tasks/task.ts';
 import { watchTask, type Watch } from '../../src/tasks/subscriptions/subscription.ts';
-import { startHeldGateway } from '../live/held-gateway.ts';
-import { OWNER, addTask, change } from '../live/stored-tasks.ts';
+import { startHeldGateway } from '../websocket/held-gateway.ts';
+import { OWNER, addTask, change } from '../websocket/stored-tasks.ts';
 import { staysPending } from '../support/absence.ts';
 
 const SUCCESS = {

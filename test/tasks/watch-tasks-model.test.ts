@@ -2,9 +2,9 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { AnnouncedRecord } from '../../src/tasks/task.ts';
 import { createWatchTasks, type Watch } from '../../src/tasks/subscriptions/subscription.ts';
-import { startHeldGateway, type HeldGateway } from '../live/held-gateway.ts';
-import type { Hold } from '../live/held-store.ts';
-import { addTask, change } from '../live/stored-tasks.ts';
+import { startHeldGateway, type HeldGateway } from '../websocket/held-gateway.ts';
+import type { Hold } from '../websocket/held-store.ts';
+import { addTask, change } from '../websocket/stored-tasks.ts';
 
 type Command =
   | { readonly kind: 'add' | 'change'; readonly count: number }

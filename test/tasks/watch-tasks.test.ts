@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { AnnouncedRecord } from '../../src/tasks/task.ts';
 import { createWatchTasks, type Watch } from '../../src/tasks/subscriptions/subscription.ts';
-import { startHeldGateway } from '../live/held-gateway.ts';
-import { OWNER, addTask, change } from '../live/stored-tasks.ts';
+import { startHeldGateway } from '../websocket/held-gateway.ts';
+import { OWNER, addTask, change } from '../websocket/stored-tasks.ts';
 import { staysPending } from '../support/absence.ts';
 
 describe('watching all tasks', () => {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { ADA, API_KEYS, BEN } from '../access/owners.ts';
+import { ADA, API_KEYS, BEN } from '../auth/owners.ts';
 import { deferred } from '../support/deferred.ts';
 import { uploaded } from '../support/kie.ts';
 import { onTestEnd } from '../support/leftovers.ts';

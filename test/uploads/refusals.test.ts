@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, it, test } from 'vitest';
-import { ADA, API_KEYS, BEN } from '../access/owners.ts';
+import { ADA, API_KEYS, BEN } from '../auth/owners.ts';
 import { deferred } from '../support/deferred.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';

@@ -1,8 +1,8 @@
 import { request } from 'node:http';
 import { readlink, readdir } from 'node:fs/promises';
 import { describe, expect, it, test } from 'vitest';
-import { createMovableClock } from '../access/passing-time.ts';
-import { ADA, API_KEYS, BEN } from '../access/owners.ts';
+import { createMovableClock } from '../auth/passing-time.ts';
+import { ADA, API_KEYS, BEN } from '../auth/owners.ts';
 import { deferred } from '../support/deferred.ts';
 import { temporaryDatabase } from '../support/postgres-database.ts';
 import { uploaded } from '../support/kie.ts';

@@ -1,4 +1,4 @@
-import { USER_AGENT } from '../../app/user-agent.ts';
+import { USER_AGENT } from '../../version.ts';
 import type { Config } from '../../config/config.ts';
 import { parseJson, fieldsOf } from '../../providers/kie/wire.ts';
 import { describeAccess } from '../banner.ts';

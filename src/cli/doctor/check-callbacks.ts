@@ -1,4 +1,4 @@
-import { USER_AGENT } from '../../app/user-agent.ts';
+import { USER_AGENT } from '../../version.ts';
 import type { Config } from '../../config/config.ts';
 import { ownUrl } from '../../config/loopback.ts';
 import { explainFailure, findingsOf, type Finding, REQUEST_MS } from './findings.ts';

@@ -2,7 +2,7 @@ import type { Config } from '../../config/config.ts';
 import { errorCodeOf, creditsOf, parseEnvelope, parseJson, type Envelope } from '../../providers/kie/wire.ts';
 import { CREDITS_PER_VIDEO } from '../../sandbox/task-id.ts';
 import { explainFailure, findingsOf, type Finding, REQUEST_MS } from './findings.ts';
-import { USER_AGENT } from '../../app/user-agent.ts';
+import { USER_AGENT } from '../../version.ts';
 import { fetchThrough, proxyFor } from '../../providers/proxy.ts';
 
 const { failure, ok, skipped, warning } = findingsOf('provider');

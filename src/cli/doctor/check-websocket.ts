@@ -1,6 +1,6 @@
 import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL, MessageType } from 'graphql-ws';
 import { WebSocket } from 'ws';
-import { USER_AGENT } from '../../app/user-agent.ts';
+import { USER_AGENT } from '../../version.ts';
 import { GRAPHQL_PATH } from '../../engine/yoga.ts';
 import { explainFailure, findingsOf, type Finding, REQUEST_MS } from './findings.ts';
 import type { FarEnd } from './check-callbacks.ts';

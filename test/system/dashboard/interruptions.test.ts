@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { SECRET, claims, inSeconds, signWith } from '../../access/tokens.ts';
+import { SECRET, claims, inSeconds, signWith } from '../../auth/tokens.ts';
 import { deferred } from '../../support/deferred.ts';
 import { startFakeProvider } from '../../support/fake-provider.ts';
 import { freePort } from '../../support/free-port.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { startHeldGateway } from '../../live/held-gateway.ts';
-import { addTask } from '../../live/stored-tasks.ts';
+import { startHeldGateway } from '../../websocket/held-gateway.ts';
+import { addTask } from '../../websocket/stored-tasks.ts';
 import { startFakeProvider } from '../../support/fake-provider.ts';
 import { credit } from '../../support/kie.ts';
 import { openDashboard } from './viewer.ts';

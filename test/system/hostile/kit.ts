@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { TaskStore } from '../../../src/tasks/store.ts';
-import { addTask } from '../../live/stored-tasks.ts';
+import { addTask } from '../../websocket/stored-tasks.ts';
 import { startFakeProvider, type FakeProvider } from '../../support/fake-provider.ts';
 import { temporaryDir } from '../../support/gateway.ts';
 import { created, record } from '../../support/kie.ts';

@@ -4,7 +4,7 @@ import { CREATE, input } from '../../support/documents.ts';
 import { graphql } from '../../support/graphql-http-client.ts';
 import { openGraphqlWs } from '../../support/graphql-ws-client.ts';
 import { picture } from '../../support/pictures.ts';
-import { addTask } from '../../live/stored-tasks.ts';
+import { addTask } from '../../websocket/stored-tasks.ts';
 import { collect, costsLike, lanes } from './crowd.ts';
 import { NEIGHBOUR, OTHER, type Attack, type Target } from './kit.ts';
 import { allClosed, chunksOfOneByte, openRawConnection, patience, requestHead } from './raw.ts';

@@ -3,8 +3,8 @@ import { TASKS_UPDATED, TASK_UPDATED } from '../support/documents.ts';
 import type { GraphqlOperation } from '../support/graphql-result.ts';
 import { openGraphqlWs } from '../support/graphql-ws-client.ts';
 import { openSse } from '../support/sse.ts';
-import { eventually } from '../live/eventually.ts';
-import { addTask, change } from '../live/stored-tasks.ts';
+import { eventually } from '../websocket/eventually.ts';
+import { addTask, change } from '../websocket/stored-tasks.ts';
 import { ADA, BEN, startWithTwoOwners } from './owners.ts';
 
 type Who = Readonly<Record<string, string>>;

@@ -2,8 +2,8 @@ import type { TaskStore } from '../../src/tasks/store.ts';
 import type { AnnouncedRecord } from '../../src/tasks/task.ts';
 import type { Gateway } from '../support/gateway.ts';
 import { graphql } from '../support/graphql-http-client.ts';
-import { startHeldGateway, type HeldGateway } from '../live/held-gateway.ts';
-import { addTask } from '../live/stored-tasks.ts';
+import { startHeldGateway, type HeldGateway } from '../websocket/held-gateway.ts';
+import { addTask } from '../websocket/stored-tasks.ts';
 
 export const API_KEYS = 'ada:key-of-ada,ben:key-of-ben';
 

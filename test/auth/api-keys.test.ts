@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { TASKS } from '../support/documents.ts';
 import { graphql } from '../support/graphql-http-client.ts';
 import { dataOf } from '../support/graphql-result.ts';
-import { startHeldGateway } from '../live/held-gateway.ts';
-import { addTask } from '../live/stored-tasks.ts';
+import { startHeldGateway } from '../websocket/held-gateway.ts';
+import { addTask } from '../websocket/stored-tasks.ts';
 import { LET_IN, REFUSED, knock, knockWith, startGuarded } from './knock.ts';
 
 const ADA = 'key-of-ada-0123456789';

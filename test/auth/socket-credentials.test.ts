@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { TASKS } from '../support/documents.ts';
 import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { startHeldGateway } from '../live/held-gateway.ts';
-import { addTask } from '../live/stored-tasks.ts';
+import { startHeldGateway } from '../websocket/held-gateway.ts';
+import { addTask } from '../websocket/stored-tasks.ts';
 import { socketEnd, startGuarded } from './knock.ts';
 
 const API_KEYS = 'ada:key-of-ada,ben:key-of-ben';

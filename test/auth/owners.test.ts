@@ -5,7 +5,7 @@ import { startFakeProvider } from '../support/fake-provider.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
 import { dataOf } from '../support/graphql-result.ts';
 import { created } from '../support/kie.ts';
-import { addTask } from '../live/stored-tasks.ts';
+import { addTask } from '../websocket/stored-tasks.ts';
 import { ADA, API_KEYS, BEN, ask, startWithTwoOwners } from './owners.ts';
 
 type Who = Readonly<Record<string, string>>;

@@ -8,9 +8,9 @@ import { dataOf } from '../support/graphql-result.ts';
 import { openGraphqlWs, type GraphqlWsClient } from '../support/graphql-ws-client.ts';
 import { created } from '../support/kie.ts';
 import { openSse } from '../support/sse.ts';
-import { eventually } from '../live/eventually.ts';
-import { startHeldGateway } from '../live/held-gateway.ts';
-import { addTask } from '../live/stored-tasks.ts';
+import { eventually } from '../websocket/eventually.ts';
+import { startHeldGateway } from '../websocket/held-gateway.ts';
+import { addTask } from '../websocket/stored-tasks.ts';
 import { SECRET, claims, inSeconds, signWith } from './tokens.ts';
 
 const ENV = { JWT_SECRET: SECRET };

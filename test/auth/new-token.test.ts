@@ -7,8 +7,8 @@ import { deferred } from '../support/deferred.ts';
 import { TASKS_UPDATED } from '../support/documents.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { openSse } from '../support/sse.ts';
-import { startHeldGateway } from '../live/held-gateway.ts';
-import { addTask } from '../live/stored-tasks.ts';
+import { startHeldGateway } from '../websocket/held-gateway.ts';
+import { addTask } from '../websocket/stored-tasks.ts';
 import { SECRET, claims, inSeconds, signWith } from './tokens.ts';
 
 const ENV = { JWT_SECRET: SECRET };
