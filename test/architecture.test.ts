@@ -24,40 +24,47 @@ const TABLE: Readonly<Record<string, Rule | typeof EVERYTHING>> = {
   main: EVERYTHING,
   app: EVERYTHING,
   cli: EVERYTHING,
+  version: {},
   config: { npm: true },
   log: { npm: true },
-  problem: {},
-  'read-body': {},
-  version: {},
+  limits: { npm: true },
+  auth: { npm: true },
   tasks: {},
-  pictures: { values: ['tasks'], npm: true },
-  provider: { values: ['tasks'], types: ['pictures'], npm: true },
-  store: { values: ['tasks'], types: ['pictures'], npm: true },
+  images: { values: ['tasks'], npm: true },
+  providers: { values: ['tasks'], types: ['images'], npm: true },
+  store: { values: ['tasks'], types: ['images'], npm: true },
   webhooks: {
-    values: ['tasks', 'problem', 'read-body', 'provider/envelope.ts', 'provider/callback.ts'],
+    values: [
+      'tasks',
+      'http/problem.ts',
+      'http/body.ts',
+      'providers/kie/signature.ts',
+      'providers/kie/answers.ts',
+      'providers/kie/wire.ts',
+    ],
     npm: true,
   },
   resolvers: { values: ['tasks'] },
   schema: {
     values: [
       'resolvers',
-      'tasks/request-error.ts#RequestError',
-      'tasks/store.ts#StoreUnavailableError',
-      'tasks/list-tasks.ts#cursorOf',
+      'tasks/failure.ts#RequestError',
       'tasks/failure.ts#isRetryable',
+      'tasks/list.ts#cursorOf',
+      'tasks/failure.ts#PROVIDER_ERROR_CODES',
     ],
     types: ['tasks'],
     npm: true,
   },
-  access: { npm: true },
-  live: { values: ['access', 'config', 'problem'], types: ['server'], npm: true },
-  server: {
-    values: ['access', 'config', 'problem', 'read-body', 'pictures/picture.ts'],
-    types: ['live', 'pictures'],
+  engine: {
+    values: ['auth', 'tasks/failure.ts#RequestError', 'tasks/store.ts#StoreUnavailableError'],
+    types: ['limits', 'tasks', 'websocket'],
     npm: true,
   },
+  http: { values: ['auth', 'config', 'engine', 'images/image.ts', 'limits'], types: ['images'], npm: true },
+  websocket: { values: ['auth', 'http/problem.ts', 'limits'], types: ['http'], npm: true },
   sandbox: { npm: true },
-  metrics: { values: ['tasks'], types: ['provider', 'store', 'pictures', 'webhooks', 'live'], npm: true },
+  metrics: { values: ['tasks'], types: ['providers', 'store', 'images', 'webhooks', 'websocket'], npm: true },
 };
 
 const SRC = fileURLToPath(new URL('../src', import.meta.url));
@@ -135,6 +142,32 @@ function listed(
     name: (element.propertyName ?? element.name).text,
     isType: isType || element.isTypeOnly,
   }));
+}
+
+/** The files of src that a file imports. */
+function targetsOf(file: SourceFile): Set<string> {
+  const local = importsOf(file).filter(({ from }) => from.startsWith('.'));
+  return new Set(local.map(({ from }) => posix.join(dirname(file.path), from)));
+}
+
+/** One cycle in a graph; null when there is none. */
+function cycleIn(graph: ReadonlyMap<string, ReadonlySet<string>>): readonly string[] | null {
+  const done = new Set<string>();
+  const visit = (node: string, way: readonly string[]): readonly string[] | null => {
+    if (way.includes(node)) return [...way.slice(way.indexOf(node)), node];
+    if (done.has(node)) return null;
+    for (const next of graph.get(node) ?? []) {
+      const cycle = visit(next, [...way, node]);
+      if (cycle) return cycle;
+    }
+    done.add(node);
+    return null;
+  };
+  for (const node of graph.keys()) {
+    const cycle = visit(node, []);
+    if (cycle) return cycle;
+  }
+  return null;
 }
 
 function textOf(node: ts.Node | undefined): string {
@@ -216,6 +249,16 @@ describe('the source', () => {
     expect(FILES.filter((path) => !path.endsWith('.ts')).map((path) => basename(path))).toEqual([]);
   });
 
+  it('has no cycles, neither between files nor between folders', () => {
+    const files = new Map(MODULES.map(({ path, ...rest }) => [path, targetsOf({ path, ...rest })] as const));
+    const folders = new Map<string, Set<string>>();
+    for (const [path, targets] of files)
+      for (const target of targets)
+        if (folderOf(target) !== folderOf(path))
+          folders.set(folderOf(path), (folders.get(folderOf(path)) ?? new Set()).add(folderOf(target)));
+    expect([cycleIn(files), cycleIn(folders)]).toEqual([null, null]);
+  });
+
   it('has no default exports', () => {
     expect(MODULES.filter(exportsDefault).map(({ path }) => path)).toEqual([]);
   });
@@ -250,7 +293,7 @@ describe('the rules above', () => {
       `import { type A, createTask as B } from '../tasks/b.ts';`,
       'createTask of ../tasks/b.ts',
     ],
-    ['schema/a.ts', `import * as a from '../tasks/list-tasks.ts';`, '../tasks/list-tasks.ts'],
+    ['schema/a.ts', `import * as a from '../tasks/list.ts';`, '../tasks/list.ts'],
     ['live/a.ts', `import { b } from '../server/b.ts';`, 'b of ../server/b.ts'],
     ['store/a.ts', `import { b } from '../pictures/b.ts';`, 'b of ../pictures/b.ts'],
     ['tasks/a.ts', `import type { B } from '../pictures/b.ts';`, 'type B of ../pictures/b.ts'],
@@ -264,14 +307,14 @@ describe('the rules above', () => {
 
   it.each([
     ['tasks/a.ts', `import { a } from './b.ts'; import 'node:fs'; export { c } from './d/e.ts';`],
-    ['schema/a.ts', `import { RequestError } from '../tasks/request-error.ts';`],
-    ['schema/a.ts', `import { cursorOf, type TaskPage } from '../tasks/list-tasks.ts';`],
+    ['schema/a.ts', `import { RequestError } from '../tasks/failure.ts';`],
+    ['schema/a.ts', `import { cursorOf, type TaskPage } from '../tasks/list.ts';`],
     ['schema/a.ts', `import type { Task } from '../tasks/task.ts'; export type { A } from '../tasks/b.ts';`],
     [
-      'server/a.ts',
-      `import type { A } from '../live/b.ts'; import { c } from '../config/d.ts'; import 'fastify';`,
+      'http/a.ts',
+      `import type { A } from '../images/b.ts'; import { c } from '../config/d.ts'; import 'fastify';`,
     ],
-    ['webhooks/a.ts', `import { parseEnvelope } from '../provider/envelope.ts';`],
+    ['webhooks/a.ts', `import { parseEnvelope } from '../providers/kie/wire.ts';`],
     ['app/a.ts', `import { a } from '../store/b.ts';`],
   ])('allow %s to say %s', (path, text) => {
     expect(violations(path, text)).toEqual([]);

@@ -180,7 +180,7 @@ describe('secrets in the log', () => {
 describe('the last line before an exit', () => {
   it.each([true, false])('is not lost (pretty: %s)', (pretty) => {
     const script = `
-      import { createLog } from './src/log.ts';
+      import { createLog } from './src/log/log.ts';
       const log = createLog({ level: 'info', pretty: ${pretty} });
       for (let n = 1; n <= 500; n++) log.info('line ' + n);
       process.exit(3);`;
@@ -192,7 +192,7 @@ describe('the last line before an exit', () => {
 
   it('is given up when its reader has gone', async () => {
     const script = `
-      import { createLog } from './src/log.ts';
+      import { createLog } from './src/log/log.ts';
       const log = createLog({ level: 'info', pretty: false });
       process.stdin.once('data', () => {
         log.info('nobody reads this');
