@@ -58,11 +58,15 @@ const TABLE: Readonly<Record<string, Rule | typeof EVERYTHING>> = {
   },
   engine: {
     values: ['auth', 'tasks/failure.ts#RequestError', 'tasks/store.ts#StoreUnavailableError'],
-    types: ['limits', 'tasks', 'websocket'],
+    types: ['limits', 'tasks'],
     npm: true,
   },
   http: { values: ['auth', 'config', 'engine', 'images/image.ts', 'limits'], types: ['images'], npm: true },
-  websocket: { values: ['auth', 'http/problem.ts', 'limits'], types: ['http'], npm: true },
+  websocket: {
+    values: ['auth', 'engine/request-params.ts', 'http/problem.ts', 'limits'],
+    types: ['http'],
+    npm: true,
+  },
   sandbox: { npm: true },
   metrics: { values: ['tasks'], types: ['providers', 'store', 'images', 'webhooks', 'websocket'], npm: true },
 };

@@ -38,9 +38,8 @@ import { createGraphqlHttp, type AnswerOverHttp } from '../http/graphql-http.ts'
 import { createGraphql, type Graphql, GRAPHQL_PATH } from '../engine/yoga.ts';
 import { limitListItems } from '../engine/limits.ts';
 import { createAdmitOperation, createPutOff } from '../websocket/operations.ts';
-import { createProtocol } from '../websocket/protocol.ts';
+import { acceptPersistedQueries, createProtocol } from '../websocket/protocol.ts';
 import { createWelcome } from '../websocket/on-connect.ts';
-import { acceptPersistedQueries } from '../engine/request-params.ts';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { VERSION, USER_AGENT } from '../version.ts';

@@ -1,6 +1,5 @@
 import { GraphQLError } from 'graphql';
 import type { RequestParams } from 'graphql-http';
-import type { Protocol } from '../websocket/protocol.ts';
 
 /** An operation, as an HTTP request asks for it. */
 export type GraphqlParams = RequestParams;
@@ -108,34 +107,4 @@ export function withPersistedQuery<Params extends Readonly<Record<string, unknow
     extensions !== null &&
     'persistedQuery' in extensions;
   return isPersisted ? { ...params, query: PERSISTED_QUERY } : params;
-}
-
-/** The same over sockets: graphql-ws closes a socket with 4400 when an operation has no `query`. */
-export function acceptPersistedQueries(protocol: Protocol): Protocol {
-  return {
-    ...protocol,
-    opened: (socket, extra) =>
-      protocol.opened(
-        {
-          ...socket,
-          onMessage: (receive) => {
-            socket.onMessage((message) => receive(withQuery(message)));
-          },
-        },
-        extra,
-      ),
-  };
-}
-
-function withQuery(message: string): string {
-  if (!message.includes('"persistedQuery"')) return message;
-  try {
-    const parsed = JSON.parse(message) as { readonly payload?: Readonly<Record<string, unknown>> };
-    return parsed.payload
-      ? JSON.stringify({ ...parsed, payload: withPersistedQuery(parsed.payload) })
-      : message;
-  } catch {
-    // graphql-ws says what is wrong with it.
-    return message;
-  }
 }

@@ -11,6 +11,7 @@ import {
   createRunningOperations,
 } from './operations.ts';
 import { createBeginInTurns } from '../limits/turns.ts';
+import { withPersistedQuery } from '../engine/request-params.ts';
 import type { Hub, SubscriptionArgs } from './hub.ts';
 import type { SocketExtra } from './socket.ts';
 import { resultOverSocket, toldOverSocket } from './errors.ts';
@@ -112,4 +113,34 @@ function argsOf(
 /** graphql-ws hands back what `onSubscribe` gave it, under its own narrower type. */
 function handedBack(args: ExecutionArgs): BegunOperation & SubscriptionArgs {
   return args as BegunOperation & SubscriptionArgs;
+}
+
+/** The same over sockets: graphql-ws closes a socket with 4400 when an operation has no `query`. */
+export function acceptPersistedQueries(protocol: Protocol): Protocol {
+  return {
+    ...protocol,
+    opened: (socket, extra) =>
+      protocol.opened(
+        {
+          ...socket,
+          onMessage: (receive) => {
+            socket.onMessage((message) => receive(withQuery(message)));
+          },
+        },
+        extra,
+      ),
+  };
+}
+
+function withQuery(message: string): string {
+  if (!message.includes('"persistedQuery"')) return message;
+  try {
+    const parsed = JSON.parse(message) as { readonly payload?: Readonly<Record<string, unknown>> };
+    return parsed.payload
+      ? JSON.stringify({ ...parsed, payload: withPersistedQuery(parsed.payload) })
+      : message;
+  } catch {
+    // graphql-ws says what is wrong with it.
+    return message;
+  }
 }
