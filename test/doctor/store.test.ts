@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DatabaseSync } from '../../src/store/sqlite/driver.ts';
 import { migrateStore } from '../../src/store/open-connections.ts';
-import { startGateway, temporaryDir } from '../support/gateway.ts';
+import { startGateway, quickDir } from '../support/gateway.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { emptyDatabase, queryDatabase } from '../support/postgres-database.ts';
 import { startTransactionPooler } from '../support/transaction-pooler.ts';
@@ -25,7 +25,7 @@ function change(dataDir: string, statement: string): void {
 
 describe('doctor says of SQLite', () => {
   it('that there is none yet, and makes nothing', async () => {
-    const parent = await temporaryDir();
+    const parent = await quickDir();
     const { code, of } = await examine({ DATA_DIR: join(parent, 'deep', 'data') });
     expect(of('store')).toEqual([
       expect.stringMatching(/^ok there is no database in .*data yet; the first start creates it$/),
@@ -35,7 +35,7 @@ describe('doctor says of SQLite', () => {
   });
 
   it('whether its schema is up to date, and leaves every file as it is', async () => {
-    const DATA_DIR = await temporaryDir();
+    const DATA_DIR = await quickDir();
     await migrateStore({ kind: 'sqlite', dataDir: DATA_DIR });
     const before = filesIn(DATA_DIR);
     expect((await examine({ DATA_DIR })).of('store')).toEqual([
@@ -65,7 +65,7 @@ describe('doctor says of SQLite', () => {
   });
 
   it('that its file is cut short', async () => {
-    const DATA_DIR = await temporaryDir();
+    const DATA_DIR = await quickDir();
     await migrateStore({ kind: 'sqlite', dataDir: DATA_DIR });
     const path = join(DATA_DIR, 'kineograph.db');
     truncateSync(path, statSync(path).size / 2);
@@ -77,7 +77,7 @@ describe('doctor says of SQLite', () => {
   });
 
   it('that it cannot be written to or read', async () => {
-    const directory = await temporaryDir();
+    const directory = await quickDir();
     writeFileSync(join(directory, 'file'), '');
     expect((await examine({ DATA_DIR: join(directory, 'file', 'data') })).of('store')[0]).toMatch(
       /^failure DATA_DIR .* cannot be written to \(ENOTDIR/,
@@ -94,7 +94,7 @@ describe('doctor says of SQLite', () => {
 
 describe('doctor says of PostgreSQL', () => {
   it('its version, schema, distance and clock, and makes no tables', async () => {
-    const [DATA_DIR, DATABASE_URL] = [await temporaryDir(), await emptyDatabase()];
+    const [DATA_DIR, DATABASE_URL] = [await quickDir(), await emptyDatabase()];
     const empty = await examine({ DATA_DIR, DATABASE_URL });
     expect(empty.of('store')).toEqual([
       expect.stringMatching(
@@ -117,7 +117,7 @@ describe('doctor says of PostgreSQL', () => {
   });
 
   it('what a gateway could not do there, and takes back what it tried', async () => {
-    const [DATA_DIR, url] = [await temporaryDir(), await emptyDatabase()];
+    const [DATA_DIR, url] = [await quickDir(), await emptyDatabase()];
     const role = new URL(url).pathname.slice(1);
     const DATABASE_URL = Object.assign(new URL(url), { username: role, password: 'hush' }).href;
     const lookAt = async (): Promise<readonly string[]> =>
@@ -163,7 +163,7 @@ describe('doctor says of PostgreSQL', () => {
   });
 
   it('that a pooler keeps no session, unless another address leads around it', async () => {
-    const [DATA_DIR, direct] = [await temporaryDir(), await emptyDatabase()];
+    const [DATA_DIR, direct] = [await quickDir(), await emptyDatabase()];
     const env = { DATA_DIR, DATABASE_URL: await startTransactionPooler(direct) };
     const said = expect.stringMatching(
       /^failure a pooler stands in front .* -> .*DATABASE_LISTEN_URL/,
@@ -173,7 +173,7 @@ describe('doctor says of PostgreSQL', () => {
   });
 
   it('why it cannot be used', async () => {
-    const DATA_DIR = await temporaryDir();
+    const DATA_DIR = await quickDir();
     const away = await examine({ DATA_DIR, DATABASE_URL: 'postgres://me:hush@127.0.0.1:1/db' });
     expect(away.of('store')[0]).toMatch(
       /^failure PostgreSQL at me@127\.0\.0\.1:1\/db cannot be used: nothing listens there/,

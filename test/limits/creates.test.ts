@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { API_KEYS, ASK_DOORS, bearer, http, refusalOf, tooFast, type Owner } from './asking.ts';
-import { temporaryDir } from '../support/gateway.ts';
+import { quickDir } from '../support/gateway.ts';
 import type { ApiCreateResult } from '../support/api-types.ts';
 import { CREATE, TASKS, input } from '../support/documents.ts';
 import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';
@@ -27,7 +27,7 @@ const CAPS = [
 
 /** A gateway whose time stands still, and a provider that takes everything. */
 async function start(env: Env, options: { clock?: StandingClock; dataDir?: string } = {}): Promise<Capped> {
-  const { clock = createStandingClock(), dataDir = await temporaryDir() } = options;
+  const { clock = createStandingClock(), dataDir = await quickDir() } = options;
   const provider = await startFakeProvider();
   provider.always('createTask', ({ order }) => created(`kie-${order}`));
   provider.always('recordInfo', notVisibleYet());
@@ -127,7 +127,7 @@ describe.each(CAPS)('$name', ({ name, windowS }) => {
 
   it('is not forgotten over a restart', async () => {
     const clock = createStandingClock();
-    const dataDir = await temporaryDir();
+    const dataDir = await quickDir();
     const first = await start({ [name]: '1' }, { clock, dataDir });
     await create(first, 'ann');
     await first.close();

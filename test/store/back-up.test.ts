@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { expect, it } from 'vitest';
 import { runBackup } from '../../src/cli/backup.ts';
 import { runMigrate } from '../../src/cli/migrate.ts';
-import { temporaryDir } from '../support/gateway.ts';
+import { quickDir } from '../support/gateway.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { openSqliteStore } from '../support/open-store.ts';
 import { insertVisible } from './records.ts';
@@ -26,7 +26,7 @@ async function backUp(file: string, env: Readonly<Record<string, string>>): Prom
 }
 
 it('a backup beside a running gateway holds every task that was acknowledged before it', async () => {
-  const [DATA_DIR, home, restored] = [await temporaryDir(), await temporaryDir(), await temporaryDir()];
+  const [DATA_DIR, home, restored] = [await quickDir(), await quickDir(), await quickDir()];
   const store = await open(DATA_DIR);
   const task = await insertVisible(store);
   let last = task;
@@ -50,25 +50,25 @@ it('a backup beside a running gateway holds every task that was acknowledged bef
 });
 
 it('a backup of a store that nobody uses leaves the data directory as it is', async () => {
-  const DATA_DIR = await temporaryDir();
+  const DATA_DIR = await quickDir();
   await (await open(DATA_DIR)).close();
   const before = readFileSync(join(DATA_DIR, 'kineograph.db'));
-  await backUp(join(await temporaryDir(), 'copy.db'), { DATA_DIR });
+  await backUp(join(await quickDir(), 'copy.db'), { DATA_DIR });
   expect(readdirSync(DATA_DIR).sort()).toEqual(['kineograph.db', 'kineograph.lock']);
   expect(readFileSync(join(DATA_DIR, 'kineograph.db'))).toEqual(before);
 });
 
 it('a backup overwrites nothing', async () => {
-  const DATA_DIR = await temporaryDir();
+  const DATA_DIR = await quickDir();
   await open(DATA_DIR);
-  const file = join(await temporaryDir(), 'copy.db');
+  const file = join(await quickDir(), 'copy.db');
   writeFileSync(file, 'mine');
   await expect(backUp(file, { DATA_DIR })).rejects.toThrow(`${file} exists already. Choose another name.`);
   expect(readFileSync(file, 'utf8')).toBe('mine');
 });
 
 it('a backup that cannot be finished leaves nothing behind and says why', async () => {
-  const [DATA_DIR, home] = [await temporaryDir(), await temporaryDir()];
+  const [DATA_DIR, home] = [await quickDir(), await quickDir()];
   await (await open(DATA_DIR)).close();
   const path = join(DATA_DIR, 'kineograph.db');
   const whole = readFileSync(path);
@@ -78,7 +78,7 @@ it('a backup that cannot be finished leaves nothing behind and says why', async 
 });
 
 it('a backup of what is no data directory makes none', async () => {
-  const DATA_DIR = join(await temporaryDir(), randomUUID());
+  const DATA_DIR = join(await quickDir(), randomUUID());
   await expect(backUp('copy.db', { DATA_DIR })).rejects.toThrow(`There is no store in DATA_DIR ${DATA_DIR}`);
 });
 
@@ -89,7 +89,7 @@ it('a backup of PostgreSQL is left to pg_dump', async () => {
 });
 
 it('a dry run of the migrations may be made beside a running gateway', async () => {
-  const DATA_DIR = await temporaryDir();
+  const DATA_DIR = await quickDir();
   await open(DATA_DIR);
   const stdout = new PassThrough();
   await runMigrate(true, { DATA_DIR }, stdout);

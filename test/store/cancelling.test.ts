@@ -99,7 +99,7 @@ describe.each(KINDS)('a task that is cancelled at the moment when it is sent, in
           );
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 });

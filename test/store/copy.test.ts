@@ -6,7 +6,7 @@ import { runCopy } from '../../src/cli/copy.ts';
 import { migrateStore, openConnections, type StoreLocation } from '../../src/store/open-connections.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { TaskRecord } from '../../src/tasks/task.ts';
-import { temporaryDir } from '../support/gateway.ts';
+import { quickDir } from '../support/gateway.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { openTaskStore } from '../support/open-store.ts';
 import { emptyDatabase, queryDatabase } from '../support/postgres-database.ts';
@@ -89,7 +89,7 @@ function at(url: string): StoreLocation {
 
 describe('a copy of a data directory in PostgreSQL', () => {
   it('holds all that the directory holds: tasks of every kind, slots, secrets and the revision', async () => {
-    const [dataDir, url] = [await temporaryDir(), await emptyDatabase()];
+    const [dataDir, url] = [await quickDir(), await emptyDatabase()];
     const content = await fill(dataDir, async (store) => {
       const turns = { now: () => NOW, limit: 2, processId: PROCESS, windowMs: 10_000, checkAfterMs: 90_000 };
       await store.takeTurns({ ...turns, attempt: 'one' });
@@ -109,7 +109,7 @@ describe('a copy of a data directory in PostgreSQL', () => {
   });
 
   it('may be of more tasks than are read at once', async () => {
-    const [dataDir, url] = [await temporaryDir(), await emptyDatabase()];
+    const [dataDir, url] = [await quickDir(), await emptyDatabase()];
     const content = await fill(dataDir, (store) =>
       Promise.all(Array.from({ length: 1100 }, (_, index) => insertHidden(store, { id: `many-${index}` }))),
     );
@@ -118,7 +118,7 @@ describe('a copy of a data directory in PostgreSQL', () => {
   });
 
   it('may be of tasks whose time to be sent again is no whole number, as earlier versions wrote it', async () => {
-    const [dataDir, url] = [await temporaryDir(), await emptyDatabase()];
+    const [dataDir, url] = [await quickDir(), await emptyDatabase()];
     await fill(dataDir, (store) => insertHidden(store, { id: 'old', submitAt: NOW + 0.75 }));
     await copy(dataDir, url);
     const store = await openTaskStore(at(url));
@@ -127,7 +127,7 @@ describe('a copy of a data directory in PostgreSQL', () => {
   });
 
   it('goes on where the directory ended: with the next revision, and the same tasks to those who ask', async () => {
-    const [dataDir, url] = [await temporaryDir(), await emptyDatabase()];
+    const [dataDir, url] = [await quickDir(), await emptyDatabase()];
     await fill(dataDir);
     await copy(dataDir, url);
     const store = await openTaskStore(at(url));
@@ -139,7 +139,7 @@ describe('a copy of a data directory in PostgreSQL', () => {
 
 describe('a copy is refused', () => {
   it('by a database that has tasks already, and leaves it as it was', async () => {
-    const [dataDir, other, url] = [await temporaryDir(), await temporaryDir(), await emptyDatabase()];
+    const [dataDir, other, url] = [await quickDir(), await quickDir(), await emptyDatabase()];
     await fill(other);
     await copy(other, url);
     const before = await contentOf(at(url));
@@ -151,7 +151,7 @@ describe('a copy is refused', () => {
   });
 
   it('by a data directory that is in use', async () => {
-    const [dataDir, url] = [await temporaryDir(), await emptyDatabase()];
+    const [dataDir, url] = [await quickDir(), await emptyDatabase()];
     const store = await openTaskStore({ kind: 'sqlite', dataDir });
     onTestEnd(() => store.close());
     await expect(copy(dataDir, url)).rejects.toThrow(
@@ -163,13 +163,13 @@ describe('a copy is refused', () => {
   });
 
   it('by a directory in which there is no store, and makes none there', async () => {
-    const [dataDir, url] = [join(await temporaryDir(), 'misspelt'), await emptyDatabase()];
+    const [dataDir, url] = [join(await quickDir(), 'misspelt'), await emptyDatabase()];
     for (let time = 0; time < 2; time += 1)
       await expect(copy(dataDir, url)).rejects.toThrow(`There is no store in ${dataDir}.`);
   });
 
   it('by a database that cannot be reached, without its password', async () => {
-    const dataDir = await temporaryDir();
+    const dataDir = await quickDir();
     await fill(dataDir);
     const failed = await copy(dataDir, 'postgres://me:hush@127.0.0.1:1/db').catch(String);
     expect(failed).toContain('The database me@127.0.0.1:1/db cannot be used');
@@ -181,7 +181,7 @@ describe('a copy is refused', () => {
     ['slots', 'new.taken_at := new.taken_at + 1'],
     ['secrets', 'new.value := lower(new.value)'],
   ])('when the copied %s differ, and keeps nothing', async (table, change) => {
-    const [dataDir, url] = [await temporaryDir(), await emptyDatabase()];
+    const [dataDir, url] = [await quickDir(), await emptyDatabase()];
     await fill(dataDir, (store) => store.claimDue({ now: () => NOW + 5000, leaseMs: 1, limitPerSecond: 10 }));
     await migrateStore(at(url));
     const before = await contentOf(at(url));

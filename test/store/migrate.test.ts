@@ -14,7 +14,7 @@ import {
   type StoreLocation,
 } from '../../src/store/open-connections.ts';
 import { StoreSchemaError } from '../../src/store/schema.ts';
-import { temporaryDir } from '../support/gateway.ts';
+import { quickDir } from '../support/gateway.ts';
 import { openTaskStore } from '../support/open-store.ts';
 import { emptyDatabase, queryDatabase } from '../support/postgres-database.ts';
 import { insertVisible } from './records.ts';
@@ -44,7 +44,7 @@ const PLACES = [
     name: 'SQLite',
     tables: "select name from sqlite_master where type = 'table'",
     async empty(): Promise<Place> {
-      const dataDir = await temporaryDir();
+      const dataDir = await quickDir();
       const run = (statement: string): Promise<readonly object[]> => {
         const database = new DatabaseSync(join(dataDir, 'kineograph.db'));
         const rows = database.prepare(statement).all() as readonly object[];
@@ -262,7 +262,7 @@ it('migrating a database may be begun by several at once, and is done once', asy
 });
 
 async function dataDirOfAStore(): Promise<string> {
-  const dataDir = await temporaryDir();
+  const dataDir = await quickDir();
   await migrateStore({ kind: 'sqlite', dataDir });
   return dataDir;
 }

@@ -63,47 +63,48 @@ function begin(store: TaskStore, model: StoreModel, reads: readonly TaskRecord[]
 /** Every way of reading shows what the model shows. */
 async function compare(store: TaskStore, model: StoreModel): Promise<void> {
   const revisions = [0, ...model.history.map(({ revision }) => revision)];
-  for (const owner of OWNERS) {
-    expect(await store.page(owner, { limit: 100, below: null, states: [] })).toEqual(model.page(owner));
-    for (const after of revisions)
-      expect(await store.changesAfter(owner, after, 100)).toEqual(model.changesAfter(owner, after));
-  }
-  for (const record of model.all()) {
-    expect(await store.get(record.id)).toEqual(record);
-    expect(await store.find(record.owner, record.id)).toEqual(record.revision === null ? null : record);
-  }
+  const reads = [
+    ...OWNERS.flatMap((owner) => [
+      expect(store.page(owner, { limit: 100, below: null, states: [] })).resolves.toEqual(model.page(owner)),
+      ...revisions.map((after) =>
+        expect(store.changesAfter(owner, after, 100)).resolves.toEqual(model.changesAfter(owner, after)),
+      ),
+    ]),
+    ...model
+      .all()
+      .flatMap((record) => [
+        expect(store.get(record.id)).resolves.toEqual(record),
+        expect(store.find(record.owner, record.id)).resolves.toEqual(
+          record.revision === null ? null : record,
+        ),
+      ]),
+  ];
+  await Promise.all(reads);
   expect(await store.newestRevision()).toBeGreaterThanOrEqual(revisions.at(-1) ?? 0);
 }
 
-/** Many stores or many tasks, each commit of which is synced to a disk that others use too. */
-const SLOW = { timeout: 60_000 };
-
 describe.each(STORES)('$name', ({ open }) => {
-  it(
-    'is a list in memory that forgets nothing, whatever is written together, late or across restarts',
-    SLOW,
-    async () => {
-      await fc.assert(
-        fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
-          const model = new StoreModel();
-          const told: unknown[] = [];
-          let opened: Opened = await open((changes) => told.push(...changes));
-          let reads: readonly TaskRecord[] = [];
-          for (const what of steps) {
-            if (what === 'reopen') {
-              opened = await opened.reopen();
-            } else {
-              const before = model.all();
-              for (const judge of what.map((one) => begin(opened.store, model, reads, one))) await judge();
-              reads = before;
-            }
-            await compare(opened.store, model);
+  it('is a list in memory that forgets nothing, whatever is written together, late or across restarts', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
+        const model = new StoreModel();
+        const told: unknown[] = [];
+        let opened: Opened = await open((changes) => told.push(...changes));
+        let reads: readonly TaskRecord[] = [];
+        for (const what of steps) {
+          if (what === 'reopen') {
+            opened = await opened.reopen();
+          } else {
+            const before = model.all();
+            for (const judge of what.map((one) => begin(opened.store, model, reads, one))) await judge();
+            reads = before;
           }
-          expect(told).toEqual(model.history);
-          await opened.close();
-        }),
-        { numRuns: 15 },
-      );
-    },
-  );
+          await compare(opened.store, model);
+        }
+        expect(told).toEqual(model.history);
+        await opened.close();
+      }),
+      { numRuns: 15 },
+    );
+  });
 });

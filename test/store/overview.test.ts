@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { openConnections, type StoreLocation } from '../../src/store/open-connections.ts';
 import { readOverview } from '../../src/store/stats.ts';
 import { createTaskStore } from '../../src/store/store.ts';
-import { temporaryDir } from '../support/gateway.ts';
+import { quickDir } from '../support/gateway.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { temporaryDatabase } from '../support/postgres-database.ts';
 import { FAILURE, NOW, PROCESS, insertHidden, insertVisible } from './records.ts';
@@ -10,7 +10,7 @@ import { FAILURE, NOW, PROCESS, insertHidden, insertVisible } from './records.ts
 const nothing = (): void => undefined;
 
 test.each<[string, () => Promise<StoreLocation>]>([
-  ['SQLite', async () => ({ kind: 'sqlite', dataDir: await temporaryDir() })],
+  ['SQLite', async () => ({ kind: 'sqlite', dataDir: await quickDir() })],
   ['PostgreSQL', async () => ({ kind: 'postgres', url: await temporaryDatabase(), readers: 1 })],
 ])('%s tells how many tasks there are to be looked after, and since when', async (_name, place) => {
   const connections = await openConnections(await place(), { mayMigrate: true, onError: nothing });

@@ -6,7 +6,7 @@ import { readOverview } from '../../src/store/stats.ts';
 import { KeptStatements, DatabaseSync, type SqliteDatabase } from '../../src/store/sqlite/driver.ts';
 import { createTaskStore } from '../../src/store/store.ts';
 import { readChanges } from '../../src/store/reads.ts';
-import { temporaryDir } from '../support/gateway.ts';
+import { quickDir } from '../support/gateway.ts';
 import { onTestEnd, recordFailure } from '../support/leftovers.ts';
 import { emptyDatabase } from '../support/postgres-database.ts';
 import { EXERCISES } from './every-statement.ts';
@@ -143,7 +143,7 @@ function unboundedReads(database: SqliteDatabase, statements: readonly Statement
 }
 
 it('SQLite reads few rows for every statement of the store, with and without statistics', async () => {
-  const dataDir = await temporaryDir();
+  const dataDir = await quickDir();
   const path = join(dataDir, 'kineograph.db');
   const recorded = spyOnSqlite();
   await record({ kind: 'sqlite', dataDir }, recorded, (statement) => {

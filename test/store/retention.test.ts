@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { DatabaseSync } from '../../src/store/sqlite/driver.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { AnnouncedRecord, TaskRecord } from '../../src/tasks/task.ts';
-import { temporaryDir } from '../support/gateway.ts';
+import { quickDir } from '../support/gateway.ts';
 import { openTaskStore } from '../support/open-store.ts';
 import { FAILURE, NOW, idsOf, insertHidden, insertVisible } from './records.ts';
 import { STORES } from './stores.ts';
@@ -86,7 +86,7 @@ describe.each(STORES)('deleting tasks that ended long ago from $name', ({ open }
 });
 
 it('what was deleted makes room in the file of SQLite for what comes', async () => {
-  const dataDir = await temporaryDir();
+  const dataDir = await quickDir();
   const store = await openTaskStore({ kind: 'sqlite', dataDir });
   const pages = (): unknown => {
     const database = new DatabaseSync(join(dataDir, 'kineograph.db'), { readOnly: true });

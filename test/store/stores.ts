@@ -4,7 +4,7 @@ import type { TaskStoreOptions } from '../../src/store/store.ts';
 import type { UploadStore } from '../../src/images/upload.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { AnnouncedRecord } from '../../src/tasks/task.ts';
-import { temporaryDir } from '../support/gateway.ts';
+import { quickDir } from '../support/gateway.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { openTaskStore } from '../support/open-store.ts';
 import { temporaryDatabase } from '../support/postgres-database.ts';
@@ -54,7 +54,7 @@ export const STORES: readonly StoreKind[] = [
 ];
 
 async function openSqliteAt(options: Partial<TaskStoreOptions>, onChanges?: OnChanges): Promise<Opened> {
-  const dataDir = await temporaryDir();
+  const dataDir = await quickDir();
   const commits = (): Promise<number> => Promise.resolve(countWalCommits(join(dataDir, 'kineograph.db')));
   return openAt({ kind: 'sqlite', dataDir }, commits, onChanges, options);
 }

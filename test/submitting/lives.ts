@@ -11,7 +11,7 @@ import type { TaskRecord } from '../../src/tasks/task.ts';
 import { createTasks, type Tasks } from '../../src/tasks/tasks.ts';
 import { DEFAULT_TIMINGS, type Timings } from '../../src/tasks/timings.ts';
 import type { FakeProvider } from '../support/fake-provider.ts';
-import { temporaryDir } from '../support/gateway.ts';
+import { quickDir } from '../support/gateway.ts';
 import { onTestEnd, recordFailure } from '../support/leftovers.ts';
 import { createQueue } from '../support/queue.ts';
 
@@ -34,7 +34,7 @@ export interface LifeOptions {
 const ignore = (): void => undefined;
 
 export async function openLives(provider: FakeProvider): Promise<Lives> {
-  const real = await openSqliteStore(await temporaryDir(), ignore);
+  const real = await openSqliteStore(await quickDir(), ignore);
   onTestEnd(() => real.close());
   const inserts = createQueue<TaskRecord>('a task that a process stores');
   const insert = async (record: TaskRecord): Promise<TaskRecord> => {

@@ -4,14 +4,14 @@ const LENGTHS = [24, 96, 384, 1536, 6144, 24_576];
 /** What takes less cannot be judged, and hurts nobody. */
 const MEASURABLE_MS = 3;
 /** Beyond that longer texts are not tried. */
-const TOO_LONG_MS = 300;
+const TOO_LONG_MS = 100;
 const RUNS = 5;
 
 /** For four times the length: linear work takes 4 times as long, quadratic work 16 times. */
 const MAX_RATIO = 8;
 
-/** A busy machine slows single runs several times: who seems slow is run so many times more, long and short in turn. */
-const DOUBTS = 40;
+/** Who seems slow is run so many times more, long and short in turn: garbage collection may fall into any run. */
+const DOUBTS = 10;
 
 /**
  * Says that work grows faster than the text, which `textOf` makes of a length; null when it does not. The least of
@@ -37,13 +37,17 @@ export function superlinearGrowth(
   return null;
 }
 
-/** The least time of several runs. One that takes less than `enough` ends them, and so does one that takes too long. */
+/**
+ * The least CPU time of several runs; a clock would count the programs that the machine runs in between.
+ * A run that takes less than `enough` ends them, and so does one that takes too long.
+ */
 function leastMs(work: (text: string) => unknown, text: string, runs: number, enough = 0): number {
   let least = Infinity;
   for (let run = 0; run < runs && least >= enough && (run === 0 || least < TOO_LONG_MS); run += 1) {
-    const begun = performance.now();
+    const before = process.cpuUsage();
     work(text);
-    least = Math.min(least, performance.now() - begun);
+    const { system, user } = process.cpuUsage(before);
+    least = Math.min(least, (user + system) / 1000);
   }
   return least;
 }

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { temporaryDir } from './gateway.ts';
+import { quickDir } from './gateway.ts';
 import { startBuilt, type BuiltGateway } from './process.ts';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 import { named } from './waits.ts';
@@ -22,7 +22,7 @@ export async function startReplica(name: string, { databaseUrl, env }: ReplicaOp
   url.host = `127.0.0.1:${network.port}`;
   const gateway = await startBuilt({
     DATABASE_URL: url.href,
-    DATA_DIR: await temporaryDir(),
+    DATA_DIR: await quickDir(),
     KIE_API_KEY: name,
     ...env,
   });
