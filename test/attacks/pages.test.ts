@@ -29,13 +29,13 @@ const SECURITY = {
 
 test('a page of a foreign origin may read neither answers nor errors, and opens no socket', async () => {
   const { gateway, withstands } = await startAttacked();
-  for (const origin of EVIL) {
-    for (const door of [httpPost, httpGet, sse, sseGet])
-      for (const query of QUERIES) {
-        const { headers } = await withstands(() => door.send(gateway.graphqlUrl, { query }, { origin }));
-        expect([...headers.keys()].filter((name) => name.startsWith('access-control-'))).toEqual([]);
-        expect(headers.get('vary')).toContain('Origin');
-      }
+  for (const [index, origin] of EVIL.entries()) {
+    for (const door of [httpPost, httpGet, sse, sseGet]) {
+      const query = QUERIES[index % QUERIES.length];
+      const { headers } = await withstands(() => door.send(gateway.graphqlUrl, { query }, { origin }));
+      expect([...headers.keys()].filter((name) => name.startsWith('access-control-'))).toEqual([]);
+      expect(headers.get('vary')).toContain('Origin');
+    }
     await expect(withstands(() => openGraphqlWs(gateway.graphqlUrl, { origin }))).rejects.toThrow('403');
   }
 });

@@ -41,12 +41,6 @@ test.each(BREACHES)('a socket is closed with $code for $what', async ({ code, in
   expect(close.reason).not.toMatch(/error:|\bat |\//i);
 });
 
-test('a socket without connection_init is closed with 4408', async () => {
-  const { gateway, withstands } = await startAttacked();
-  const client = await openGraphqlWs(gateway.graphqlUrl, { init: false });
-  expect(await withstands(() => client.closed)).toMatchObject({ code: 4408 });
-});
-
 test('a socket is closed with 4400 for an operation id of more than 128 characters', async () => {
   const { gateway, withstands } = await startAttacked();
   const client = await openGraphqlWs(gateway.graphqlUrl);

@@ -7,7 +7,7 @@ import type { AnnouncedRecord } from '../../src/tasks/task.ts';
 import { quickDir } from '../support/gateway.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { openTaskStore } from '../support/open-store.ts';
-import { temporaryDatabase } from '../support/postgres-database.ts';
+import { borrowDatabase } from '../support/postgres-database.ts';
 import { countCommits, logCommits } from './commit-log.ts';
 import { countWalCommits } from './wal-commits.ts';
 
@@ -43,8 +43,9 @@ export const STORES: readonly StoreKind[] = [
   {
     name: 'PostgreSQL',
     async open(onChanges) {
-      const url = await temporaryDatabase();
-      const opened = await openAt({ kind: 'postgres', url, readers: 5 }, () => countCommits(url), onChanges);
+      const { giveBack, url } = await borrowDatabase();
+      const location = { kind: 'postgres', url, readers: 5 } as const;
+      const opened = await openAt(location, () => countCommits(url), onChanges, {}, giveBack);
       // The first write on a database adds a row that says which one it is.
       await opened.store.secret('first');
       await logCommits(url);
@@ -64,6 +65,7 @@ async function openAt(
   commits: CountCommits,
   onChanges?: OnChanges,
   options: Partial<TaskStoreOptions> = {},
+  giveBack: () => Promise<void> = () => Promise.resolve(),
 ): Promise<Opened> {
   const told: (readonly AnnouncedRecord[])[] = [];
   const tell = (changes: readonly AnnouncedRecord[]): void => {
@@ -78,9 +80,12 @@ async function openAt(
     told,
     async reopen() {
       await store.close();
-      return openAt(location, commits, onChanges, options);
+      return openAt(location, commits, onChanges, options, giveBack);
     },
-    close: () => store.close(),
+    async close() {
+      await store.close();
+      await giveBack();
+    },
     commits,
   };
 }

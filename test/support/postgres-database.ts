@@ -8,12 +8,21 @@ const free: string[] = [];
 
 /** A PostgreSQL database of the test's own in which nothing was ever stored. Returns its address. */
 export async function temporaryDatabase(): Promise<string> {
+  return (await borrowDatabase()).url;
+}
+
+/** The same for who needs many in one test, one after the other: `giveBack` makes it ready for the next. */
+export async function borrowDatabase(): Promise<{ readonly url: string; giveBack(): Promise<void> }> {
   const url = free.pop() ?? (await createDatabase());
-  onTestEnd(async () => {
+  let isBorrowed = true;
+  const giveBack = async (): Promise<void> => {
+    if (!isBorrowed) return;
+    isBorrowed = false;
     await queryDatabase(url, EMPTY);
     free.push(url);
-  });
-  return url;
+  };
+  onTestEnd(giveBack);
+  return { url, giveBack };
 }
 
 /** The same, and not even a table was ever made in it. */
