@@ -7,7 +7,7 @@ import { startFakeProvider } from '../support/fake-provider.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
 import { uploaded } from '../support/kie.ts';
 import { onTestEnd } from '../support/leftovers.ts';
-import { animation, flat, picture, pngOf } from '../support/pictures.ts';
+import { animation, claiming, flat, picture, pngOf } from '../support/pictures.ts';
 import { named } from '../support/waits.ts';
 import { startUploading } from './uploading.ts';
 
@@ -33,7 +33,7 @@ describe('a picture that the model would not take', () => {
     [413, 'IMAGE_TOO_LARGE', 'far too many bytes', () => pngOf(3 * TEN_MB)],
     [422, 'IMAGE_TOO_SMALL', 'a small one', () => picture('jpeg', { width: 300, height: 500 })],
     [422, 'IMAGE_ASPECT_RATIO', 'a long one', () => flat('webp', { width: 310, height: 800 })],
-    [422, 'IMAGE_TOO_MANY_PIXELS', 'a bomb', () => flat('png', { width: 10_100, height: 10_000 })],
+    [422, 'IMAGE_TOO_MANY_PIXELS', 'a bomb', async () => claiming(await flat('png'), 10_100, 10_000)],
   ])('is answered with %i and the code %s: %s', async (status, code, _, make) => {
     const { provider, upload } = await startUploading();
     const told = await upload(await make());
