@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { openConnections, type StoreLocation } from '../src/store/open-connections.ts';
 import { createTaskStore } from '../src/store/store.ts';
 import type { TaskStore } from '../src/tasks/store.ts';
-import type { AnnouncedRecord } from '../src/tasks/task.ts';
+import type { VisibleRecord } from '../src/tasks/task.ts';
 import { hiddenTask } from '../test/store/records.ts';
 import { queryDatabase } from '../test/support/postgres-database.ts';
 import { startPostgres } from '../test/support/postgres-server.ts';
@@ -63,9 +63,9 @@ async function open(location: StoreLocation): Promise<TaskStore> {
   const onError = (error: unknown): never => {
     throw error;
   };
-  const told: AnnouncedRecord[] = [];
+  const told: VisibleRecord[] = [];
   const audience = {
-    publish: (changes: readonly AnnouncedRecord[]): void => void (told.length = changes.length),
+    publish: (changes: readonly VisibleRecord[]): void => void (told.length = changes.length),
     size: (): number => 1,
     restart: (): void => undefined,
   };

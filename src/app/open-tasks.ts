@@ -14,8 +14,8 @@ import { createCallbackAddress } from '../tasks/callback-address.ts';
 import { systemClock, type Clock } from '../tasks/clock.ts';
 import { createFeed, type Feed } from '../tasks/subscriptions/feed.ts';
 import type { InspectImage } from '../tasks/image-issue.ts';
-import { createOutcomes, type Outcomes } from '../tasks/pending-creates.ts';
-import { createPace } from '../tasks/estimate.ts';
+import { createPendingCreates, type PendingCreates } from '../tasks/pending-creates.ts';
+import { createDurationEstimate } from '../tasks/estimate.ts';
 import type { TaskPorts } from '../tasks/ports.ts';
 import type { TaskStore, CreateCap } from '../tasks/store.ts';
 import { type Timings, DEFAULT_TIMINGS } from '../tasks/timings.ts';
@@ -23,7 +23,7 @@ import { USER_AGENT } from '../version.ts';
 import type { Cleanup } from './shutdown.ts';
 import { openProvider, type Upstream } from './open-provider.ts';
 import type { Config } from '../config/config.ts';
-import type { AnnouncedRecord } from '../tasks/task.ts';
+import type { VisibleRecord } from '../tasks/task.ts';
 import type { Log } from '../tasks/log.ts';
 
 /** What takes the place of what the configuration makes. */
@@ -59,7 +59,7 @@ export async function openTaskPorts(
   const { cleanup, connections, lines, log, metrics, overrides, publicUrl, upstream } = options;
   const timings = { ...timingsOf(config), ...overrides.timings };
   const clock = overrides.clock ?? (await openClock(connections, cleanup));
-  const outcomes = createOutcomes(clock);
+  const outcomes = createPendingCreates(clock);
   const feed = createFeed((error) => {
     log.error({ err: error }, 'a listener of the feed failed');
   });
@@ -86,7 +86,7 @@ export async function openTaskPorts(
     processId,
     newTaskId,
     timings,
-    pace: createPace({ clock, store, timings }),
+    pace: createDurationEstimate({ clock, store, timings }),
     inspectImage: config.checkImages ? await openInspectImage(store, clock) : null,
   };
   return { ports: overrides.wrap?.(ports) ?? ports, uploads: store };
@@ -114,7 +114,7 @@ function openTaskStore(
     readonly lines: Logger;
     readonly log: Logger;
     readonly metrics: Metrics;
-    readonly outcomes: Outcomes;
+    readonly outcomes: PendingCreates;
   },
 ): TaskStore & UploadStore {
   const countChanges = createTaskMetrics(registry);
@@ -169,7 +169,7 @@ function capOf(limit: number | null, windowMs: number): readonly CreateCap[] {
 }
 
 /** Returns what writes one line for each change that this process has committed. */
-export function createLogChanges(log: Logger): (changes: readonly AnnouncedRecord[]) => void {
+export function createLogChanges(log: Logger): (changes: readonly VisibleRecord[]) => void {
   return (changes) => {
     if (!log.isLevelEnabled('info')) return;
     for (const { failure, id, revision, state, timeline } of changes) {

@@ -10,7 +10,7 @@ import {
 } from './principal.ts';
 import { hash, timingSafeEqual } from 'node:crypto';
 
-export interface AuthenticationOptions {
+interface AuthenticationOptions {
   readonly apiKeys: readonly ApiKey[];
   /** null when no tokens are accepted. */
   readonly verifyToken: VerifyToken | null;
@@ -62,7 +62,7 @@ function isJwt(credential: string): boolean {
   return /^[\w-]+\.[\w-]+\.[\w-]*$/.test(credential);
 }
 
-export interface ApiKey {
+interface ApiKey {
   readonly owner: string;
   readonly key: string;
 }

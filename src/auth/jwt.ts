@@ -155,7 +155,7 @@ export interface FetchKeysOptions {
 const PAUSE_MS = 1000;
 
 /** Fetches a JSON Web Key Set by `fetch`, without the keys that cannot be used. Rejects with IssuerUnavailableError. */
-export function createFetchKeys(
+function createFetchKeys(
   { now, reportFailure, reportUnusable }: FetchKeysOptions,
   fetch: FetchImplementation = globalThis.fetch,
 ): FetchImplementation {
@@ -205,14 +205,14 @@ function reasonOf(error: unknown): string {
 /** jose refuses shorter RSA keys with an error that is not the token's: RFC 7518, 3.3. */
 const MIN_RSA_BITS = 2048;
 
-export interface UsableKeys {
+interface UsableKeys {
   readonly keys: readonly object[];
   /** What is wrong with the others, by their place in the set. */
   readonly problems: readonly string[];
 }
 
 /** The keys of a JSON Web Key Set that can verify a signature. One that cannot must not stand in the way of the others. */
-export function usableKeys(keys: readonly unknown[]): UsableKeys {
+function usableKeys(keys: readonly unknown[]): UsableKeys {
   const problems: string[] = [];
   const usable = keys.filter((jwk, index): jwk is object => {
     const problem = problemOf(jwk);

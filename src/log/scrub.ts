@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 
 /** Replaces tokens and known secrets in a text by `[redacted]`. Takes time in proportion to the text, whatever it holds. */
-export type Scrub = (text: string) => string;
+type Scrub = (text: string) => string;
 
 /** Secrets under 8 characters are ignored: they would tear texts apart. */
 export function createScrub(secrets: readonly string[]): Scrub {
@@ -47,7 +47,7 @@ const MAX_LINE = 16_384;
 const LOOK_AHEAD = 8192;
 
 /** Keeps lines of the log short and readable, whoever wrote what is in them. */
-export interface Tidy {
+interface Tidy {
   /** The members of a line, with their texts cut. */
   members(members: Record<string, unknown>): Record<string, unknown>;
   error(error: unknown): unknown;
@@ -91,19 +91,19 @@ export function createTidy(scrub: Scrub): Tidy {
 }
 
 /** How many characters of a text of somebody else's are logged. */
-export const MAX_TEXT = 200;
+const MAX_TEXT = 200;
 
 /**
  * The beginning of a text that somebody else wrote, fit for a line of the log and for a terminal: control characters,
  * line breaks and marks that change the direction of text are escaped.
  */
-export function excerpt(text: string, max = MAX_TEXT): string {
+function excerpt(text: string, max = MAX_TEXT): string {
   if (text.length <= max && PLAIN.test(text)) return text;
   return escaped(beginning(text, max), ODD);
 }
 
 /** The same for the message and stack of an error, which have lines. */
-export function excerptOfLines(text: string, max: number): string {
+function excerptOfLines(text: string, max: number): string {
   return escaped(beginning(text, max), ODD_BUT_LINE_BREAKS);
 }
 

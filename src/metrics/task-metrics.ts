@@ -3,7 +3,7 @@ import { PROVIDER_ERROR_CODES } from '../tasks/failure.ts';
 import {
   TASK_STATES,
   isTerminal,
-  type AnnouncedRecord,
+  type VisibleRecord,
   type TaskState,
   type UpdateSource,
 } from '../tasks/task.ts';
@@ -17,7 +17,7 @@ const ENDS: readonly TaskState[] = ['SUCCESS', 'FAIL'];
 const DURATIONS_S = [1, 5, 15, 30, 60, 120, 180, 300, 600, 1200, 3600, 14_400, 86_400];
 
 /** Returns what is to be told the changes that this process has committed, each once. */
-export function createTaskMetrics(registry: Registry): (changes: readonly AnnouncedRecord[]) => void {
+export function createTaskMetrics(registry: Registry): (changes: readonly VisibleRecord[]) => void {
   const registers = [registry];
   const changed = new Counter({
     name: 'kineograph_task_changes_total',

@@ -5,7 +5,7 @@ import { errorCodeOf } from './kie/wire.ts';
 /** The calls that are held back together. */
 export type HeldCalls = 'creates' | 'queries';
 
-export interface BreakerOptions {
+interface BreakerOptions {
   readonly retryMs: number;
   readonly log: Log;
   readonly onChange?: ((calls: HeldCalls, isHeld: boolean) => void) | undefined;
@@ -18,7 +18,7 @@ const FAILURES = 5;
  * Runs calls until several in a row have failed; then rejects at once, without calling, except for one call every
  * `retryMs` that finds out whether the other side is back.
  */
-export type Breaker = <T>(call: () => Promise<T>) => Promise<T>;
+type Breaker = <T>(call: () => Promise<T>) => Promise<T>;
 
 /** Whether a call was not made because those before it had failed, by what its breaker rejected with. */
 export function isHeldBack(error: unknown): boolean {
@@ -56,7 +56,7 @@ const CREDITS_PER_VIDEO = 57;
 /** Each refusal is counted; one warning a minute and code is enough to find it. */
 const QUIET_MS = 60_000;
 
-export interface AccountAlarm {
+interface AccountAlarm {
   /** Told the code of each envelope; warns when it is about the account. */
   heard(code: number): void;
   /** Told each balance; warns when it does not pay a video. */

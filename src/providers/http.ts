@@ -3,7 +3,7 @@ import { timeoutSignal, afterReading } from '../tasks/clock.ts';
 import { type RawAnswer, decodeBody, postOnce, type BrokenCall } from './post-once.ts';
 import { createDispatcher } from './proxy.ts';
 
-export interface HttpOptions {
+interface HttpOptions {
   readonly apiUrl: string;
   readonly apiKey: string;
   readonly userAgent: string;
@@ -13,7 +13,7 @@ export interface HttpOptions {
   readonly queryTimeoutMs: number;
 }
 
-export interface Http {
+interface Http {
   /** Posts JSON on a connection of its own, never a kept one: no repetition, no redirect. Never rejects. */
   postOnce(path: string, json: string): Promise<RawAnswer | BrokenCall>;
   /** The body of an answer, whatever its status; rejects when there is none. */

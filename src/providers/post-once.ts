@@ -25,7 +25,7 @@ export interface BrokenCall {
   readonly hadConnected: boolean;
 }
 
-export interface PostOptions {
+interface PostOptions {
   readonly url: URL;
   /** Through which the connection is made; null for none. */
   readonly proxy: string | null;

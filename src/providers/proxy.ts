@@ -5,7 +5,7 @@ import { connect as connectTls } from 'node:tls';
 import { Pool, ProxyAgent, fetch, type Dispatcher } from 'undici';
 
 /** HTTP_PROXY, HTTPS_PROXY and NO_PROXY, as curl and others read them. */
-export interface ProxySettings {
+interface ProxySettings {
   readonly httpProxy: string | null;
   readonly httpsProxy: string | null;
   /** Hosts that are called directly, with all below them; `host:port` is one port of them, `*` every host. */

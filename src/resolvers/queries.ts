@@ -6,7 +6,7 @@ export function task(id: string, { caller, tasks }: Context): Promise<Task | nul
   return tasks.find(caller.owner, id);
 }
 
-export interface TasksArgs {
+interface TasksArgs {
   readonly first?: number | null | undefined;
   readonly after?: string | null | undefined;
   readonly states?: readonly TaskState[] | null | undefined;

@@ -4,7 +4,7 @@ import type { Task } from '../tasks/task.ts';
 import { TaskType, TaskStateEnum } from './task.ts';
 import { creditsRemaining, task, DEFAULT_FIRST, tasks } from '../resolvers/queries.ts';
 
-export const PageInfoType = builder.objectRef<TaskPage>('PageInfo').implement({
+const PageInfoType = builder.objectRef<TaskPage>('PageInfo').implement({
   description: 'Where a page stands in its list, as the Relay cursor connections specification has it.',
   fields: (t) => ({
     hasNextPage: t.exposeBoolean('hasNextPage', { description: 'Whether there are older tasks.' }),
@@ -39,7 +39,7 @@ const TaskEdgeType = builder.objectRef<Task>('TaskEdge').implement({
   }),
 });
 
-export const TaskConnectionType = builder.objectRef<TaskPage>('TaskConnection').implement({
+const TaskConnectionType = builder.objectRef<TaskPage>('TaskConnection').implement({
   description: 'A page of tasks, newest first.',
   fields: (t) => ({
     edges: t.field({

@@ -47,7 +47,7 @@ export const ProviderErrorCodeEnum = builder.enumType('ProviderErrorCode', {
 /** A failure, and what its task cost. */
 type FailedTask = TaskFailure & Pick<Task, 'creditsConsumed'>;
 
-export const TaskFailureType = builder.objectRef<FailedTask>('TaskFailure').implement({
+const TaskFailureType = builder.objectRef<FailedTask>('TaskFailure').implement({
   description: 'Why a task ended without a video.',
   fields: (t) => ({
     code: t.field({
@@ -81,7 +81,7 @@ const UpdateSourceEnum = builder.enumType('UpdateSource', {
   }),
 });
 
-export const TimelineEntryType = builder.objectRef<TimelineEntry>('TimelineEntry').implement({
+const TimelineEntryType = builder.objectRef<TimelineEntry>('TimelineEntry').implement({
   description: 'A state that a task came to.',
   fields: (t) => ({
     state: t.expose('state', { type: TaskStateEnum, description: 'The state.' }),

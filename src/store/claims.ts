@@ -137,7 +137,7 @@ function sendable(db: Kysely<Database>, { now, processId }: Values) {
 }
 
 /** Marks as many waiting tasks as there are free slots. */
-export async function takeTurns(
+export async function claimSubmissions(
   { trx: db, wrote }: WriteContext,
   query: Query,
   slotClock: SlotClock,

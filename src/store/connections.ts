@@ -20,7 +20,7 @@ export interface Connections {
   /** From now on tells of what other processes may have done. */
   listen(listener: StoreListener): void;
   /** How long a write is tried anew while an error is nobody's fault, how often, and which errors are so. */
-  readonly patience: Patience;
+  readonly patience: RetryPolicy;
   /** From now on waits no longer than this for any answer; missing where none is waited for. */
   readonly hurry?: (withinMs: number) => void;
   close(): Promise<void>;
@@ -33,7 +33,7 @@ export interface StoreListener {
   setBack(): void;
 }
 
-export interface Patience {
+interface RetryPolicy {
   readonly totalMs: number;
   readonly pauseMs: number;
   /** The database could not be reached or used, so that no other write would have fared better. */

@@ -15,7 +15,7 @@ export type StoreLocation =
       readonly readers: number;
     };
 
-export interface OpenOptions {
+interface OpenOptions {
   /** Whether the store may be migrated; otherwise it must have the schema of this version. */
   readonly mayMigrate: boolean;
   /** Told of connections that break while nobody uses them. */
@@ -42,7 +42,7 @@ export function openConnections(
 }
 
 /** Opens a store once `prepare` has been through with it. */
-export async function openPrepared(
+async function openPrepared(
   location: StoreLocation,
   prepare: (writer: Kysely<Database>, dialect: Dialect) => Promise<unknown>,
   onError: (error: unknown) => void,

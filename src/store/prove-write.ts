@@ -19,7 +19,7 @@ export async function proveWrite(db: Kysely<Database>): Promise<void> {
 /** For how long a commit proves that the store can write, in ms. */
 const PROVEN_MS = 1000;
 
-export interface WriteProof extends CommitObserver {
+interface WriteProof extends CommitObserver {
   /** Fulfilled when something was committed lately and nothing has failed since, or once `write` is committed. */
   prove(write: () => Promise<void>): Promise<void>;
 }

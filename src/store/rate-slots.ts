@@ -40,7 +40,7 @@ export async function takeSlot(db: Kysely<Database>, kind: Kind, owner: string, 
 }
 
 /** What the time is now, and a time in ms that only goes forward, whatever becomes of the clock. */
-export interface SlotTimes {
+interface SlotTimes {
   readonly now: number;
   readonly elapsed: number;
 }

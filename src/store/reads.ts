@@ -1,19 +1,19 @@
 import { sql, type Kysely, type Selectable } from 'kysely';
 import type { TaskStore } from '../tasks/store.ts';
 import {
-  type AnnouncedRecord,
+  type VisibleRecord,
   type TaskRecord,
   takenAt,
   type TimelineEntry,
   TASK_STATES,
-  isAnnounced,
+  isVisible,
   type TaskState,
 } from '../tasks/task.ts';
 import { available } from './retry.ts';
 import type { Database, TaskTable } from './schema.ts';
 import type { KeptRecords } from './kept-records.ts';
 import { prepared } from './statements.ts';
-import { toAnnounced, toRecord } from './record.ts';
+import { toVisible, toRecord } from './record.ts';
 import { readQueue } from './stats.ts';
 import { waitsItsTurn } from './claims.ts';
 
@@ -81,7 +81,7 @@ export function createRecordReads(db: Kysely<Database>, kept: KeptRecords): Reco
 }
 
 /** Any task, hidden ones included. */
-export async function readById(db: Kysely<Database>, id: string): Promise<TaskRecord | null> {
+async function readById(db: Kysely<Database>, id: string): Promise<TaskRecord | null> {
   const { rows } = await byId(db, { id });
   return rows[0] ? toRecord(rows[0]) : null;
 }
@@ -95,11 +95,11 @@ function durationOf(row: Pick<Selectable<TaskTable>, 'timeline' | 'created_at' |
 /** Visible tasks of all owners that changed after a revision, each in its newest state, in order of revision. */
 export function readChanges(
   db: Kysely<Database>,
-): (revision: number, limit: number) => Promise<readonly AnnouncedRecord[]> {
+): (revision: number, limit: number) => Promise<readonly VisibleRecord[]> {
   return (revision, limit) =>
     available(async () => {
       const newer = db.selectFrom('tasks').selectAll().where('revision', '>', revision);
-      return (await newer.orderBy('revision').limit(limit).execute()).map(toAnnounced);
+      return (await newer.orderBy('revision').limit(limit).execute()).map(toVisible);
     });
 }
 
@@ -172,12 +172,12 @@ export function createOwnerReads(db: Kysely<Database>, kept: KeptRecords): Owner
   return {
     find: (owner, id) =>
       available(async () => {
-        const isVisible = (record: TaskRecord | null): record is AnnouncedRecord =>
-          record?.owner === owner && isAnnounced(record);
+        const isOwnVisible = (record: TaskRecord | null): record is VisibleRecord =>
+          record?.owner === owner && isVisible(record);
         const record = await kept.read(id, () => readById(db, id));
-        if (isVisible(record)) return record;
+        if (isOwnVisible(record)) return record;
         const { rows } = await byProviderId(db, { id });
-        return rows.map(toRecord).find(isVisible) ?? null;
+        return rows.map(toRecord).find(isOwnVisible) ?? null;
       }),
 
     page: (owner, { below, limit, states }) =>
@@ -190,13 +190,13 @@ export function createOwnerReads(db: Kysely<Database>, kept: KeptRecords): Owner
           owner,
           limit,
         });
-        return rows.map(toAnnounced);
+        return rows.map(toVisible);
       }),
 
     changesAfter: (owner, revision, limit) =>
       available(async () => {
         const { rows } = await newer(db, { owner, revision, limit });
-        return rows.map(toAnnounced);
+        return rows.map(toVisible);
       }),
 
     newestRevision: () => available(() => readNewestRevision(db)),

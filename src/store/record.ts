@@ -1,8 +1,8 @@
 import type { Insertable, Selectable, Updateable } from 'kysely';
 import type { TaskFailure, ProviderWords } from '../tasks/failure.ts';
 import {
-  isAnnounced,
-  type AnnouncedRecord,
+  isVisible,
+  type VisibleRecord,
   type TaskRecord,
   type Video,
   type TimelineEntry,
@@ -50,7 +50,7 @@ export function mutableColumns(record: TaskRecord) {
     marked_at: record.markedAt,
     unknown_since: record.unknownSince,
     refusal: toJson(record.refusal),
-    candidate_provider_task_id: record.candidateProviderTaskId,
+    candidate_provider_task_id: record.unverifiedProviderTaskId,
     last_words: toJson(record.lastWords),
     next_check_at: record.nextCheckAt,
     check_lease_until: null,
@@ -89,7 +89,7 @@ export function toRecord(row: TaskRow): TaskRecord {
     markedAt: toNumber(row.marked_at),
     unknownSince: toNumber(row.unknown_since),
     refusal: fromJson(row.refusal) as TaskFailure | null,
-    candidateProviderTaskId: row.candidate_provider_task_id,
+    unverifiedProviderTaskId: row.candidate_provider_task_id,
     lastWords: fromJson(row.last_words) as ProviderWords | null,
     nextCheckAt: toNumber(row.next_check_at),
     version: Number(row.version),
@@ -97,9 +97,9 @@ export function toRecord(row: TaskRow): TaskRecord {
 }
 
 /** For rows that a query found by their revision. */
-export function toAnnounced(row: TaskRow): AnnouncedRecord {
+export function toVisible(row: TaskRow): VisibleRecord {
   const record = toRecord(row);
-  if (!isAnnounced(record)) throw new Error(`task ${record.id} was read as visible and has no revision`);
+  if (!isVisible(record)) throw new Error(`task ${record.id} was read as visible and has no revision`);
   return record;
 }
 

@@ -1,16 +1,16 @@
-import type { AnnouncedRecord } from '../tasks/task.ts';
+import type { VisibleRecord } from '../tasks/task.ts';
 import type { Commit } from './writer-queue.ts';
 
 /** Where changes are told; `size` is how many listen. */
 export interface Audience {
-  publish(changes: readonly AnnouncedRecord[]): void;
+  publish(changes: readonly VisibleRecord[]): void;
   size(): number;
   /** Changes that were told may be lost: whoever listens has to begin anew. */
   restart(): void;
 }
 
 /** Tells the changes of all processes, each once, in order of revision. */
-export interface Follower {
+export interface ReplicaChanges {
   /** A commit of this process: told at once when it is the next one, else read in its turn. */
   committed(commit: Commit): void;
   /** Another process may have committed something. */
@@ -28,11 +28,11 @@ const PAGE = 500;
 const LOOK_EVERY_MS = 5000;
 const RETRY_MS = 500;
 
-export interface FollowerSources {
+interface ReplicaChangeSources {
   readonly audience: Audience;
   readonly newestRevision: () => Promise<number>;
   /** Visible tasks of all owners that changed after a revision, in order of revision. */
-  readonly changesAfter: (revision: number, limit: number) => Promise<readonly AnnouncedRecord[]>;
+  readonly changesAfter: (revision: number, limit: number) => Promise<readonly VisibleRecord[]>;
   readonly onError: (error: unknown) => void;
 }
 
@@ -40,8 +40,8 @@ export interface FollowerSources {
  * Follows a store that other processes write to as well. While nobody listens it reads nothing; it begins at the newest
  * revision when somebody does.
  */
-export class ChangeFollower implements Follower {
-  readonly #sources: FollowerSources;
+export class ReplicaChangeReader implements ReplicaChanges {
+  readonly #sources: ReplicaChangeSources;
   readonly #look: NodeJS.Timeout;
   /** Everything up to it was told; null when nobody has to be told anything. */
   #cursor: number | null = null;
@@ -51,7 +51,7 @@ export class ChangeFollower implements Follower {
   #isStopped = false;
   #retry: NodeJS.Timeout | undefined;
 
-  constructor(sources: FollowerSources) {
+  constructor(sources: ReplicaChangeSources) {
     this.#sources = sources;
     this.#look = setInterval(this.wake, LOOK_EVERY_MS).unref();
   }
@@ -132,7 +132,7 @@ export class ChangeFollower implements Follower {
     return false;
   }
 
-  #tell(page: readonly AnnouncedRecord[]): void {
+  #tell(page: readonly VisibleRecord[]): void {
     const newest = page.at(-1);
     if (this.#cursor === null || !newest) return;
     this.#cursor = newest.revision;

@@ -6,7 +6,7 @@ import { StoreUnavailableError } from '../tasks/store.ts';
  * Runs a write again and again while the database is away; rejects with the last error when that takes too long. After a
  * write that broke off `inDoubt` is called once it has succeeded or was given up.
  */
-export async function outlast(
+export async function retryOutage(
   connections: Pick<Connections, 'patience'>,
   write: () => Promise<void>,
   inDoubt: () => void,

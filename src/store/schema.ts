@@ -54,12 +54,12 @@ export interface SlotTable {
   readonly taken_at: Integer;
 }
 
-export interface CounterTable {
+interface CounterTable {
   readonly name: 'revision' | 'written_at';
   readonly value: Integer;
 }
 
-export interface SecretTable {
+interface SecretTable {
   readonly name: string;
   readonly value: string;
 }

@@ -12,7 +12,7 @@ const MEASURE_EVERY_MS = 10_000;
 const TOLERATED_MS = 1000;
 
 /** A clock that many processes share, and how to let go of it. */
-export interface ServerClock extends Clock {
+interface ServerClock extends Clock {
   stop(): void;
 }
 

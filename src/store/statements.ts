@@ -11,7 +11,7 @@ class Placeholder {
 }
 
 /** Runs a query with these values, on a database or in a transaction. */
-export type Prepared<Values, Row> = (db: Kysely<Database>, values: Values) => Promise<QueryResult<Row>>;
+type Prepared<Values, Row> = (db: Kysely<Database>, values: Values) => Promise<QueryResult<Row>>;
 
 /**
  * A query that is built and compiled once for each database, which for one that runs all the time costs more than the
@@ -58,6 +58,6 @@ export interface AnswersAtOnce {
   ): QueryResult<unknown> | null;
 }
 
-export function answersAtOnce(adapter: DialectAdapter): adapter is AnswersAtOnce & DialectAdapter {
+function answersAtOnce(adapter: DialectAdapter): adapter is AnswersAtOnce & DialectAdapter {
   return 'answerAtOnce' in adapter;
 }

@@ -1,11 +1,11 @@
 import type { UploadStore } from '../images/upload.ts';
 import type { TaskStore } from '../tasks/store.ts';
-import type { AnnouncedRecord } from '../tasks/task.ts';
-import { claimDue, takeTurns } from './claims.ts';
+import type { VisibleRecord } from '../tasks/task.ts';
+import { claimDue, claimSubmissions } from './claims.ts';
 import { type CommitObserver, createWriterQueue, type Commit } from './writer-queue.ts';
 import type { Connections } from './connections.ts';
 import { NOTHING_KEPT, createKeptRecords } from './kept-records.ts';
-import { ChangeFollower, type Audience, type Follower } from './replica-changes.ts';
+import { ReplicaChangeReader, type Audience, type ReplicaChanges } from './replica-changes.ts';
 import { createOwnerReads, createRecordReads, proveRead, readChanges } from './reads.ts';
 import { createWriteProof, proveWrite } from './prove-write.ts';
 import { createSlotClock } from './rate-slots.ts';
@@ -17,7 +17,7 @@ export interface TaskStoreOptions {
   /** Is told every committed change of every process, in order of revision. */
   readonly audience: Audience;
   /** Gets the changes of this process as soon as they are committed, before their promises are fulfilled. */
-  readonly onWritten?: (changes: readonly AnnouncedRecord[]) => void;
+  readonly onWritten?: (changes: readonly VisibleRecord[]) => void;
   /** Whether tasks that were written or read are kept in memory, where no other process writes. */
   readonly keepsRecords?: boolean;
   readonly commits?: CommitObserver;
@@ -37,7 +37,7 @@ export function createTaskStore(
   const { newestRevision } = ownerReads;
   const follower = connections.isExclusive
     ? tellAtOnce(audience)
-    : new ChangeFollower({ audience, newestRevision, changesAfter: readChanges(reader), onError });
+    : new ReplicaChangeReader({ audience, newestRevision, changesAfter: readChanges(reader), onError });
   connections.listen(follower);
   const listener = {
     committed(commit: Commit) {
@@ -56,7 +56,8 @@ export function createTaskStore(
     ...createWrites(queue),
     ...createSweeps(queue),
     ...createUploads(reader, queue),
-    takeTurns: (turns) => queue.write({ lock: 'turns' }, (context) => takeTurns(context, turns, slotClock)),
+    takeTurns: (turns) =>
+      queue.write({ lock: 'turns' }, (context) => claimSubmissions(context, turns, slotClock)),
     claimDue: (checks) => queue.write({ lock: 'checks' }, ({ trx }) => claimDue(trx, checks, slotClock)),
     follow: follower.follow,
     writeLag: queue.lag,
@@ -73,7 +74,7 @@ export function createTaskStore(
 }
 
 /** For the only process on a store: its own commits are all there is. */
-function tellAtOnce(audience: Audience): Follower {
+function tellAtOnce(audience: Audience): ReplicaChanges {
   return {
     committed: ({ changes }) => {
       audience.publish(changes);

@@ -1,10 +1,10 @@
 import type { Transaction } from 'kysely';
 import { StoreUnavailableError } from '../tasks/store.ts';
-import type { AnnouncedRecord, TaskRecord } from '../tasks/task.ts';
+import type { VisibleRecord, TaskRecord } from '../tasks/task.ts';
 import type { Connections, Lock } from './connections.ts';
 import type { Database } from './schema.ts';
 import type { KeptRecords } from './kept-records.ts';
-import { outlast } from './retry.ts';
+import { retryOutage } from './retry.ts';
 import { prepared } from './statements.ts';
 
 /** How many writes share one commit at most. */
@@ -20,7 +20,7 @@ export interface Needs {
 
 /** The changes of one commit, in order of revision. */
 export interface Commit {
-  readonly changes: readonly AnnouncedRecord[];
+  readonly changes: readonly VisibleRecord[];
   /** The revisions that it took are the ones above this one, up to `last`. */
   readonly before: number;
   readonly last: number;
@@ -34,7 +34,7 @@ export interface WriteContext {
   /** Says what a record is once this is committed; every write of one has to, or to say that it cannot. */
   wrote(record: TaskRecord): void;
   /** The same, for a change that is to be told as well. */
-  changed(record: AnnouncedRecord): void;
+  changed(record: VisibleRecord): void;
   /** Says that records were written of which it is not known what they are. */
   wroteUnseen(): void;
 }
@@ -62,7 +62,7 @@ interface Write {
 }
 
 /** Who is told what became of the writes. */
-export interface CommitListener {
+interface CommitListener {
   /** In order of revision, before the writers are answered. */
   readonly committed: (commit: Commit) => void;
   /** An answer was lost: it may have been committed, and nobody was told. */
@@ -96,7 +96,7 @@ export function createWriterQueue(
 
   async function commitAll(batch: readonly Write[]): Promise<void> {
     try {
-      await outlast(connections, () => commit(batch), inDoubt);
+      await retryOutage(connections, () => commit(batch), inDoubt);
     } catch (error) {
       // It may have been committed all the same.
       kept.forget();
@@ -154,7 +154,7 @@ function transact({ lock, notify, writer }: Connections, batch: readonly Write[]
 
 /** What the writes of a batch say of themselves. */
 interface Notes {
-  readonly changes: AnnouncedRecord[];
+  readonly changes: VisibleRecord[];
   readonly written: TaskRecord[];
   isUnseen: boolean;
 }
@@ -204,7 +204,7 @@ export interface Revisions {
  * Takes so many from the store's one counter. Its row is locked before anything else is written, so that commits happen in
  * order of revision.
  */
-export async function takeRevisions(trx: Transaction<Database>, count: number): Promise<Revisions> {
+async function takeRevisions(trx: Transaction<Database>, count: number): Promise<Revisions> {
   if (count === 0) return { before: 0, last: 0, next: never };
   const { rows } = await counted(trx, { count });
   const last = Number(rows[0]?.value);

@@ -33,7 +33,7 @@ export type Updatable = Pick<
 >;
 
 /** When news came, in ms since the epoch, and from whom. */
-export interface Heard {
+export interface Origin {
   readonly at: number;
   readonly source: UpdateSource;
 }
@@ -44,7 +44,7 @@ export interface Heard {
  * A task only moves up; SUCCESS and FAIL absorb, except that a FAIL concluded from silence gives way to a true ending.
  * The times of a task never go back.
  */
-export function applyUpdate<T extends Updatable>(task: T, update: TaskUpdate, heard: Heard): T | null {
+export function applyUpdate<T extends Updatable>(task: T, update: TaskUpdate, heard: Origin): T | null {
   if (isAboutAnother(task, update) || !isNews(task, update)) return null;
   // News may wait for the store, and another process's clock may be ahead of ours.
   const now = Math.max(heard.at, task.updatedAt);

@@ -7,7 +7,7 @@ import { hasEnded, type TaskRecord } from './task.ts';
 import { createThrottle } from './worker.ts';
 
 /** What a callback claims about a task. Whoever sent it knew the task's token. */
-export interface CallbackReport {
+interface CallbackReport {
   readonly taskId: string;
   readonly providerTaskId: string;
   readonly answer: QueryAnswer;
@@ -25,7 +25,7 @@ export type Signature = 'right' | 'wrong' | 'unknown';
  * - unknown-task: there is no such task.
  * - conflict: the provider id that it names is not this task's.
  */
-export type CallbackReceipt = 'applied' | 'noted' | 'unknown-task' | 'conflict';
+type CallbackReceipt = 'applied' | 'noted' | 'unknown-task' | 'conflict';
 
 /** What the provider's callbacks can do once their token was right. Both reject when the store cannot be reached. */
 export interface Callbacks {
@@ -92,16 +92,20 @@ function broughtForward(
 ): TaskRecord | null {
   if (hasEnded(record) || record.refusal) return null;
   const { nextCheckAt, providerTaskId } = record;
-  const candidateProviderTaskId = providerTaskId === null ? (named ?? record.candidateProviderTaskId) : null;
+  const candidateProviderTaskId = providerTaskId === null ? (named ?? record.unverifiedProviderTaskId) : null;
   // Without any id there is nothing to ask about, and a check that is due would mean that the create answer is lost.
   if (providerTaskId === null && candidateProviderTaskId === null) return null;
   const at = Math.ceil(now + wait);
-  const isNews = candidateProviderTaskId !== record.candidateProviderTaskId;
+  const isNews = candidateProviderTaskId !== record.unverifiedProviderTaskId;
   const isPutOff = wait > 0;
   // A check that is due may be under way, and its answer older than this callback: it does not count as planned.
   const planned = isPutOff && nextCheckAt !== null && nextCheckAt <= now ? null : nextCheckAt;
   if (isPutOff && !isNews && planned !== null && planned <= at) return null;
-  return { ...record, candidateProviderTaskId, nextCheckAt: Math.min(at, planned ?? at) };
+  return {
+    ...record,
+    unverifiedProviderTaskId: candidateProviderTaskId,
+    nextCheckAt: Math.min(at, planned ?? at),
+  };
 }
 
 /** The task that a report is about, or why it is about none of ours. */

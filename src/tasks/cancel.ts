@@ -1,16 +1,16 @@
 import { changeTask, updated } from './change.ts';
 import type { TaskFailure } from './failure.ts';
 import type { TaskPorts } from './ports.ts';
-import { isTerminal, type AnnouncedRecord, type TaskRecord } from './task.ts';
+import { isTerminal, type VisibleRecord, type TaskRecord } from './task.ts';
 import { noSuchTask } from './subscriptions/subscription.ts';
 
 /** How cancelTask ends, as data: the task is cancelled, or it cannot be any more. */
 export type CancelResult =
-  | { readonly kind: 'cancelled'; readonly task: AnnouncedRecord }
+  | { readonly kind: 'cancelled'; readonly task: VisibleRecord }
   | {
       readonly kind: 'too-late';
       readonly reason: 'ALREADY_SENT' | 'ALREADY_ENDED';
-      readonly task: AnnouncedRecord;
+      readonly task: VisibleRecord;
     };
 
 /**

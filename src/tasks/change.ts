@@ -1,7 +1,7 @@
-import { applyUpdate, type Heard, type TaskUpdate } from './apply-update.ts';
+import { applyUpdate, type Origin, type TaskUpdate } from './apply-update.ts';
 import type { Schedule } from './schedule.ts';
 import type { TaskStore } from './store.ts';
-import { type AnnouncedRecord, type TaskRecord, takenAt } from './task.ts';
+import { type VisibleRecord, type TaskRecord, takenAt } from './task.ts';
 import type { TaskPorts } from './ports.ts';
 
 /**
@@ -14,7 +14,7 @@ export async function changeTask(
   id: string,
   decide: (record: TaskRecord) => TaskRecord | null,
   known: TaskRecord | null = null,
-): Promise<AnnouncedRecord | null> {
+): Promise<VisibleRecord | null> {
   return compareAndSet(store, id, decide, (next) => store.save(next), known);
 }
 
@@ -51,7 +51,7 @@ async function compareAndSet<T>(
 export function updated(
   record: TaskRecord,
   update: TaskUpdate,
-  heard: Heard,
+  heard: Origin,
   plan: ((record: TaskRecord) => Schedule) | null,
 ): TaskRecord | null {
   if (record.refusal) return null;
@@ -61,7 +61,7 @@ export function updated(
   return {
     ...next,
     unknownSince: null,
-    candidateProviderTaskId: null,
+    unverifiedProviderTaskId: null,
     expectedAt: schedule ? expectedAt(next, schedule) : null,
     nextCheckAt: schedule?.nextCheckAt ?? null,
   };
@@ -74,7 +74,7 @@ function expectedAt({ expectedAt: before, timeline }: TaskRecord, { duration }: 
 }
 
 /** A provider id that is said to be a task's, and the callback address that the provider shows with it, if any. */
-export interface Claimed {
+interface Claimed {
   readonly providerTaskId: string;
   readonly callbackUrl: string | null;
 }

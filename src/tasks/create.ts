@@ -4,16 +4,16 @@ import { type TaskFailure, RequestError } from './failure.ts';
 import { isSettled } from './pending-creates.ts';
 import type { TaskPorts } from './ports.ts';
 import type { ReachedCap } from './store.ts';
-import { MODEL, isAnnounced, type AnnouncedRecord, type TaskInput, type TaskRecord } from './task.ts';
+import { MODEL, isVisible, type VisibleRecord, type TaskInput, type TaskRecord } from './task.ts';
 import { validateInput, type CreateInput, type ValidInput, type ValidationIssue } from './validate-input.ts';
 import type { ImageIssue, InspectImage } from './image-issue.ts';
 
 /** How createImageToVideo ends, as data. */
 export type CreateResult =
-  | { readonly kind: 'success'; readonly task: AnnouncedRecord }
+  | { readonly kind: 'success'; readonly task: VisibleRecord }
   | { readonly kind: 'invalid'; readonly issues: readonly ValidationIssue[] }
   | { readonly kind: 'refused'; readonly failure: TaskFailure }
-  | { readonly kind: 'conflict'; readonly task: AnnouncedRecord };
+  | { readonly kind: 'conflict'; readonly task: VisibleRecord };
 
 /** A caller's wish for a video. */
 export interface CreateRequest {
@@ -65,7 +65,7 @@ export async function createTask(
     // Its first caller's process died before it was sent, so nobody was told of it: this caller becomes the first.
     if (!settled) continue;
     const isTwin = settled.inputHash === hash;
-    if (isAnnounced(settled)) return { kind: isTwin ? 'success' : 'conflict', task: settled };
+    if (isVisible(settled)) return { kind: isTwin ? 'success' : 'conflict', task: settled };
     if (settled.refusal && isTwin) return { kind: 'refused', failure: settled.refusal };
     // The other input that had the key was refused, which freed it.
   }
@@ -126,7 +126,7 @@ async function waitForOutcome(
 
 async function announce({ store }: TaskPorts, id: string): Promise<TaskRecord | null> {
   const announced = await changeTask(store, id, (record) =>
-    isAnnounced(record) || record.refusal ? null : record,
+    isVisible(record) || record.refusal ? null : record,
   );
   return announced ?? store.get(id);
 }
@@ -158,7 +158,7 @@ function newRecord(ports: TaskPorts, owner: string, input: ValidInput, inputHash
     markedAt: null,
     unknownSince: null,
     refusal: null,
-    candidateProviderTaskId: null,
+    unverifiedProviderTaskId: null,
     lastWords: null,
     nextCheckAt: null,
     version: 0,
@@ -174,7 +174,7 @@ function hashOf(input: TaskInput): string {
 }
 
 /** Looks at the pictures of an input and returns what is wrong with them. */
-export async function inspectImages(
+async function inspectImages(
   inspect: InspectImage,
   owner: string,
   { endImageUrl, imageUrl }: TaskInput,

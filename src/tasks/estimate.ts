@@ -7,17 +7,17 @@ const NEWEST = 100;
 const ENOUGH = 5;
 
 /** How long the provider takes for a video, of late. */
-export interface Pace {
+export interface DurationEstimate {
   /** The median of the newest 100, in ms; null when there are fewer than five, or they cannot be read. Never rejects. */
   median(): Promise<number | null>;
 }
 
 /** Reads them anew every `paceLook`. */
-export function createPace(options: {
+export function createDurationEstimate(options: {
   readonly clock: Clock;
   readonly store: Pick<TaskStore, 'newestDurations'>;
   readonly timings: Pick<Timings, 'paceLook'>;
-}): Pace {
+}): DurationEstimate {
   const { clock, store, timings } = options;
   let known: Promise<number | null> = Promise.resolve(null);
   let readAt = -Infinity;

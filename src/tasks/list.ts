@@ -1,13 +1,13 @@
 import { RequestError } from './failure.ts';
 import type { PagePosition, TaskStore } from './store.ts';
-import type { AnnouncedRecord, TaskState, Task } from './task.ts';
+import type { VisibleRecord, TaskState, Task } from './task.ts';
 import type { TaskPorts } from './ports.ts';
 
 /** The largest `first`. */
 export const MAX_PAGE = 100;
 
 export interface TaskPage {
-  readonly tasks: readonly AnnouncedRecord[];
+  readonly tasks: readonly VisibleRecord[];
   readonly hasNextPage: boolean;
   readonly hasPreviousPage: boolean;
   /** The newest revision of any task before this page was read: following from here on misses nothing. */

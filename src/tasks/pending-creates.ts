@@ -2,7 +2,7 @@ import type { Clock } from './clock.ts';
 import type { TaskRecord } from './task.ts';
 
 /** Lets mutations wait until it is known what became of their task. */
-export interface Outcomes {
+export interface PendingCreates {
   /** Fulfilled with the record once it is settled, with null when `ms` have passed or waiting was ended. */
   wait(id: string, ms: number): Promise<TaskRecord | null>;
   /** Passes on a written record; whoever waits for it is answered if it is settled. */
@@ -17,7 +17,7 @@ export function isSettled(record: TaskRecord): boolean {
   return record.refusal !== null || record.state !== 'SUBMITTING' || record.unknownSince !== null;
 }
 
-export function createOutcomes(clock: Clock): Outcomes {
+export function createPendingCreates(clock: Clock): PendingCreates {
   const waiting = new Map<string, Set<(record: TaskRecord | null) => void>>();
   let ended = false;
 

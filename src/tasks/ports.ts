@@ -3,8 +3,8 @@ import type { Clock } from './clock.ts';
 import type { Feed } from './subscriptions/feed.ts';
 import type { InspectImage } from './image-issue.ts';
 import type { Log } from './log.ts';
-import type { Outcomes } from './pending-creates.ts';
-import type { Pace } from './estimate.ts';
+import type { PendingCreates } from './pending-creates.ts';
+import type { DurationEstimate } from './estimate.ts';
 import type { Provider } from './provider.ts';
 import type { TaskStore } from './store.ts';
 import type { Timings } from './timings.ts';
@@ -14,12 +14,12 @@ export interface TaskPorts {
   readonly store: TaskStore;
   readonly provider: Provider;
   readonly feed: Feed;
-  readonly outcomes: Outcomes;
+  readonly outcomes: PendingCreates;
   readonly callbackAddress: CallbackAddress;
   readonly clock: Clock;
   readonly log: Log;
   readonly timings: Timings;
-  readonly pace: Pace;
+  readonly pace: DurationEstimate;
   /** Looks at pictures before they are paid for; null when that is left to the provider. */
   readonly inspectImage: InspectImage | null;
   /** Names this process among all that share the store. */

@@ -36,7 +36,7 @@ export function startReconciler(ports: TaskPorts, inFlight: InFlight): Worker {
 }
 
 async function checkTask(ports: TaskPorts, record: TaskRecord, isOpen: boolean): Promise<void> {
-  const providerTaskId = record.providerTaskId ?? record.candidateProviderTaskId;
+  const providerTaskId = record.providerTaskId ?? record.unverifiedProviderTaskId;
   const outcomeDueAt = whenOutcomeIsDue(ports, record);
   // Without a candidate nothing else makes a check due; at start all marks are, for nobody is left to write outcomes.
   const isLost =
@@ -114,7 +114,7 @@ async function endOrAskLater(
     // Somebody asked for a look while this one was under way; it may be under way too.
     if (record.version !== checked.version && record.nextCheckAt !== null && record.nextCheckAt <= now)
       return null;
-    const isWrong = wrong !== null && record.candidateProviderTaskId === wrong;
+    const isWrong = wrong !== null && record.unverifiedProviderTaskId === wrong;
     const heard = withWords(record);
     const next = isWrong ? { ...heard, candidateProviderTaskId: null } : heard;
     const planned = nextCheckAt(next);
@@ -128,7 +128,7 @@ async function endOrAskLater(
 
   function nextCheckAt(record: TaskRecord): number | null {
     if (hasEnded(record)) return null;
-    const isKnown = record.providerTaskId !== null || record.candidateProviderTaskId !== null;
+    const isKnown = record.providerTaskId !== null || record.unverifiedProviderTaskId !== null;
     const giveUpAt = record.createdAt + timings.taskDeadline;
     if (isKnown && now < giveUpAt) return Math.min(nextCheckTime(record, now, timings), giveUpAt);
     const dueAt =

@@ -1,4 +1,4 @@
-import type { AnnouncedRecord, TaskRecord, TaskState } from './task.ts';
+import type { VisibleRecord, TaskRecord, TaskState } from './task.ts';
 
 /** Where a page of an owner's tasks goes on: below the task that was created then and has this id. */
 export interface PagePosition {
@@ -6,7 +6,7 @@ export interface PagePosition {
   readonly id: string;
 }
 
-export interface PageQuery {
+interface PageQuery {
   readonly limit: number;
   /** null for the newest tasks. */
   readonly below: PagePosition | null;
@@ -62,16 +62,16 @@ export interface TaskStore {
   /** Our id of the task that the provider knows under this id, hidden ones included; no two tasks have the same. */
   holderOf(providerTaskId: string): Promise<string | null>;
   /** Writes `next` with a new revision, which announces it; null when the record was written since `next` was read. */
-  save(next: TaskRecord): Promise<AnnouncedRecord | null>;
+  save(next: TaskRecord): Promise<VisibleRecord | null>;
   /** Writes what no reader sees, without a new revision; null when the record was written since `next` was read. */
   amend(next: TaskRecord): Promise<TaskRecord | null>;
 
   /** A visible task of this owner, by our id or the provider's. */
-  find(owner: string, id: string): Promise<AnnouncedRecord | null>;
+  find(owner: string, id: string): Promise<VisibleRecord | null>;
   /** Visible tasks of this owner, newest first. */
-  page(owner: string, query: PageQuery): Promise<readonly AnnouncedRecord[]>;
+  page(owner: string, query: PageQuery): Promise<readonly VisibleRecord[]>;
   /** Visible tasks of this owner that changed after `revision`, each in its newest state, in order of revision. */
-  changesAfter(owner: string, revision: number, limit: number): Promise<readonly AnnouncedRecord[]>;
+  changesAfter(owner: string, revision: number, limit: number): Promise<readonly VisibleRecord[]>;
   /** The newest revision that was given to any task; 0 before the first. */
   newestRevision(): Promise<number>;
 

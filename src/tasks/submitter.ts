@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { TaskPorts } from './ports.ts';
 import type { CreateOutcome } from './provider.ts';
-import { type TaskRecord, isAnnounced, type UpdateSource } from './task.ts';
+import { type TaskRecord, isVisible, type UpdateSource } from './task.ts';
 import { startWorker, type Worker } from './worker.ts';
 import { amendTask, changeTask, updated } from './change.ts';
 import { concluded, type TaskFailure, type ProviderWords } from './failure.ts';
@@ -139,7 +139,7 @@ async function accept(ports: TaskPorts, sent: TaskRecord, providerTaskId: string
   if (!changed)
     await amendTask(store, id, (record) =>
       record.providerTaskId === null && !record.refusal
-        ? { ...record, candidateProviderTaskId: providerTaskId, nextCheckAt: now }
+        ? { ...record, unverifiedProviderTaskId: providerTaskId, nextCheckAt: now }
         : null,
     );
 }
@@ -148,7 +148,7 @@ async function accept(ports: TaskPorts, sent: TaskRecord, providerTaskId: string
 async function refuse(ports: TaskPorts, id: string, failure: TaskFailure): Promise<void> {
   const { clock, outcomes, store } = ports;
   const hidden = await amendTask(store, id, (record) =>
-    isWaitingForAnswer(record) && !isAnnounced(record)
+    isWaitingForAnswer(record) && !isVisible(record)
       ? { ...record, refusal: failure, idempotencyKey: null, nextCheckAt: null, updatedAt: clock.now() }
       : null,
   );
@@ -221,10 +221,10 @@ async function leaveUnknown(
           unknownSince: now,
           lastWords: said,
           // Somebody has named the provider's id for it: that is asked about first.
-          nextCheckAt: record.candidateProviderTaskId === null ? now + timings.submissionGrace : now,
+          nextCheckAt: record.unverifiedProviderTaskId === null ? now + timings.submissionGrace : now,
         }
       : null;
-  const announced = await changeTask(store, id, (record) => (isAnnounced(record) ? null : toUnknown(record)));
+  const announced = await changeTask(store, id, (record) => (isVisible(record) ? null : toUnknown(record)));
   const known = announced ?? (await amendTask(store, id, toUnknown));
   if (known) outcomes.tell(known);
 }

@@ -91,7 +91,7 @@ export interface TaskRecord extends Omit<Task, 'revision'> {
   /** The provider's "no" to a task that nobody was told of; kept for twins that wait for it. */
   readonly refusal: TaskFailure | null;
   /** A provider id that somebody named without proof; ours only when the provider confirms it. */
-  readonly candidateProviderTaskId: string | null;
+  readonly unverifiedProviderTaskId: string | null;
   /** What the provider last said without moving or ending the task; told when its time is over. */
   readonly lastWords: ProviderWords | null;
   /** When the reconciler must look at the task; null when there is nothing left to find out. */
@@ -101,9 +101,9 @@ export interface TaskRecord extends Omit<Task, 'revision'> {
 }
 
 /** A record that somebody may see. */
-export type AnnouncedRecord = TaskRecord & { readonly revision: number };
+export type VisibleRecord = TaskRecord & { readonly revision: number };
 
-export function isAnnounced(record: TaskRecord): record is AnnouncedRecord {
+export function isVisible(record: TaskRecord): record is VisibleRecord {
   return record.revision !== null;
 }
 

@@ -13,10 +13,15 @@ import {
 import type { TaskPorts } from './ports.ts';
 import { createCallbacks, type Callbacks } from './callbacks.ts';
 import { startSubmitter } from './submitter.ts';
-import type { AnnouncedRecord } from './task.ts';
+import type { VisibleRecord } from './task.ts';
 import { startTimeWatch } from './time-watch.ts';
 import { hasInvalidCharacters, type CreateInput } from './validate-input.ts';
-import { noSuchTask, watchTask, createWatchTasks, type Watch } from './subscriptions/subscription.ts';
+import {
+  noSuchTask,
+  watchTask,
+  createWatchTasks,
+  type TaskSubscription,
+} from './subscriptions/subscription.ts';
 
 /** What callers can do; every method sees only the tasks of `owner`. */
 export interface TaskQueries {
@@ -27,10 +32,10 @@ export interface TaskQueries {
   /** The place of a task that this owner may see. */
   readonly queuePosition: QueuePosition;
   /** By our id or the provider's; null when there is none that the owner may see. */
-  find(owner: string, id: string): Promise<AnnouncedRecord | null>;
+  find(owner: string, id: string): Promise<VisibleRecord | null>;
   list(owner: string, query: ListQuery): Promise<TaskPage>;
-  watchOne(owner: string, id: string, after: number | null): Promise<Watch>;
-  watchAll(owner: string, after: number | null): Promise<Watch>;
+  watchOne(owner: string, id: string, after: number | null): Promise<TaskSubscription>;
+  watchAll(owner: string, after: number | null): Promise<TaskSubscription>;
   /** The provider account's balance; null when it cannot be had right now. */
   credits(): Promise<number | null>;
 }

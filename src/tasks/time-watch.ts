@@ -10,7 +10,7 @@ const JUMP_MS = 2000;
 const SLEPT_MS = 5000;
 
 /** Notices that the clock was set, and that the process slept: what it knows of others is out of date then. */
-export interface TimeWatch extends Loop {
+interface TimeWatch extends Loop {
   /** For how long nothing of the kind has happened up to now, in ms; Infinity when it never has. */
   steadyFor(): number;
 }

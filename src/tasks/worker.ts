@@ -126,7 +126,7 @@ export function startLoop(options: {
 const MANY = 1000;
 
 /** Has something happen at most once per key in a while; what comes too early is put off, not dropped. */
-export interface Throttle {
+interface Throttle {
   /** How long to wait, in ms, until it may happen for this key. Calls until then share that one time. */
   reserve(key: string): number;
   /** Takes the last reservation back: what it was for did not come about. */

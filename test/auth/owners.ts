@@ -1,5 +1,5 @@
 import type { TaskStore } from '../../src/tasks/store.ts';
-import type { AnnouncedRecord } from '../../src/tasks/task.ts';
+import type { VisibleRecord } from '../../src/tasks/task.ts';
 import type { Gateway } from '../support/gateway.ts';
 import { graphql } from '../support/graphql-http-client.ts';
 import { startHeldGateway, type HeldGateway } from '../websocket/held-gateway.ts';
@@ -12,8 +12,8 @@ export const ADA = { authorization: 'Bearer key-of-ada' };
 export const BEN = { authorization: 'Bearer key-of-ben' };
 
 export interface TwoOwners extends HeldGateway {
-  readonly adas: AnnouncedRecord;
-  readonly bens: AnnouncedRecord;
+  readonly adas: VisibleRecord;
+  readonly bens: VisibleRecord;
   readonly store: TaskStore;
 }
 

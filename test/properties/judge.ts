@@ -1,4 +1,4 @@
-import { isTerminal, type AnnouncedRecord, type TaskRecord } from '../../src/tasks/task.ts';
+import { isTerminal, type VisibleRecord, type TaskRecord } from '../../src/tasks/task.ts';
 import { describeRecord, describeStanding, isStoredSo, type KnownTask } from './known-tasks.ts';
 import { mayFollow, type Ending } from './rules.ts';
 import type { World } from './world.ts';
@@ -60,8 +60,8 @@ function troubleWith(task: KnownTask, record: TaskRecord | null): string[] {
 }
 
 /** Revisions grow strictly, and each one is news: neither a repetition nor a step back nor after a true ending. */
-function troublesInHistory(history: readonly AnnouncedRecord[]): string[] {
-  const last = new Map<string, AnnouncedRecord>();
+function troublesInHistory(history: readonly VisibleRecord[]): string[] {
+  const last = new Map<string, VisibleRecord>();
   return history.flatMap((record, index) => {
     const before = last.get(record.id);
     last.set(record.id, record);
@@ -72,7 +72,7 @@ function troublesInHistory(history: readonly AnnouncedRecord[]): string[] {
   });
 }
 
-function standingOf({ failure, state }: AnnouncedRecord): Ending {
+function standingOf({ failure, state }: VisibleRecord): Ending {
   return { state, failure: failure?.code ?? null };
 }
 

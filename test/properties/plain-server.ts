@@ -7,7 +7,7 @@ import {
   type GraphQLFieldResolver,
 } from 'graphql';
 import { readFileSync } from 'node:fs';
-import { isTerminal, type AnnouncedRecord } from '../../src/tasks/task.ts';
+import { isTerminal, type VisibleRecord } from '../../src/tasks/task.ts';
 import type { GraphqlOperation } from '../support/graphql-result.ts';
 
 /** What a plain server looks at when it answers one subscriber. */
@@ -15,18 +15,18 @@ export interface PlainWorld {
   /** Who asks. */
   readonly owner: string;
   /** Every change of every task, whoever it belongs to, in order of revision. */
-  readonly changes: readonly AnnouncedRecord[];
+  readonly changes: readonly VisibleRecord[];
   /** The newest revision when the subscriber came. */
   readonly newest: number;
 }
 
 /** One message to the subscriber: its payload as text, and the change that it tells; null for an error. */
 export interface PlainAnswer {
-  readonly change: AnnouncedRecord | null;
+  readonly change: VisibleRecord | null;
   readonly text: string;
 }
 
-type Context = PlainWorld & { readonly told: AnnouncedRecord[] };
+type Context = PlainWorld & { readonly told: VisibleRecord[] };
 type Watch = GraphQLFieldResolver<unknown, Context>;
 
 const schema = buildSchema(readFileSync(new URL('../../schema.graphql', import.meta.url), 'utf8'));
@@ -42,7 +42,7 @@ export async function plainAnswers(
   { operationName, query, variables }: GraphqlOperation<unknown>,
   world: PlainWorld,
 ): Promise<readonly PlainAnswer[]> {
-  const told: AnnouncedRecord[] = [];
+  const told: VisibleRecord[] = [];
   const stream = await subscribe({
     schema,
     document: parse(query),
@@ -88,7 +88,7 @@ function taskUpdated(_root: unknown, args: { id: string; after?: number | null }
 async function* tell(
   { changes, owner, told }: Context,
   field: string,
-  accepts: (change: AnnouncedRecord) => boolean,
+  accepts: (change: VisibleRecord) => boolean,
 ) {
   for (const change of changes) {
     if (change.owner !== owner || !accepts(change)) continue;
@@ -119,7 +119,7 @@ const RETRYABLE = [
 ];
 
 /** A task with the fields that clients see. */
-function asShown({ completedAt, createdAt, failure, updatedAt, videos, ...task }: AnnouncedRecord) {
+function asShown({ completedAt, createdAt, failure, updatedAt, videos, ...task }: VisibleRecord) {
   return {
     ...task,
     videos: videos.map(({ expiresAt, url }) => ({ url, expiresAt: expiresAt && time(expiresAt) })),

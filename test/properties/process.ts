@@ -4,11 +4,11 @@ import { openTaskStore } from '../support/open-store.ts';
 import { createCallbackAddress } from '../../src/tasks/callback-address.ts';
 import type { Clock } from '../../src/tasks/clock.ts';
 import { createFeed } from '../../src/tasks/subscriptions/feed.ts';
-import { createOutcomes } from '../../src/tasks/pending-creates.ts';
-import { createPace } from '../../src/tasks/estimate.ts';
+import { createPendingCreates } from '../../src/tasks/pending-creates.ts';
+import { createDurationEstimate } from '../../src/tasks/estimate.ts';
 import type { Provider } from '../../src/tasks/provider.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
-import type { AnnouncedRecord, TaskRecord } from '../../src/tasks/task.ts';
+import type { VisibleRecord, TaskRecord } from '../../src/tasks/task.ts';
 import { createTasks, type Tasks } from '../../src/tasks/tasks.ts';
 import { DEFAULT_TIMINGS, type Timings } from '../../src/tasks/timings.ts';
 import { TIMES } from './rules.ts';
@@ -31,7 +31,7 @@ export interface ProcessOptions {
   readonly provider: Provider;
   /** Told of every row that is asked to be added, and of the one that is there then. */
   readonly onInsert: (asked: TaskRecord, stored: TaskRecord) => void;
-  readonly onChanges: (changes: readonly AnnouncedRecord[]) => void;
+  readonly onChanges: (changes: readonly VisibleRecord[]) => void;
   readonly onError: (error: Error) => void;
   /** Called with +1 when work on the store begins and with -1 when it ends. */
   readonly count: (change: 1 | -1) => void;
@@ -58,7 +58,7 @@ export async function startProcess(options: ProcessOptions): Promise<Process> {
         if (!isDead) run();
       }),
   };
-  const outcomes = createOutcomes(clock);
+  const outcomes = createPendingCreates(clock);
   const feed = createFeed(() => {
     onError(new Error('a listener of the feed failed'));
   });
@@ -86,7 +86,7 @@ export async function startProcess(options: ProcessOptions): Promise<Process> {
     clock,
     provider: mortal(options.provider, () => isDead, ignore),
     timings: TIMINGS,
-    pace: createPace({ clock, store, timings: TIMINGS }),
+    pace: createDurationEstimate({ clock, store, timings: TIMINGS }),
     inspectImage: null,
     processId: randomUUID(),
     newTaskId: randomUUID,

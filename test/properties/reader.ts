@@ -1,4 +1,4 @@
-import type { AnnouncedRecord } from '../../src/tasks/task.ts';
+import type { VisibleRecord } from '../../src/tasks/task.ts';
 import type { Process } from './process.ts';
 import type { Owner } from './steps.ts';
 
@@ -7,7 +7,7 @@ export interface Reader {
   readonly name: string;
   readonly owner: Owner;
   readonly after: number;
-  readonly seen: readonly AnnouncedRecord[];
+  readonly seen: readonly VisibleRecord[];
   /** Subscribes, also again after the last process has died. */
   connect(process: Process): void;
 }
@@ -16,7 +16,7 @@ export function createReader(
   name: string,
   { after, onError, owner }: { owner: Owner; after: number; onError: (error: unknown) => void },
 ): Reader {
-  const seen: AnnouncedRecord[] = [];
+  const seen: VisibleRecord[] = [];
 
   async function read({ isDead, tasks }: Process): Promise<void> {
     const watch = await tasks.watchAll(owner, seen.at(-1)?.revision ?? after);

@@ -1,4 +1,4 @@
-import type { AnnouncedRecord } from '../../src/tasks/task.ts';
+import type { VisibleRecord } from '../../src/tasks/task.ts';
 import type { GraphqlOperation } from '../support/graphql-result.ts';
 import { plainAnswers, type PlainAnswer } from './plain-server.ts';
 import type { Inbox } from './sharing-socket.ts';
@@ -40,7 +40,7 @@ export interface Verdict {
 /** Compares what a subscriber gets with what a plain server sends. To be asked for when no more changes are made, up to the revision `last`. */
 export async function judge(
   subscriber: Subscriber,
-  changes: readonly AnnouncedRecord[],
+  changes: readonly VisibleRecord[],
   last: number,
 ): Promise<Verdict> {
   const { field, inbox, isFromNow, operation, owner, sentAt } = subscriber;

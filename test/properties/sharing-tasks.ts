@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Feed } from '../../src/tasks/subscriptions/feed.ts';
-import { isTerminal, type AnnouncedRecord } from '../../src/tasks/task.ts';
+import { isTerminal, type VisibleRecord } from '../../src/tasks/task.ts';
 import { CREATE, TASKS, input } from '../support/documents.ts';
 import { HMAC_KEY, type Gateway } from '../support/gateway.ts';
 import { graphql } from '../support/graphql-http-client.ts';
@@ -15,7 +15,7 @@ import { tokenOf } from './sharing-socket.ts';
 export interface SharedTasks {
   readonly owners: Readonly<Record<Who, string>>;
   /** Every change of theirs that was committed, in order. */
-  readonly changes: () => readonly AnnouncedRecord[];
+  readonly changes: () => readonly VisibleRecord[];
   readonly newest: () => number;
   readonly made: () => readonly MadeTask[];
   readonly unfinished: () => readonly MadeTask[];
@@ -46,8 +46,8 @@ export async function createSharedTasks(
     b: { authorization: await tokenOf(owners.b) },
   };
   const start = await lastRevision();
-  const changes: AnnouncedRecord[] = [];
-  const told = createQueue<AnnouncedRecord>('a change');
+  const changes: VisibleRecord[] = [];
+  const told = createQueue<VisibleRecord>('a change');
   const detach = Object.values(owners).map((owner) =>
     feed.onOwner(owner, (committed) => {
       changes.push(...committed);

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { StoreLocation } from '../../src/store/open-connections.ts';
-import type { AnnouncedRecord, TaskRecord } from '../../src/tasks/task.ts';
+import type { VisibleRecord, TaskRecord } from '../../src/tasks/task.ts';
 import { createVirtualClock } from '../support/virtual-clock.ts';
 import { createInputs, type Begun } from './inputs.ts';
 import { reach, unique, type Event, type KnownTask } from './known-tasks.ts';
@@ -16,7 +16,7 @@ export interface World {
   readonly mutations: Mutations;
   readonly readers: readonly Reader[];
   /** Every change that was ever told, in order. */
-  readonly history: readonly AnnouncedRecord[];
+  readonly history: readonly VisibleRecord[];
   readonly process: () => Process;
   readonly now: () => number;
   /** What went wrong where no check could see it. */
@@ -33,7 +33,7 @@ const START = Date.UTC(2026, 10, 22);
 export async function createWorld(location: StoreLocation): Promise<World> {
   const tasks: KnownTask[] = [];
   const readers: Reader[] = [];
-  const history: AnnouncedRecord[] = [];
+  const history: VisibleRecord[] = [];
   const troubles: string[] = [];
   const trace: string[] = [];
   let work = 0;

@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { cancelTask, type CancelResult } from '../../src/tasks/cancel.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
-import type { AnnouncedRecord } from '../../src/tasks/task.ts';
+import type { VisibleRecord } from '../../src/tasks/task.ts';
 import { temporaryDatabase } from '../support/postgres-database.ts';
 import { createStandingClock } from '../webhooks/standing-clock.ts';
 import { NOW, idsOf, insertVisible, takeTurns } from './records.ts';
@@ -53,11 +53,7 @@ const KINDS: readonly { readonly name: string; open(): Promise<Parties> }[] = [
 const clock = createStandingClock(NOW);
 
 /** Does all of it at once but for the pauses; returns what was handed out to be sent, and how each cancelling ended. */
-async function run(
-  { canceller, sender }: Parties,
-  tasks: readonly AnnouncedRecord[],
-  steps: readonly Step[],
-) {
+async function run({ canceller, sender }: Parties, tasks: readonly VisibleRecord[], steps: readonly Step[]) {
   const sent: Promise<string[]>[] = [];
   const cancelled: Promise<CancelResult>[] = [];
   // In windows of no length each call takes as many as its limit allows.

@@ -22,7 +22,7 @@ const KINDS: readonly Partial<TaskRecord>[] = [
   { prompt: UNICODE, owner: UNICODE, idempotencyKey: UNICODE },
   { id: 'Z', endImageUrl: 'https://files.example/last.png', promptOptimizer: true },
   { id: 'a', promptOptimizer: false, markedAt: NOW, nextCheckAt: NOW + 90_000 },
-  { id: 'ä', unknownSince: NOW, candidateProviderTaskId: 'kie-0' },
+  { id: 'ä', unknownSince: NOW, unverifiedProviderTaskId: 'kie-0' },
   {
     notNowCount: 3,
     notNowSince: NOW - 5,

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { ChangeFollower } from '../../src/store/replica-changes.ts';
+import { ReplicaChangeReader } from '../../src/store/replica-changes.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { answer, change, commitOf, follow, start } from './hand-fed-follower.ts';
 
@@ -122,7 +122,7 @@ describe('a read that fails', () => {
   it('at the beginning is told to who waits for it, and the next one begins anew', async () => {
     const world = start();
     let isAway = true;
-    const follower = new ChangeFollower({
+    const follower = new ReplicaChangeReader({
       audience: world.audience,
       newestRevision: () => (isAway ? Promise.reject(new Error('away')) : Promise.resolve(10)),
       changesAfter: () => Promise.resolve([]),

@@ -1,13 +1,13 @@
-import { ChangeFollower } from '../../src/store/replica-changes.ts';
+import { ReplicaChangeReader } from '../../src/store/replica-changes.ts';
 import type { Commit } from '../../src/store/writer-queue.ts';
-import type { AnnouncedRecord } from '../../src/tasks/task.ts';
+import type { VisibleRecord } from '../../src/tasks/task.ts';
 import { deferred, type Deferred } from '../support/deferred.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { createQueue } from '../support/queue.ts';
 import { hiddenTask } from './records.ts';
 
 /** A task that was changed with this revision. */
-export function change(revision: number): AnnouncedRecord {
+export function change(revision: number): VisibleRecord {
   return { ...hiddenTask(), revision };
 }
 
@@ -17,7 +17,7 @@ export function commitOf(...revisions: readonly [number, ...number[]]): Commit {
 }
 
 /** A read that the test answers. */
-interface Read extends Deferred<readonly AnnouncedRecord[]> {
+interface Read extends Deferred<readonly VisibleRecord[]> {
   readonly after: number;
   readonly limit: number;
 }
@@ -29,7 +29,7 @@ export function start({ newest = 10, listeners = 1 } = {}) {
   const reads = createQueue<Read>('a read of changes');
   const audience = {
     listeners,
-    publish: (changes: readonly AnnouncedRecord[]) =>
+    publish: (changes: readonly VisibleRecord[]) =>
       void told.push(...changes.map(({ revision }) => revision)),
     size: () => audience.listeners,
     restart: () => {
@@ -39,11 +39,11 @@ export function start({ newest = 10, listeners = 1 } = {}) {
   const setBacks: number[] = [];
   const store = { newest };
   let read = 0;
-  const follower = new ChangeFollower({
+  const follower = new ReplicaChangeReader({
     audience,
     newestRevision: () => Promise.resolve(store.newest),
     changesAfter: (after, limit) => {
-      const answer = deferred<readonly AnnouncedRecord[]>();
+      const answer = deferred<readonly VisibleRecord[]>();
       read += 1;
       reads.push({ ...answer, after, limit });
       return answer.promise;

@@ -28,7 +28,7 @@ describe.each(STORES)('inserting into $name', ({ open }) => {
       markedAt: NOW + 6,
       unknownSince: NOW + 7,
       refusal: { code: 'UNKNOWN', providerCode: null, message: 'no' },
-      candidateProviderTaskId: 'kie-2',
+      unverifiedProviderTaskId: 'kie-2',
       nextCheckAt: NOW + 8,
     });
     expect(await store.insert(record)).toEqual(record);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { AnnouncedRecord } from '../../src/tasks/task.ts';
+import type { VisibleRecord } from '../../src/tasks/task.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { openTaskStore } from '../support/open-store.ts';
 import { queryDatabase, temporaryDatabase } from '../support/postgres-database.ts';
@@ -11,7 +11,7 @@ import { NOW, PROCESS, hiddenTask, idsOf, insertHidden, saved } from './records.
 async function open() {
   const database = await temporaryDatabase();
   const proxy = await startPostgresProxy(database);
-  const told = createQueue<AnnouncedRecord>('a change');
+  const told = createQueue<VisibleRecord>('a change');
   const store = await openTaskStore(
     { kind: 'postgres', url: proxy.url, readers: 2 },
     (changes) => {

@@ -1,10 +1,10 @@
-import { isAnnounced, type AnnouncedRecord, type TaskRecord } from '../../src/tasks/task.ts';
+import { isVisible, type VisibleRecord, type TaskRecord } from '../../src/tasks/task.ts';
 
 /** What a task store is, said as simply as possible: a list in memory, with one writer after the other. */
 export class StoreModel {
   readonly #records = new Map<string, TaskRecord>();
   /** Every announced state that was ever written, in the order in which it was. */
-  readonly history: AnnouncedRecord[] = [];
+  readonly history: VisibleRecord[] = [];
 
   /** All tasks, in the order in which they were added. */
   all(): readonly TaskRecord[] {
@@ -21,7 +21,7 @@ export class StoreModel {
   }
 
   /** `revision` is the one that the real store chose; the model only judges it. */
-  save(next: TaskRecord, revision: number | null): AnnouncedRecord | null {
+  save(next: TaskRecord, revision: number | null): VisibleRecord | null {
     if (!this.#isFresh(next) || revision === null) return null;
     const written = { ...next, revision, version: next.version + 1 };
     this.#records.set(next.id, written);
@@ -36,11 +36,11 @@ export class StoreModel {
     return written;
   }
 
-  page(owner: string): AnnouncedRecord[] {
+  page(owner: string): VisibleRecord[] {
     return this.#visible(owner).sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1));
   }
 
-  changesAfter(owner: string, revision: number): AnnouncedRecord[] {
+  changesAfter(owner: string, revision: number): VisibleRecord[] {
     return this.#visible(owner)
       .filter((record) => record.revision > revision)
       .sort((a, b) => a.revision - b.revision);
@@ -50,9 +50,9 @@ export class StoreModel {
     return this.#records.get(next.id)?.version === next.version;
   }
 
-  #visible(owner: string): AnnouncedRecord[] {
+  #visible(owner: string): VisibleRecord[] {
     return this.all()
-      .filter(isAnnounced)
+      .filter(isVisible)
       .filter((record) => record.owner === owner);
   }
 }

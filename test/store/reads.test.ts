@@ -21,7 +21,7 @@ describe.each(STORES)('finding a task in $name', ({ open }) => {
 
   it('does not believe a provider id that is only a candidate', async () => {
     const { store } = await open();
-    await insertVisible(store, { candidateProviderTaskId: 'kie-1' });
+    await insertVisible(store, { unverifiedProviderTaskId: 'kie-1' });
     expect(await store.find('ann', 'kie-1')).toBeNull();
   });
 

@@ -1,7 +1,7 @@
 import type { TaskFailure } from '../../src/tasks/failure.ts';
 import { randomUUID } from 'node:crypto';
 import type { Claim, TaskStore } from '../../src/tasks/store.ts';
-import { MODEL, type AnnouncedRecord, type TaskRecord } from '../../src/tasks/task.ts';
+import { MODEL, type VisibleRecord, type TaskRecord } from '../../src/tasks/task.ts';
 
 /** The moment around which these tests take place. */
 export const NOW = 1_763_798_400_000;
@@ -45,7 +45,7 @@ export function hiddenTask(fields: Partial<TaskRecord> = {}): TaskRecord {
     markedAt: null,
     unknownSince: null,
     refusal: null,
-    candidateProviderTaskId: null,
+    unverifiedProviderTaskId: null,
     lastWords: null,
     nextCheckAt: null,
     version: 0,
@@ -62,12 +62,12 @@ export function insertHidden(store: TaskStore, fields: Partial<TaskRecord> = {})
 export async function insertVisible(
   store: TaskStore,
   fields: Partial<TaskRecord> = {},
-): Promise<AnnouncedRecord> {
+): Promise<VisibleRecord> {
   return saved(store, await insertHidden(store, fields));
 }
 
 /** Writes a record that nobody else writes. */
-export async function saved(store: TaskStore, next: TaskRecord): Promise<AnnouncedRecord> {
+export async function saved(store: TaskStore, next: TaskRecord): Promise<VisibleRecord> {
   const written = await store.save(next);
   if (!written) throw new Error(`task ${next.id} was written by somebody else`);
   return written;

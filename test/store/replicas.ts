@@ -2,7 +2,7 @@ import type { KyselyPlugin } from 'kysely';
 import { openConnections } from '../../src/store/open-connections.ts';
 import { createTaskStore } from '../../src/store/store.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
-import type { AnnouncedRecord } from '../../src/tasks/task.ts';
+import type { VisibleRecord } from '../../src/tasks/task.ts';
 import { onTestEnd, recordFailure } from '../support/leftovers.ts';
 import { createQueue, type Queue } from '../support/queue.ts';
 
@@ -10,7 +10,7 @@ import { createQueue, type Queue } from '../support/queue.ts';
 export interface Replica {
   readonly store: TaskStore;
   /** Every change that it told, in order. */
-  readonly told: readonly AnnouncedRecord[];
+  readonly told: readonly VisibleRecord[];
   /** Resolves when it has told this revision. */
   tells(revision: number): Promise<unknown>;
   /** A value for each time that it heard of the commits of others, beginning with the one for those before it listened. */
@@ -23,8 +23,8 @@ export interface Replica {
 
 /** Opens a store that counts what it does; closed at the end of the test. */
 export async function openReplica(url: string, listenUrl: string | null = null): Promise<Replica> {
-  const told: AnnouncedRecord[] = [];
-  const changes = createQueue<AnnouncedRecord>('a change');
+  const told: VisibleRecord[] = [];
+  const changes = createQueue<VisibleRecord>('a change');
   const wakes = createQueue<null>('a wake-up');
   let reads = 0;
   const fail = (error: unknown): void => {
@@ -72,7 +72,7 @@ export async function openReplica(url: string, listenUrl: string | null = null):
     fail(new Error('the store was set back'));
   }
 
-  function publish(page: readonly AnnouncedRecord[]): void {
+  function publish(page: readonly VisibleRecord[]): void {
     for (const change of page) {
       told.push(change);
       changes.push(change);

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DatabaseSync } from '../../src/store/sqlite/driver.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
-import type { AnnouncedRecord, TaskRecord } from '../../src/tasks/task.ts';
+import type { VisibleRecord, TaskRecord } from '../../src/tasks/task.ts';
 import { quickDir } from '../support/gateway.ts';
 import { openTaskStore } from '../support/open-store.ts';
 import { FAILURE, NOW, idsOf, insertHidden, insertVisible } from './records.ts';
@@ -14,7 +14,7 @@ function insertEnded(
   store: TaskStore,
   completedAt: number,
   fields: Partial<TaskRecord> = {},
-): Promise<AnnouncedRecord> {
+): Promise<VisibleRecord> {
   return insertVisible(store, { state: 'SUCCESS', completedAt, ...fields });
 }
 

@@ -3,7 +3,7 @@ import type { StoreLocation } from '../../src/store/open-connections.ts';
 import type { TaskStoreOptions } from '../../src/store/store.ts';
 import type { UploadStore } from '../../src/images/upload.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
-import type { AnnouncedRecord } from '../../src/tasks/task.ts';
+import type { VisibleRecord } from '../../src/tasks/task.ts';
 import { quickDir } from '../support/gateway.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { openTaskStore } from '../support/open-store.ts';
@@ -15,7 +15,7 @@ import { countWalCommits } from './wal-commits.ts';
 export interface Opened {
   readonly store: TaskStore & UploadStore;
   /** Every list of changes that it told, in order. */
-  readonly told: readonly (readonly AnnouncedRecord[])[];
+  readonly told: readonly (readonly VisibleRecord[])[];
   /** Closes it and opens another one on the same data, as the next process would. */
   reopen(): Promise<Opened>;
   /** For those who open many in one test. */
@@ -30,7 +30,7 @@ export interface StoreKind {
   open(onChanges?: OnChanges): Promise<Opened>;
 }
 
-type OnChanges = (changes: readonly AnnouncedRecord[]) => void;
+type OnChanges = (changes: readonly VisibleRecord[]) => void;
 type CountCommits = () => Promise<number>;
 
 /** Every kind of store; what is promised of a store is promised of each. */
@@ -67,8 +67,8 @@ async function openAt(
   options: Partial<TaskStoreOptions> = {},
   giveBack: () => Promise<void> = () => Promise.resolve(),
 ): Promise<Opened> {
-  const told: (readonly AnnouncedRecord[])[] = [];
-  const tell = (changes: readonly AnnouncedRecord[]): void => {
+  const told: (readonly VisibleRecord[])[] = [];
+  const tell = (changes: readonly VisibleRecord[]): void => {
     told.push(changes);
     onChanges?.(changes);
   };

@@ -110,10 +110,10 @@ describe('an answer that comes after its task was given up as SUBMISSION_UNKNOWN
     const shown = { param: param(callBackUrl) };
     provider.answer('recordInfo', notVisibleYet(), succeeded('kie-1', undefined, shown));
     answer.resolve();
-    await gateway.written((record) => record.candidateProviderTaskId === 'kie-1');
+    await gateway.written((record) => record.unverifiedProviderTaskId === 'kie-1');
     gateway.clock.advance(5000);
     await provider.received('recordInfo');
-    await gateway.written((record) => record.candidateProviderTaskId === 'kie-1');
+    await gateway.written((record) => record.unverifiedProviderTaskId === 'kie-1');
     gateway.clock.advance(20 * MINUTE);
     await gateway.written((record) => record.state === 'SUCCESS');
     expect(await findTask(gateway, id)).toMatchObject({ failure: null, providerTaskId: 'kie-1' });
@@ -150,7 +150,7 @@ test('an id that a callback named before the answer was lost is asked about soon
   provider.answer('recordInfo', notVisibleYet(), succeeded('kie-1', undefined, shown));
   await deliverCallback(callback, callbackSuccess('kie-1'));
   await provider.received('recordInfo');
-  await gateway.written((record) => record.candidateProviderTaskId !== null);
+  await gateway.written((record) => record.unverifiedProviderTaskId !== null);
   answer.resolve();
   await gateway.written((record) => record.unknownSince !== null);
   gateway.clock.advance(10_000);

@@ -4,8 +4,8 @@ import { createKie } from '../../src/providers/kie/client.ts';
 import { createCallbackAddress } from '../../src/tasks/callback-address.ts';
 import { systemClock, type Clock } from '../../src/tasks/clock.ts';
 import { createFeed } from '../../src/tasks/subscriptions/feed.ts';
-import { createOutcomes } from '../../src/tasks/pending-creates.ts';
-import { createPace } from '../../src/tasks/estimate.ts';
+import { createPendingCreates } from '../../src/tasks/pending-creates.ts';
+import { createDurationEstimate } from '../../src/tasks/estimate.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { TaskRecord } from '../../src/tasks/task.ts';
 import { createTasks, type Tasks } from '../../src/tasks/tasks.ts';
@@ -78,9 +78,9 @@ export async function openLives(provider: FakeProvider): Promise<Lives> {
       feed: createFeed((error) => {
         recordFailure(String(error));
       }),
-      outcomes: createOutcomes(clock),
+      outcomes: createPendingCreates(clock),
       timings: allTimings,
-      pace: createPace({ clock, store, timings: allTimings }),
+      pace: createDurationEstimate({ clock, store, timings: allTimings }),
       inspectImage: null,
       processId: `process-${processes}`,
       newTaskId: randomUUID,

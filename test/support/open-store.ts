@@ -2,13 +2,13 @@ import { openConnections, type StoreLocation } from '../../src/store/open-connec
 import { createTaskStore, type TaskStoreOptions } from '../../src/store/store.ts';
 import type { UploadStore } from '../../src/images/upload.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
-import type { AnnouncedRecord } from '../../src/tasks/task.ts';
+import type { VisibleRecord } from '../../src/tasks/task.ts';
 import { recordFailure } from './leftovers.ts';
 
 /** A real store as a process opens it; whoever opened it closes it. `publish` is told every change. */
 export async function openTaskStore(
   location: StoreLocation,
-  publish: (changes: readonly AnnouncedRecord[]) => void = () => undefined,
+  publish: (changes: readonly VisibleRecord[]) => void = () => undefined,
   options: Partial<TaskStoreOptions> = {},
 ): Promise<TaskStore & UploadStore> {
   const { onError = report } = options;
@@ -23,7 +23,7 @@ export async function openTaskStore(
 /** The embedded store in a directory. */
 export function openSqliteStore(
   dataDir: string,
-  publish?: (changes: readonly AnnouncedRecord[]) => void,
+  publish?: (changes: readonly VisibleRecord[]) => void,
 ): Promise<TaskStore & UploadStore> {
   return openTaskStore({ kind: 'sqlite', dataDir }, publish);
 }

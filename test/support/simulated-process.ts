@@ -4,8 +4,8 @@ import { createCallbackAddress } from '../../src/tasks/callback-address.ts';
 import type { Clock } from '../../src/tasks/clock.ts';
 import { createFeed } from '../../src/tasks/subscriptions/feed.ts';
 import type { Log } from '../../src/tasks/log.ts';
-import { createOutcomes } from '../../src/tasks/pending-creates.ts';
-import { createPace } from '../../src/tasks/estimate.ts';
+import { createPendingCreates } from '../../src/tasks/pending-creates.ts';
+import { createDurationEstimate } from '../../src/tasks/estimate.ts';
 import type { Provider } from '../../src/tasks/provider.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import { createTasks, type Tasks } from '../../src/tasks/tasks.ts';
@@ -45,7 +45,7 @@ export async function startSimulatedProcess(options: SimulatedProcessOptions): P
         if (!isDead) run();
       }),
   };
-  const outcomes = createOutcomes(clock);
+  const outcomes = createPendingCreates(clock);
   const feed = createFeed((error) => {
     onError('a listener failed', { error });
   });
@@ -69,7 +69,7 @@ export async function startSimulatedProcess(options: SimulatedProcessOptions): P
     clock,
     log: errorsTo(onError),
     timings: DEFAULT_TIMINGS,
-    pace: createPace({ clock, store, timings: DEFAULT_TIMINGS }),
+    pace: createDurationEstimate({ clock, store, timings: DEFAULT_TIMINGS }),
     inspectImage: null,
     processId: `process-${clock.now()}`,
     newTaskId: randomUUID,

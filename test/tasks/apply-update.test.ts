@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { applyUpdate, type Heard, type TaskUpdate, type Updatable } from '../../src/tasks/apply-update.ts';
+import { applyUpdate, type Origin, type TaskUpdate, type Updatable } from '../../src/tasks/apply-update.ts';
 import { PROVIDER_ERROR_CODES, type ProviderErrorCode, type TaskFailure } from '../../src/tasks/failure.ts';
 import { TASK_STATES, type TaskState } from '../../src/tasks/task.ts';
 
@@ -51,7 +51,7 @@ function update(
 }
 
 /** In a callback. */
-function heard(at: number): Heard {
+function heard(at: number): Origin {
   return { at, source: 'CALLBACK' };
 }
 

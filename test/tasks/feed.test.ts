@@ -1,14 +1,14 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { createFeed } from '../../src/tasks/subscriptions/feed.ts';
-import type { AnnouncedRecord } from '../../src/tasks/task.ts';
+import type { VisibleRecord } from '../../src/tasks/task.ts';
 import { waitingRecord } from '../websocket/stored-tasks.ts';
 
 const noErrors = (error: unknown): never => {
   throw error;
 };
 
-function changeOf(fields: Partial<AnnouncedRecord>): AnnouncedRecord {
+function changeOf(fields: Partial<VisibleRecord>): VisibleRecord {
   return { ...waitingRecord(), revision: 1, ...fields };
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Follower, type ChangeSink } from '../../src/tasks/subscriptions/cursor.ts';
+import { SubscriptionCursor, type ChangeSink } from '../../src/tasks/subscriptions/cursor.ts';
 import { StoreUnavailableError } from '../../src/tasks/store.ts';
 import { scriptedSource } from './scripted-source.ts';
 
@@ -20,7 +20,7 @@ function follow(options: Parameters<typeof scriptedSource>[0] & { readonly after
     end: () => seen.push('end'),
     fail: (error) => seen.push(String(error)),
   };
-  const following = new Follower(script.source, options.after ?? 0, sink, (run) => {
+  const following = new SubscriptionCursor(script.source, options.after ?? 0, sink, (run) => {
     retries.push(run);
     return () => (cancelled += 1);
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/tasks/clock.ts';
-import { createOutcomes, isSettled } from '../../src/tasks/pending-creates.ts';
+import { createPendingCreates, isSettled } from '../../src/tasks/pending-creates.ts';
 import { FAILURE, NOW, hiddenTask } from '../store/records.ts';
 import { staysPending } from '../support/absence.ts';
 import { createVirtualClock } from '../support/virtual-clock.ts';
@@ -24,7 +24,7 @@ function start() {
       };
     },
   };
-  return { clock, outcomes: createOutcomes(counted), timers: () => timers.size };
+  return { clock, outcomes: createPendingCreates(counted), timers: () => timers.size };
 }
 
 const SETTLED = hiddenTask({ id: 'task', state: 'WAITING' });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createPace } from '../../src/tasks/estimate.ts';
+import { createDurationEstimate } from '../../src/tasks/estimate.ts';
 import { StoreUnavailableError } from '../../src/tasks/store.ts';
 import { createStandingClock } from '../webhooks/standing-clock.ts';
 
@@ -9,7 +9,7 @@ const LOOK = 10_000;
 function createScene(durations: readonly number[]) {
   const scene = { durations, reads: 0, isAway: false };
   const clock = createStandingClock();
-  const pace = createPace({
+  const pace = createDurationEstimate({
     clock,
     store: {
       newestDurations: (limit) => {

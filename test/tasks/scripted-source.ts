@@ -1,13 +1,13 @@
 import type { ChangeSource, Page } from '../../src/tasks/subscriptions/cursor.ts';
 import type { FeedListener } from '../../src/tasks/subscriptions/feed.ts';
-import type { AnnouncedRecord } from '../../src/tasks/task.ts';
+import type { VisibleRecord } from '../../src/tasks/task.ts';
 import { waitingRecord } from '../websocket/stored-tasks.ts';
 import { deferred, type Deferred } from '../support/deferred.ts';
 import { createQueue } from '../support/queue.ts';
 
 const TASK = waitingRecord();
 
-export function changeOf(revision: number): AnnouncedRecord {
+export function changeOf(revision: number): VisibleRecord {
   return { ...TASK, revision };
 }
 

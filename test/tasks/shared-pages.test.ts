@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import type { Page } from '../../src/tasks/subscriptions/cursor.ts';
-import { createSharedPages, createTurns } from '../../src/tasks/subscriptions/catch-up.ts';
+import { createSharedPages, createCatchUpScheduler } from '../../src/tasks/subscriptions/catch-up.ts';
 import { staysPending } from '../support/absence.ts';
 import { scriptedSource } from './scripted-source.ts';
 
 /** Pages that the test answers the reads for. */
 function share() {
   const { nextRead, source } = scriptedSource();
-  const read = createSharedPages((after) => source.read(after), createTurns());
+  const read = createSharedPages((after) => source.read(after), createCatchUpScheduler());
   return {
     nextRead,
     read: async (after: number): Promise<readonly number[]> => revisionsOf(await read(after)),

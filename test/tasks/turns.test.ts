@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { createTurns } from '../../src/tasks/subscriptions/catch-up.ts';
+import { createCatchUpScheduler } from '../../src/tasks/subscriptions/catch-up.ts';
 
 /** Lets steps in that note their names; each worker has as many as it is given. Returns the names, turn by turn. */
 async function turnsOf(workers: Readonly<Record<string, number>>): Promise<readonly string[]> {
-  const letIn = createTurns();
+  const letIn = createCatchUpScheduler();
   const turns: string[] = [];
   let left = 0;
   for (const [name, steps] of Object.entries(workers)) {
@@ -27,7 +27,7 @@ test('work of many is done one step in each turn of the event loop, by turns', a
 });
 
 test('work that comes again is done again', async () => {
-  const letIn = createTurns();
+  const letIn = createCatchUpScheduler();
   for (let time = 0; time < 3; time += 1)
     await new Promise<void>((resolve) => {
       letIn(() => {

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
-import type { AnnouncedRecord } from '../../src/tasks/task.ts';
+import type { VisibleRecord } from '../../src/tasks/task.ts';
 import { watchTask, createWatchTasks } from '../../src/tasks/subscriptions/subscription.ts';
 import { startHeldGateway } from '../websocket/held-gateway.ts';
 import { OWNER, addTask, change } from '../websocket/stored-tasks.ts';
@@ -19,7 +19,7 @@ test('watches whose reader takes nothing do not grow while changes happen, and l
   const tasks = await Promise.all(Array.from({ length: 5 }, () => addTask(store)));
   const all = await createWatchTasks(ports)(OWNER, 0);
   for (const task of tasks) expect((await all.next()).value?.id).toBe(task.id);
-  const [first] = tasks as [AnnouncedRecord];
+  const [first] = tasks as [VisibleRecord];
   const one = await watchTask(ports, OWNER, first.id, null);
   await one.next();
 
@@ -31,7 +31,7 @@ test('watches whose reader takes nothing do not grow while changes happen, and l
       providerCode: null,
       message: `${count}`.padEnd(BYTES_PER_CHANGE, ' .'),
     } as const;
-    tasks[index] = await change(store, tasks[index] as AnnouncedRecord, { failure });
+    tasks[index] = await change(store, tasks[index] as VisibleRecord, { failure });
   }
   expect(heapInUse() - before).toBeLessThan(BOUND);
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { AnnouncedRecord } from '../../src/tasks/task.ts';
-import { watchTask, type Watch } from '../../src/tasks/subscriptions/subscription.ts';
+import type { VisibleRecord } from '../../src/tasks/task.ts';
+import { watchTask, type TaskSubscription } from '../../src/tasks/subscriptions/subscription.ts';
 import { startHeldGateway } from '../websocket/held-gateway.ts';
 import { OWNER, addTask, change } from '../websocket/stored-tasks.ts';
 import { staysPending } from '../support/absence.ts';
@@ -111,12 +111,12 @@ describe('watching one task', () => {
   });
 });
 
-function stateOf({ value }: IteratorResult<AnnouncedRecord, undefined>): string | undefined {
+function stateOf({ value }: IteratorResult<VisibleRecord, undefined>): string | undefined {
   return value?.state;
 }
 
 /** Reads a watch that is to end by itself. */
-async function statesOf(watch: Watch): Promise<readonly string[]> {
+async function statesOf(watch: TaskSubscription): Promise<readonly string[]> {
   const states: string[] = [];
   for await (const { state } of watch) states.push(state);
   return states;

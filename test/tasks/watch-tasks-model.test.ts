@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { AnnouncedRecord } from '../../src/tasks/task.ts';
-import { createWatchTasks, type Watch } from '../../src/tasks/subscriptions/subscription.ts';
+import type { VisibleRecord } from '../../src/tasks/task.ts';
+import { createWatchTasks, type TaskSubscription } from '../../src/tasks/subscriptions/subscription.ts';
 import { startHeldGateway, type HeldGateway } from '../websocket/held-gateway.ts';
 import type { Hold } from '../websocket/held-store.ts';
 import { addTask, change } from '../websocket/stored-tasks.ts';
@@ -56,8 +56,8 @@ test('however changes, reads and a slow store fall together, everybody is shown 
 });
 
 /** One reader, which reads in the background as many states as it is told to. */
-function readOnDemand(watch: Watch) {
-  const seen: AnnouncedRecord[] = [];
+function readOnDemand(watch: TaskSubscription) {
+  const seen: VisibleRecord[] = [];
   let wanted = 0;
   let reading = Promise.resolve();
 
@@ -80,7 +80,7 @@ function readOnDemand(watch: Watch) {
     /** Reads nothing more than what it may be waiting for. */
     rest: () => (wanted = 0),
     /** Has it read until it has seen the very last change. */
-    async readAll(last: number): Promise<readonly AnnouncedRecord[]> {
+    async readAll(last: number): Promise<readonly VisibleRecord[]> {
       await reading;
       while (seen.at(-1)?.revision !== last) await read(1);
       await watch.return();
@@ -96,7 +96,7 @@ async function play(
   readers: readonly ReturnType<typeof readOnDemand>[],
   commands: readonly Command[],
 ) {
-  const tasks: AnnouncedRecord[] = [];
+  const tasks: VisibleRecord[] = [];
   const holds: Hold[] = [];
   const add = async (amount: number): Promise<void> => {
     tasks.push(...(await Promise.all(Array.from({ length: amount }, () => addTask(store, { owner })))));

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { TaskStore } from '../../src/tasks/store.ts';
-import type { AnnouncedRecord } from '../../src/tasks/task.ts';
-import { createWatchTasks, type Watch } from '../../src/tasks/subscriptions/subscription.ts';
+import type { VisibleRecord } from '../../src/tasks/task.ts';
+import { createWatchTasks, type TaskSubscription } from '../../src/tasks/subscriptions/subscription.ts';
 import { startHeldGateway } from '../websocket/held-gateway.ts';
 import { OWNER, addTask, change } from '../websocket/stored-tasks.ts';
 import { staysPending } from '../support/absence.ts';
@@ -166,7 +166,7 @@ describe('watching all tasks', () => {
   });
 });
 
-type AtLeastThree = [AnnouncedRecord, AnnouncedRecord, AnnouncedRecord, ...AnnouncedRecord[]];
+type AtLeastThree = [VisibleRecord, VisibleRecord, VisibleRecord, ...VisibleRecord[]];
 
 /** Adds tasks at the same time, so that they share commits and are told in one go; in order of revision. */
 async function addTasks(store: TaskStore, count: number): Promise<AtLeastThree> {
@@ -175,7 +175,7 @@ async function addTasks(store: TaskStore, count: number): Promise<AtLeastThree> 
 }
 
 /** Has a watch bring everything up to a revision to a sink that is never full. */
-function followAll(watch: Watch, last: number | undefined) {
+function followAll(watch: TaskSubscription, last: number | undefined) {
   let flushes = 0;
   const revisions = new Promise<readonly number[]>((resolve, reject) => {
     const seen: number[] = [];
@@ -195,8 +195,8 @@ function followAll(watch: Watch, last: number | undefined) {
   return { revisions, flushes: () => flushes };
 }
 
-async function take(watch: Watch, count: number): Promise<readonly AnnouncedRecord[]> {
-  const seen: AnnouncedRecord[] = [];
+async function take(watch: TaskSubscription, count: number): Promise<readonly VisibleRecord[]> {
+  const seen: VisibleRecord[] = [];
   while (seen.length < count) {
     const { value } = await watch.next();
     if (!value) throw new Error('The watch ended by itself');
@@ -205,15 +205,15 @@ async function take(watch: Watch, count: number): Promise<readonly AnnouncedReco
   return seen;
 }
 
-async function read(watch: Watch, count: number): Promise<readonly number[]> {
+async function read(watch: TaskSubscription, count: number): Promise<readonly number[]> {
   return (await take(watch, count)).map(({ revision }) => revision);
 }
 
-function expectInOrder(seen: readonly (AnnouncedRecord | undefined)[]): void {
+function expectInOrder(seen: readonly (VisibleRecord | undefined)[]): void {
   const revisions = seen.map((record) => record?.revision ?? -1);
   expect(revisions).toEqual([...new Set(revisions)].sort((a, b) => a - b));
 }
 
-function newestOf(seen: readonly (AnnouncedRecord | undefined)[]): ReadonlyMap<string, number> {
+function newestOf(seen: readonly (VisibleRecord | undefined)[]): ReadonlyMap<string, number> {
   return new Map(seen.map((record) => [record?.id ?? '', record?.revision ?? -1]));
 }

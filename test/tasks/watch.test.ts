@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Watch } from '../../src/tasks/subscriptions/subscription.ts';
+import { TaskSubscription } from '../../src/tasks/subscriptions/subscription.ts';
 import { staysPending } from '../support/absence.ts';
 import { changeOf, scriptedSource } from './scripted-source.ts';
 
@@ -8,7 +8,7 @@ const DONE = { done: true, value: undefined };
 /** A watch over a source that the test plays. */
 function watchSource(options: Parameters<typeof scriptedSource>[0] = {}) {
   const script = scriptedSource(options);
-  const watch = new Watch({ source: script.source, after: 0, later: () => () => undefined });
+  const watch = new TaskSubscription({ source: script.source, after: 0, later: () => () => undefined });
   return { ...script, watch };
 }
 

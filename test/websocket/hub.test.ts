@@ -6,7 +6,7 @@ import { createLiveCounts } from '../../src/websocket/socket.ts';
 import { createHub, type SubscriptionArgs } from '../../src/websocket/hub.ts';
 import { Member } from '../../src/websocket/subscriber.ts';
 import type { Room } from '../../src/websocket/send-buffer.ts';
-import { createTurns } from '../../src/tasks/subscriptions/catch-up.ts';
+import { createCatchUpScheduler } from '../../src/tasks/subscriptions/catch-up.ts';
 
 /** A change that counts how often a result is made of it. */
 class Counted implements Change {
@@ -182,7 +182,7 @@ describe('subscriptions of a hub', () => {
   test('that catch up turn by turn are told the error of none before them', async () => {
     const stage = createStage();
     for (const id of ['1', '2', '3']) await subscribe(stage, { id });
-    const letIn = createTurns();
+    const letIn = createCatchUpScheduler();
     const change = broken(7);
     const sinks = [...stage.sinks];
     await new Promise<void>((resolve) => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { TaskStore } from '../../src/tasks/store.ts';
-import type { AnnouncedRecord } from '../../src/tasks/task.ts';
+import type { VisibleRecord } from '../../src/tasks/task.ts';
 import type { ApiTask } from '../support/api-types.ts';
 import { TASKS, TASKS_UPDATED } from '../support/documents.ts';
 import { graphql } from '../support/graphql-http-client.ts';
@@ -52,7 +52,7 @@ describe.each(DOORS)('the recipe without a gap, over $name', ({ subscribe }) => 
 
 /** Tasks that change, and new ones that come, one commit after the other until it is stopped. */
 function startChurn(store: TaskStore) {
-  const tasks: AnnouncedRecord[] = [];
+  const tasks: VisibleRecord[] = [];
   let changes = 0;
   let isStopped = false;
 

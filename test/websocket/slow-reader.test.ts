@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import type { TaskStore } from '../../src/tasks/store.ts';
-import type { AnnouncedRecord } from '../../src/tasks/task.ts';
+import type { VisibleRecord } from '../../src/tasks/task.ts';
 import type { ApiTask } from '../support/api-types.ts';
 import { TASKS_UPDATED, TASK_UPDATED } from '../support/documents.ts';
 import type { Document } from '../support/graphql-result.ts';
@@ -114,7 +114,7 @@ describe('a subscriber over SSE that stops reading', () => {
   });
 });
 
-async function addTasks(store: TaskStore): Promise<AnnouncedRecord[]> {
+async function addTasks(store: TaskStore): Promise<VisibleRecord[]> {
   const added = await Promise.all(
     Array.from({ length: TASKS }, () => addTask(store, { prompt: LONG_PROMPT })),
   );
@@ -122,7 +122,7 @@ async function addTasks(store: TaskStore): Promise<AnnouncedRecord[]> {
 }
 
 /** Changes each of them so many times, updating the list; returns how many changes that made. */
-async function changeAll(store: TaskStore, tasks: AnnouncedRecord[], times: number): Promise<number> {
+async function changeAll(store: TaskStore, tasks: VisibleRecord[], times: number): Promise<number> {
   for (let round = 0; round < times; round += 1)
     await Promise.all(tasks.map(async (task, index) => (tasks[index] = await change(store, task))));
   return tasks.length * times;

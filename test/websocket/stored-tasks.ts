@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { TaskStore } from '../../src/tasks/store.ts';
-import { MODEL, type AnnouncedRecord, type TaskRecord } from '../../src/tasks/task.ts';
+import { MODEL, type VisibleRecord, type TaskRecord } from '../../src/tasks/task.ts';
 
 /** The owner of everything in a gateway without keys. */
 export const OWNER = 'anonymous';
@@ -37,7 +37,7 @@ export function waitingRecord(fields: Partial<TaskRecord> = {}): TaskRecord {
     markedAt: 1,
     unknownSince: null,
     refusal: null,
-    candidateProviderTaskId: null,
+    unverifiedProviderTaskId: null,
     lastWords: null,
     nextCheckAt: null,
     version: 0,
@@ -46,7 +46,7 @@ export function waitingRecord(fields: Partial<TaskRecord> = {}): TaskRecord {
 }
 
 /** Adds a task and announces it, with a revision of its own. */
-export async function addTask(store: TaskStore, fields: Partial<TaskRecord> = {}): Promise<AnnouncedRecord> {
+export async function addTask(store: TaskStore, fields: Partial<TaskRecord> = {}): Promise<VisibleRecord> {
   return change(store, await store.insert(waitingRecord(fields)));
 }
 
@@ -55,7 +55,7 @@ export async function change(
   store: TaskStore,
   record: TaskRecord,
   fields: Partial<TaskRecord> = {},
-): Promise<AnnouncedRecord> {
+): Promise<VisibleRecord> {
   const saved = await store.save({ ...record, ...fields });
   if (!saved) throw new Error(`task ${record.id} was written by somebody else`);
   return saved;

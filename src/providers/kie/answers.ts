@@ -20,7 +20,7 @@ import type { RawAnswer } from '../post-once.ts';
 import { readRetryAfter } from '../http.ts';
 
 /** What an answer says of a task. */
-export interface ProviderRecord {
+interface ProviderRecord {
   /** The provider's task id, in two spellings. */
   readonly ids: readonly (string | null)[];
   /** In our words; null for one that nobody knows, and for none. */

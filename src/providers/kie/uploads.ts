@@ -7,7 +7,7 @@ import { createDispatcher } from '../proxy.ts';
 import { Readable } from 'node:stream';
 import { parseEnvelope, parseJson, type Envelope, fieldsOf, urlOf } from './wire.ts';
 
-export interface KieUploadOptions {
+interface KieUploadOptions {
   /** Origin of the upload service, without a trailing slash; another one than that of the API. */
   readonly uploadUrl: string;
   readonly apiKey: string;
@@ -22,7 +22,7 @@ export interface KieUploadOptions {
 }
 
 /** kie.ai's upload service. */
-export interface KieUpload extends PictureHost {
+interface KieUpload extends PictureHost {
   /** Breaks off what is under way. */
   close(): Promise<void>;
 }
@@ -110,7 +110,7 @@ function newName({ contentType }: PictureFile): string {
 }
 
 /** The body of a request, as a stream of known length, and the headers that tell of it. */
-export interface Multipart {
+interface Multipart {
   readonly headers: { readonly 'content-type': string; readonly 'content-length': string };
   readonly body: Readable;
 }
@@ -160,7 +160,7 @@ async function* inARow(
  * What the upload service said (kie.ai's pages on its "File Upload API"). Where there is no envelope, the HTTP status says
  * it. Throws where it may be tried again at once.
  */
-export function readUploadAnswer(status: number, body: string, retryAfterMs: number | null): HostAnswer {
+function readUploadAnswer(status: number, body: string, retryAfterMs: number | null): HostAnswer {
   const envelope = parseEnvelope(parseJson(body));
   const code = envelope?.code ?? status;
   if (code === 200 && envelope) return { kind: 'stored', url: urlIn(envelope) };

@@ -21,7 +21,7 @@ export interface PostgresFacts extends StoreFacts {
   readonly keepsSession: boolean;
 }
 
-export interface InspectOptions {
+interface InspectOptions {
   readonly url: string;
   readonly listenUrl: string | null;
   readonly readers: number;
@@ -98,7 +98,7 @@ const STATEMENTS = [
  * Does all that a gateway does to a database with the current schema, in a transaction that is taken back. Rejects with what the
  * database refuses.
  */
-export async function tryWrites(db: Kysely<Database>): Promise<void> {
+async function tryWrites(db: Kysely<Database>): Promise<void> {
   await takenBack(db, async (trx) => {
     for (const statement of STATEMENTS) await sql.raw(statement).execute(trx);
     await notifyOfCommit(trx);
@@ -106,7 +106,7 @@ export async function tryWrites(db: Kysely<Database>): Promise<void> {
 }
 
 /** The same for what migrations do. */
-export async function tryMigrating(db: Kysely<Database>): Promise<void> {
+async function tryMigrating(db: Kysely<Database>): Promise<void> {
   await takenBack(db, async (trx) => {
     await sql`create table kineograph_doctor (id integer)`.execute(trx);
     const { rows } = await sql<{ owner: string }>`select pg_get_userbyid(relowner) as owner from pg_class
@@ -130,7 +130,7 @@ async function takenBack(db: Kysely<Database>, run: (trx: Kysely<Database>) => P
 }
 
 /** Opens so many connections at once and closes them again. Returns how many there were, and why not more. */
-export async function tryConnections(
+async function tryConnections(
   url: string,
   count: number,
 ): Promise<{ readonly had: number; readonly error: unknown }> {

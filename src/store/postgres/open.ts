@@ -8,7 +8,7 @@ import { createHistoryCheck } from './history.ts';
 import { listenForCommits, notifyOfCommit } from './listener.ts';
 import { createTimeLimit } from '../retry.ts';
 
-export interface PostgresOptions {
+interface PostgresOptions {
   /** `postgres://user:password@host:port/database`, with the parameters that libpq knows. */
   readonly url: string;
   /** The same database without a pooler, for LISTEN and migrations; null when `url` does for those. */

@@ -2,7 +2,7 @@ import type { PostgresPool, PostgresPoolClient } from 'kysely';
 import { Pool, type ClientBase, type PoolClient, Client, type ClientConfig, DatabaseError } from 'pg';
 import { createTimeLimit, type TimeLimit } from '../retry.ts';
 
-export interface OurPool extends PostgresPool {
+interface OurPool extends PostgresPool {
   /** The server's process ids of the connections that are open. */
   readonly pids: ReadonlySet<number>;
 }
@@ -113,7 +113,7 @@ export const CONNECTION: ClientConfig = {
 };
 
 /** Statements may take as long as they need; 0 means no limit. */
-export const PATIENT_CONNECTION: ClientConfig = { ...CONNECTION, query_timeout: 0 };
+const PATIENT_CONNECTION: ClientConfig = { ...CONNECTION, query_timeout: 0 };
 
 /** No role or database setting may cut what we do; some of them exist in newer servers only. */
 const NO_TIMEOUTS = {
@@ -170,7 +170,7 @@ async function backendOf(client: Client): Promise<number | undefined> {
 }
 
 /** Known to pg's client and missing from its types. */
-export function processIdOf(client: object): number {
+function processIdOf(client: object): number {
   return 'processID' in client && typeof client.processID === 'number' ? client.processID : 0;
 }
 

@@ -10,7 +10,7 @@ import { LRUCache } from 'lru-cache';
 import type { AnswersAtOnce } from '../statements.ts';
 
 export type SqliteDatabase = Driver.DatabaseSyncInstance;
-export type SqliteStatement = Driver.StatementSyncInstance;
+type SqliteStatement = Driver.StatementSyncInstance;
 
 /** The first version of Node.js whose own `node:sqlite` prints no warning (nodejs/node#61262). */
 const BUILT_IN = { major: 24, minor: 15 };

@@ -76,7 +76,7 @@ export function createOwnerPages(store: TaskStore): ReadOwnerPage {
     readers: number;
   }
   const byOwner = new Map<string, Shared>();
-  const letIn = createTurns();
+  const letIn = createCatchUpScheduler();
 
   async function readPage(owner: string, after: number): Promise<Page> {
     await store.follow();
@@ -112,7 +112,7 @@ export type Step = () => boolean;
  * by turns: who has few steps to take waits for no more than one step of each of the others. The returned function lets
  * somebody in who is not in line; steps must not throw.
  */
-export function createTurns(): (step: Step) => void {
+export function createCatchUpScheduler(): (step: Step) => void {
   const line = new Set<Step>();
 
   function takeOne(): void {

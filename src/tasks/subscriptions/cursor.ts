@@ -1,11 +1,11 @@
 import { StoreUnavailableError } from '../store.ts';
-import type { AnnouncedRecord } from '../task.ts';
+import type { VisibleRecord } from '../task.ts';
 import type { FeedListener } from './feed.ts';
 
 /** Where a follower brings changes. */
 export interface ChangeSink {
   /** Called with one change after the other, in order of revision. */
-  take(change: AnnouncedRecord): void;
+  take(change: VisibleRecord): void;
   /** Called when all changes that there were have been taken. */
   flush(): void;
   /** Whether it wants no more for now. When it does again, it calls `resume`. */
@@ -35,7 +35,7 @@ export type Later = (run: () => void) => () => void;
  * cannot be sure to know all, or the sink is full, it forgets everything but how far it came and reads the store again:
  * so a slow sink skips states and never loses the last one.
  */
-export class Follower implements Following {
+export class SubscriptionCursor implements Following {
   readonly #source: ChangeSource;
   readonly #sink: ChangeSink;
   readonly #later: Later;
@@ -43,7 +43,7 @@ export class Follower implements Following {
   #cursor: number;
   #state: 'reading' | 'live' | 'resting' | 'over' = 'reading';
   /** What came while the store is read; null when that was too much. */
-  #waiting: AnnouncedRecord[] | null = [];
+  #waiting: VisibleRecord[] | null = [];
   #hasBegun = false;
   #cancelRetry: (() => void) | null = null;
 
@@ -72,7 +72,7 @@ export class Follower implements Following {
     this.#detach();
   }
 
-  #hear(changes: readonly AnnouncedRecord[]): void {
+  #hear(changes: readonly VisibleRecord[]): void {
     if (this.#state === 'live') this.#bring(changes);
     else if (this.#waiting && this.#waiting.length + changes.length <= MAX_WAITING)
       this.#waiting.push(...changes);
@@ -105,7 +105,7 @@ export class Follower implements Following {
     return isEnd || isAll;
   }
 
-  #bring(changes: readonly AnnouncedRecord[]): void {
+  #bring(changes: readonly VisibleRecord[]): void {
     for (const change of this.#source.isNewestEnough ? changes.slice(-1) : changes) {
       if (change.revision <= this.#cursor) continue;
       this.#cursor = change.revision;
@@ -148,7 +148,7 @@ export class Follower implements Following {
 /** What changed after a revision, as the store knows it. */
 export interface Page {
   /** Each task in its newest state, in order of revision. */
-  readonly changes: readonly AnnouncedRecord[];
+  readonly changes: readonly VisibleRecord[];
   /** There may be more that is newer. */
   readonly hasMore: boolean;
   /** Nothing comes after these. */
@@ -162,7 +162,7 @@ export interface ChangeSource {
   /** The oldest changes after `revision`. Rejects with StoreUnavailableError. */
   read(revision: number): Promise<Page>;
   /** Whether nothing comes after this change. */
-  isEnd(change: AnnouncedRecord): boolean;
+  isEnd(change: VisibleRecord): boolean;
   /** Of several changes that wait only the newest is of interest. */
   readonly isNewestEnough: boolean;
 }

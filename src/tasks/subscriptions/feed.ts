@@ -1,7 +1,7 @@
-import type { AnnouncedRecord } from '../task.ts';
+import type { VisibleRecord } from '../task.ts';
 
 /** Gets changes that were committed together in one call, in order of revision. */
-export type FeedListener = (changes: readonly AnnouncedRecord[]) => void;
+export type FeedListener = (changes: readonly VisibleRecord[]) => void;
 
 /**
  * Tells committed changes to whoever is attached in this process. Attaching takes effect at once. Each listener is called
@@ -9,7 +9,7 @@ export type FeedListener = (changes: readonly AnnouncedRecord[]) => void;
  * are called in later turns of the event loop. A listener that throws harms nobody else.
  */
 export interface Feed {
-  publish(changes: readonly AnnouncedRecord[]): void;
+  publish(changes: readonly VisibleRecord[]): void;
   /** Follows one task; the returned function detaches, at once and as often as it is called. */
   onTask(id: string, listener: FeedListener): () => void;
   /** Follows all tasks of an owner. */
@@ -79,7 +79,7 @@ export interface Topic {
 }
 
 interface News {
-  readonly changes: readonly AnnouncedRecord[];
+  readonly changes: readonly VisibleRecord[];
   /** Those who were attached when it was published. */
   readonly audience: readonly FeedListener[];
   /** How many of them were told. */
@@ -87,8 +87,8 @@ interface News {
 }
 
 /** Tells topics within a few ms of one turn of the event loop; the rest of each is told in later turns. */
-export interface Slice {
-  tell(topic: Topic | undefined, changes: readonly AnnouncedRecord[]): void;
+interface Slice {
+  tell(topic: Topic | undefined, changes: readonly VisibleRecord[]): void;
 }
 
 /** How long listeners may hold up everything else, in ms. */
@@ -102,10 +102,10 @@ const MAX_WAITING = 100;
  * Calls listeners in slices, with everything else of the process in between. Topics that have much to tell take turns, and
  * one that has nothing waiting is told at once, whatever others have.
  */
-export function createTopics(onListenerError: (error: unknown) => void, now: () => number) {
+function createTopics(onListenerError: (error: unknown) => void, now: () => number) {
   const line = new Set<Topic>();
 
-  function call(listener: FeedListener, changes: readonly AnnouncedRecord[]): void {
+  function call(listener: FeedListener, changes: readonly VisibleRecord[]): void {
     try {
       listener(changes);
     } catch (error) {
@@ -165,7 +165,7 @@ export function createTopics(onListenerError: (error: unknown) => void, now: () 
 
 /** Everything but what is being told becomes one publication of each task's newest change. */
 function mergeWaiting({ listeners, waiting }: Topic): void {
-  const newest = new Map<string, AnnouncedRecord>();
+  const newest = new Map<string, VisibleRecord>();
   for (const { changes } of waiting.splice(1))
     for (const change of changes) {
       // The order of a Map is that of its keys' first insertion, and the revisions have to rise.

@@ -1,11 +1,17 @@
-import { type ChangeSource, Follower, type ChangeSink, type Following, type Later } from './cursor.ts';
-import { type AnnouncedRecord, isTerminal } from '../task.ts';
+import {
+  type ChangeSource,
+  SubscriptionCursor,
+  type ChangeSink,
+  type Following,
+  type Later,
+} from './cursor.ts';
+import { type VisibleRecord, isTerminal } from '../task.ts';
 import type { TaskPorts } from '../ports.ts';
 import { RequestError } from '../failure.ts';
 import { createOwnerPages, type ReadOwnerPage } from './catch-up.ts';
 import type { TaskStore } from '../store.ts';
 
-type Result = IteratorResult<AnnouncedRecord, undefined>;
+type Result = IteratorResult<VisibleRecord, undefined>;
 
 interface Reader {
   readonly resolve: (result: Result) => void;
@@ -16,7 +22,7 @@ const DONE: Result = { done: true, value: undefined };
 /** How many changes are kept for a reader that rests. */
 const MAX_READY = 100;
 
-export interface WatchOptions {
+interface TaskSubscriptionOptions {
   readonly source: ChangeSource;
   /** Everything newer than this revision is shown. */
   readonly after: number;
@@ -28,17 +34,19 @@ export interface WatchOptions {
  * Nothing happens before that. As an iterator it is written by hand because an async generator cannot be ended while it
  * waits: its `return()` would hang, and its listener stay attached, until the next event of a task that may never have one.
  */
-export class Watch implements AsyncIterableIterator<AnnouncedRecord, undefined, undefined>, ChangeSink {
-  readonly #options: WatchOptions;
+export class TaskSubscription
+  implements AsyncIterableIterator<VisibleRecord, undefined, undefined>, ChangeSink
+{
+  readonly #options: TaskSubscriptionOptions;
   readonly #maxReady: number;
   #following: Following | null = null;
   /** Taken and not read yet; never holds anything while a reader waits. */
-  readonly #ready: AnnouncedRecord[] = [];
+  readonly #ready: VisibleRecord[] = [];
   #reader: Reader | null = null;
   #isOpen = true;
   #failure: { readonly error: unknown } | null = null;
 
-  constructor(options: WatchOptions) {
+  constructor(options: TaskSubscriptionOptions) {
     this.#options = options;
     this.#maxReady = options.source.isNewestEnough ? 0 : MAX_READY;
   }
@@ -46,7 +54,7 @@ export class Watch implements AsyncIterableIterator<AnnouncedRecord, undefined, 
   /** Brings everything to `sink` in place of a reader. */
   follow(sink: ChangeSink): Following {
     const { after, later, source } = this.#options;
-    this.#following = new Follower(source, after, sink, later);
+    this.#following = new SubscriptionCursor(source, after, sink, later);
     return this.#following;
   }
 
@@ -74,7 +82,7 @@ export class Watch implements AsyncIterableIterator<AnnouncedRecord, undefined, 
     return this;
   }
 
-  take(change: AnnouncedRecord): void {
+  take(change: VisibleRecord): void {
     if (!this.#reader) {
       this.#ready.push(change);
       return;
@@ -126,12 +134,12 @@ export async function watchTask(
   owner: string,
   id: string,
   after: number | null,
-): Promise<Watch> {
+): Promise<TaskSubscription> {
   const { clock, store, timings } = ports;
   await assertKnownRevision(store, after);
   const found = await store.find(owner, id);
   if (!found) throw noSuchTask(id);
-  return new Watch({
+  return new TaskSubscription({
     source: changesOfTask(ports, owner, found.id),
     after: after ?? 0,
     later: (run) => clock.after(timings.outcomeLook, run),
@@ -162,12 +170,14 @@ export function noSuchTask(id: string): RequestError {
  * tasks that changed after the revision `after` (now, when null), each in its newest state, in order of revision.
  * A store that is away makes it wait, once it has begun. Rejects with BAD_USER_INPUT for an `after` beyond the newest revision.
  */
-export function createWatchTasks(ports: TaskPorts): (owner: string, after: number | null) => Promise<Watch> {
+export function createWatchTasks(
+  ports: TaskPorts,
+): (owner: string, after: number | null) => Promise<TaskSubscription> {
   const { clock, store, timings } = ports;
   const readPage = createOwnerPages(store);
   return async (owner, after) => {
     await assertKnownRevision(store, after);
-    return new Watch({
+    return new TaskSubscription({
       source: changesOfOwner(ports, owner, readPage),
       after: after ?? (await store.newestRevision()),
       later: (run) => clock.after(timings.outcomeLook, run),
@@ -185,7 +195,7 @@ function changesOfOwner({ feed }: TaskPorts, owner: string, readPage: ReadOwnerP
 }
 
 /** `after` must be a revision that has been given: asked of the store, since other processes give them too. */
-export async function assertKnownRevision(store: TaskStore, after: number | null): Promise<void> {
+async function assertKnownRevision(store: TaskStore, after: number | null): Promise<void> {
   if (after === null) return;
   const newest = await store.newestRevision();
   if (after < 0 || after > newest)
