@@ -21,7 +21,7 @@ builder.scalarType('DateTime', {
 });
 
 builder.scalarType('SafeInt', {
-  description: 'An integer that JavaScript holds exactly (up to 2^53 - 1), written as a JSON number.',
+  description: 'An integer up to 2^53 - 1, serialized as a JSON number.',
   serialize: (value) => value,
   parseValue: parseSafeInt,
   parseLiteral: (node) => parseSafeInt(integerOf(node), node),

@@ -9,12 +9,12 @@ type TooLate = Extract<CancelResult, { kind: 'too-late' }>;
 const SuccessType = builder
   .objectRef<Extract<CancelResult, { kind: 'cancelled' }>>('CancelTaskSuccess')
   .implement({
-    description: 'The task was never sent and never will be: nothing was charged.',
+    description: 'The task is cancelled. It was never sent to the provider, so nothing was charged.',
     fields: (t) => ({
       task: t.field({
         type: TaskType,
         description:
-          'The task, whose state is FAIL now, with the code CANCELLED. Its idempotencyKey is free again.',
+          'The task. Its state is now FAIL with the code CANCELLED, and its idempotencyKey can be used again.',
         resolve: ({ task }) => task,
       }),
     }),
@@ -23,8 +23,9 @@ const SuccessType = builder
 const ReasonEnum = builder.enumType('CannotCancelReason', {
   description: 'Why a task cannot be cancelled.',
   values: enumValues<TooLate['reason']>({
-    ALREADY_SENT: 'It was sent to the provider, which cannot cancel: it goes on there and is charged.',
-    ALREADY_ENDED: 'It has ended: there is nothing to cancel.',
+    ALREADY_SENT:
+      'The task was sent to the provider, which cannot cancel. It continues there and is charged.',
+    ALREADY_ENDED: 'The task is completed.',
   }),
 });
 
@@ -35,28 +36,28 @@ const MESSAGES = {
 } as const;
 
 const CannotCancelErrorType = builder.objectRef<TooLate>('CannotCancelError').implement({
-  description: 'It is too late to cancel: the task stays as it is.',
+  description: 'It is too late to cancel. The task is unchanged.',
   interfaces: [UserErrorInterface],
   fields: (t) => ({
     message: t.string({
-      description: 'What went wrong and what can be done, for people.',
+      description: 'What went wrong and how to fix it, as text.',
       resolve: ({ reason }) => MESSAGES[reason],
     }),
     reason: t.field({
       type: ReasonEnum,
-      description: 'The reason, for programs.',
+      description: 'The reason, as a code.',
       resolve: ({ reason }) => reason,
     }),
     task: t.field({
       type: TaskType,
-      description: 'The task as it is now.',
+      description: 'The task in its current state.',
       resolve: ({ task }) => task,
     }),
   }),
 });
 
 const CancelTaskResult = builder.unionType('CancelTaskResult', {
-  description: 'Expected outcomes are data; a task that you may not see is an error with the code NOT_FOUND.',
+  description: 'Expected outcomes are data. A task that you cannot see is an error with the code NOT_FOUND.',
   types: [SuccessType, CannotCancelErrorType],
   resolveType: ({ kind }) => (kind === 'cancelled' ? SuccessType : CannotCancelErrorType),
 });
@@ -65,9 +66,8 @@ builder.mutationField('cancelTask', (t) =>
   t.field({
     type: CancelTaskResult,
     description:
-      'Ends a task that still waits its turn here, exactly and free of charge. Once it was sent this is refused: the ' +
-      'provider cannot cancel. May be repeated.',
-    args: { id: t.arg.id({ required: true, description: 'The id of the task.' }) },
+      'Cancels a task that was not sent to the provider yet, free of charge. A task that was sent cannot be cancelled. Safe to retry.',
+    args: { id: t.arg.id({ required: true, description: "The task's id." }) },
     resolve: (_root, { id }, context) => cancelTask(id, context),
   }),
 );

@@ -5,28 +5,26 @@ import { ProviderErrorType, UserErrorInterface, ValidationErrorType } from './er
 import { TaskType } from './task.ts';
 
 const CreateImageToVideoInput = builder.inputType('CreateImageToVideoInput', {
-  description: 'What the video is to be made of.',
+  description: 'The image, the prompt and the options of a new video.',
   fields: (t) => ({
     prompt: t.string({
       required: true,
-      description: 'What is to happen in the video: 1 to 1500 characters, not only white space.',
+      description: 'Describes what should happen in the video: 1 to 1500 characters, not only white space.',
     }),
     imageUrl: t.string({
       required: true,
       description:
-        'The picture that the video begins with: an absolute http(s) URL without credentials, at most 2048 ' +
-        'characters. The provider fetches it: JPEG, PNG or WebP, at most 10 MB.',
+        'URL of the first frame: absolute, http or https, without credentials, at most 2048 characters. The provider fetches it: JPEG, PNG or WebP, at most 10 MB.',
     }),
     endImageUrl: t.string({
-      description: 'The picture that the video ends with, likewise; null or "" for none.',
+      description: 'URL of the last frame, under the same rules as imageUrl. null or "" for none.',
     }),
     promptOptimizer: t.boolean({
-      description: 'Whether the provider may rewrite the prompt; left to the provider when not given.',
+      description: 'Whether the provider may rewrite the prompt. The provider decides when it is omitted.',
     }),
     idempotencyKey: t.string({
       description:
-        '1 to 255 characters that you make up once for this video. The same key with the same input gives the same ' +
-        'task, whoever retries and however often, so that a lost answer never costs twice.',
+        'A key of 1 to 255 characters, generated once per video. Every retry with the same key and input returns the same task, so a lost response is never paid for twice.',
     }),
   }),
 });
@@ -34,11 +32,11 @@ const CreateImageToVideoInput = builder.inputType('CreateImageToVideoInput', {
 const SuccessType = builder
   .objectRef<Extract<CreateResult, { kind: 'success' }>>('CreateImageToVideoSuccess')
   .implement({
-    description: 'The task is stored and will be brought to its end, whatever happens to this connection.',
+    description: 'The task is stored. It continues to its final state even if this connection is lost.',
     fields: (t) => ({
       task: t.field({
         type: TaskType,
-        description: 'The task; subscribe to `taskUpdated` with its id.',
+        description: 'The new task. Subscribe to `taskUpdated` with its id.',
         resolve: ({ task }) => task,
       }),
     }),
@@ -47,17 +45,18 @@ const SuccessType = builder
 const IdempotencyConflictErrorType = builder
   .objectRef<Extract<CreateResult, { kind: 'conflict' }>>('IdempotencyConflictError')
   .implement({
-    description: 'The same idempotencyKey was used with another input. Nothing was stored, sent or charged.',
+    description:
+      'The idempotencyKey was already used with a different input. Nothing was stored, sent or charged.',
     interfaces: [UserErrorInterface],
     fields: (t) => ({
       message: t.string({
-        description: 'What went wrong and what can be done, for people.',
+        description: 'What went wrong and how to fix it, as text.',
         resolve: () =>
           'This idempotencyKey was used with another input. Take a new key for a new video, or the old input for the old one.',
       }),
       task: t.field({
         type: TaskType,
-        description: 'The task that has the key.',
+        description: 'The task that was created with the key.',
         resolve: ({ task }) => task,
       }),
     }),
@@ -72,7 +71,7 @@ const TYPE_NAMES = {
 
 const CreateImageToVideoResult = builder.unionType('CreateImageToVideoResult', {
   description:
-    'Expected outcomes are data; a top-level GraphQL error means a bug, a bad request or no permission.',
+    'Expected outcomes are data. A top-level GraphQL error means a bug, an invalid request or missing permission.',
   types: [SuccessType, ValidationErrorType, ProviderErrorType, IdempotencyConflictErrorType],
   resolveType: ({ kind }) => TYPE_NAMES[kind],
 });
@@ -81,9 +80,9 @@ builder.mutationField('createImageToVideo', (t) =>
   t.field({
     type: CreateImageToVideoResult,
     description:
-      'Has a video made of a picture. Answers once the provider has taken it, or after a bounded wait.',
+      'Creates a video from an image. Responds when the provider accepts the task, or after a bounded wait.',
     args: {
-      input: t.arg({ type: CreateImageToVideoInput, required: true, description: 'What to make it of.' }),
+      input: t.arg({ type: CreateImageToVideoInput, required: true, description: 'The input.' }),
     },
     resolve: (_root, { input }, context) => createImageToVideo(input, context),
   }),

@@ -6,10 +6,10 @@ import './queries.ts';
 import './subscriptions.ts';
 import './task.ts';
 
-builder.queryType({ description: 'What there is now.' });
-builder.mutationType({ description: 'What can be done.' });
+builder.queryType({ description: 'The current state of tasks and of the account.' });
+builder.mutationType({ description: 'Operations that create or change tasks.' });
 builder.subscriptionType({
-  description: 'What happens, as it happens, over WebSocket or Server-Sent Events.',
+  description: 'Live updates over WebSocket or Server-Sent Events.',
 });
 
 /** The API as clients see it. */

@@ -6,13 +6,12 @@ builder.subscriptionFields((t) => ({
   taskUpdated: t.field({
     type: TaskType,
     description:
-      'One task, live: first as it is now, then one event per change; completes by itself after SUCCESS or FAIL. An ' +
-      'unknown id is answered with one error, `extensions.code` NOT_FOUND.',
+      'One task: first its current state, then one event per change. Completes after SUCCESS or FAIL. An unknown id gives one error with `extensions.code` NOT_FOUND.',
     args: {
-      id: t.arg.id({ required: true, description: "Our id, or the provider's task id." }),
+      id: t.arg.id({ required: true, description: "The task's id, or the provider's task id." }),
       after: t.arg({
         type: 'SafeInt',
-        description: 'The revision that you have: the first event is left out when it is not newer.',
+        description: 'The revision that you already have. The first event is skipped unless it is newer.',
       }),
     },
     subscribe: (_root, args, context) => taskUpdated(args, context),
@@ -21,15 +20,12 @@ builder.subscriptionFields((t) => ({
   tasksUpdated: t.field({
     type: TaskType,
     description:
-      'Every change of every task of yours, live, never completing by itself. Without a gap: query `tasks`, subscribe ' +
-      'with `after: tasks.revision`, and after a lost connection with the largest revision that you have seen. ' +
-      'A change may come twice; an older state of a task never follows a newer one.',
+      'Every change of each of your tasks. Never completes. To miss nothing, query `tasks`, subscribe with `after: tasks.revision`, and resubscribe with the largest revision that you have received. A change may be delivered twice. A newer state of a task is never followed by an older one.',
     args: {
       after: t.arg({
         type: 'SafeInt',
         description:
-          'First every task that changed since this revision, in its newest state; beyond the newest revision it is ' +
-          'an error, `extensions.code` BAD_USER_INPUT. Only what is new from now on when left out.',
+          'First delivers every task that changed after this revision, in its newest state. A revision that does not exist yet is an error with `extensions.code` BAD_USER_INPUT. When omitted, only new changes are delivered.',
       }),
     },
     subscribe: (_root, { after }, context) => tasksUpdated(after, context),
