@@ -92,18 +92,18 @@ function broughtForward(
 ): TaskRecord | null {
   if (hasEnded(record) || record.refusal) return null;
   const { nextCheckAt, providerTaskId } = record;
-  const candidateProviderTaskId = providerTaskId === null ? (named ?? record.unverifiedProviderTaskId) : null;
+  const unverifiedProviderTaskId = providerTaskId === null ? (named ?? record.unverifiedProviderTaskId) : null;
   // Without any id there is nothing to ask about, and a check that is due would mean that the create answer is lost.
-  if (providerTaskId === null && candidateProviderTaskId === null) return null;
+  if (providerTaskId === null && unverifiedProviderTaskId === null) return null;
   const at = Math.ceil(now + wait);
-  const isNews = candidateProviderTaskId !== record.unverifiedProviderTaskId;
+  const isNews = unverifiedProviderTaskId !== record.unverifiedProviderTaskId;
   const isPutOff = wait > 0;
   // A check that is due may be under way, and its answer older than this callback: it does not count as planned.
   const planned = isPutOff && nextCheckAt !== null && nextCheckAt <= now ? null : nextCheckAt;
   if (isPutOff && !isNews && planned !== null && planned <= at) return null;
   return {
     ...record,
-    unverifiedProviderTaskId: candidateProviderTaskId,
+    unverifiedProviderTaskId: unverifiedProviderTaskId,
     nextCheckAt: Math.min(at, planned ?? at),
   };
 }

@@ -116,7 +116,7 @@ async function endOrAskLater(
       return null;
     const isWrong = wrong !== null && record.unverifiedProviderTaskId === wrong;
     const heard = withWords(record);
-    const next = isWrong ? { ...heard, candidateProviderTaskId: null } : heard;
+    const next = isWrong ? { ...heard, unverifiedProviderTaskId: null } : heard;
     const planned = nextCheckAt(next);
     return { ...next, nextCheckAt: isWrong ? planned : soonest(planned, record, checked) };
   });

@@ -129,7 +129,7 @@ describe.each(STORES)('amending in $name', ({ open }) => {
   it('writes without a new revision and tells nobody', async () => {
     const { store, told } = await open();
     const visible = await insertVisible(store);
-    const next = { ...visible, nextCheckAt: NOW + 5000, candidateProviderTaskId: 'kie-1' };
+    const next = { ...visible, nextCheckAt: NOW + 5000, unverifiedProviderTaskId: 'kie-1' };
     expect(await store.amend(next)).toEqual({ ...next, version: visible.version + 1 });
     expect(await store.find('ann', visible.id)).toEqual({ ...next, version: visible.version + 1 });
     expect(await store.newestRevision()).toBe(visible.revision);

@@ -134,7 +134,7 @@ describe('an outcome is known', () => {
     ['while it is being sent', { markedAt: NOW }],
     ['while it waits to be sent again', { notNowCount: 3, notNowSince: NOW, submitAt: NOW + 1000 }],
     ['by its being announced', { revision: 1 }],
-    ['by somebody’s claim to have an id for it', { candidateProviderTaskId: 'kie-1', nextCheckAt: NOW }],
+    ['by somebody’s claim to have an id for it', { unverifiedProviderTaskId: 'kie-1', nextCheckAt: NOW }],
   ])('not %s', (_, fields) => {
     expect(isSettled(hiddenTask(fields))).toBe(false);
   });
