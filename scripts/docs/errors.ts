@@ -1,7 +1,7 @@
 import { isEnumType } from 'graphql';
 import { EXIT } from '../../src/cli/commands.ts';
 import { schema } from '../../src/schema/schema.ts';
-import { REFUSALS } from '../../src/webhooks/refusals.ts';
+import { codeOf, REFUSALS } from '../../src/webhooks/refusals.ts';
 import { ENUM_ADVICE } from './enum-advice.ts';
 import { table } from './markdown.ts';
 import { CLOSE_ADVICE, EXIT_ADVICE, STATUS_ADVICE } from './outer-advice.ts';
@@ -14,7 +14,7 @@ export function renderErrors(): string {
     ...Object.entries(ENUM_ADVICE).map(([name, advice]) => enumSection(name, advice)),
     section('Errors of a request', REQUESTS, adviceRows(REQUEST_ADVICE), ADVICE_HEAD),
     section('Uploads', UPLOADS, adviceRows(UPLOAD_ADVICE), ADVICE_HEAD),
-    section('Callbacks', CALLBACKS, callbackRows(), ['HTTP', 'meaning', 'what to do']),
+    section('Callbacks', CALLBACKS, callbackRows(), ADVICE_HEAD),
     section('Other addresses', OTHERS, entryRows(STATUS_ADVICE), ['HTTP', 'meaning', 'what to do']),
     section('WebSockets', SOCKETS, entryRows(CLOSE_ADVICE), ['close code', 'meaning', 'what to do']),
     section('Exit codes', EXITS, exitRows(), ['exit code', 'meaning', 'what to do']),
@@ -39,8 +39,8 @@ An error of a field has HTTP 200 when the response has data of another field. Wi
 the error: 503 for a store that is unreachable, with \`Retry-After\`.`;
 const UPLOADS = `\`POST /uploads\` answers with problem details (RFC 9457). Their \`code\` is one of these or of \`ValidationIssueCode\`
 (HTTP 413, 415 or 422).`;
-const CALLBACKS = `\`POST /webhooks/kie/{taskId}/{token}\` answers with problem details. kie.ai shows their status. No answer says which part
-of a secret was wrong.`;
+const CALLBACKS = `\`POST /webhooks/kie/{taskId}/{token}\` answers with problem details, whose \`code\` is one of these. kie.ai shows their status.
+No answer says which part of a secret was wrong.`;
 const OTHERS = 'Problem details that any URL may answer with. `hint` says how to fix the request.';
 const SOCKETS =
   'Clients such as graphql-ws reconnect by themselves after most of them. The close reason says more.';
@@ -74,7 +74,10 @@ function entryRows(entries: Readonly<Record<string, readonly string[]>>): readon
 
 function callbackRows(): readonly (readonly string[])[] {
   const refusals = Object.values(REFUSALS).toSorted((a, b) => a.status - b.status);
-  return refusals.map(({ detail, hint, status }) => [String(status), detail, hint]);
+  return refusals.map((refusal) => {
+    const { detail, hint, status } = refusal;
+    return [code(codeOf(refusal)), String(status), detail, hint];
+  });
 }
 
 function exitRows(): readonly (readonly string[])[] {

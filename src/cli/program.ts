@@ -47,7 +47,8 @@ async function run(command: Command, program: NodeJS.Process): Promise<void> {
     case 'doctor': {
       const { runDoctor } = await import('./doctor/run.ts');
       const color = stdout.isTTY && env['NO_COLOR'] === undefined;
-      program.exitCode = await runDoctor({ isJson: command.isJson, color }, env, stdout);
+      const status = await runDoctor({ isJson: command.isJson, color }, env, stdout);
+      program.exitCode = status === 'config' ? EXIT.config : status === 'failure' ? EXIT.failed : EXIT.ok;
       return;
     }
     case 'help':

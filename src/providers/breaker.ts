@@ -52,7 +52,7 @@ const WHAT_TO_DO: Readonly<Record<AccountError, string>> = {
 };
 
 /** kie.ai's price list: one video of hailuo/02-image-to-video-pro. */
-const CREDITS_PER_VIDEO = 57;
+export const CREDITS_PER_VIDEO = 57;
 /** Each refusal is counted; one warning a minute and code is enough to find it. */
 const QUIET_MS = 60_000;
 

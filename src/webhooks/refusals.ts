@@ -75,6 +75,11 @@ export const REFUSALS = {
   store: { ...refusal('store', 503, 'The callback could not be stored.', 'Send it again.'), retryAfterS: 5 },
 } as const;
 
+/** The `code` of the problem details that answer a refused callback, such as `CALLBACK_UNKNOWN_TASK`. */
+export function codeOf({ rung }: Refusal): string {
+  return `CALLBACK_${rung.replaceAll('-', '_').toUpperCase()}`;
+}
+
 function refusal(rung: string, status: number, detail: string, hint: string): Refusal {
   return { rung, status, detail, hint };
 }

@@ -3,7 +3,7 @@ import { problem, sendProblem } from '../http/problem.ts';
 import { type Log, createOccasionalLog, type OccasionalLog } from '../tasks/log.ts';
 import { StoreUnavailableError } from '../tasks/store.ts';
 import type { TaskCallbacks } from '../tasks/tasks.ts';
-import { REFUSALS, UNEXPECTED, type CallbackResult, type Refusal } from './refusals.ts';
+import { codeOf, REFUSALS, UNEXPECTED, type CallbackResult, type Refusal } from './refusals.ts';
 import { verifySignature } from '../providers/kie/signature.ts';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
@@ -158,12 +158,13 @@ function headerOf(request: IncomingMessage, name: string): string | undefined {
   return Array.isArray(value) ? value[0] : value;
 }
 
-function refuse(response: ServerResponse, { detail, hint, retryAfterS, status }: Refusal): void {
+function refuse(response: ServerResponse, refusal: Refusal): void {
+  const { detail, hint, retryAfterS, status } = refusal;
   const headers = {
     ...(status === 405 && { allow: 'POST' }),
     ...(retryAfterS !== undefined && { 'retry-after': String(retryAfterS) }),
   };
-  sendProblem(response, problem(status, detail, { hint }), headers);
+  sendProblem(response, problem(status, detail, { code: codeOf(refusal), hint }), headers);
 }
 
 const MAX_BODY_BYTES = 256 * 1024;

@@ -4,7 +4,7 @@ import { runDoctor } from '../../src/cli/doctor/run.ts';
 import type { Finding } from '../../src/cli/doctor/findings.ts';
 
 export interface Examination {
-  readonly code: number;
+  readonly status: string;
   readonly findings: readonly Finding[];
   /** `status message -> mend` of all findings of a check. */
   of(check: string): readonly string[];
@@ -14,10 +14,10 @@ export interface Examination {
 
 /** Runs doctor on an environment, for programs. */
 export async function examine(env: Readonly<Record<string, string>>): Promise<Examination> {
-  const { code, printed } = await print(env, true);
+  const { printed, status } = await print(env, true);
   const { findings } = JSON.parse(printed) as { readonly findings: readonly Finding[] };
   return {
-    code,
+    status,
     findings,
     printed,
     of: (name) =>
@@ -31,9 +31,9 @@ export async function examine(env: Readonly<Record<string, string>>): Promise<Ex
 export async function print(
   env: Readonly<Record<string, string>>,
   isJson = false,
-): Promise<{ readonly code: number; readonly printed: string }> {
+): Promise<{ readonly status: string; readonly printed: string }> {
   const stdout = new PassThrough();
-  const code = await runDoctor({ isJson, color: false }, env, stdout);
+  const status = await runDoctor({ isJson, color: false }, env, stdout);
   stdout.end();
-  return { code, printed: await text(stdout) };
+  return { status, printed: await text(stdout) };
 }

@@ -106,6 +106,7 @@ async function expectProblem(answer: Response, { detail, status }: Rung, callbac
     title: expect.any(String) as string,
     status,
     detail: expect.stringContaining(detail) as string,
+    code: expect.stringMatching(/^CALLBACK_[A-Z_]+$/) as string,
     hint: expect.stringMatching(/\w.*\.$/) as string,
   });
   const [id = '', token = ''] = callback.split('/').slice(-2);

@@ -1,16 +1,11 @@
 import type { Writable } from 'node:stream';
-import { parseConfig, type Config, ConfigError, isOpen } from '../../config/config.ts';
-import { askProvider, checkProvider } from './check-provider.ts';
-import { checkAccess } from './check-access.ts';
-import { checkClock } from './check-clock.ts';
-import { checkConfiguration } from './check-configuration.ts';
-import { checkDisk } from './check-disk.ts';
-import { findingsOf, type Finding, inTime, renderFinding, renderJson, renderSummary } from './findings.ts';
-import { EXIT, type ExitCode } from '../commands.ts';
-import type { StoreReport } from './store-report.ts';
-import { checkSignatures } from './check-signatures.ts';
-import { checkWebsocket } from './check-websocket.ts';
-import { openRoad } from './check-callbacks.ts';
+import { styleText } from 'node:util';
+import { parseConfig, type Config, ConfigError } from '../../config/config.ts';
+import { VERSION } from '../../version.ts';
+import { checkPublicUrl } from './callbacks.ts';
+import { findingsOf, type Finding, inTime, type Status, type StoreReport } from './findings.ts';
+import { askProvider, checkClock, checkProvider } from './provider.ts';
+import { checkAccess, checkConfiguration, checkDisk } from './settings.ts';
 
 export interface DoctorOptions {
   readonly isJson: boolean;
@@ -18,32 +13,38 @@ export interface DoctorOptions {
 }
 
 /**
- * Checks an environment and everything that it names, changes nothing, and writes what was found, without any secret.
- * Returns with what the program shall end. Never rejects.
+ * Checks an environment and what it refers to, changes nothing, and writes its findings without any secret. Returns the
+ * worst of them; `'config'` when the environment is wrong, and nothing else was checked. Never rejects.
  */
 export async function runDoctor(
   { color, isJson }: DoctorOptions,
   env: Readonly<Record<string, string | undefined>>,
   stdout: Writable,
-): Promise<ExitCode> {
+): Promise<'ok' | 'warning' | 'failure' | 'config'> {
   const all: Finding[] = [];
   const tell = (findings: readonly Finding[]): void => {
     all.push(...findings);
-    if (!isJson) for (const finding of findings) stdout.write(renderFinding(finding, color));
+    if (!isJson) for (const finding of findings) stdout.write(render(finding, color));
   };
   const config = configIn(env);
-  if (config instanceof ConfigError) tell([findingsOf('configuration').failure(config.message, MEND)]);
-  // In their order, each as soon as those before it are there; all were begun at once.
-  else for (const check of begin(config)) tell(await check);
-  stdout.write(isJson ? renderJson(all) : renderSummary(all));
-  if (config instanceof ConfigError) return EXIT.config;
-  return all.some(({ status }) => status === 'failure') ? EXIT.failed : EXIT.ok;
+  if (config instanceof ConfigError)
+    tell([
+      findingsOf('configuration').failure(
+        config.message,
+        'Each variable is explained in docs/configuration.md. Nothing else is checked until the settings are valid.',
+      ),
+    ]);
+  // All checks run at once; their findings are written in this order.
+  else for (const check of start(config)) tell(await check);
+  const [failures, warnings] = [countOf(all, 'failure'), countOf(all, 'warning')];
+  const status = failures > 0 ? 'failure' : warnings > 0 ? 'warning' : 'ok';
+  stdout.write(
+    isJson
+      ? `${JSON.stringify({ version: VERSION, status, findings: all }, null, 2)}\n`
+      : `\n${failures === 0 ? 'Nothing failed' : `${failures} failed`}; ${warnings === 1 ? '1 warning' : `${warnings} warnings`}.\n`,
+  );
+  return config instanceof ConfigError ? 'config' : status;
 }
-
-/** It waits for the store, and makes up to two requests before others, in ms. */
-const ROAD_MS = 35_000;
-
-const MEND = 'Each variable is explained in docs/configuration.md; until then nothing else is checked.';
 
 function configIn(env: Readonly<Record<string, string | undefined>>): Config | ConfigError {
   try {
@@ -54,7 +55,10 @@ function configIn(env: Readonly<Record<string, string | undefined>>): Config | C
   }
 }
 
-function begin(config: Config): readonly Promise<readonly Finding[]>[] {
+/** The public address is checked after the store, with up to three requests, one after the other. */
+const PUBLIC_URL_MS = 30_000;
+
+function start(config: Config): readonly Promise<readonly Finding[]>[] {
   const store = checkStore(config);
   const answer = askProvider(config);
   return [
@@ -64,54 +68,33 @@ function begin(config: Config): readonly Promise<readonly Finding[]>[] {
     inTime('provider', async () => [checkProvider(config, await answer)]),
     inTime('clock', async () => [checkClock(await answer)]),
     inTime('access', () => checkAccess(config)),
-    inTime('public address', async () => checkRoad(config, await store), ROAD_MS),
+    inTime('public address', async () => checkPublicUrl(config, await store), PUBLIC_URL_MS),
   ];
 }
 
-/** Looks at the store, whichever it is. Never rejects. */
-export async function checkStore(config: Config): Promise<StoreReport> {
+/** Loads only the driver that is needed: the other one may not be installed. Never rejects. */
+async function checkStore(config: Config): Promise<StoreReport> {
   let report: StoreReport = { findings: [], callbackSecret: null, isInUse: false };
   const findings = await inTime('store', async () => {
-    report = await look(config);
+    if (config.databaseUrl === null) report = await (await import('./sqlite.ts')).checkSqlite(config);
+    else report = await (await import('./postgres.ts')).checkPostgres(config, config.databaseUrl);
     return report.findings;
   });
   return { ...report, findings };
 }
 
-/** Each brings a driver, and that of the other one may not be installed. */
-async function look(config: Config): Promise<StoreReport> {
-  if (config.databaseUrl === null) {
-    const { checkEmbeddedStore } = await import('./check-embedded-store.ts');
-    return checkEmbeddedStore(config);
-  }
-  const { checkDatabase } = await import('./check-database.ts');
-  return checkDatabase(config, config.databaseUrl);
+const COLORS = { ok: 'green', skipped: 'dim', warning: 'yellow', failure: 'red' } as const;
+const STATUS_WIDTH = 9;
+const CHECK_WIDTH = 16;
+
+function render({ check, mend, message, status }: Finding, color: boolean): string {
+  const padded = status.padEnd(STATUS_WIDTH);
+  // The caller has decided about colour, not the stream.
+  const shown = color ? styleText(COLORS[status], padded, { validateStream: false }) : padded;
+  const lines = [...message.split('\n'), ...(mend === null ? [] : [`-> ${mend}`])];
+  return `${shown}${check.padEnd(CHECK_WIDTH)}${lines.join(`\n${' '.repeat(STATUS_WIDTH + CHECK_WIDTH)}`)}\n`;
 }
 
-/** Everything that comes through PUBLIC_URL: callbacks, sockets, signatures. */
-export async function checkRoad(config: Config, store: StoreReport): Promise<readonly Finding[]> {
-  const { publicUrl } = config;
-  if (publicUrl === null) return withoutAddress(config);
-  const { close, farEnd, finding } = await openRoad(config, publicUrl, store);
-  try {
-    const [sockets, signatures] = await Promise.all([
-      inTime('WebSocket', async () =>
-        farEnd === 'nobody'
-          ? [findingsOf('WebSocket').skipped('not tried: the public address does not lead here')]
-          : [await checkWebsocket(publicUrl, farEnd, !isOpen(config))],
-      ),
-      inTime('signatures', () => checkSignatures(config, publicUrl, farEnd, store.callbackSecret)),
-    ]);
-    return [finding, ...sockets, ...signatures];
-  } finally {
-    await close();
-  }
-}
-
-function withoutAddress({ kieApiKey }: Config): readonly Finding[] {
-  const why =
-    kieApiKey === null
-      ? 'the sandbox calls back on this machine'
-      : 'PUBLIC_URL is not set: nobody calls back';
-  return ['public address', 'WebSocket', 'signatures'].map((check) => findingsOf(check).skipped(why));
+function countOf(findings: readonly Finding[], status: Status): number {
+  return findings.filter((finding) => finding.status === status).length;
 }
