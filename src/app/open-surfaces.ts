@@ -21,7 +21,7 @@ import { metricsRoute } from '../http/metrics.ts';
 import { startOverload, type Overload } from '../limits/overload.ts';
 import { createRateLimit, type RateLimit } from '../limits/rate.ts';
 import { uploadsRoute } from '../http/uploads.ts';
-import { type UploadPicture, createUploadPicture, type UploadStore } from '../images/upload.ts';
+import { type UploadImage, createUploadImage, type UploadStore } from '../images/upload.ts';
 import type { TaskPorts } from '../tasks/ports.ts';
 import type { Tasks, TaskQueries } from '../tasks/tasks.ts';
 import { WEBHOOKS_PATH, createKieWebhook } from '../webhooks/route.ts';
@@ -64,7 +64,7 @@ export interface DoorsOptions {
   readonly tasks: Tasks;
   readonly ports: TaskPorts;
   readonly upstream: Upstream;
-  readonly upload: UploadPicture;
+  readonly upload: UploadImage;
   readonly publicUrl: () => string | null;
   readonly isDraining: () => boolean;
 }
@@ -303,7 +303,7 @@ export async function openPages(
 }
 
 export interface Uploads {
-  readonly upload: UploadPicture;
+  readonly upload: UploadImage;
   /** Has those under way answered now: what they send is broken off. */
   close(): Promise<void>;
 }
@@ -321,7 +321,7 @@ export function openUploads(options: {
   const host = createKieUpload({ uploadUrl, apiKey, proxy: proxy.upload, userAgent: USER_AGENT, log });
   cleanup.add(() => host.close());
   return {
-    upload: createUploadPicture({ store: uploads, host, now: clock.now, log }),
+    upload: createUploadImage({ store: uploads, host, now: clock.now, log }),
     close: () => host.close(),
   };
 }

@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { IncomingMessage } from 'node:http';
-import { MAX_PICTURE_BYTES, tooLarge } from '../images/image.ts';
-import type { UploadPicture, UploadOutcome, Upload } from '../images/upload.ts';
+import { MAX_IMAGE_BYTES, tooLarge } from '../images/image.ts';
+import type { UploadImage, UploadOutcome, Upload } from '../images/upload.ts';
 import { PROBLEM_MEDIA_TYPE, problem, type Problem } from './problem.ts';
 import type { Admit } from './authorize.ts';
 import type { AllowOrigin, OriginPolicy } from './origins.ts';
@@ -27,7 +27,7 @@ export interface UploadsOptions {
   readonly maxUploads: number;
   readonly overload: Overload;
   readonly requests: RequestLog;
-  readonly upload: UploadPicture;
+  readonly upload: UploadImage;
 }
 
 /**
@@ -118,7 +118,7 @@ function createAnswer({
     if ('refusal' in admission) return notAdmitted(admission.refusal);
     requests.note(raw, { owner: admission.caller.owner });
     if (!MEDIA_TYPE.test(headers['content-type'] ?? '')) return REFUSALS.mediaType;
-    if (Number(headers['content-length']) > MAX_PICTURE_BYTES)
+    if (Number(headers['content-length']) > MAX_IMAGE_BYTES)
       return answerTo({ kind: 'unfit', issue: tooLarge() });
     const { owner } = admission.caller;
     const noPlace = places.take(owner);
@@ -152,11 +152,11 @@ function discardRest(request: IncomingMessage): void {
 export interface UploadAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: UploadedPicture | Problem;
+  readonly body: UploadedImage | Problem;
 }
 
 /** The JSON that tells of a picture that was taken. */
-export interface UploadedPicture {
+export interface UploadedImage {
   readonly url: string;
   /** Until when the address can be counted on (ISO 8601). */
   readonly expiresAt: string;
@@ -251,6 +251,6 @@ function refused(
   };
 }
 
-function describe({ bytes, contentType, expiresAt, height, url, width }: Upload): UploadedPicture {
+function describe({ bytes, contentType, expiresAt, height, url, width }: Upload): UploadedImage {
   return { url, expiresAt: new Date(expiresAt).toISOString(), contentType, width, height, bytes };
 }

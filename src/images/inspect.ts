@@ -1,16 +1,16 @@
 import { request, type Dispatcher } from 'undici';
 import type { ImageIssue, InspectImage } from '../tasks/image-issue.ts';
 import { RequestError } from '../tasks/failure.ts';
-import { createInspector } from './header.ts';
-import { createOutwardAgent, type OutwardOptions } from './safe-fetch.ts';
-import { MAX_PICTURE_BYTES, PictureError, tooLarge } from './image.ts';
+import { createHeaderReader } from './header.ts';
+import { createSafeAgent, type SafeAgentOptions } from './safe-fetch.ts';
+import { ImageError, MAX_IMAGE_BYTES, tooLarge } from './image.ts';
 import type { UploadStore } from './upload.ts';
 
-export interface InspectImageOptions extends Pick<OutwardOptions, 'lookup' | 'isAllowed'> {
+export interface InspectImageOptions extends Pick<SafeAgentOptions, 'lookup' | 'isAllowed'> {
   readonly uploads: Pick<UploadStore, 'isUploaded'>;
   readonly userAgent: string;
   readonly now: () => number;
-  /** How long one look may take. */
+  /** How long one check may take. */
   readonly timeoutMs?: number;
 }
 
@@ -18,39 +18,38 @@ const TIMEOUT_MS = 10_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 const MAX_REDIRECTIONS = 3;
 /** By then another process answers, or this one's successor. */
-const COME_BACK_MS = 5_000;
-/** Two for each of some tasks that an owner creates at once; each may take its whole time. */
-const MAX_LOOKS_PER_OWNER = 16;
+const RETRY_AFTER_MS = 5_000;
+/** Two images for each of eight tasks that an owner creates at once; each check may take its whole time. */
+const MAX_CHECKS_PER_OWNER = 16;
 
 /**
- * Looks at the picture behind a URL as the provider will, from the outside: that it can be fetched, its type, size and
- * dimensions. Reads no further than it has to, and says nothing of a picture that was uploaded here. Whoever asks
- * learns nothing of addresses that are not public, not even whether there is something.
+ * Fetches the header of the image behind a URL, as the provider would from outside: reachability, type, size and dimensions.
+ * Images that were uploaded here pass unread. The result reveals nothing about addresses that are not public.
  */
 export function createInspectImage(options: InspectImageOptions): InspectImage {
   const { now, timeoutMs = TIMEOUT_MS, uploads, userAgent } = options;
-  const underWay = new Map<string, number>();
+  const inFlight = new Map<string, number>();
 
   async function inspect(url: string, stopping: AbortSignal): Promise<ImageIssue | null> {
-    const agent = createOutwardAgent({
+    const agent = createSafeAgent({
       ...options,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
       maxRedirections: MAX_REDIRECTIONS,
     });
     const signal = AbortSignal.timeout(timeoutMs);
-    const breakOff = (): void => {
+    const abort = (): void => {
       void agent.destroy();
     };
-    stopping.addEventListener('abort', breakOff);
+    stopping.addEventListener('abort', abort);
     try {
-      await look(url, { dispatcher: agent, signal, userAgent });
+      await check(url, { dispatcher: agent, signal, userAgent });
       return null;
     } catch (error) {
-      if (error instanceof PictureError) return error;
+      if (error instanceof ImageError) return error;
       if (stopping.aborted) throw stopped();
       return signal.aborted ? TOO_SLOW : UNREACHABLE;
     } finally {
-      stopping.removeEventListener('abort', breakOff);
+      stopping.removeEventListener('abort', abort);
       await agent.destroy();
     }
   }
@@ -58,70 +57,70 @@ export function createInspectImage(options: InspectImageOptions): InspectImage {
   return async (owner, url, stopping) => {
     if (await uploads.isUploaded(url, now())) return null;
     if (stopping.aborted) throw stopped();
-    const looks = underWay.get(owner) ?? 0;
-    if (looks >= MAX_LOOKS_PER_OWNER) throw new RequestError('RATE_LIMITED', TOO_MANY, timeoutMs);
-    underWay.set(owner, looks + 1);
+    const checks = inFlight.get(owner) ?? 0;
+    if (checks >= MAX_CHECKS_PER_OWNER) throw new RequestError('RATE_LIMITED', TOO_MANY, timeoutMs);
+    inFlight.set(owner, checks + 1);
     try {
       return await inspect(url, stopping);
     } finally {
-      const left = (underWay.get(owner) ?? 1) - 1;
-      if (left > 0) underWay.set(owner, left);
-      else underWay.delete(owner);
+      const left = (inFlight.get(owner) ?? 1) - 1;
+      if (left > 0) inFlight.set(owner, left);
+      else inFlight.delete(owner);
     }
   };
 }
 
-const TOO_MANY = 'Too many pictures are being looked at; nothing was stored.';
+const TOO_MANY = 'Too many of your images are being checked; nothing was stored.';
 
 function stopped(): RequestError {
-  const message = 'The gateway is stopping, and has not looked at the picture; nothing was stored.';
-  return new RequestError('SERVICE_UNAVAILABLE', message, COME_BACK_MS);
+  const message = 'The gateway is stopping and has not checked the image; nothing was stored.';
+  return new RequestError('SERVICE_UNAVAILABLE', message, RETRY_AFTER_MS);
 }
 
-interface Look {
+interface Fetching {
   readonly dispatcher: Dispatcher;
   readonly signal: AbortSignal;
   readonly userAgent: string;
 }
 
-/** Throws PictureError for what is wrong with the picture, and anything else when there is none to be had. */
-async function look(url: string, { userAgent, ...how }: Look): Promise<void> {
+/** Throws ImageError when the image is unfit, and any other error when it cannot be fetched. */
+async function check(url: string, { userAgent, ...fetching }: Fetching): Promise<void> {
   const headers = { accept: 'image/*', 'accept-encoding': 'identity', 'user-agent': userAgent };
-  const answer = await request(url, { ...how, headers });
+  const answer = await request(url, { ...fetching, headers });
   if (answer.statusCode !== 200) throw notServed(answer.statusCode);
   const { 'content-encoding': encoding = 'identity', 'content-length': length } = answer.headers;
-  // Packed although we asked for it as it is: what is inside is left to the provider.
+  // Compressed against our request: the provider has to judge it.
   if (encoding !== 'identity') return;
-  if (Number(length) > MAX_PICTURE_BYTES) throw tooLarge();
-  const inspector = createInspector();
+  if (Number(length) > MAX_IMAGE_BYTES) throw tooLarge();
+  const header = createHeaderReader();
   try {
     for await (const chunk of answer.body) {
-      inspector.push(chunk as Buffer);
-      // Its size was said beforehand, and everything else is known by now.
-      if (inspector.picture && length !== undefined) return;
+      header.push(chunk as Buffer);
+      // The size was declared, and everything else is known by now.
+      if (header.image && length !== undefined) return;
     }
   } catch (error) {
-    // Too slow to see how long it is, but nothing that was seen speaks against it.
-    if (inspector.picture && !(error instanceof PictureError)) return;
+    // The header is fine and only the total size is unknown: a check that times out here passes.
+    if (header.image && !(error instanceof ImageError)) return;
     throw error;
   }
-  inspector.end();
+  header.end();
 }
 
-function notServed(status: number): PictureError {
-  return new PictureError(
+function notServed(status: number): ImageError {
+  return new ImageError(
     'IMAGE_UNREACHABLE',
-    `The picture cannot be fetched: its server answers with status ${status}. The provider needs an address that works without signing in.`,
+    `The image cannot be fetched: its server answers with status ${status}. The provider needs a URL that works without signing in.`,
   );
 }
 
 const UNREACHABLE: ImageIssue = {
   code: 'IMAGE_UNREACHABLE',
   message:
-    'The picture cannot be fetched: its host is unknown, not public, or does not answer. Give an address that works from everywhere, or upload the picture.',
+    'The image cannot be fetched: its host is unknown, not public, or does not answer. Give a URL that works from everywhere, or upload the image.',
 };
 
 const TOO_SLOW: ImageIssue = {
   code: 'IMAGE_UNREACHABLE',
-  message: 'The picture cannot be fetched: it took too long to arrive. Try again, or upload the picture.',
+  message: 'The image cannot be fetched: it took too long to arrive. Try again, or upload the image.',
 };

@@ -4,8 +4,8 @@ import { Agent, buildConnector, interceptors, type Dispatcher } from 'undici';
 import { Resolver } from 'node:dns/promises';
 import ipaddr from 'ipaddr.js';
 
-export interface OutwardOptions {
-  /** Resolves names; by the system's name servers when absent. */
+export interface SafeAgentOptions {
+  /** Resolves names; with the system's name servers when absent. */
   readonly lookup?: LookupFunction;
   /** Which addresses may be connected to; the public ones when absent. */
   readonly isAllowed?: (address: string) => boolean;
@@ -14,36 +14,30 @@ export interface OutwardOptions {
   readonly maxRedirections: number;
 }
 
-/** An address leads somewhere that this gateway does not go. */
-export class NotPublicError extends Error {
-  override readonly name = 'NotPublicError';
-}
-
 /**
- * An HTTP client that cannot be led into the network that it stands in. What is judged is the address that is then
- * connected to, at each connection, so neither a name that resolves to something else the next time nor a
- * redirect gets past. To be destroyed after use.
+ * An HTTP client that connects to public addresses only. Each connection is checked by the address that it then uses, so
+ * neither a redirect nor a name that resolves differently the next time gets past. Destroy it after use.
  */
-export function createOutwardAgent(options: OutwardOptions): Dispatcher {
+export function createSafeAgent(options: SafeAgentOptions): Dispatcher {
   const {
     connectTimeoutMs,
     isAllowed = isPublicAddress,
-    lookup = createOutwardLookup(),
+    lookup = createSafeLookup(),
     maxRedirections,
   } = options;
   const connect = buildConnector({ lookup: checked(lookup, isAllowed), timeout: connectTimeoutMs });
   const agent = new Agent({
     connect: (target, callback) => {
       const host = target.hostname.replace(/^\[|\]$/g, '');
-      // Nothing is looked up for what is an address already.
-      if (isIP(host) !== 0 && !isAllowed(host)) callback(new NotPublicError('not a public address'), null);
+      // Addresses are not looked up.
+      if (isIP(host) !== 0 && !isAllowed(host)) callback(new Error('not a public address'), null);
       else connect(target, callback);
     },
   });
   return agent.compose(interceptors.redirect({ maxRedirections }));
 }
 
-/** Resolves names as `lookup` does, but to nothing when one of the addresses may not be connected to. */
+/** Resolves names as `lookup` does, and fails when one of the addresses is not allowed. */
 function checked(lookup: LookupFunction, isAllowed: (address: string) => boolean): LookupFunction {
   return (hostname, options, callback) => {
     lookup(hostname, { ...options, all: true }, (error, found) => {
@@ -51,7 +45,7 @@ function checked(lookup: LookupFunction, isAllowed: (address: string) => boolean
       const [first] = error ? [] : addresses;
       if (error) callback(error, '');
       else if (!first || !addresses.every(({ address }) => isAllowed(address)))
-        callback(new NotPublicError('a name that leads to no public address'), '');
+        callback(new Error('the name has an address that is not public'), '');
       else if (options.all === true) callback(null, [...addresses]);
       else callback(null, first.address, first.family);
     });
@@ -62,10 +56,10 @@ const TIMEOUT_MS = 2_000;
 const TRIES = 2;
 
 /**
- * Asks name servers itself: the system's own way cannot be given up, so that a few names whose servers do not answer
- * hold up every other lookup of the process. What stands in the machine's own files is not known to it.
+ * Uses c-ares instead of getaddrinfo: getaddrinfo cannot be cancelled and blocks libuv's four threads, so a few dead name
+ * servers would stall all lookups. Ignores /etc/hosts.
  */
-export function createOutwardLookup(servers?: readonly string[]): LookupFunction {
+export function createSafeLookup(servers?: readonly string[]): LookupFunction {
   const resolver = new Resolver({ timeout: TIMEOUT_MS, tries: TRIES });
   if (servers) resolver.setServers(servers);
 
@@ -77,18 +71,18 @@ export function createOutwardLookup(servers?: readonly string[]): LookupFunction
       ];
       const failure: unknown = v4.status === 'rejected' ? v4.reason : null;
       if (addresses.length > 0) callback(null, addresses);
-      else callback(failure instanceof Error ? failure : new Error('a name without addresses'), '');
+      else callback(failure instanceof Error ? failure : new Error('the name has no addresses'), '');
     });
   };
 }
 
-/** What the registries hand out for use on the internet; all else that is set apart within has a name of its own. */
+/** The addresses that registries assign for the internet; ipaddr.js names the reserved ranges within. */
 const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3');
 
-/** Public by its number, and in Azure the agent of the machine's host (Microsoft: "What is IP address 168.63.129.16?"). */
+/** A public number, but in Azure the agent of the host (Microsoft: "What is IP address 168.63.129.16?"). */
 const AZURE_HOST = '168.63.129.16';
 
-/** Whether an IP address is one that everybody can reach: no loopback, private, link-local, translated or reserved one. */
+/** Whether everybody can reach an IP address: it is not loopback, private, link-local, translated or reserved. */
 export function isPublicAddress(address: string): boolean {
   if (!ipaddr.isValid(address)) return false;
   // An IPv4 address that is written as an IPv6 one is that IPv4 address.

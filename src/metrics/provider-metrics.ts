@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { AccountError, HeldCalls } from '../providers/breaker.ts';
 import type { Provider, QueryAnswer } from '../tasks/provider.ts';
-import type { UploadOutcome, UploadPicture } from '../images/upload.ts';
+import type { UploadOutcome, UploadImage } from '../images/upload.ts';
 
 const ANSWERS: readonly QueryAnswer['kind'][] = ['update', 'running', 'nothing'];
 const ACCOUNT_ERRORS: readonly AccountError[] = ['UNAUTHORIZED', 'INSUFFICIENT_CREDITS', 'QUOTA_EXCEEDED'];
@@ -132,7 +132,7 @@ export function watchCredits(registry: Registry, provider: Provider): Provider {
 const KINDS: readonly UploadOutcome['kind'][] = ['uploaded', 'unfit', 'refused', 'unavailable'];
 
 /** Counts how uploads end. Returns the same way to upload, watched. */
-export function watchUploads(registry: Registry, upload: UploadPicture): UploadPicture {
+export function watchUploads(registry: Registry, upload: UploadImage): UploadImage {
   const uploads = new Counter({
     name: 'kineograph_uploads_total',
     help: 'Pictures that came whole or were refused on the way, by what became of them: uploaded, known (was there already), unfit, refused (by the provider), unavailable.',

@@ -1,5 +1,5 @@
 import type { ColumnType, Generated } from 'kysely';
-import type { Picture } from '../images/image.ts';
+import type { Image } from '../images/image.ts';
 import type { TaskState } from '../tasks/task.ts';
 
 /** 64 bits; some drivers give it as a string. */
@@ -69,7 +69,7 @@ export interface UploadTable {
   readonly owner: string;
   readonly hash: string;
   readonly url: string;
-  readonly content_type: Picture['contentType'];
+  readonly content_type: Image['contentType'];
   readonly width: number;
   readonly height: number;
   readonly bytes: number;

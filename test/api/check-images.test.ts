@@ -1,7 +1,7 @@
 import { describe, expect, it, test } from 'vitest';
 import { createInspectImage } from '../../src/images/inspect.ts';
 import type { TaskPorts } from '../../src/tasks/ports.ts';
-import { startPictureServer } from '../images/picture-server.ts';
+import { startImageServer } from '../images/image-server.ts';
 import { deferred } from '../support/deferred.ts';
 import { CREATE, input } from '../support/documents.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
@@ -9,7 +9,7 @@ import { startGateway } from '../support/gateway.ts';
 import { graphql } from '../support/graphql-http-client.ts';
 import { dataOf } from '../support/graphql-result.ts';
 import { created, uploaded } from '../support/kie.ts';
-import { flat, picture } from '../support/pictures.ts';
+import { flat, imageBytes } from '../support/images.ts';
 
 const CHECKED = { CHECK_IMAGES: 'true' };
 
@@ -34,7 +34,7 @@ function create(graphqlUrl: string) {
 describe('with CHECK_IMAGES', () => {
   it('what is wrong with either picture is told, each with its path, and nothing is sent or stored', async () => {
     const gif = await flat('gif');
-    const { port } = await startPictureServer(({ url }, response) =>
+    const { port } = await startImageServer(({ url }, response) =>
       url === '/none.png' ? response.writeHead(404).end() : response.end(gif),
     );
     const provider = await startFakeProvider();
@@ -60,7 +60,7 @@ describe('with CHECK_IMAGES', () => {
 
   it('a picture that begins and ends the video is looked at once, and told of in both places', async () => {
     const gif = await flat('gif');
-    const server = await startPictureServer((_request, response) => response.end(gif));
+    const server = await startImageServer((_request, response) => response.end(gif));
     const provider = await startFakeProvider();
     const gateway = await startGateway({ provider, env: CHECKED, overrides: { wrap: lookAround } });
     const url = `http://127.0.0.1:${server.port}/a.gif`;
@@ -71,9 +71,9 @@ describe('with CHECK_IMAGES', () => {
   });
 
   it('a picture that is fine is sent on, and a task that is there is answered whatever became of it', async () => {
-    const bytes = await picture();
+    const bytes = await imageBytes();
     let isThere = true;
-    const server = await startPictureServer((_request, response) =>
+    const server = await startImageServer((_request, response) =>
       isThere ? response.end(bytes) : response.writeHead(404).end(),
     );
     const provider = await startFakeProvider();
@@ -90,7 +90,7 @@ describe('with CHECK_IMAGES', () => {
 
   it('a mutation whose picture is being looked at when the gateway stops is told so at once, and to try again', async () => {
     const asked = deferred();
-    const { port } = await startPictureServer(() => {
+    const { port } = await startImageServer(() => {
       asked.resolve();
     });
     const provider = await startFakeProvider();
@@ -109,7 +109,7 @@ describe('with CHECK_IMAGES', () => {
   });
 
   it('addresses that are not public are unreachable, but for what was uploaded here', async () => {
-    const server = await startPictureServer((_request, response) => response.end());
+    const server = await startImageServer((_request, response) => response.end());
     const url = `http://127.0.0.1:${server.port}/kineograph/1.png`;
     const provider = await startFakeProvider();
     provider.answer('createTask', created('kie-1'));
@@ -119,7 +119,7 @@ describe('with CHECK_IMAGES', () => {
     expect(before).toMatchObject({ issues: [{ code: 'IMAGE_UNREACHABLE' }] });
 
     const headers = { 'content-type': 'image/png' };
-    const body = new Uint8Array(await picture());
+    const body = new Uint8Array(await imageBytes());
     await fetch(`${gateway.url}/uploads`, { method: 'POST', headers, body });
     const after = await create(gateway.graphqlUrl)({ imageUrl: url });
     expect(after).toMatchObject({ __typename: 'CreateImageToVideoSuccess' });
@@ -128,7 +128,7 @@ describe('with CHECK_IMAGES', () => {
 });
 
 test('without CHECK_IMAGES nobody looks at a picture', async () => {
-  const server = await startPictureServer((_request, response) => response.end());
+  const server = await startImageServer((_request, response) => response.end());
   const provider = await startFakeProvider();
   provider.answer('createTask', created('kie-1'));
   const gateway = await startGateway({ provider });

@@ -4,7 +4,7 @@ import { startFakeProvider } from '../support/fake-provider.ts';
 import { startGateway } from '../support/gateway.ts';
 import { uploaded } from '../support/kie.ts';
 import { onTestEnd } from '../support/leftovers.ts';
-import { picture } from '../support/pictures.ts';
+import { imageBytes } from '../support/images.ts';
 import { named } from '../support/waits.ts';
 import { API_KEYS, bearer } from '../limits/asking.ts';
 import { headOf, sendRaw } from './raw-http.ts';
@@ -78,7 +78,7 @@ describe('a request that waits for 100 (Continue) before it sends its body', () 
 
   test('gets 100 when the upload is let in, then its answer', async () => {
     const { app } = await start();
-    const body = await picture();
+    const body = await imageBytes();
     const lines = [HOST, RIGHT, EXPECT, 'Content-Type: image/png', `Content-Length: ${body.length}`];
     const received = await sendPolitely(
       app.port,

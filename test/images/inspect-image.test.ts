@@ -3,9 +3,9 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, it, test } from 'vitest';
 import { createInspectImage } from '../../src/images/inspect.ts';
 import { deferred } from '../support/deferred.ts';
-import { animation, flat, picture, pngOf } from '../support/pictures.ts';
+import { animation, flat, imageBytes, pngOf } from '../support/images.ts';
 import { named } from '../support/waits.ts';
-import { startPictureServer, type PictureServer } from './picture-server.ts';
+import { startImageServer, type ImageServer } from './image-server.ts';
 
 const MB = 1024 * 1024;
 
@@ -13,31 +13,31 @@ const CONDITIONS = {
   uploads: { isUploaded: (url: string) => Promise.resolve(url.includes('uploaded')) },
   userAgent: 'kineograph/test',
   now: Date.now,
-  // There is no internet to try it on.
+  // This address stands for the internet.
   isAllowed: (address: string) => address === '127.0.0.1',
 };
 const inspect = createInspectImage({ ...CONDITIONS, timeoutMs: 30_000 });
 const inspectHastily = createInspectImage({ ...CONDITIONS, timeoutMs: 1000 });
 
-/** In a process that goes on. */
+/** Checks an image while the process is not stopping. */
 const look = (owner: string, url: string, by = inspect): ReturnType<typeof inspect> =>
   by(owner, url, new AbortController().signal);
 
-/** What is said of the picture that a server gives, and the server. */
+/** The issue of an image that a server sends, and the server. */
 async function lookAt(
   answer: RequestListener,
   by = inspect,
-): Promise<{ readonly code: string | null; readonly message: string; readonly server: PictureServer }> {
-  const server = await startPictureServer(answer);
-  const issue = await look('ada', `http://127.0.0.1:${server.port}/picture`, by);
+): Promise<{ readonly code: string | null; readonly message: string; readonly server: ImageServer }> {
+  const server = await startImageServer(answer);
+  const issue = await look('ada', `http://127.0.0.1:${server.port}/image`, by);
   return { code: issue?.code ?? null, message: issue?.message ?? '', server };
 }
 
-describe('a picture behind a URL', () => {
+describe('an image behind a URL', () => {
   it.each(['jpeg', 'png', 'webp'] as const)(
-    'is fine when it is a %s that the model takes',
+    'has no issue when it is a %s that the model takes',
     async (format) => {
-      const bytes = await picture(format);
+      const bytes = await imageBytes(format);
       const { code, server } = await lookAt((_request, response) => response.end(bytes));
       expect(code).toBe(null);
       expect(server.asked).toMatchObject([{ accept: 'image/*', 'user-agent': 'kineograph/test' }]);
@@ -48,12 +48,12 @@ describe('a picture behind a URL', () => {
     ['IMAGE_TYPE', () => flat('gif')],
     ['IMAGE_TYPE', () => Buffer.from('<html>Sign in</html>')],
     ['IMAGE_BROKEN', () => Buffer.alloc(0)],
-    ['IMAGE_BROKEN', async () => (await picture()).subarray(0, 30)],
+    ['IMAGE_BROKEN', async () => (await imageBytes()).subarray(0, 30)],
     ['IMAGE_ANIMATED', () => animation('webp')],
-    ['IMAGE_TOO_SMALL', () => picture('png', { width: 300, height: 300 })],
-    ['IMAGE_ASPECT_RATIO', () => picture('png', { width: 310, height: 900 })],
+    ['IMAGE_TOO_SMALL', () => imageBytes('png', { width: 300, height: 300 })],
+    ['IMAGE_ASPECT_RATIO', () => imageBytes('png', { width: 310, height: 900 })],
     ['IMAGE_TOO_LARGE', () => pngOf(10 * MB + 1)],
-  ])('is %s where an uploaded one would be', async (code, make) => {
+  ])('has the issue %s that an upload would have', async (code, make) => {
     const bytes = await make();
     for (const headers of [{ 'content-length': bytes.length }, {}]) {
       const found = await lookAt((_request, response) => response.writeHead(200, headers).end(bytes));
@@ -76,7 +76,7 @@ describe('a picture behind a URL', () => {
       },
     ],
     [
-      'stops within the header of the picture',
+      'stops within the header of the image',
       (_request, response) => response.write(Buffer.from('\x89PNG', 'latin1')),
     ],
   ])('is unreachable when its server %s', async (_, answer) => {
@@ -92,18 +92,18 @@ describe('a picture behind a URL', () => {
     expect(await look('ada', 'http://127.0.0.1:1/')).toMatchObject({ code: 'IMAGE_UNREACHABLE' });
   });
 
-  it('is not held to be wrong for what could not be seen in time', async () => {
-    const bytes = await picture();
+  it('has no issue when its header is fine and the rest does not arrive in time', async () => {
+    const bytes = await imageBytes();
     const begin: RequestListener = (_request, response) => response.write(bytes.subarray(0, 20_000));
     const { code } = await lookAt(begin, inspectHastily);
     expect(code).toBe(null);
   });
 });
 
-test('no more of a picture is fetched than it takes to judge it', async () => {
+test('only the header is fetched of an image with a declared size', async () => {
   const bytes = await pngOf(9 * MB);
   // Its header and the beginning of its pixels, and no end.
-  const start = Buffer.concat([bytes.subarray(0, 33), (await picture()).subarray(33, 20_000)]);
+  const start = Buffer.concat([bytes.subarray(0, 33), (await imageBytes()).subarray(33, 20_000)]);
   const closed = deferred();
   const { code } = await lookAt((_request, response) => {
     response.once('close', closed.resolve);
@@ -113,8 +113,8 @@ test('no more of a picture is fetched than it takes to judge it', async () => {
   await named('the end of the connection', closed.promise);
 });
 
-test('an endless body is left after 10 MB', async () => {
-  const jpeg = await picture('jpeg');
+test('an endless body is aborted after 10 MB', async () => {
+  const jpeg = await imageBytes('jpeg');
   const closed = deferred();
   const { code } = await lookAt((_request, response) => {
     response.once('close', closed.resolve);
@@ -130,18 +130,18 @@ test('an endless body is left after 10 MB', async () => {
   await named('the end of the connection', closed.promise);
 });
 
-test('what is packed although nobody asked for that is left to the provider', async () => {
-  const bytes = gzipSync(await picture());
+test('an image with a content encoding that we did not ask for is left to the provider', async () => {
+  const bytes = gzipSync(await imageBytes());
   const { code } = await lookAt((_request, response) =>
     response.writeHead(200, { 'content-encoding': 'gzip' }).end(bytes),
   );
   expect(code).toBe(null);
 });
 
-test('an owner has sixteen pictures looked at at a time, and others as many', async () => {
-  const bytes = await picture();
+test('each owner may have sixteen images checked at a time', async () => {
+  const bytes = await imageBytes();
   const gate = deferred();
-  const server = await startPictureServer((_request, response) => {
+  const server = await startImageServer((_request, response) => {
     gate.promise.then(
       () => response.end(bytes),
       () => undefined,
@@ -156,8 +156,8 @@ test('an owner has sixteen pictures looked at at a time, and others as many', as
   expect(await look('ada', url)).toBe(null);
 });
 
-test('what was uploaded here is not fetched', async () => {
-  const server = await startPictureServer((_request, response) => response.end());
+test('an image that was uploaded here is not fetched', async () => {
+  const server = await startImageServer((_request, response) => response.end());
   expect(await look('ada', `http://127.0.0.1:${server.port}/uploaded.png`)).toBe(null);
   expect(server.connections()).toBe(0);
 });

@@ -2,16 +2,16 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { createInspectImage } from '../../src/images/inspect.ts';
 import { isPublicAddress } from '../../src/images/safe-fetch.ts';
 import type { ImageIssueCode } from '../../src/tasks/image-issue.ts';
-import { picture } from '../support/pictures.ts';
-import { createResolver, startPictureServer, type PictureServer } from './picture-server.ts';
+import { imageBytes } from '../support/images.ts';
+import { createResolver, startImageServer, type ImageServer } from './image-server.ts';
 
-/** What stands for the internet, and what for the network of the gateway: there is nothing else to try it on. */
+/** The first address stands for the internet, the second one for the network of the gateway. */
 const OUTSIDE = '127.0.0.1';
 const INSIDE = '127.0.0.2';
 
 type Names = Parameters<typeof createResolver>[0];
 
-/** Looks at an address; `rules` are the gateway's own unless the internet has to be stood for. */
+/** Checks a URL with the gateway's own rule for addresses, or with another one. */
 async function inspect(
   url: string,
   names: Names = {},
@@ -31,11 +31,11 @@ async function inspect(
 
 const isOutside = (address: string): boolean => address === OUTSIDE || isPublicAddress(address);
 
-describe('a picture behind a private address is not fetched, however the address is spelt:', () => {
-  let server: PictureServer;
+describe('an image at a private address is not fetched, however the address is spelt:', () => {
+  let server: ImageServer;
   beforeEach(async () => {
-    const bytes = await picture();
-    server = await startPictureServer((_request, response) => response.end(bytes));
+    const bytes = await imageBytes();
+    server = await startImageServer((_request, response) => response.end(bytes));
   });
 
   it.each([
@@ -86,8 +86,8 @@ describe('a picture behind a private address is not fetched, however the address
     ['127.0.0.1', '93.184.216.34'],
     [],
   ])('a name that resolves to %s', async (...addresses) => {
-    const url = `http://pictures.example:${server.port}/`;
-    const found = await inspect(url, { 'pictures.example': [addresses] });
+    const url = `http://images.example:${server.port}/`;
+    const found = await inspect(url, { 'images.example': [addresses] });
     expect(found.code).toBe('IMAGE_UNREACHABLE');
     expect(server.connections()).toBe(0);
   });
@@ -102,17 +102,17 @@ describe('a picture behind a private address is not fetched, however the address
 });
 
 describe('redirects', () => {
-  let inside: PictureServer;
+  let inside: ImageServer;
   beforeEach(async () => {
-    const bytes = await picture();
-    inside = await startPictureServer((_request, response) => response.end(bytes), INSIDE);
+    const bytes = await imageBytes();
+    inside = await startImageServer((_request, response) => response.end(bytes), INSIDE);
   });
 
   async function redirecting(location: string, status = 302): Promise<string> {
-    const { port } = await startPictureServer((_request, response) =>
+    const { port } = await startImageServer((_request, response) =>
       response.writeHead(status, { location: location.replace('PORT', String(inside.port)) }).end(),
     );
-    return `http://${OUTSIDE}:${port}/picture.png`;
+    return `http://${OUTSIDE}:${port}/image.png`;
   }
 
   it.each([
@@ -135,8 +135,8 @@ describe('redirects', () => {
   });
 
   it.each([301, 302, 303, 307, 308])('are followed to another public address (%i)', async (status) => {
-    const bytes = await picture();
-    const last = await startPictureServer((_request, response) => response.end(bytes));
+    const bytes = await imageBytes();
+    const last = await startImageServer((_request, response) => response.end(bytes));
     const url = await redirecting(`http://other.example:${last.port}/`, status);
     const found = await inspect(url, { 'other.example': [[OUTSIDE]] }, isOutside);
     expect(found.code).toBe(null);
@@ -144,8 +144,8 @@ describe('redirects', () => {
   });
 
   it('are followed three times and not a fourth time', async () => {
-    const bytes = await picture();
-    const { port } = await startPictureServer(({ url = '' }, response) => {
+    const bytes = await imageBytes();
+    const { port } = await startImageServer(({ url = '' }, response) => {
       const left = Number(url.slice(1));
       if (left === 0) response.end(bytes);
       else response.writeHead(302, { location: `/${left - 1}` }).end();
@@ -160,8 +160,8 @@ describe('redirects', () => {
 
 describe('a name whose address changes', () => {
   it('is connected to at the address that was judged, not at that of a second lookup', async () => {
-    const bytes = await picture();
-    const outside = await startPictureServer((_request, response) => response.end(bytes));
+    const bytes = await imageBytes();
+    const outside = await startImageServer((_request, response) => response.end(bytes));
     const names = { 'moving.example': [[OUTSIDE], [INSIDE]] };
     const found = await inspect(`http://moving.example:${outside.port}/`, names, isOutside);
     expect(found).toMatchObject({ code: null, lookups: ['moving.example'] });
@@ -169,8 +169,8 @@ describe('a name whose address changes', () => {
   });
 
   it('is judged anew when a redirect leads back to it', async () => {
-    const inside = await startPictureServer((_request, response) => response.end('secret'), INSIDE);
-    const outside = await startPictureServer((_request, response) =>
+    const inside = await startImageServer((_request, response) => response.end('secret'), INSIDE);
+    const outside = await startImageServer((_request, response) =>
       response.writeHead(302, { location: `http://moving.example:${inside.port}/` }).end(),
     );
     const names = { 'moving.example': [[OUTSIDE], [INSIDE]] };

@@ -4,7 +4,7 @@ import { proxyFor } from '../../src/providers/proxy.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
 import { startGateway } from '../support/gateway.ts';
 import { created, credit, succeeded } from '../support/kie.ts';
-import { picture } from '../support/pictures.ts';
+import { imageBytes } from '../support/images.ts';
 import { startProxy } from '../support/proxy.ts';
 import { startUploading } from '../uploads/uploading.ts';
 import { INPUT, createClient, startClient } from './kie-client.ts';
@@ -96,7 +96,7 @@ test('nobody knows what became of a create call that is cut behind a proxy', asy
 test('pictures are uploaded through the proxy too, and the sandbox is always called directly', async () => {
   const proxy = await startProxy();
   const { upload } = await startUploading({ env: { HTTP_PROXY: proxy.url } });
-  expect((await upload(await picture())).status).toBe(201);
+  expect((await upload(await imageBytes())).status).toBe(201);
   expect(proxy.asked).toHaveLength(1);
 
   const gateway = await startGateway({ env: { HTTP_PROXY: proxy.url } });

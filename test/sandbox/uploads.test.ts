@@ -2,8 +2,8 @@ import { readdir, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { temporaryDir } from '../support/gateway.ts';
-import { picture } from '../support/pictures.ts';
-import { startPictureServer } from '../images/picture-server.ts';
+import { imageBytes } from '../support/images.ts';
+import { startImageServer } from '../images/image-server.ts';
 import { startClient, type Client } from './client.ts';
 
 interface Uploaded {
@@ -37,7 +37,7 @@ async function send({ url }: Client, fields: Fields, key = 'a-key'): Promise<Upl
 }
 
 async function pictureFile(): Promise<Blob> {
-  return new Blob([new Uint8Array(await picture())], { type: 'image/png' });
+  return new Blob([new Uint8Array(await imageBytes())], { type: 'image/png' });
 }
 
 describe('an uploaded file', () => {
@@ -104,7 +104,7 @@ describe('the other ways to upload a file', () => {
     ['plain Base64', (bytes: Buffer) => bytes.toString('base64')],
   ])('take it as JSON: %s', async (_, encode) => {
     const sandbox = await startClient();
-    const bytes = await picture();
+    const bytes = await imageBytes();
     const names = { uploadPath: 'a/b', fileName: 'c.png' };
     const body = { base64Data: encode(bytes), ...names };
     const { data, ...answer } = await post(sandbox, '/api/file-base64-upload', body);
@@ -114,8 +114,8 @@ describe('the other ways to upload a file', () => {
   });
 
   it('take its address', async () => {
-    const [sandbox, bytes] = [await startClient(), await picture()];
-    const { port } = await startPictureServer((_request, response) =>
+    const [sandbox, bytes] = [await startClient(), await imageBytes()];
+    const { port } = await startImageServer((_request, response) =>
       response.writeHead(200, { 'content-type': 'image/png' }).end(bytes),
     );
     const body = { fileUrl: `http://127.0.0.1:${port}/mine.png?x`, uploadPath: 'a' };

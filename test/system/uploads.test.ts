@@ -4,7 +4,7 @@ import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { temporaryDir } from '../support/gateway.ts';
-import { pngOf, withChunk } from '../support/pictures.ts';
+import { pngOf, withChunk } from '../support/images.ts';
 import { startBuilt, startBuiltSandbox } from '../support/process.ts';
 
 const AT_ONCE = 50;

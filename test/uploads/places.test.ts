@@ -5,19 +5,24 @@ import { ADA, API_KEYS, BEN } from '../auth/owners.ts';
 import { deferred } from '../support/deferred.ts';
 import { uploaded } from '../support/kie.ts';
 import { onTestEnd } from '../support/leftovers.ts';
-import { picture } from '../support/pictures.ts';
+import { imageBytes } from '../support/images.ts';
 import { named } from '../support/waits.ts';
 import { startUploading } from './uploading.ts';
 
-describe('an owner that uploads many pictures', () => {
-  it('has half of the places, and whoever uploads nothing yet is let in whatever others do', async () => {
+describe('an owner that uploads many images', () => {
+  it('gets half of the places, and the first upload of another owner is always accepted', async () => {
     const { provider, upload } = await startUploading({
       env: { API_KEYS: `${API_KEYS},carol:key-of-carol`, MAX_UPLOADS: '2' },
     });
     const gate = deferred();
     const held = { ...uploaded('https://files.example/1.png'), gate: gate.promise };
     provider.answer('upload', held, held, held);
-    const [one, two, three, four] = await Promise.all([picture(), picture(), picture(), picture()]);
+    const [one, two, three, four] = await Promise.all([
+      imageBytes(),
+      imageBytes(),
+      imageBytes(),
+      imageBytes(),
+    ]);
     const first = upload(one, ADA);
     await provider.received('upload');
     const told = await upload(two, ADA);
@@ -35,9 +40,9 @@ describe('an owner that uploads many pictures', () => {
 });
 
 describe('an upload whose bytes stop coming', () => {
-  it('is cut and gives its place to others', async () => {
+  it('is aborted and frees its place', async () => {
     const { gateway, upload } = await startUploading({ env: { MAX_UPLOADS: '1' } });
-    const bytes = await picture();
+    const bytes = await imageBytes();
     const socket = connect(gateway.app.port, '127.0.0.1').setEncoding('utf8');
     onTestEnd(() => void socket.destroy());
     const lines = `Host: localhost\r\nContent-Type: image/png\r\nContent-Length: ${bytes.length}`;

@@ -7,13 +7,13 @@ import { startFakeProvider } from '../support/fake-provider.ts';
 import { startGateway, type Gateway } from '../support/gateway.ts';
 import { uploaded } from '../support/kie.ts';
 import { onTestEnd } from '../support/leftovers.ts';
-import { animation, claiming, flat, picture, pngOf } from '../support/pictures.ts';
+import { animation, claiming, flat, imageBytes, pngOf } from '../support/images.ts';
 import { named } from '../support/waits.ts';
 import { startUploading } from './uploading.ts';
 
 const TEN_MB = 10 * 1024 * 1024;
 
-/** Sends the beginning of an upload, from behind its first line on, and returns the beginning of the answer. */
+/** Sends the start of an upload, without its request line, and returns the start of the answer. */
 async function answerTo({ app }: Gateway, beginning: string): Promise<string> {
   const socket = connect(app.port, '127.0.0.1');
   onTestEnd(() => void socket.destroy());
@@ -22,16 +22,16 @@ async function answerTo({ app }: Gateway, beginning: string): Promise<string> {
   return answer;
 }
 
-describe('a picture that the model would not take', () => {
+describe('an image that the model would not take', () => {
   it.each<[number, string, string, () => Buffer | Promise<Buffer>]>([
     [415, 'IMAGE_TYPE', 'a GIF that says it is a PNG', () => flat('gif')],
     [415, 'IMAGE_TYPE', 'a script', () => Buffer.from('<script>alert(1)</script>')],
     [422, 'IMAGE_BROKEN', 'nothing', () => Buffer.alloc(0)],
-    [422, 'IMAGE_BROKEN', 'half a header', async () => (await picture()).subarray(0, 30)],
-    [422, 'IMAGE_ANIMATED', 'a moving one', () => animation('webp')],
+    [422, 'IMAGE_BROKEN', 'half a header', async () => (await imageBytes()).subarray(0, 30)],
+    [422, 'IMAGE_ANIMATED', 'an animation', () => animation('webp')],
     [413, 'IMAGE_TOO_LARGE', 'one byte too many', () => pngOf(TEN_MB + 1)],
     [413, 'IMAGE_TOO_LARGE', 'far too many bytes', () => pngOf(3 * TEN_MB)],
-    [422, 'IMAGE_TOO_SMALL', 'a small one', () => picture('jpeg', { width: 300, height: 500 })],
+    [422, 'IMAGE_TOO_SMALL', 'a small one', () => imageBytes('jpeg', { width: 300, height: 500 })],
     [422, 'IMAGE_ASPECT_RATIO', 'a long one', () => flat('webp', { width: 310, height: 800 })],
     [422, 'IMAGE_TOO_MANY_PIXELS', 'a bomb', async () => claiming(await flat('png'), 10_100, 10_000)],
   ])('is answered with %i and the code %s: %s', async (status, code, _, make) => {
@@ -42,14 +42,14 @@ describe('a picture that the model would not take', () => {
     expect(told.body).toMatchObject({
       status,
       code,
-      detail: expect.stringMatching(/^The picture .*\.$/s) as string,
+      detail: expect.stringMatching(/^The image .*\.$/s) as string,
     });
     expect(provider.requests()).toEqual([]);
     // The connection, or another one, goes on.
-    expect((await upload(await picture())).status).toBe(201);
+    expect((await upload(await imageBytes())).status).toBe(201);
   });
 
-  it('is refused before all of it has come', async () => {
+  it('is refused before all of it arrives', async () => {
     const { gateway } = await startUploading();
     const lines = 'Host: localhost\r\nContent-Type: image/png\r\nContent-Length: 9000000';
     const large = lines.replace('9000000', '10485761');
@@ -61,9 +61,9 @@ describe('a picture that the model would not take', () => {
 });
 
 describe('who may upload', () => {
-  it('is asked first, before anything is read', async () => {
+  it('is checked before the body is read', async () => {
     const { provider, upload } = await startUploading({ env: { API_KEYS } });
-    const bytes = await picture();
+    const bytes = await imageBytes();
     for (const headers of [{}, { authorization: 'Bearer wrong' }]) {
       const told = await upload(bytes, headers);
       expect(told.status).toBe(401);
@@ -79,7 +79,7 @@ describe('who may upload', () => {
 
   it('is limited by MAX_REQUESTS_PER_MINUTE, each owner for itself', async () => {
     const { upload } = await startUploading({ env: { API_KEYS, MAX_REQUESTS_PER_MINUTE: '1' } });
-    const bytes = await picture();
+    const bytes = await imageBytes();
     expect((await upload(bytes, ADA)).status).toBe(201);
     const told = await upload(bytes, ADA);
     expect(told.status).toBe(429);
@@ -92,7 +92,7 @@ describe('who may upload', () => {
     const { provider, upload } = await startUploading({ env: { MAX_UPLOADS: '1' } });
     const gate = deferred();
     provider.answer('upload', { ...uploaded('https://files.example/1.png'), gate: gate.promise });
-    const [one, other] = await Promise.all([picture(), picture()]);
+    const [one, other] = await Promise.all([imageBytes(), imageBytes()]);
     const first = upload(one);
     await provider.received('upload');
     const told = await upload(other);
@@ -122,7 +122,7 @@ describe('a web page', () => {
     expect(asked.headers.get('access-control-allow-methods')).toBe('POST');
     expect(asked.headers.get('access-control-allow-headers')).toBe('authorization,content-type');
     expect(asked.headers.get('access-control-allow-credentials')).toBe(null);
-    const told = await upload(await picture(), { origin: PAGE });
+    const told = await upload(await imageBytes(), { origin: PAGE });
     expect(told.status).toBe(201);
     expect(told.headers.get('access-control-allow-origin')).toBe(PAGE);
     expect(told.headers.get('access-control-expose-headers')).toContain('retry-after');
@@ -159,7 +159,7 @@ describe('a web page', () => {
 
   it.each(['image', 'foo', '', 'image/png,image/png'])('or with a type that is none: "%s"', async (type) => {
     const { upload } = await startUploading();
-    const told = await upload(await picture(), { 'content-type': type });
+    const told = await upload(await imageBytes(), { 'content-type': type });
     expect(told.status).toBe(415);
     expect(told.body).toMatchObject({
       code: 'IMAGE_TYPE',
@@ -184,7 +184,7 @@ test.each(['GET', 'PUT', 'PATCH', 'DELETE', 'QUERY'])(
   },
 );
 
-test('another host than ours is no reason to take a picture', async () => {
+test('an upload to another host name is refused', async () => {
   const { gateway } = await startUploading();
   const lines = 'Host: evil.example\r\nContent-Type: image/png\r\nContent-Length: 0';
   expect(await answerTo(gateway, `${lines}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 421 /);
@@ -198,7 +198,7 @@ describe('a provider', () => {
   ])('that says no is quoted without our key: %s', async (msg, code) => {
     const { provider, upload } = await startUploading();
     provider.answer('upload', { body: { success: false, code, msg } });
-    const told = await upload(await picture());
+    const told = await upload(await imageBytes());
     expect(told.status).toBe(502);
     expect(told.body).toMatchObject({ code: 'PROVIDER_REFUSED' });
     expect(told.body['detail']).toContain(msg.replace('test-key', '[redacted]'));
@@ -214,14 +214,14 @@ describe('a provider', () => {
   ])('that says no without its envelope is believed too: %i %s', async (status, body) => {
     const { provider, upload } = await startUploading();
     provider.answer('upload', { status, body });
-    expect((await upload(await picture())).status).toBe(502);
+    expect((await upload(await imageBytes())).status).toBe(502);
     expect(provider.requests('upload')).toHaveLength(1);
   });
 
   it('that is still being sent to when the gateway stops has its client told to come back', async () => {
     const { gateway, provider, upload } = await startUploading();
     provider.answer('upload', { hang: true });
-    const told = upload(await picture());
+    const told = upload(await imageBytes());
     await provider.received('upload');
     await gateway.close();
     expect((await told).status).toBe(503);
@@ -232,7 +232,7 @@ describe('a provider', () => {
     const { provider, upload } = await startUploading();
     const html = { status: 502, body: '<html>Bad gateway</html>' };
     provider.answer('upload', { reset: true }, html);
-    const bytes = await picture();
+    const bytes = await imageBytes();
     expect((await upload(bytes)).status).toBe(201);
     const tries = provider.requests('upload').slice(1);
     const names = tries.map(({ rawBody }) => /filename="([^"]+)"/.exec(rawBody)?.[1]);
@@ -247,7 +247,7 @@ describe('a provider', () => {
   ])('that %s has the client come back later, with nothing kept', async (_, answer, tries, retryAfter) => {
     const { provider, upload } = await startUploading();
     provider.answer('upload', ...Array.from({ length: tries }, () => answer));
-    const bytes = await picture();
+    const bytes = await imageBytes();
     const told = await upload(bytes);
     expect(told.status).toBe(503);
     expect(told.headers.get('retry-after')).toBe(retryAfter);
@@ -259,15 +259,15 @@ describe('a provider', () => {
   it('that cannot be reached has the client come back later', async () => {
     const { provider, upload } = await startUploading();
     await provider.close();
-    expect((await upload(await picture())).status).toBe(503);
+    expect((await upload(await imageBytes())).status).toBe(503);
   });
 
-  it('of another address takes the pictures where KIE_UPLOAD_URL says so', async () => {
+  it('at KIE_UPLOAD_URL receives the images', async () => {
     const uploads = await startFakeProvider();
     uploads.always('upload', uploaded('https://files.example/1.png'));
     const provider = await startFakeProvider();
     const gateway = await startGateway({ provider, env: { KIE_UPLOAD_URL: uploads.url } });
-    const body = new Uint8Array(await picture());
+    const body = new Uint8Array(await imageBytes());
     const headers = { 'content-type': 'image/png' };
     expect((await fetch(`${gateway.url}/uploads`, { method: 'POST', headers, body })).status).toBe(201);
     const { headers: sent } = await uploads.received('upload');

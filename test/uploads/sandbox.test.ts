@@ -2,11 +2,11 @@ import { expect, test } from 'vitest';
 import { openToOthers } from '../../src/store/sqlite/data-dir.ts';
 import { createTask, watchToTheEnd } from '../system/client.ts';
 import { startGateway } from '../support/gateway.ts';
-import { picture } from '../support/pictures.ts';
+import { imageBytes } from '../support/images.ts';
 
 test('with the sandbox an uploaded image is served, also after a restart, is closed to other users, and becomes a video', async () => {
   const gateway = await startGateway({ sandbox: { durationMs: 10 } });
-  const bytes = await picture('webp');
+  const bytes = await imageBytes('webp');
   const headers = { 'content-type': 'image/webp' };
   const answer = await fetch(`${gateway.url}/uploads`, {
     method: 'POST',

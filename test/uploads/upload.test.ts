@@ -6,7 +6,7 @@ import { ADA, API_KEYS, BEN } from '../auth/owners.ts';
 import { deferred } from '../support/deferred.ts';
 import { temporaryDatabase } from '../support/postgres-database.ts';
 import { uploaded } from '../support/kie.ts';
-import { picture, pngOf } from '../support/pictures.ts';
+import { imageBytes, pngOf } from '../support/images.ts';
 import { named } from '../support/waits.ts';
 import { formOf, startUploading, type Uploading } from './uploading.ts';
 
@@ -18,12 +18,12 @@ const STORES = [
   ['PostgreSQL', async () => ({ DATABASE_URL: await temporaryDatabase() })],
 ] as const;
 
-describe.each(STORES)('a picture, with %s', (_, environment) => {
-  it('is not sent again while it is there, to its owner alone, and anew when little time is left', async () => {
+describe.each(STORES)('an uploaded image, with %s', (_, environment) => {
+  it('is sent again by another owner, or when it soon expires, and otherwise not', async () => {
     const clock = createMovableClock();
     const env = { API_KEYS, ...(await environment()) };
     const { provider, upload } = await startUploading({ env, overrides: { clock } });
-    const [one, other] = await Promise.all([picture(), picture()]);
+    const [one, other] = await Promise.all([imageBytes(), imageBytes()]);
 
     const first = await upload(one, ADA);
     clock.forward(22 * HOUR);
@@ -41,11 +41,11 @@ describe.each(STORES)('a picture, with %s', (_, environment) => {
     expect(provider.requests('upload')).toHaveLength(4);
   });
 
-  it('is sent once when it comes several times at once', async () => {
+  it('is sent once when it arrives several times at once', async () => {
     const { provider, upload } = await startUploading({ env: await environment() });
     const gate = deferred();
     provider.answer('upload', { ...uploaded('https://files.example/one.png'), gate: gate.promise });
-    const bytes = await picture();
+    const bytes = await imageBytes();
     const told = Promise.all(Array.from({ length: 5 }, () => upload(bytes)));
     await provider.received('upload');
     gate.resolve();
@@ -59,10 +59,10 @@ describe.each(STORES)('a picture, with %s', (_, environment) => {
 });
 
 test.each(['jpeg', 'png', 'webp'] as const)(
-  'a picture is passed on as it is, under a fresh name, and answered with what is known of it: %s',
+  'an image is passed on unchanged under a new name, and its URL, type and size are returned: %s',
   async (format) => {
     const { provider, upload } = await startUploading();
-    const bytes = await picture(format);
+    const bytes = await imageBytes(format);
     const before = Date.now();
     const { body, headers, status } = await upload(bytes, { 'content-type': 'application/octet-stream' });
     const sent = await formOf(await provider.received('upload'));
@@ -70,7 +70,7 @@ test.each(['jpeg', 'png', 'webp'] as const)(
       uploadPath: 'kineograph',
       fileName: expect.stringMatching(/^[\da-f-]{36}\.(?:jpg|png|webp)$/) as string,
       fileType: `image/${format}`,
-      picture: bytes,
+      image: bytes,
     });
     expect(status).toBe(201);
     expect(headers.get('location')).toBe(`https://files.example/kineograph/${sent.fileName}`);
@@ -88,16 +88,16 @@ test.each(['jpeg', 'png', 'webp'] as const)(
   },
 );
 
-test('a picture may have 10 MB, and is then passed on byte by byte', async () => {
+test('an image of 10 MB is accepted and passed on unchanged', async () => {
   const { provider, upload } = await startUploading();
   const bytes = await pngOf(TEN_MB);
   expect((await upload(bytes)).body).toMatchObject({ bytes: TEN_MB });
   const sent = await formOf(await provider.received('upload'));
-  expect(sent.picture.equals(bytes)).toBe(true);
+  expect(sent.image.equals(bytes)).toBe(true);
 });
 
 describe('a connection that is dropped', () => {
-  /** Begins to send a picture and stops. */
+  /** Sends most of an image and stops. */
   async function begin({ gateway }: Uploading, bytes: Buffer): Promise<() => void> {
     const headers = { 'content-type': 'image/png', 'content-length': bytes.length };
     const outgoing = request(`${gateway.url}/uploads`, { method: 'POST', headers });
@@ -110,27 +110,27 @@ describe('a connection that is dropped', () => {
     return () => outgoing.destroy();
   }
 
-  it('leaves nothing with the provider, nothing on the disk, and no place taken', async () => {
+  it('leaves no upload at the provider, no file and no used place', async () => {
     const kit = await startUploading({ env: { MAX_UPLOADS: '1' } });
     const bytes = await pngOf(500_000);
     const drop = await begin(kit, bytes);
-    await named('the file of an upload', untilSpools(1));
+    await named('the file of an upload', untilTempFiles(1));
     expect((await kit.upload(bytes)).status).toBe(503);
     drop();
-    await named('the end of that file', untilSpools(0));
+    await named('the end of that file', untilTempFiles(0));
     expect((await kit.upload(bytes)).status).toBe(201);
     expect(kit.provider.requests('upload')).toHaveLength(1);
-    expect(await spools()).toEqual([]);
+    expect(await tempFiles()).toEqual([]);
   });
 
-  /** The files that this process has open and that have no name any more. */
-  async function spools(): Promise<string[]> {
+  /** The open files of this process that have no name any more. */
+  async function tempFiles(): Promise<string[]> {
     const open = await readdir('/proc/self/fd');
     const targets = await Promise.all(open.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')));
     return targets.filter((target) => /\/kineograph-[\da-f-]{36} \(deleted\)$/.test(target));
   }
 
-  async function untilSpools(count: number): Promise<void> {
-    while ((await spools()).length !== count) await new Promise(setImmediate);
+  async function untilTempFiles(count: number): Promise<void> {
+    while ((await tempFiles()).length !== count) await new Promise(setImmediate);
   }
 });

@@ -13,10 +13,10 @@ export interface Told {
 export interface Uploading {
   readonly gateway: Gateway;
   readonly provider: FakeProvider;
-  upload(picture: Buffer, headers?: Readonly<Record<string, string>>): Promise<Told>;
+  upload(image: Buffer, headers?: Readonly<Record<string, string>>): Promise<Told>;
 }
 
-/** A gateway whose provider takes every picture, each under an address of its own. */
+/** A gateway whose provider accepts every image, each under its own URL. */
 export async function startUploading(options: GatewayOptions = {}): Promise<Uploading> {
   const provider = options.provider ?? (await startFakeProvider());
   provider.always('upload', async (request) => {
@@ -27,11 +27,11 @@ export async function startUploading(options: GatewayOptions = {}): Promise<Uplo
   return {
     gateway,
     provider,
-    async upload(picture, headers = {}) {
+    async upload(image, headers = {}) {
       const answer = await fetch(`${gateway.url}/uploads`, {
         method: 'POST',
         headers: { 'content-type': 'image/png', ...headers },
-        body: new Uint8Array(picture),
+        body: new Uint8Array(image),
       });
       return {
         status: answer.status,
@@ -52,7 +52,7 @@ export async function formOf({ bytes, headers }: ProviderRequest) {
     uploadPath: textOf(form, 'uploadPath'),
     fileName: textOf(form, 'fileName'),
     fileType: file.type,
-    picture: Buffer.from(await file.arrayBuffer()),
+    image: Buffer.from(await file.arrayBuffer()),
   };
 }
 

@@ -1,6 +1,6 @@
 import { ExponentialBackoff, bulkhead, handleWhen, retry, wrap } from 'cockatiel';
 import { randomUUID } from 'node:crypto';
-import type { HostAnswer, PictureFile, PictureHost } from '../../images/upload.ts';
+import type { HostAnswer, ImageFile, ImageHost } from '../../images/upload.ts';
 import type { Log } from '../../tasks/log.ts';
 import { callHeaders, readText, createPatience, readRetryAfter } from '../http.ts';
 import { createDispatcher } from '../proxy.ts';
@@ -22,7 +22,7 @@ interface KieUploadOptions {
 }
 
 /** kie.ai's upload service. */
-interface KieUpload extends PictureHost {
+interface KieUpload extends ImageHost {
   /** Breaks off what is under way. */
   close(): Promise<void>;
 }
@@ -60,7 +60,7 @@ export function createKieUpload(options: KieUploadOptions): KieUpload {
   // Its time begins when it is a try's turn.
   const policy = wrap(tries, bulkhead(CONNECTIONS, Infinity));
 
-  async function attempt(file: PictureFile): Promise<HostAnswer> {
+  async function attempt(file: ImageFile): Promise<HostAnswer> {
     const patience = createPatience(patienceMs);
     const fields = { uploadPath: UPLOAD_PATH, fileName: newName(file) };
     const { body, headers } = multipart(fields, file, patience.renew);
@@ -105,7 +105,7 @@ export function createKieUpload(options: KieUploadOptions): KieUpload {
   };
 }
 
-function newName({ contentType }: PictureFile): string {
+function newName({ contentType }: ImageFile): string {
   return `${randomUUID()}.${contentType === 'image/jpeg' ? 'jpg' : contentType.replace('image/', '')}`;
 }
 
@@ -121,7 +121,7 @@ interface Multipart {
  */
 export function multipart(
   fields: Readonly<Record<'uploadPath' | 'fileName', string>>,
-  file: PictureFile,
+  file: ImageFile,
   onProgress: () => void,
 ): Multipart {
   const boundary = `kineograph-${randomUUID()}`;
@@ -143,7 +143,7 @@ export function multipart(
 /** Goes on whenever there is room for more, and says so. */
 async function* inARow(
   head: Buffer,
-  file: PictureFile,
+  file: ImageFile,
   tail: Buffer,
   onProgress: () => void,
 ): AsyncGenerator<Buffer> {

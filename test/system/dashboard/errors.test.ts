@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { temporaryDir } from '../../support/gateway.ts';
-import { flat } from '../../support/pictures.ts';
+import { flat } from '../../support/images.ts';
 import { startBuilt } from '../../support/process.ts';
 import { openDashboard, type Viewer } from './viewer.ts';
 

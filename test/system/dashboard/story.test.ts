@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { temporaryDir } from '../../support/gateway.ts';
-import { picture } from '../../support/pictures.ts';
+import { imageBytes } from '../../support/images.ts';
 import { startBuilt } from '../../support/process.ts';
 import { createTask } from '../client.ts';
 import { useGraphiql } from '../graphiql-page.ts';
@@ -36,7 +36,7 @@ test('a picture that is dropped becomes a video that plays, and all that is know
   await page.getByText('Credits: 10,000').waitFor();
 
   await page.getByLabel('Prompt', { exact: true }).fill('a page turns');
-  await page.evaluate(dropping(await picture()));
+  await page.evaluate(dropping(await imageBytes()));
   const address = page.getByLabel('Address of the picture').first();
   await expect.poll(() => address.inputValue(), PATIENCE).toContain('/sandbox/files/uploads/kineograph/');
   expect(await audit()).toEqual([]);
@@ -77,7 +77,7 @@ test('a picture that is pasted anywhere is the first one, and the last one where
     permissions: ['clipboard-read', 'clipboard-write'],
   });
   await connected('live');
-  await page.evaluate(copying(await picture()));
+  await page.evaluate(copying(await imageBytes()));
   const addresses = page.getByLabel('Address of the picture');
   await page.keyboard.press('Control+V');
   await expect.poll(() => addresses.first().inputValue(), PATIENCE).toContain('/sandbox/files/uploads/');

@@ -3,7 +3,7 @@ import { createBody } from '../../support/kie.ts';
 import { CREATE, input } from '../../support/documents.ts';
 import { graphql } from '../../support/graphql-http-client.ts';
 import { openGraphqlWs } from '../../support/graphql-ws-client.ts';
-import { picture } from '../../support/pictures.ts';
+import { imageBytes } from '../../support/images.ts';
 import { addTask } from '../../websocket/stored-tasks.ts';
 import { collect, costsLike, lanes } from './crowd.ts';
 import { NEIGHBOUR, OTHER, type Attack, type Target } from './kit.ts';
@@ -96,7 +96,7 @@ export const BY_NEIGHBOURS: readonly Attack[] = [
   {
     promise: 'uploads that do not move keep nobody else from uploading',
     run: async ({ port, url }) => {
-      const image = await picture();
+      const image = await imageBytes();
       const head = requestHead(
         'POST /uploads',
         AUTHORIZATION,

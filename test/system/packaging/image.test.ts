@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readDockerfile, readImage } from '../../support/dockerfile.ts';
 import { temporaryDir } from '../../support/gateway.ts';
-import { picture } from '../../support/pictures.ts';
+import { imageBytes } from '../../support/images.ts';
 import { ROOT, listening, startProcess, type TestProcess } from '../../support/process.ts';
 import { createTask, watchToTheEnd } from '../client.ts';
 import { npm } from './install.ts';
@@ -105,7 +105,7 @@ async function listing(directory: string): Promise<string[]> {
 
 async function upload(url: string): Promise<string> {
   const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'image/png' };
-  const body = new Uint8Array(await picture('png', { width: 400, height: 400 }));
+  const body = new Uint8Array(await imageBytes('png', { width: 400, height: 400 }));
   const answer = await fetch(`${url}/uploads`, { method: 'POST', headers, body });
   return ((await answer.json()) as { url: string }).url;
 }

@@ -2,7 +2,7 @@ import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo, LookupFunction } from 'node:net';
 import { onTestEnd } from '../support/leftovers.ts';
 
-export interface PictureServer {
+export interface ImageServer {
   readonly port: number;
   /** How many connections were made to it. */
   connections(): number;
@@ -11,10 +11,7 @@ export interface PictureServer {
 }
 
 /** A web server on an address of this machine, closed at the end of the test. */
-export async function startPictureServer(
-  answer: RequestListener,
-  address = '127.0.0.1',
-): Promise<PictureServer> {
+export async function startImageServer(answer: RequestListener, address = '127.0.0.1'): Promise<ImageServer> {
   let connections = 0;
   const asked: Readonly<Record<string, unknown>>[] = [];
   const server = createServer((request, response) => {

@@ -4,26 +4,26 @@ import sharp, { type OutputOptions, type PngOptions, type Sharp } from 'sharp';
 
 export type Format = 'jpeg' | 'png' | 'webp';
 
-export interface PictureSize {
+export interface ImageSize {
   readonly width?: number;
   readonly height?: number;
 }
 
-/** A real picture that the model takes, of noise, so that none is like another. */
-export async function picture(format: Format = 'png', size: PictureSize = {}): Promise<Buffer> {
+/** A real image that the model takes. It is noise, so that no two are equal. */
+export async function imageBytes(format: Format = 'png', size: ImageSize = {}): Promise<Buffer> {
   return noise(size).toFormat(format).toBuffer();
 }
 
-/** The same, for those who encode it in their own way. */
-export function noise({ height = 320, width = 400 }: PictureSize = {}): Sharp {
+/** The same, not yet encoded. */
+export function noise({ height = 320, width = 400 }: ImageSize = {}): Sharp {
   // Its own generator of noise begins alike in each process.
   return sharp(randomBytes(width * height * 3), { raw: { width, height, channels: 3 } });
 }
 
-/** A picture of one colour: small in bytes, whatever its size. */
+/** An image of one colour: few bytes for any dimensions. */
 export function flat(
   format: Format | 'gif',
-  { height = 320, width = 400 }: PictureSize = {},
+  { height = 320, width = 400 }: ImageSize = {},
   options: OutputOptions | PngOptions = {},
 ): Promise<Buffer> {
   const create = { width, height, channels: 3 as const, background: 'navy' };
@@ -41,7 +41,7 @@ export function animation(format: 'webp' | 'gif'): Promise<Buffer> {
 
 /** A PNG of exactly so many bytes, the rest of them random, in a part of its own that no decoder looks at. */
 export async function pngOf(bytes: number): Promise<Buffer> {
-  const small = await picture('png', { width: 310, height: 310 });
+  const small = await imageBytes('png', { width: 310, height: 310 });
   return withChunk(small, 'kiNo', randomBytes(bytes - small.length - CHUNK_FRAME));
 }
 

@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import type { LookupAddress } from 'node:dns';
 import { expect, it } from 'vitest';
-import { createOutwardLookup } from '../../src/images/safe-fetch.ts';
+import { createSafeLookup } from '../../src/images/safe-fetch.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 
 const ANSWERS: Readonly<Record<number, Buffer>> = {
@@ -32,20 +32,20 @@ async function startNameServer(): Promise<string> {
 
 function lookUp(server: string, name: string): Promise<readonly LookupAddress[]> {
   return new Promise((resolve, reject) => {
-    createOutwardLookup([server])(name, { all: true }, (error, addresses) => {
+    createSafeLookup([server])(name, { all: true }, (error, addresses) => {
       if (error) reject(error);
       else resolve(addresses as unknown as readonly LookupAddress[]);
     });
   });
 }
 
-it('brings every address of a name, of both kinds', async () => {
-  expect(await lookUp(await startNameServer(), 'pictures.example')).toEqual([
+it('a lookup returns the IPv4 and IPv6 addresses of a name', async () => {
+  expect(await lookUp(await startNameServer(), 'images.example')).toEqual([
     { address: '93.184.216.34', family: 4 },
     { address: '2606:2800:220:1:248:1893:25c8:1946', family: 6 },
   ]);
 });
 
-it('fails for a name that does not exist', async () => {
+it('a lookup fails for a name that does not exist', async () => {
   await expect(lookUp(await startNameServer(), 'none.example')).rejects.toThrow('ENOTFOUND');
 });
