@@ -25,13 +25,14 @@ const TABLE: Readonly<Record<string, Rule | typeof EVERYTHING>> = {
   app: EVERYTHING,
   cli: EVERYTHING,
   version: {},
+  url: {},
   config: { npm: true },
   log: { npm: true },
   limits: { npm: true },
   auth: { npm: true },
-  tasks: {},
+  tasks: { values: ['url'] },
   images: { values: ['tasks'], npm: true },
-  providers: { values: ['tasks'], types: ['images'], npm: true },
+  providers: { values: ['tasks', 'url'], types: ['images'], npm: true },
   store: { values: ['tasks'], types: ['images'], npm: true },
   webhooks: {
     values: [
@@ -61,13 +62,17 @@ const TABLE: Readonly<Record<string, Rule | typeof EVERYTHING>> = {
     types: ['limits', 'tasks'],
     npm: true,
   },
-  http: { values: ['auth', 'config', 'engine', 'images/image.ts', 'limits'], types: ['images'], npm: true },
+  http: {
+    values: ['auth', 'config', 'engine', 'images/image.ts', 'limits', 'url'],
+    types: ['images'],
+    npm: true,
+  },
   websocket: {
     values: ['auth', 'engine/request-params.ts', 'http/problem.ts', 'limits'],
     types: ['http'],
     npm: true,
   },
-  sandbox: { npm: true },
+  sandbox: { values: ['url'], npm: true },
   metrics: { values: ['tasks'], types: ['providers', 'store', 'images', 'webhooks', 'websocket'], npm: true },
 };
 
@@ -219,6 +224,28 @@ function touchesProcess(file: SourceFile): boolean {
   return isImported || [...nodesOf(file.tree)].some(isMember);
 }
 
+/** Files that parse as a URL what only the operator writes, or nobody. */
+const PARSES_OWN_URLS = [
+  'auth/jwt.ts',
+  'cli/doctor/check-configuration.ts',
+  'cli/serve.ts',
+  'config/kinds.ts',
+  'providers/http.ts',
+  'providers/proxy.ts',
+  'store/record.ts',
+  'url.ts',
+  'version.ts',
+];
+
+/** Whether a file has Node parse a text as a URL, of whatever length it is. */
+function parsesUrls({ tree }: SourceFile): boolean {
+  return [...nodesOf(tree)].some(
+    (node) =>
+      (ts.isNewExpression(node) && node.expression.getText() === 'URL') ||
+      (ts.isPropertyAccessExpression(node) && /^URL\.(canParse|parse)$/.test(node.getText())),
+  );
+}
+
 function exportsDefault({ tree }: SourceFile): boolean {
   return [...nodesOf(tree)].some(
     (node) =>
@@ -269,6 +296,11 @@ describe('the source', () => {
 
   it('reads the environment and the command line in main.ts only', () => {
     expect(MODULES.filter(touchesProcess).map(({ path }) => path)).toEqual(['main.ts']);
+  });
+
+  it('parses URLs from outside with parseUrl only, which bounds their length', () => {
+    const files = MODULES.filter(parsesUrls).map(({ path }) => path);
+    expect(files.sort()).toEqual(PARSES_OWN_URLS);
   });
 });
 

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { didYouMean } from '../config/suggest.ts';
+import { parseUrl } from '../url.ts';
 import { wrap } from '../config/render.ts';
 
 /** An option that belongs to one command. */
@@ -193,7 +194,7 @@ function belongsElsewhere(option: string, command: CommandName): Command {
 type Value = string | boolean | undefined;
 
 function copy(from: Value, to: Value): Command {
-  const isAddress = typeof to === 'string' && /^postgres(ql)?:\/\/./.test(to) && URL.canParse(to);
+  const isAddress = typeof to === 'string' && /^postgres(ql)?:\/\/./.test(to) && parseUrl(to) !== null;
   if (typeof from === 'string' && from !== '' && isAddress) return { kind: 'copy', from, to };
   return mistake(
     'copy needs a data directory and the URL of an empty PostgreSQL database (example: copy --from ./data --to postgres://user:password@host/database)',

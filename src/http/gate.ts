@@ -4,6 +4,7 @@ import type { Tally } from '../limits/concurrency.ts';
 import { problem, type Problem } from './problem.ts';
 import type { Forwarded } from './forwarded.ts';
 import { isLoopback, isOnLoopback } from '../config/loopback.ts';
+import { parseUrl } from '../url.ts';
 
 /** What is looked at of each request before any route sees it, and before a byte of its body is read. */
 export interface Gate {
@@ -101,7 +102,11 @@ export type HostPolicy = (hostHeader: string | undefined) => boolean;
 
 /** A host and perhaps a port; with more than that a parser of URLs would find the host elsewhere than others do. */
 export function isHost(header: string): boolean {
-  return !/[@/\\?#\s]/.test(header) && URL.canParse(`http://${header}`);
+  return parseHost(header) !== null;
+}
+
+function parseHost(header: string): URL | null {
+  return /[@/\\?#\s]/.test(header) ? null : parseUrl(`http://${header}`);
 }
 
 /**
@@ -117,10 +122,10 @@ export function createHostPolicy(options: {
   // Open to everyone on another address: the operator has said that any name will do.
   if (!isOpen || !isLoopback(host)) return () => true;
   return (header) => {
-    if (header === undefined || !isHost(header)) return false;
-    const named = new URL(`http://${header}`);
+    const named = header === undefined ? null : parseHost(header);
+    if (!named) return false;
     if (isOnLoopback(named)) return true;
     const own = publicUrl();
-    return own !== null && new URL(own).hostname === named.hostname;
+    return own !== null && parseUrl(own)?.hostname === named.hostname;
   };
 }

@@ -3,6 +3,7 @@ import { createApiKeys, bearerIn } from '../auth/authenticate.ts';
 import { isLoopback, isOnLoopback } from '../config/loopback.ts';
 import { PROBLEM_MEDIA_TYPE, problem } from './problem.ts';
 import type { Forwarded } from './forwarded.ts';
+import { parseUrl } from '../url.ts';
 import type { RateLimit } from '../limits/rate.ts';
 
 export interface MetricsOptions {
@@ -44,8 +45,8 @@ const PASSED_ON =
 function isFromHere({ headers, raw }: FastifyRequest): boolean {
   if (!isLoopback(raw.socket.remoteAddress ?? '')) return false;
   if (Object.keys(headers).some((name) => PASSED_ON.test(name))) return false;
-  const named = `http://${headers.host ?? ''}`;
-  return URL.canParse(named) && isOnLoopback(new URL(named));
+  const named = parseUrl(`http://${headers.host ?? ''}`);
+  return named !== null && isOnLoopback(named);
 }
 
 function refuseGuess(reply: FastifyReply, waitMs: number): FastifyReply {

@@ -1,6 +1,7 @@
 import { isLoopback, isOnLoopback } from '../config/loopback.ts';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Forwarded } from './forwarded.ts';
+import { parseUrl } from '../url.ts';
 
 export interface OriginPolicyOptions {
   /** Origins that may always call. */
@@ -24,20 +25,19 @@ export function createOriginPolicy({ allowedOrigins, host, publicUrl }: OriginPo
     const own = publicUrl();
     const origin = originOf(text);
     if (allowed.has(origin) || (own !== null && origin === originOf(own))) return true;
-    if (!URL.canParse(text)) return false;
-    const page = new URL(text);
+    const page = parseUrl(text);
+    if (!page) return false;
     // A host alone goes with whatever scheme the page has: by whom encryption ends is not always said.
     const asked = site?.includes('://') === true ? site : `${page.protocol}//${site ?? ''}`;
-    if (URL.canParse(asked) && originOf(asked) === origin) return true;
+    if (parseUrl(asked) && originOf(asked) === origin) return true;
     return isLoopback(host) && isOnLoopback(page);
   };
 }
 
 /** As browsers write it: in lower case, and without a port that goes without saying. What is no URL stays as it is. */
 function originOf(text: string): string {
-  if (!URL.canParse(text)) return text;
-  const { host, protocol } = new URL(text);
-  return `${protocol}//${host}`;
+  const url = parseUrl(text);
+  return url ? `${url.protocol}//${url.host}` : text;
 }
 
 /** How long a browser may remember what it was told beforehand, in seconds. */

@@ -24,6 +24,7 @@ import { Incoming } from './incoming.ts';
 import { REQUEST_ID_FIELD, createRequestLog, type RequestLog } from './request-log.ts';
 import { answerUnrouted } from './unrouted.ts';
 import type { Duplex } from 'node:stream';
+import { parseUrl } from '../url.ts';
 
 /** Longer than the load balancers in front of us keep connections: they must not send on one that we are just closing. */
 const KEEP_ALIVE_MS = 72_000;
@@ -168,10 +169,11 @@ function continueWhenRead(request: Incoming, response: ServerResponse): void {
 /** An address that is written out whole, as for a proxy, counts more than Host (RFC 9112, 3.2.2). */
 function toOriginForm(request: IncomingMessage): void {
   const { headers, url = '' } = request;
-  if (url.startsWith('/') || !URL.canParse(url)) return;
-  const { host, pathname, search } = new URL(url);
-  headers.host = host;
-  request.url = pathname + search;
+  const [, site = '', path = ''] = /^([a-z][a-z\d+.-]*:\/\/[^/\\?#]*)(.*)$/i.exec(url) ?? [];
+  const named = parseUrl(site);
+  if (!named) return;
+  headers.host = named.host;
+  request.url = path.startsWith('/') ? path : `/${path}`;
 }
 
 function refuseError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {

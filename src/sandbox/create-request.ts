@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type Envelope, refusal } from './envelope.ts';
+import { parseUrl } from '../url.ts';
 
 /** The one model that is published here. */
 export const MODEL = 'hailuo/02-image-to-video-pro';
@@ -16,7 +17,7 @@ export interface CreateRequest {
 }
 
 function isHttpUrl(text: string): boolean {
-  return /^https?:\/\//i.test(text) && canParse(text);
+  return /^https?:\/\//i.test(text) && parseUrl(text) !== null;
 }
 
 function hasPromptLength(text: string): boolean {
@@ -81,15 +82,6 @@ export function parseCreateRequest(body: unknown): CreateRequest | { readonly re
   }
   const { input, callBackUrl = null } = parsed.data;
   return { prompt: input.prompt, callBackUrl, param: JSON.stringify(body) };
-}
-
-/** Not `URL.canParse`: once optimised, Node 20 takes letters such as ü in it for broken UTF-8 and says no. */
-function canParse(text: string): boolean {
-  try {
-    return new URL(text).href !== '';
-  } catch {
-    return false;
-  }
 }
 
 /** How the completion of a task is told: as documented, or misbehaving on request. */

@@ -8,6 +8,7 @@ import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { request as requestUrl } from 'undici';
 import type { MultipartFields } from '@fastify/multipart';
+import { parseUrl } from '../url.ts';
 
 /** The upload service says beside the code whether all went well (kie.ai docs: "File Upload API"). */
 export interface UploadEnvelope {
@@ -114,7 +115,7 @@ export function urlUploadHandler(options: UploadOptions, closing: AbortSignal): 
     const fields = fieldsOf(request);
     const url = fields('fileUrl');
     if (url === '') return refuse(reply, 'Missing required parameter: fileUrl');
-    if (!/^https?:\/\/[^/]/i.test(url))
+    if (!/^https?:\/\/[^/]/i.test(url) || !parseUrl(url))
       return refuse(reply, 'fileUrl must be a public http or https address');
     const path = await newFile(options);
     try {

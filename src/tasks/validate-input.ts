@@ -1,5 +1,6 @@
 import { IMAGE_ISSUE_CODES } from './image-issue.ts';
 import type { TaskInput } from './task.ts';
+import { parseUrl } from '../url.ts';
 
 export const VALIDATION_ISSUE_CODES = [
   'REQUIRED',
@@ -77,7 +78,8 @@ function checkText(issues: Issues, field: Field, text: string, max: number): boo
     return false;
   }
   const length = countCodePoints(text);
-  if (length > max) {
+  const isTooLong = length > max;
+  if (isTooLong) {
     issues.push({
       field,
       code: 'TOO_LONG',
@@ -92,7 +94,7 @@ function checkText(issues: Issues, field: Field, text: string, max: number): boo
     });
     return false;
   }
-  return true;
+  return !isTooLong;
 }
 
 function checkUrl(issues: Issues, field: Field, text: string): void {
@@ -123,16 +125,4 @@ function parseAbsoluteUrl(text: string): URL | null {
 
 function countCodePoints(text: string): number {
   return Array.from(text).length;
-}
-
-/**
- * A URL from a text, null when it is none. Not `URL.canParse`: once optimised, Node 20 takes letters such as ü in it for
- * broken UTF-8 and says no.
- */
-export function parseUrl(text: string): URL | null {
-  try {
-    return new URL(text);
-  } catch {
-    return null;
-  }
 }

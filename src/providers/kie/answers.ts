@@ -155,9 +155,9 @@ function resultUrlsIn(result: unknown): readonly string[] {
   const list = typeof urls === 'string' && urls.trim().startsWith('[') ? parsed(urls) : urls;
   const values: readonly unknown[] = Array.isArray(list) ? list : [list];
   return values
+    .slice(0, MAX_VIDEOS)
     .map(urlOf)
-    .filter((url) => url !== null)
-    .slice(0, MAX_VIDEOS);
+    .filter((url) => url !== null);
 }
 
 /** A value that may be JSON in a string, or that once more in a string. */

@@ -1,5 +1,5 @@
 import { cutText, type ProviderErrorCode, type TaskFailure } from '../../tasks/failure.ts';
-import { parseUrl } from '../../tasks/validate-input.ts';
+import { parseUrl } from '../../url.ts';
 
 /** What every answer and callback of kie.ai comes in. Its code, not the HTTP status, says how a call ended. */
 export interface Envelope {
