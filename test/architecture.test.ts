@@ -32,7 +32,7 @@ const TABLE: Readonly<Record<string, Rule | typeof EVERYTHING>> = {
   auth: { npm: true },
   tasks: { values: ['url'] },
   images: { values: ['tasks'], npm: true },
-  providers: { values: ['tasks', 'url'], types: ['images'], npm: true },
+  providers: { values: ['log/scrub.ts', 'tasks', 'url'], types: ['images'], npm: true },
   store: { values: ['tasks'], types: ['images'], npm: true },
   webhooks: {
     values: [

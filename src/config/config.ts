@@ -11,8 +11,8 @@ type CamelCase<Name extends string> = Name extends `${infer Head}_${infer Tail}`
 export type Config = { readonly [Name in keyof Values as CamelCase<Name>]: Values[Name] };
 
 /**
- * Reads the settings from an environment. An empty value counts as unset; unknown variables are ignored unless
- * they look like a misspelt one of ours. Throws `ConfigError`, which lists every mistake and no secret.
+ * Reads the settings from an environment. An empty value counts as unset, white space alone does not; unknown variables are
+ * ignored unless they look like a misspelt one of ours. Throws `ConfigError`, which lists every mistake and no secret.
  */
 export function parseConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const set = withProxyNames(withoutEmpty(env));
@@ -28,8 +28,8 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>): 
 function withoutEmpty(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(env)
-      .map(([name, value]) => [name, value?.trim() ?? ''] as const)
-      .filter(([, value]) => value !== ''),
+      .filter((entry): entry is [string, string] => (entry[1] ?? '') !== '')
+      .map(([name, value]) => [name, value.trim()]),
   );
 }
 
@@ -70,6 +70,8 @@ export function invalidValues(set: Readonly<Record<string, string>>): string[] {
   return Object.entries(environment.shape).flatMap(([name, variable]) => {
     const { example, secret } = factsOf(variable);
     const shown = secret ? name : `${name}=${quote(set[name] ?? '')}`;
+    if (set[name] === '')
+      return [`${name} holds white space only: set a value (example: ${name}=${example}), or leave it unset`];
     return (variable.safeParse(set[name]).error?.issues ?? []).map(({ path: [index], message }) => {
       const item = typeof index === 'number' ? `, item ${index + 1}` : '';
       return `${shown}${item}: expected ${message} (example: ${name}=${example})`;

@@ -1,3 +1,4 @@
+import proxyAddr from '@fastify/proxy-addr';
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { didYouMean } from './suggest.ts';
@@ -67,12 +68,13 @@ export function directory() {
   return z.string().min(1);
 }
 
-/** Items between commas; white space around them, empty ones and repetitions are dropped. */
+/** At least one item between commas; white space around them, empty ones and repetitions are dropped. */
 export function list<Item extends z.ZodType<string, string>>(item: Item) {
   return z
     .string()
     .transform((text) => text.split(',').map((part) => part.trim()))
     .transform((parts) => parts.filter((part) => part !== ''))
+    .refine((parts) => parts.length > 0, { error: 'at least one item, or leave it unset', abort: true })
     .pipe(z.array(item))
     .transform((items) => [...new Set(items)])
     .default([])
@@ -119,16 +121,21 @@ export function toApiKeys(
 
 /** An IP address, or a network as address/bits. */
 export function network() {
-  return z.string().refine(isNetwork, { error: 'IP addresses or networks such as 10.0.0.0/8' });
+  return z
+    .string()
+    .refine(isNetwork, { error: 'IP addresses or networks such as 10.0.0.0/8, not every address (/0)' });
 }
 
 function isNetwork(text: string): boolean {
-  const [address = '', bits] = text.split('/');
-  const version = isIP(address);
-  return (
-    version !== 0 &&
-    (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128)))
-  );
+  const [address = '', bits = '32'] = text.split('/');
+  // It takes more than addresses and bits, and throws for what it does not take.
+  if (isIP(address) === 0 || !/^\d{1,3}$/.test(bits)) return false;
+  try {
+    proxyAddr.compile(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function isOrigin(text: string): boolean {

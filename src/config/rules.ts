@@ -8,6 +8,7 @@ export function brokenRules(set: Readonly<Record<string, string>>): string[] {
     urlWithoutKey(set, 'KIE_API_URL'),
     urlWithoutKey(set, 'KIE_UPLOAD_URL'),
     sharedKey(set),
+    metricsTokenAsKey(set),
     shortRetention(set),
     listenUrlAlone(set),
     ...tokenRules(set),
@@ -29,13 +30,7 @@ function openToStrangers(set: Readonly<Record<string, string>>): string | null {
 }
 
 function asksWhoCalls(set: Readonly<Record<string, string>>): boolean {
-  return set['JWT_JWKS_URL'] !== undefined || hasItems(set, 'API_KEYS') || hasItems(set, 'JWT_SECRET');
-}
-
-/** Commas alone, as templates with unset variables leave them, are no items. What cannot be read was meant to be some. */
-function hasItems(set: Readonly<Record<string, string>>, name: 'API_KEYS' | 'JWT_SECRET'): boolean {
-  const { data } = environment.shape[name].safeParse(set[name]);
-  return data === undefined || data.length > 0;
+  return ['JWT_JWKS_URL', 'API_KEYS', 'JWT_SECRET'].some((name) => set[name] !== undefined);
 }
 
 function sharedKey(set: Readonly<Record<string, string>>): string | null {
@@ -46,6 +41,15 @@ function sharedKey(set: Readonly<Record<string, string>>): string | null {
       return `API_KEYS: ${owner} and ${other.owner} have the same key, and it can open the tasks of one only. Give each one of their own`;
   }
   return null;
+}
+
+/** Whoever scrapes would spend credits, and whoever has the key would see what all owners do. */
+function metricsTokenAsKey(set: Readonly<Record<string, string>>): string | null {
+  const { data: keys = [] } = environment.shape.API_KEYS.safeParse(set['API_KEYS']);
+  const owner = keys.find(({ key }) => key === set['METRICS_TOKEN'])?.owner;
+  return owner === undefined
+    ? null
+    : `METRICS_TOKEN is the key of ${owner} in API_KEYS: whoever reads metrics could create videos. Set another token`;
 }
 
 const DAY_MS = 86_400_000;
@@ -68,7 +72,7 @@ function listenUrlAlone(set: Readonly<Record<string, string>>): string | null {
 
 function tokenRules(set: Readonly<Record<string, string>>): (string | null)[] {
   const { JWT_AUDIENCE, JWT_ISSUER, JWT_JWKS_URL, JWT_SECRET } = set;
-  const hasSecrets = hasItems(set, 'JWT_SECRET');
+  const hasSecrets = JWT_SECRET !== undefined;
   const { data: secrets = [] } = environment.shape.JWT_SECRET.safeParse(JWT_SECRET);
   return [
     JWT_JWKS_URL !== undefined && hasSecrets

@@ -1,13 +1,13 @@
 import { pino } from 'pino';
 
 /** Replaces tokens and known secrets in a text by `[redacted]`. Takes time in proportion to the text, whatever it holds. */
-type Scrub = (text: string) => string;
+export type Scrub = (text: string) => string;
 
-/** Secrets under 8 characters are ignored: they would tear texts apart. */
+/** Secrets under 8 characters are ignored: they would tear texts apart. The others are found as they are and within JSON. */
 export function createScrub(secrets: readonly string[]): Scrub {
-  const literals = secrets
-    .filter((secret) => secret.length >= 8)
-    .map((secret) => JSON.stringify(secret).slice(1, -1));
+  const hidden = secrets.filter((secret) => secret.length >= 8);
+  const spellings = hidden.flatMap((secret) => [JSON.stringify(secret).slice(1, -1), secret]);
+  const literals = [...new Set(spellings)];
   return (text) => {
     const scrubbed = MAY_HOLD_TOKEN.test(text) ? withoutTokens(text) : text;
     return literals.reduce((rest, literal) => rest.replaceAll(literal, '[redacted]'), scrubbed);

@@ -41,6 +41,20 @@ describe('API_KEYS', () => {
   });
 });
 
+describe('METRICS_TOKEN', () => {
+  const key = 'hush-hush-hush-hush';
+
+  it('is refused where it is an API key, which would let scrapers create videos', () => {
+    const mistakes = mistakesIn({ API_KEYS: `ben:key-of-ben,ada:${key}`, METRICS_TOKEN: key });
+    expect(mistakes).toEqual([expect.stringMatching(/METRICS_TOKEN.*key of ada/)]);
+    expect(mistakes.join()).not.toContain('hush');
+  });
+
+  it('may be anything else', () => {
+    expect(mistakesIn({ API_KEYS: 'ben:key-of-ben', METRICS_TOKEN: key })).toEqual([]);
+  });
+});
+
 describe('JWT_SECRET', () => {
   it.each([
     [SECRET, [SECRET]],
@@ -98,16 +112,14 @@ describe('the ways to sign tokens', () => {
     ]);
   });
 
-  it.each([
-    { JWT_ISSUER: 'me' },
-    { JWT_AUDIENCE: 'me' },
-    { JWT_ISSUER: 'me', JWT_AUDIENCE: 'me' },
-    { JWT_ISSUER: 'me', JWT_SECRET: ',' },
-  ])('are needed where issuer or audience are named: %j', (env) => {
-    expect(mistakesIn(env)).toContainEqual(
-      expect.stringMatching(/JWT_ISSUER or JWT_AUDIENCE is set without/),
-    );
-    expect(mistakesIn({ ...env, JWT_SECRET: SECRET })).toEqual([]);
-    expect(mistakesIn({ ...env, JWT_SECRET: '', JWT_JWKS_URL: JWKS_URL })).toEqual([]);
-  });
+  it.each([{ JWT_ISSUER: 'me' }, { JWT_AUDIENCE: 'me' }, { JWT_ISSUER: 'me', JWT_AUDIENCE: 'me' }])(
+    'are needed where issuer or audience are named: %j',
+    (env) => {
+      expect(mistakesIn(env)).toContainEqual(
+        expect.stringMatching(/JWT_ISSUER or JWT_AUDIENCE is set without/),
+      );
+      expect(mistakesIn({ ...env, JWT_SECRET: SECRET })).toEqual([]);
+      expect(mistakesIn({ ...env, JWT_SECRET: '', JWT_JWKS_URL: JWKS_URL })).toEqual([]);
+    },
+  );
 });

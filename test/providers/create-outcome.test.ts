@@ -68,6 +68,15 @@ describe('a create call is refused, so that nothing was created, by', () => {
     expect(await outcomeOf({ body })).toMatchObject({ kind: 'refused', failure: { message } });
   });
 
+  test.each([
+    ['hush-hush', 'the key hush-hush is new', 'the key [redacted] is new'],
+    ['any', 'too many pixels', 'too many pixels'],
+  ])('a message, without the key %s unless it is too short to be one', async (apiKey, said, message) => {
+    const { kie, provider } = await startClient({ apiKey });
+    provider.answer('createTask', refused(422, said));
+    expect(await kie.createTask(INPUT, null)).toMatchObject({ kind: 'refused', failure: { message } });
+  });
+
   test('an envelope that says no under HTTP 429 and 500, which it wins over', async () => {
     for (const http of [429, 500]) {
       const failure = { code: 'INSUFFICIENT_CREDITS' };

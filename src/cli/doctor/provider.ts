@@ -2,6 +2,7 @@ import type { Config } from '../../config/config.ts';
 import { CREDITS_PER_VIDEO } from '../../providers/breaker.ts';
 import { errorCodeOf, creditsOf, parseEnvelope, parseJson, type Envelope } from '../../providers/kie/wire.ts';
 import { fetchThrough, proxyFor } from '../../providers/proxy.ts';
+import { createScrub } from '../../log/scrub.ts';
 import { USER_AGENT } from '../../version.ts';
 import { explainFailure, findingsOf, type Finding, REQUEST_MS } from './findings.ts';
 
@@ -61,7 +62,7 @@ export function checkProvider({ kieApiKey, kieApiUrl }: Config, answer: Provider
   if (code === 'UNAUTHORIZED')
     return failure('kie.ai rejects the key in KIE_API_KEY', 'Set the key from https://kie.ai/api-key.');
   if (code !== null) {
-    const said = (envelope.message ?? 'nothing more').replaceAll(kieApiKey, '[redacted]');
+    const said = createScrub([kieApiKey])(envelope.message ?? 'nothing more');
     return failure(
       `kie.ai answers with code ${envelope.code} (${code}): ${said}`,
       'docs/errors.md says what the code means.',

@@ -11,6 +11,7 @@ import {
 import { readCreateOutcome, namedIds, readAnswer, recordOf } from './answers.ts';
 import { parseEnvelope, parseJson, type Envelope, creditsOf } from './wire.ts';
 import { createHttp } from '../http.ts';
+import { createScrub, type Scrub } from '../../log/scrub.ts';
 
 export interface KieOptions {
   /** Origin of the API, without a trailing slash. */
@@ -40,6 +41,8 @@ export function createKie(options: KieOptions): Provider {
   const alarm = createAccountAlarm({ log, onRefusal: options.onAccountRefusal });
   const breaking = { retryMs: breakerRetryMs, log, onChange: onHeldBack };
   const http = createHttp(options);
+  // What the provider says may repeat the key that it was called with.
+  const scrub = createScrub([apiKey]);
   // Each for itself: a provider that answers no queries may still take tasks, and the other way round.
   const creates = createBreaker('creates', breaking);
   const reads = createBreaker('queries', breaking);
@@ -59,7 +62,7 @@ export function createKie(options: KieOptions): Provider {
       const { body, ...noAnswer } = await get(path);
       if (body === null) return { kind: 'nothing', reason: 'no answer', ...noAnswer };
       const envelope = envelopeIn(body);
-      return envelope ? answerWithoutKey(readQuery(envelope, providerTaskId), apiKey) : NO_ENVELOPE;
+      return envelope ? scrubbedAnswer(readQuery(envelope, providerTaskId), scrub) : NO_ENVELOPE;
     },
 
     async credits() {
@@ -78,7 +81,7 @@ export function createKie(options: KieOptions): Provider {
     if ('body' in answer) {
       const outcome = readCreateOutcome(answer, Date.now());
       if (outcome.kind === 'refused') alarm.heard(Number(outcome.failure.providerCode));
-      return outcomeWithoutKey(outcome, apiKey);
+      return scrubbedOutcome(outcome, scrub);
     }
     if (!answer.hadConnected) throw answer.error;
     return { kind: 'unknown', reason: answer.error.message };
@@ -135,20 +138,19 @@ function isFateOfQuery(code: number): boolean {
   return code === 501 || code === 408 || code === 531;
 }
 
-// What the provider says may repeat the key that it was called with.
-
-function outcomeWithoutKey(outcome: CreateOutcome, key: string): CreateOutcome {
-  if ('failure' in outcome) return { ...outcome, failure: hide(outcome.failure, key) };
-  return 'said' in outcome ? { ...outcome, said: hide(outcome.said, key) } : outcome;
+function scrubbedOutcome(outcome: CreateOutcome, scrub: Scrub): CreateOutcome {
+  if ('failure' in outcome) return { ...outcome, failure: scrubbed(outcome.failure, scrub) };
+  return 'said' in outcome ? { ...outcome, said: scrubbed(outcome.said, scrub) } : outcome;
 }
 
-function answerWithoutKey(answer: QueryAnswer, key: string): QueryAnswer {
-  if (answer.kind !== 'update') return answer.said ? { ...answer, said: hide(answer.said, key) } : answer;
+function scrubbedAnswer(answer: QueryAnswer, scrub: Scrub): QueryAnswer {
+  if (answer.kind !== 'update')
+    return answer.said ? { ...answer, said: scrubbed(answer.said, scrub) } : answer;
   const { update } = answer;
   if (update.state !== 'FAIL') return answer;
-  return { ...answer, update: { ...update, failure: hide(update.failure, key) } };
+  return { ...answer, update: { ...update, failure: scrubbed(update.failure, scrub) } };
 }
 
-function hide<Words extends { readonly message: string | null }>(words: Words, key: string): Words {
-  return words.message === null ? words : { ...words, message: words.message.replaceAll(key, '[redacted]') };
+function scrubbed<Words extends { readonly message: string | null }>(words: Words, scrub: Scrub): Words {
+  return words.message === null ? words : { ...words, message: scrub(words.message) };
 }

@@ -4,6 +4,7 @@ import type { HostAnswer, ImageFile, ImageHost } from '../../images/upload.ts';
 import type { Log } from '../../tasks/log.ts';
 import { callHeaders, readText, createPatience, readRetryAfter } from '../http.ts';
 import { createDispatcher } from '../proxy.ts';
+import { createScrub } from '../../log/scrub.ts';
 import { Readable } from 'node:stream';
 import { parseEnvelope, parseJson, type Envelope, fieldsOf, urlOf } from './wire.ts';
 
@@ -40,8 +41,9 @@ const UPLOAD_PATH = 'kineograph';
 
 /** kie.ai's page "File Stream Upload": multipart with file, uploadPath and fileName; a name that is there is overwritten. */
 export function createKieUpload(options: KieUploadOptions): KieUpload {
-  const { apiKey, log, patienceMs = PATIENCE_MS, retryMs = RETRY_MS } = options;
+  const { log, patienceMs = PATIENCE_MS, retryMs = RETRY_MS } = options;
   const { uploadUrl: origin, proxy = null } = options;
+  const scrub = createScrub([options.apiKey]);
   const dispatcher = createDispatcher(origin, proxy, {
     connections: CONNECTIONS,
     maxResponseSize: MAX_ANSWER_BYTES,
@@ -89,7 +91,7 @@ export function createKieUpload(options: KieUploadOptions): KieUpload {
       try {
         const answer = await policy.execute(() => attempt(file));
         if (answer.kind !== 'refused') return answer;
-        const message = answer.message.replaceAll(apiKey, '[redacted]');
+        const message = scrub(answer.message);
         log.warn({ reason: message }, 'the provider did not take a picture');
         return { ...answer, message };
       } catch (error) {
