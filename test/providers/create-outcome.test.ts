@@ -26,6 +26,11 @@ describe('a create call is accepted by', () => {
     ],
     ['an envelope under HTTP 500, which it wins over', { ...created('kie-1'), status: 500 }],
     ['an envelope under HTTP 429, which it wins over', { ...created('kie-1'), status: 429 }],
+    ['an id beside the data', { body: { code: 200, taskId: 'kie-1' } }],
+    ...[402, 422, 429, 455, 500, 501].map((code): readonly [string, Answer] => [
+      `a task id, although the code is ${code}`,
+      { body: { ...bodyOf(created('kie-1')), code } },
+    ]),
   ])('%s', async (_what, answer) => {
     expect(await outcomeOf(answer)).toEqual({ kind: 'accepted', providerTaskId: 'kie-1' });
   });
@@ -94,8 +99,8 @@ describe('a create call may be sent again after', () => {
     ['envelope code "429" as a string', refused('429', 'slow down'), 'RATE_LIMITED'],
     ['an HTML page under HTTP 429', { ...HTML, status: 429 }, 'RATE_LIMITED'],
     ['nothing under HTTP 429', { status: 429 }, 'RATE_LIMITED'],
-    ['envelope code 500 under HTTP 429', refused(500, 'oops', { http: 429 }), 'RATE_LIMITED'],
-    ['code 200 without a task id under HTTP 429', { status: 429, body: { code: 200 } }, 'RATE_LIMITED'],
+    ['JSON of somebody else under HTTP 429', { status: 429, body: { message: 'slow down' } }, 'RATE_LIMITED'],
+    ['a task id of null', { body: { code: 429, msg: 'slow down', data: { taskId: null } } }, 'RATE_LIMITED'],
     ['HTTP 429 with half a body', { ...HTML, status: 429, cutBodyAfterBytes: 4 }, 'RATE_LIMITED'],
   ])('%s', async (_what, answer, code) => {
     expect(await outcomeOf(answer)).toMatchObject({
@@ -143,6 +148,12 @@ describe('nobody knows what became of a create call, so it is never sent again, 
     ['a page of a proxy under HTTP 403', { status: 403, body: 'error code: 1010' }],
     ['an HTML page under HTTP 404', { ...HTML, status: 404 }],
     ['an HTML page under HTTP 200', HTML],
+    ['envelope code 500 under HTTP 429', refused(500, 'oops', { http: 429 })],
+    ['code 200 without a task id under HTTP 429', { status: 429, body: { code: 200 } }],
+    ['half an envelope with a task id under HTTP 429', { status: 429, body: '{"code":429,"taskId":"ki' }],
+    ['two task ids', { body: { code: 429, taskId: 'kie-1', data: { taskId: 'kie-2' } } }],
+    ['a task id that is too long', { body: { code: 402, data: { taskId: 'x'.repeat(256) } } }],
+    ['a task id in an unknown place', { body: { code: 455, data: { task: { task_id: 7 } } } }],
     ['code 200 without data', { body: { code: 200, msg: 'success', data: null } }],
     ['code 200 without a task id', { body: { code: 200, msg: 'success', data: {} } }],
     ['code 200 with an empty task id', created('')],

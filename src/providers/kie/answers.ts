@@ -173,26 +173,28 @@ function callbackUrlIn(param: unknown): string | null {
   return typeof url === 'string' ? url : null;
 }
 
+/** A task id in JSON, also one that is none of ours or in a place that nobody knows. */
+const NAMES_TASK = /"task_?id"\s*:\s*(?!\s|null|"\s*")/i;
+
 /**
- * Tells the four outcomes of a create call apart. An envelope wins over the HTTP status; where neither says for certain
- * that nothing was created, the outcome is unknown, since sending it again might pay twice.
+ * Tells the four outcomes of a create call apart. A task id shows that there is a task, whatever else the answer says. Then
+ * an envelope wins over the HTTP status. Where nothing says for certain that nothing was created, the outcome is unknown,
+ * since a second call might be paid twice.
  */
 export function readCreateOutcome(answer: RawAnswer, now: number): CreateOutcome {
   const envelope = parseEnvelope(parseJson(answer.body));
-  const outcome = envelope ? readEnvelope(envelope, answer, now) : unknown(answer, 'no envelope');
+  const [providerTaskId, otherId] = envelope ? namedIds(envelope, recordOf(envelope)) : [];
+  if (providerTaskId !== undefined && otherId === undefined) return { kind: 'accepted', providerTaskId };
+  if (NAMES_TASK.test(answer.body)) return unknown(answer, 'a task id that cannot be used');
+  if (envelope) return readEnvelope(envelope, answer, now);
   // The provider's page on limits: a request that is refused with 429 does not enter the queue.
-  return outcome.kind === 'unknown' && answer.status === 429 ? notNow(429, null, answer, now) : outcome;
+  return answer.status === 429 ? notNow(429, null, answer, now) : unknown(answer, 'no envelope');
 }
 
+/** What an envelope without a task id says. */
 function readEnvelope(envelope: Envelope, answer: RawAnswer, now: number): CreateOutcome {
   const { code, message } = envelope;
-  if (code === 200) {
-    const created = fieldsOf(envelope.data);
-    const providerTaskId = idOf(created?.['taskId']) ?? idOf(created?.['task_id']);
-    return providerTaskId === null
-      ? unknown(answer, 'code 200 without a task id')
-      : { kind: 'accepted', providerTaskId };
-  }
+  if (code === 200) return unknown(answer, 'code 200 without a task id');
   if (code === 429 || code === 455) return notNow(code, message, answer, now);
   if (isRefusal(code)) return { kind: 'refused', failure: failureOf(code, message) };
   const said = { providerCode: String(code), message, creditsConsumed: null };
