@@ -28,7 +28,7 @@ import { WEBHOOKS_PATH, createKieWebhook } from '../webhooks/route.ts';
 import { CALLBACK_RESULTS } from '../webhooks/refusals.ts';
 import { openAccess } from './open-access.ts';
 import type { Upstream } from './open-provider.ts';
-import type { Caller, Authenticate } from '../auth/principal.ts';
+import type { Principal, Authenticate } from '../auth/principal.ts';
 import { createBeginInTurns } from '../limits/turns.ts';
 import { createHub, type Hub } from '../websocket/hub.ts';
 import type { Context } from '../resolvers/context.ts';
@@ -199,8 +199,8 @@ export function openGraphql(
     log.error({ err: error }, 'a GraphQL operation failed unexpectedly');
   });
   const { introspection, maxListItems } = config;
-  const context = ({ owner }: Caller, reqId: string): Context => ({
-    caller: { owner, maySeeCredits },
+  const context = ({ owner }: Principal, reqId: string): Context => ({
+    viewer: { owner, maySeeCredits },
     reqId,
     tasks,
     takeItems: limitListItems(maxListItems),
@@ -215,7 +215,7 @@ export function openGraphql(
     perAddress,
     inTurn: createBeginInTurns(),
   });
-  const rightsOf = (context: unknown): string => JSON.stringify((context as Context).caller);
+  const rightsOf = (context: unknown): string => JSON.stringify((context as Context).viewer);
   const answer = createGraphqlHttp({ schema, context, maskError, ...graphql });
   return {
     answer,
@@ -250,7 +250,7 @@ export function openSockets(config: Config, options: SocketsOptions): WebsocketS
     path: GRAPHQL_PATH,
     protocol: acceptPersistedQueries(
       createProtocol({
-        begin: (caller, reqId) => engine.getEnveloped({ principal: caller, connection: null, reqId }),
+        begin: (principal, reqId) => engine.getEnveloped({ principal, connection: null, reqId }),
         hub,
         welcome: createWelcome({ authenticate, perOwner, log }),
         admit: createAdmitOperation({

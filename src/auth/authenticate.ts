@@ -5,7 +5,7 @@ import {
   UnauthenticatedError,
   WrongCredentialsError,
   type Authenticate,
-  type Caller,
+  type Principal,
   type VerifyToken,
 } from './principal.ts';
 import { hash, timingSafeEqual } from 'node:crypto';
@@ -33,12 +33,12 @@ export function createAuthenticate(options: AuthenticationOptions): Authenticate
   if (apiKeys.length === 0 && verifyToken === null) return () => Promise.resolve(ANONYMOUS);
   const ownerOfKey = createApiKeys(apiKeys);
 
-  async function identify(authorization: string | undefined): Promise<Caller> {
+  async function identify(authorization: string | undefined): Promise<Principal> {
     const credential = bearerIn(authorization);
     if (credential === undefined)
       throw new UnauthenticatedError(isBlank(authorization) ? MISSING : MALFORMED, HOW_TO_SEND);
-    const caller = ownerOfKey(credential);
-    if (caller) return caller;
+    const principal = ownerOfKey(credential);
+    if (principal) return principal;
     if (verifyToken && isJwt(credential)) return verifyToken(credential);
     throw new WrongCredentialsError(UNKNOWN, HOW_TO_SEND);
   }
@@ -68,13 +68,16 @@ interface ApiKey {
 }
 
 /** Whose key it is; null when it is nobody's. Takes the same time whichever key is given, and whether it is one. */
-export function createApiKeys(keys: readonly ApiKey[]): (key: string) => Caller | null {
-  const known = keys.map(({ key, owner }) => ({ caller: { owner, expiresAt: null }, digest: digestOf(key) }));
+export function createApiKeys(keys: readonly ApiKey[]): (key: string) => Principal | null {
+  const known = keys.map(({ key, owner }) => ({
+    principal: { owner, expiresAt: null },
+    digest: digestOf(key),
+  }));
   return (key) => {
     const given = digestOf(key);
     // All are compared, and digests, so that neither the place in the list nor the length can be measured.
     const matches = known.filter(({ digest }) => timingSafeEqual(digest, given));
-    return matches[0]?.caller ?? null;
+    return matches[0]?.principal ?? null;
   };
 }
 

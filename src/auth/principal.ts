@@ -1,5 +1,5 @@
 /** Who asks, once it is known. */
-export interface Caller {
+export interface Principal {
   /** Whose tasks the caller sees, and under whose name new ones are made. */
   readonly owner: string;
   /** When the proof of that ends, in ms since the epoch; null when it does not. */
@@ -7,7 +7,7 @@ export interface Caller {
 }
 
 /** Nobody is asked who they are: all share the tasks of one owner. */
-export const ANONYMOUS: Caller = { owner: 'anonymous', expiresAt: null };
+export const ANONYMOUS: Principal = { owner: 'anonymous', expiresAt: null };
 
 /** How to send credentials. */
 export const HOW_TO_SEND =
@@ -52,18 +52,18 @@ export class IssuerUnavailableError extends Error {
  * which address, as it is counted. Rejects with UnauthenticatedError, which never says which part of a secret was wrong; with
  * TooManyWrongCredentialsError; with IssuerUnavailableError when the issuer of tokens cannot be asked.
  */
-export type Authenticate = (authorization: string | undefined, address: string) => Promise<Caller>;
+export type Authenticate = (authorization: string | undefined, address: string) => Promise<Principal>;
 
 /**
  * Finds out whom a JSON Web Token names. Rejects with UnauthenticatedError or IssuerUnavailableError.
  */
-export type VerifyToken = (token: string) => Promise<Caller>;
+export type VerifyToken = (token: string) => Promise<Principal>;
 
 /** setTimeout fires longer delays at once. */
 const MAX_DELAY_MS = 0x7fffffff;
 
 /** Calls `run` once when the caller's proof ends, never when it does not. Returns how to give that up. */
-export function atExpiry({ expiresAt }: Caller, run: () => void): () => void {
+export function atExpiry({ expiresAt }: Principal, run: () => void): () => void {
   if (expiresAt === null) return () => undefined;
   let timer: NodeJS.Timeout;
   const wait = (): void => {

@@ -8,7 +8,7 @@ import {
 } from 'graphql';
 import { createYoga, isAsyncIterable, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { ServerResponse } from 'node:http';
-import { type Caller, atExpiry } from '../auth/principal.ts';
+import { type Principal, atExpiry } from '../auth/principal.ts';
 import type { InTurn } from '../limits/turns.ts';
 import type { Tally } from '../limits/concurrency.ts';
 import { createDocuments, type Documents } from './documents.ts';
@@ -25,7 +25,7 @@ export function isGraphqlUrl(url: string): boolean {
 export interface GraphqlOptions<Context extends object> {
   readonly schema: GraphQLSchema;
   /** What resolvers work with, for one operation; `reqId` names the request in the log. */
-  readonly context: (caller: Caller, reqId: string) => Context;
+  readonly context: (principal: Principal, reqId: string) => Context;
   readonly maskError: (error: unknown) => GraphQLError;
   readonly introspection: boolean;
   readonly limits: OperationLimits;
@@ -38,8 +38,8 @@ export interface GraphqlOptions<Context extends object> {
 
 /** What comes with each operation over an event stream or a socket. */
 export interface Arrival {
-  /** Who sent it. The context of resolvers has a `caller` of its own. */
-  readonly principal: Caller;
+  /** Who sent the operation. Resolvers see a `viewer` made of it. */
+  readonly principal: Principal;
   /** The connection of an event stream; null for what comes over a socket. */
   readonly connection: Connection | null;
   /** Names the request in the log; what comes over a socket has that of its upgrade. */

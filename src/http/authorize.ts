@@ -4,7 +4,7 @@ import {
   TooManyWrongCredentialsError,
   UnauthenticatedError,
   type Authenticate,
-  type Caller,
+  type Principal,
 } from '../auth/principal.ts';
 import type { Forwarded } from './forwarded.ts';
 import type { Gate } from './gate.ts';
@@ -12,7 +12,7 @@ import type { RateLimit } from '../limits/rate.ts';
 import type { Refusal } from '../limits/refusal.ts';
 
 /** A caller that is let in, or what it is told instead. */
-export type Admission = { readonly caller: Caller } | { readonly refusal: Refusal };
+export type Admission = { readonly principal: Principal } | { readonly refusal: Refusal };
 
 /** Who may send a request now; asked before its body is read. Never rejects. */
 export type Admit = (request: IncomingMessage) => Promise<Admission>;
@@ -30,10 +30,10 @@ export function createAdmit(options: AdmitOptions): Admit {
   const { authenticate, forwarded, gate, report, requestsPerOwner } = options;
   return async (request) => {
     try {
-      const caller = await authenticate(request.headers.authorization, forwarded.addressOf(request));
+      const principal = await authenticate(request.headers.authorization, forwarded.addressOf(request));
       gate.known(request);
-      const waitMs = await requestsPerOwner(caller.owner);
-      return waitMs === null ? { caller } : { refusal: tooMany('Too many requests.', waitMs) };
+      const waitMs = await requestsPerOwner(principal.owner);
+      return waitMs === null ? { principal } : { refusal: tooMany('Too many requests.', waitMs) };
     } catch (error) {
       if (error instanceof TooManyWrongCredentialsError)
         return { refusal: tooMany(error.message, error.waitMs) };

@@ -8,7 +8,7 @@ import {
 } from 'graphql';
 import { createHandler, type OperationContext } from 'graphql-http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Caller } from '../auth/principal.ts';
+import type { Principal } from '../auth/principal.ts';
 import type { Documents } from '../engine/documents.ts';
 import { REFUSALS, sendGraphqlRefusal } from './graphql-refusal.ts';
 import type { GraphqlParams } from '../engine/request-params.ts';
@@ -16,7 +16,7 @@ import type { GraphqlParams } from '../engine/request-params.ts';
 export interface GraphqlHttpOptions<Context extends object> {
   readonly schema: GraphQLSchema;
   readonly documents: Documents;
-  readonly context: (caller: Caller, reqId: string) => Context;
+  readonly context: (principal: Principal, reqId: string) => Context;
   readonly maskError: (error: unknown) => GraphQLError;
   readonly executed: typeof execute;
 }
@@ -24,7 +24,7 @@ export interface GraphqlHttpOptions<Context extends object> {
 /** An operation that was let in. */
 export interface AskedOperation {
   readonly params: GraphqlParams;
-  readonly caller: Caller;
+  readonly principal: Principal;
   /** Names the request in the log. */
   readonly reqId: string;
 }
@@ -51,7 +51,7 @@ export function createGraphqlHttp<Context extends object>(
     onSubscribe({ context: asked, method }, { operationName = null, query, variables }) {
       const document = documentOf(query, operationName, method);
       if (!('kind' in document)) return (asked.errors = document);
-      const contextValue = context(asked.caller, asked.reqId) as OperationContext;
+      const contextValue = context(asked.principal, asked.reqId) as OperationContext;
       return { schema, document, operationName, variableValues: variables, contextValue };
     },
     execute: executed,

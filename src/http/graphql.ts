@@ -72,8 +72,8 @@ export function graphqlRoute<Context extends object>(
     if (overloaded) return ofAdmission(overloaded);
     const admission = await admit(request);
     if ('refusal' in admission) return ofAdmission(admission.refusal);
-    const { caller } = admission;
-    requests.note(request, { owner: caller.owner });
+    const { principal } = admission;
+    requests.note(request, { owner: principal.owner });
     if (request.destroyed) return null;
     const body = method === 'POST' ? await readBody(request, maxBodyBytes) : null;
     if (method === 'POST' && !body) return tooLarge(maxBodyBytes);
@@ -81,8 +81,8 @@ export function graphqlRoute<Context extends object>(
     if ('status' in params) return params;
     requests.note(request, { operation: operationNameIn(params) });
     if (isStream(request.headers.accept ?? '', params, documents))
-      await stream(request, response, { principal: caller, reqId, params });
-    else await answer(request, response, { params, caller, reqId });
+      await stream(request, response, { principal, reqId, params });
+    else await answer(request, response, { params, principal, reqId });
     return null;
   }
 

@@ -116,11 +116,11 @@ function createAnswer({
     if (refusal) return notAdmitted(refusal);
     const admission = await admit(raw);
     if ('refusal' in admission) return notAdmitted(admission.refusal);
-    requests.note(raw, { owner: admission.caller.owner });
+    requests.note(raw, { owner: admission.principal.owner });
     if (!MEDIA_TYPE.test(headers['content-type'] ?? '')) return REFUSALS.mediaType;
     if (Number(headers['content-length']) > MAX_IMAGE_BYTES)
       return answerTo({ kind: 'unfit', issue: tooLarge() });
-    const { owner } = admission.caller;
+    const { owner } = admission.principal;
     const noPlace = places.take(owner);
     if (noPlace) return noPlace;
     try {

@@ -1,7 +1,7 @@
 import type { TaskQueries } from '../tasks/tasks.ts';
 
 /** Who asks. */
-export interface Caller {
+export interface Viewer {
   /** Whose tasks the caller sees, and under whose name new ones are made. */
   readonly owner: string;
   /** Whether the balance of the operator's account is the caller's business. */
@@ -10,7 +10,7 @@ export interface Caller {
 
 /** What every resolver works with. */
 export interface Context {
-  readonly caller: Caller;
+  readonly viewer: Viewer;
   /** Names the request, or the socket that it came over, in the log. */
   readonly reqId: string;
   readonly tasks: TaskQueries;

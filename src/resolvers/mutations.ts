@@ -5,11 +5,11 @@ import type { CancelResult } from '../tasks/cancel.ts';
 
 export function createImageToVideo(
   input: CreateInput,
-  { caller, reqId, tasks }: Context,
+  { viewer, reqId, tasks }: Context,
 ): Promise<CreateResult> {
-  return tasks.create(caller.owner, input, reqId);
+  return tasks.create(viewer.owner, input, reqId);
 }
 
-export function cancelTask(id: string, { caller, tasks }: Context): Promise<CancelResult> {
-  return tasks.cancel(caller.owner, id);
+export function cancelTask(id: string, { viewer, tasks }: Context): Promise<CancelResult> {
+  return tasks.cancel(viewer.owner, id);
 }

@@ -2,8 +2,8 @@ import type { Task, TaskState } from '../tasks/task.ts';
 import type { Context } from './context.ts';
 import { MAX_PAGE, type TaskPage } from '../tasks/list.ts';
 
-export function task(id: string, { caller, tasks }: Context): Promise<Task | null> {
-  return tasks.find(caller.owner, id);
+export function task(id: string, { viewer, tasks }: Context): Promise<Task | null> {
+  return tasks.find(viewer.owner, id);
 }
 
 interface TasksArgs {
@@ -18,7 +18,7 @@ export function tasks(args: TasksArgs, context: Context): Promise<TaskPage> {
   const first = args.first ?? DEFAULT_FIRST;
   // What is larger is refused for that.
   context.takeItems(Math.min(first, MAX_PAGE));
-  return context.tasks.list(context.caller.owner, {
+  return context.tasks.list(context.viewer.owner, {
     first,
     after: args.after ?? null,
     states: args.states ?? [],
@@ -34,6 +34,6 @@ export function queuePosition(
   return isEvent ? null : context.tasks.queuePosition(task);
 }
 
-export function creditsRemaining({ caller, tasks }: Context): Promise<number | null> {
-  return caller.maySeeCredits ? tasks.credits() : Promise.resolve(null);
+export function creditsRemaining({ viewer, tasks }: Context): Promise<number | null> {
+  return viewer.maySeeCredits ? tasks.credits() : Promise.resolve(null);
 }

@@ -8,14 +8,14 @@ interface TaskUpdatedArgs {
 
 export function taskUpdated(
   { after, id }: TaskUpdatedArgs,
-  { caller, tasks }: Context,
+  { viewer, tasks }: Context,
 ): Promise<TaskSubscription> {
-  return tasks.watchOne(caller.owner, id, after ?? null);
+  return tasks.watchOne(viewer.owner, id, after ?? null);
 }
 
 export function tasksUpdated(
   after: number | null | undefined,
-  { caller, tasks }: Context,
+  { viewer, tasks }: Context,
 ): Promise<TaskSubscription> {
-  return tasks.watchAll(caller.owner, after ?? null);
+  return tasks.watchAll(viewer.owner, after ?? null);
 }

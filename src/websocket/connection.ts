@@ -36,7 +36,7 @@ export function connectSocket(
   const extra = extraOf(options, socket, request, outlet);
   const count = closeWhenFlooded(socket, maxOperationsPerSecond);
   socket.on('ping', count).on('pong', count);
-  limitBeforeInit(socket, stream, () => extra.caller !== null);
+  limitBeforeInit(socket, stream, () => extra.principal !== null);
   const opened = protocol.opened(
     {
       // Clients that name no subprotocol are taken to mean this one; those that name another mean another.
@@ -71,14 +71,14 @@ export function connectSocket(
   // It comes once; what `once` keeps for each listener is larger than the listener.
   socket.on('close', (code, reason) => {
     void opened(code, reason.toString());
-    const { caller, operations, reqId } = extra;
+    const { principal, operations, reqId } = extra;
     const ms = Math.round(performance.now() - openedAt);
-    log.info({ reqId, owner: caller?.owner ?? null, code, ms, operations }, 'socket closed');
+    log.info({ reqId, owner: principal?.owner ?? null, code, ms, operations }, 'socket closed');
   });
   socket.on('error', (error) => {
     log.debug({ err: error }, 'a socket broke');
     // The close frame has left. Only clients that are known are given time to answer it.
-    if (!extra.caller) socket.terminate();
+    if (!extra.principal) socket.terminate();
   });
 }
 
@@ -93,7 +93,7 @@ function extraOf(
     // Not the request itself, which would be kept as long as the socket.
     authorization: request.headers.authorization,
     address: addressOf(request),
-    caller: null,
+    principal: null,
     operations: 0,
     messageBytes: 0,
     heldBytes: 0,

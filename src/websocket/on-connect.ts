@@ -5,7 +5,7 @@ import {
   TooManyWrongCredentialsError,
   UnauthenticatedError,
   type Authenticate,
-  type Caller,
+  type Principal,
   atExpiry,
 } from '../auth/principal.ts';
 import { authorizationIn } from '../auth/authenticate.ts';
@@ -40,25 +40,25 @@ export function createWelcome(options: {
       authorizationIn(connectionParams?.['headers']) ??
       extra.authorization;
     extra.authorization = undefined;
-    const caller = await identify(authorization, extra);
-    if (!caller) return false;
-    if (!perOwner.add(caller.owner)) {
+    const principal = await identify(authorization, extra);
+    if (!principal) return false;
+    if (!perOwner.add(principal.owner)) {
       extra.close(TRY_AGAIN_LATER, 'Too many sockets of this owner');
       return false;
     }
-    const stop = atExpiry(caller, () => {
+    const stop = atExpiry(principal, () => {
       extra.close(FORBIDDEN, 'The token has expired');
     });
     extra.onClosed(() => {
-      perOwner.remove(caller.owner);
+      perOwner.remove(principal.owner);
       stop();
     });
-    extra.caller = caller;
-    log.info({ reqId: extra.reqId, owner: caller.owner }, 'socket opened');
+    extra.principal = principal;
+    log.info({ reqId: extra.reqId, owner: principal.owner }, 'socket opened');
     return true;
   };
 
-  async function identify(authorization: string | undefined, extra: SocketExtra): Promise<Caller | null> {
+  async function identify(authorization: string | undefined, extra: SocketExtra): Promise<Principal | null> {
     try {
       return await authenticate(authorization, extra.address);
     } catch (error) {

@@ -6,14 +6,14 @@ import {
   type ExecutionArgs,
   type GraphQLSchema,
 } from 'graphql';
-import type { Caller } from '../auth/principal.ts';
+import type { Principal } from '../auth/principal.ts';
 import type { RateLimit } from '../limits/rate.ts';
 import type { SocketContext } from './socket.ts';
 import type { Overload } from '../limits/overload.ts';
 import { type SubscribePayload, CloseCode, MessageType, stringifyMessage } from 'graphql-ws';
 
 /** Decides on each operation of a socket: null, or why not. */
-export type AdmitOperation = (context: SocketContext, caller: Caller) => Promise<GraphQLError | null>;
+export type AdmitOperation = (context: SocketContext, principal: Principal) => Promise<GraphQLError | null>;
 
 export interface OperationAdmissionOptions {
   /** How many operations may run on one socket at a time. */

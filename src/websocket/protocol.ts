@@ -1,7 +1,7 @@
 import type { ExecutionArgs, ExecutionResult } from 'graphql';
 import { makeServer, type Server as ProtocolServer, type ServerOptions } from 'graphql-ws';
 import { setImmediate } from 'node:timers/promises';
-import type { Caller } from '../auth/principal.ts';
+import type { Principal } from '../auth/principal.ts';
 import {
   type AdmitOperation,
   beginOperation,
@@ -18,7 +18,7 @@ import { resultOverSocket, toldOverSocket } from './errors.ts';
 import type { Welcome } from './on-connect.ts';
 
 export interface ProtocolOptions {
-  readonly begin: (caller: Caller, reqId: string) => Operation;
+  readonly begin: (principal: Principal, reqId: string) => Operation;
   /** Decides on each connection_init. */
   readonly welcome: Welcome;
   /** Decides on each operation. */
@@ -52,14 +52,14 @@ export function createProtocol({ admit, begin, hub, putOff, welcome }: ProtocolO
       return welcome(connectionParams, extra);
     },
     onSubscribe: async (context, id, payload) => {
-      const { caller, reqId } = context.extra;
-      if (!caller) throw new Error('an operation came before its caller was known');
+      const { principal, reqId } = context.extra;
+      if (!principal) throw new Error('an operation came before its caller was known');
       const unusable = running.begin(context, id);
       if (unusable) return unusable;
-      const refusal = await admit(context, caller);
+      const refusal = await admit(context, principal);
       const begun = refusal
         ? [refusal]
-        : await inTurn(caller.owner, () => beginOperation(begin(caller, reqId), payload, putOff));
+        : await inTurn(principal.owner, () => beginOperation(begin(principal, reqId), payload, putOff));
       if ('document' in begun) return argsOf(begun, id, context.extra);
       running.end(context, id);
       return begun;

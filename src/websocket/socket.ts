@@ -1,5 +1,5 @@
 import type { Context as ProtocolContext } from 'graphql-ws';
-import type { Caller } from '../auth/principal.ts';
+import type { Principal } from '../auth/principal.ts';
 import type { Outlet } from './send-buffer.ts';
 
 /** What is known of one socket beside the protocol. */
@@ -11,7 +11,7 @@ export interface SocketExtra {
   /** Where that came from, as it is counted. */
   readonly address: string;
   /** null until connection_init was accepted. */
-  caller: Caller | null;
+  principal: Principal | null;
   /** How many operations came over it, refused ones included. */
   operations: number;
   /** Bytes of the message that is being handled. */
