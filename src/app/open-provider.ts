@@ -1,67 +1,62 @@
-import type { Logger } from 'pino';
-import { watchCredits, createProviderMetrics } from '../metrics/provider-metrics.ts';
-import type { Metrics } from '../metrics/metrics.ts';
-import { createKie } from '../providers/kie/client.ts';
-import type { Provider } from '../tasks/provider.ts';
-import { USER_AGENT } from '../version.ts';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import type { Cleanup } from './shutdown.ts';
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
 import type { Config } from '../config/config.ts';
 import { DEFAULT_KIE_API_URL } from '../config/variables.ts';
+import { createProviderMetrics, watchCredits } from '../metrics/provider-metrics.ts';
+import { createKie } from '../providers/kie/client.ts';
 import { proxyFor } from '../providers/proxy.ts';
 import type { SandboxOptions } from '../sandbox/sandbox.ts';
+import type { Provider } from '../tasks/provider.ts';
+import { USER_AGENT } from '../version.ts';
+import type { Cleanup } from './shutdown.ts';
 
 const QUERY_TIMEOUT_MS = 10_000;
+const KIE_UPLOAD_URL = 'https://kieai.redpandaai.co';
 
-/** The provider behind `upstream`, with every call measured. */
+/** kie.ai's API, or the sandbox that replaces it. */
+export interface Upstream {
+  readonly kind: 'kie.ai' | 'sandbox';
+  readonly url: string;
+  /** Origin of the upload service. */
+  readonly uploadUrl: string;
+  readonly apiKey: string;
+  /** Proxy for each of the two; null for none. */
+  readonly proxy: { readonly api: string | null; readonly upload: string | null };
+  /** Keys that sign callbacks. */
+  readonly hmacKeys: readonly string[];
+  /** Where the sandbox stores uploads; null for kie.ai. */
+  readonly uploadsDir: string | null;
+}
+
+/** The provider behind `upstream`, with metrics for every call. */
 export function openProvider(
   { apiKey, proxy, url }: Upstream,
-  {
-    createTimeoutMs,
-    log,
-    metrics: { registry },
-  }: { readonly createTimeoutMs: number; readonly log: Logger; readonly metrics: Metrics },
+  options: { readonly createTimeoutMs: number; readonly log: Logger; readonly registry: Registry },
 ): Provider {
+  const { registry, ...rest } = options;
   const calls = createProviderMetrics(registry);
   const kie = createKie({
+    ...rest,
     apiUrl: url,
     apiKey,
     proxy: proxy.api,
     userAgent: USER_AGENT,
-    createTimeoutMs,
     queryTimeoutMs: QUERY_TIMEOUT_MS,
-    log,
     onHeldBack: calls.heldBack,
     onAccountRefusal: calls.accountRefusal,
   });
   return watchCredits(registry, calls.watch(kie));
 }
 
-/** Whom the gateway talks to: kie.ai, or the sandbox that was started in its place. */
-export interface Upstream {
-  readonly kind: 'kie.ai' | 'sandbox';
-  readonly url: string;
-  /** Origin of the service that pictures are uploaded to. */
-  readonly uploadUrl: string;
-  readonly apiKey: string;
-  /** Through which each of them is called; null for none, as for the sandbox. */
-  readonly proxy: { readonly api: string | null; readonly upload: string | null };
-  /** The keys that sign its callbacks. */
-  readonly hmacKeys: readonly string[];
-  /** Where the sandbox keeps what was uploaded to it; null for kie.ai. */
-  readonly uploadsDir: string | null;
-}
-
-const KIE_UPLOAD_URL = 'https://kieai.redpandaai.co';
-
-/** Without a key the sandbox stands in; the gateway itself is not told of the difference. */
+/** Starts the sandbox if there is no KIE_API_KEY. The rest of the gateway does not know the difference. */
 export async function openUpstream(
   config: Config,
   options: {
     readonly log: Logger;
     readonly cleanup: Cleanup;
-    /** The base address of the sandbox's result files, asked at each use. */
+    /** Base URL of the sandbox's result files. Called at each use. */
     readonly filesUrl: () => string;
     readonly sandbox: Partial<SandboxOptions>;
   },
@@ -101,7 +96,7 @@ export async function openUpstream(
   return { kind: 'sandbox', url, uploadUrl: url, proxy, apiKey, hmacKeys: [hmacKey], uploadsDir };
 }
 
-/** A stand-in for the API is believed to be one for the uploads too: a picture must not go where nobody expects it. */
+/** A custom KIE_API_URL also serves uploads, so that no image goes to the real kie.ai by surprise. */
 function uploadUrlOf({ kieApiUrl, kieUploadUrl }: Config): string {
   return kieUploadUrl ?? (kieApiUrl === DEFAULT_KIE_API_URL ? KIE_UPLOAD_URL : kieApiUrl);
 }

@@ -1,66 +1,64 @@
 import type { FastifyInstance } from 'fastify';
 import type { IncomingMessage } from 'node:http';
-import type { Logger } from 'pino';
-import type { Config } from '../config/config.ts';
-import { createLiveCounts, type LiveCounts } from '../websocket/socket.ts';
-import { createTally, type Tally } from '../limits/concurrency.ts';
-import { type WebsocketServer, createWebsocketServer } from '../websocket/server.ts';
-import { createCallbackMetrics, createLiveMetrics } from '../metrics/live-metrics.ts';
-import type { Metrics } from '../metrics/metrics.ts';
-import { createAdmit } from '../http/authorize.ts';
-import type { DirectHandler, DirectRoute } from '../http/router.ts';
-import { createAllowOrigin, createOriginPolicy, type OriginPolicy } from '../http/origins.ts';
-import { createEventStreams } from '../http/event-streams.ts';
-import { createForwarded, type Forwarded } from '../http/forwarded.ts';
-import { createGate, createHostPolicy, type HostPolicy } from '../http/gate.ts';
-import { createGraphiqlPage, dashboard } from '../http/pages.ts';
-import { graphqlRoute } from '../http/graphql.ts';
-import { health } from '../http/health.ts';
-import { createHttpServer } from '../http/server.ts';
-import { metricsRoute } from '../http/metrics.ts';
-import { startOverload, type Overload } from '../limits/overload.ts';
-import { createRateLimit, type RateLimit } from '../limits/rate.ts';
-import { uploadsRoute } from '../http/uploads.ts';
-import { type UploadImage, createUploadImage, type UploadStore } from '../images/upload.ts';
-import type { TaskPorts } from '../tasks/ports.ts';
-import type { Tasks, TaskQueries } from '../tasks/tasks.ts';
-import { WEBHOOKS_PATH, createKieWebhook } from '../webhooks/route.ts';
-import { CALLBACK_RESULTS } from '../webhooks/refusals.ts';
-import { openAccess } from './open-access.ts';
-import type { Upstream } from './open-provider.ts';
-import type { Principal, Authenticate } from '../auth/principal.ts';
-import { createBeginInTurns } from '../limits/turns.ts';
-import { createHub, type Hub } from '../websocket/hub.ts';
-import type { Context } from '../resolvers/context.ts';
-import { createMaskError } from '../engine/mask-error.ts';
-import { schema } from '../schema/schema.ts';
-import { createGraphqlHttp, type AnswerOverHttp } from '../http/graphql-http.ts';
-import { createGraphql, type Graphql, GRAPHQL_PATH } from '../engine/yoga.ts';
-import { limitListItems } from '../engine/limits.ts';
-import { createAdmitOperation, createPutOff } from '../websocket/operations.ts';
-import { acceptPersistedQueries, createProtocol } from '../websocket/protocol.ts';
-import { createWelcome } from '../websocket/on-connect.ts';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { VERSION, USER_AGENT } from '../version.ts';
-import { createKieUpload } from '../providers/kie/uploads.ts';
-import type { Clock } from '../tasks/clock.ts';
+import type { Logger } from 'pino';
+import type { Principal } from '../auth/principal.ts';
+import { isOpen, type Config } from '../config/config.ts';
+import { limitListItems } from '../engine/limits.ts';
+import { createMaskError } from '../engine/mask-error.ts';
+import { createGraphql, GRAPHQL_PATH } from '../engine/yoga.ts';
+import { createAdmit } from '../http/authorize.ts';
+import { createEventStreams } from '../http/event-streams.ts';
+import { createForwarded } from '../http/forwarded.ts';
+import { createGate, createHostPolicy } from '../http/gate.ts';
+import { createGraphqlHttp } from '../http/graphql-http.ts';
+import { graphqlRoute } from '../http/graphql.ts';
+import { health } from '../http/health.ts';
+import { metricsRoute } from '../http/metrics.ts';
+import { createAllowOrigin, createOriginPolicy } from '../http/origins.ts';
+import { createGraphiqlPage, dashboard } from '../http/pages.ts';
+import type { DirectHandler, DirectRoute } from '../http/router.ts';
+import { createHttpServer, type HttpServer } from '../http/server.ts';
+import { uploadsRoute } from '../http/uploads.ts';
+import type { UploadImage } from '../images/upload.ts';
+import { createTally } from '../limits/concurrency.ts';
+import { startOverload } from '../limits/overload.ts';
+import { createRateLimit } from '../limits/rate.ts';
+import { createBeginInTurns } from '../limits/turns.ts';
+import { createCallbackMetrics, createLiveMetrics } from '../metrics/live-metrics.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import type { Context } from '../resolvers/context.ts';
+import { schema } from '../schema/schema.ts';
+import type { TaskPorts } from '../tasks/ports.ts';
+import type { Tasks } from '../tasks/tasks.ts';
+import { VERSION } from '../version.ts';
+import { CALLBACK_RESULTS } from '../webhooks/refusals.ts';
+import { createKieWebhook, WEBHOOKS_PATH } from '../webhooks/route.ts';
+import { createHub } from '../websocket/hub.ts';
+import { createWelcome } from '../websocket/on-connect.ts';
+import { createAdmitOperation, createPutOff } from '../websocket/operations.ts';
+import { acceptPersistedQueries, createProtocol } from '../websocket/protocol.ts';
+import { createWebsocketServer, type WebsocketServer } from '../websocket/server.ts';
+import { createLiveCounts } from '../websocket/socket.ts';
+import { openAccess } from './open-access.ts';
+import type { Upstream } from './open-provider.ts';
 import type { Cleanup } from './shutdown.ts';
 
 const MINUTE_MS = 60_000;
-/** So many requests of one address may bring a body before it is known who sends it: that takes milliseconds. */
+/** Requests of one address that may send a body before authentication, which takes milliseconds. */
 const MAX_UNKNOWN_PER_ADDRESS = 64;
+/** Path of the sandbox's result files on the gateway, so that their URLs work wherever the gateway is reachable. */
+export const SANDBOX_FILES_PATH = '/sandbox/files';
+/** Resolved by package name, because the build moves this file. */
+const DASHBOARD = dirname(fileURLToPath(import.meta.resolve('#dashboard/index.html')));
 
-export interface Doors {
-  readonly http: FastifyInstance;
-  readonly websockets: WebsocketServer;
-}
-
-export interface DoorsOptions {
+interface Parts {
   readonly log: Logger;
-  /** The same for lines that come by the thousand. */
+  /** For frequent lines: without redaction by member names. */
   readonly lines: Logger;
   readonly metrics: Metrics;
+  readonly cleanup: Cleanup;
   readonly tasks: Tasks;
   readonly ports: TaskPorts;
   readonly upstream: Upstream;
@@ -69,69 +67,46 @@ export interface DoorsOptions {
   readonly isDraining: () => boolean;
 }
 
-/** Everything that answers from outside, not listening yet. */
-export async function openDoors(config: Config, options: DoorsOptions): Promise<Doors> {
-  const { isDraining, lines, log, metrics, ports, publicUrl, tasks, upload, upstream } = options;
-  const { host, maxBodyBytes, maxUploads, requestTimeoutMs } = config;
-  const now = ports.clock.machine ?? ports.clock.now;
-  const { authenticate, countWrong, isOpen } = await openAccess(config, now, log);
-  const mayCall = createOriginPolicy({ allowedOrigins: config.allowedOrigins, host, publicUrl });
-  const isOurHost = createHostPolicy({ isOpen, host, publicUrl });
-  const forwarded = createForwarded(config.trustedProxies);
-  const allowOrigin = createAllowOrigin(mayCall, forwarded);
-  const requestsPerOwner = await createRateLimit(config.maxRequestsPerMinute, MINUTE_MS);
-  const perOwner = createTally(config.maxSocketsPerOwner);
-  const perAddress = createTally(config.maxSocketsPerAddress);
-  const counts = createLiveCounts();
-  const streams = createEventStreams();
-  const shared = { log, tasks, isOpen, perOwner, perAddress, counts };
-  const { answer, graphql, hub } = openGraphql(config, shared);
-
-  const unknownPerAddress = createTally(MAX_UNKNOWN_PER_ADDRESS);
-  const gate = createGate({ forwarded, isOurHost, unknownPerAddress });
-  const server = createHttpServer({
-    log,
-    lines,
-    requestTimeoutMs,
-    slowReaderMs: config.slowReaderMs,
-    gate,
-    forwarded,
-    allowOrigin,
-  });
-  const { app: http, direct, nextId, requests } = server;
-  const overload = openOverload(http, config, options);
-  health(http, { pingStore: () => ports.store.ping(), isDraining });
-  const isBehindProxy = config.trustedProxies.length > 0;
-  const { metricsToken: token } = config;
-  metricsRoute(http, { scrape: metrics.scrape, token, isBehindProxy, countWrong, forwarded });
-  const report = (error: unknown): void => {
-    log.error({ err: error }, 'who sent a request could not be checked');
-  };
-  const admit = createAdmit({ authenticate, forwarded, gate, requestsPerOwner, report });
-  const page = config.graphiql ? await createGraphiqlPage(DASHBOARD) : null;
-  const roads = { admit, forwarded, mayCall, allowOrigin, overload, requests };
-  direct.add(graphqlRoute(graphql, { ...roads, answer, maxBodyBytes, page, streams }));
+/** Connects HTTP, event streams, WebSockets and callbacks to tasks. The server does not listen yet. */
+export async function openSurfaces(
+  config: Config,
+  parts: Parts,
+): Promise<{ readonly http: FastifyInstance; readonly websockets: WebsocketServer }> {
+  const { cleanup, log, metrics, ports } = parts;
+  const checks = await openChecks(config, parts);
+  const { counts, forwarded, overload, streams } = checks;
+  const engine = openEngine(config, parts, checks);
+  const gate = createGate({ ...checks, unknownPerAddress: createTally(MAX_UNKNOWN_PER_ADDRESS) });
+  const allowOrigin = createAllowOrigin(checks.mayCall, forwarded);
+  const { requestTimeoutMs, slowReaderMs } = config;
+  const server = createHttpServer({ ...parts, requestTimeoutMs, slowReaderMs, gate, forwarded, allowOrigin });
+  const { app: http } = server;
+  cleanup.add(() => http.close());
   http.addHook('preClose', (done) => {
     streams.endAll();
     done();
   });
-  const onResult = createCallbackMetrics(metrics.registry, CALLBACK_RESULTS);
-  const hmacKeys = () => upstream.hmacKeys;
-  const countWrongOf = (request: IncomingMessage) => countWrong(forwarded.addressOf(request));
-  const callbacks = { tasks, hmacKeys, now, log: lines, countWrong: countWrongOf, onResult };
-  direct.add(webhooks(createKieWebhook(callbacks)));
-  uploadsRoute(http, { ...roads, isOpen, maxUploads, upload });
-  await openPages(http, config, { isOpen, upstream });
+
+  const report = (error: unknown): void => {
+    log.error({ err: error }, 'checking the credentials of a request failed');
+  };
+  const admit = createAdmit({ ...checks, gate, report });
+  const route = { ...checks, admit, allowOrigin, requests: server.requests };
+  const page = config.graphiql ? await createGraphiqlPage(DASHBOARD) : null;
+  const { answer, graphql } = engine;
+  server.direct.add(
+    graphqlRoute(graphql, { ...route, answer, maxBodyBytes: config.maxBodyBytes, page, streams }),
+  );
+  server.direct.add(openWebhook(parts, checks));
+  uploadsRoute(http, { ...route, maxUploads: config.maxUploads, upload: parts.upload });
+  openProbes(http, config, parts, checks);
+  await openPages(http, config, parts.upstream);
   await http.ready();
 
-  const access = { authenticate, forwarded, isOurHost, mayCall, requestsPerOwner, perOwner, perAddress };
-  const load = { counts, overload };
-  const websockets = openSockets(config, { http, graphql, hub, nextId, lines, ...access, ...load });
+  const websockets = openSockets(config, parts, checks, engine, server);
   ports.feed.onRestart(() => {
-    log.warn(
-      'the database has lost changes that were told, or another one has taken over: subscriptions begin anew',
-    );
-    hub.forgetResults();
+    log.warn('the database lost published changes, or a failover happened: all subscriptions restart');
+    engine.hub.forgetResults();
     streams.cutAll();
     void websockets.restart();
   });
@@ -145,183 +120,132 @@ export async function openDoors(config: Config, options: DoorsOptions): Promise<
   return { http, websockets };
 }
 
-function openOverload(http: FastifyInstance, config: Config, { log, ports }: DoorsOptions): Overload {
-  const writeLag = (): number => ports.store.writeLag();
-  const overload = startOverload({ limitMs: config.overloadDelayMs, writeLag, log });
-  http.addHook('onClose', () => {
-    overload.stop();
-  });
-  return overload;
-}
+type Checks = Awaited<ReturnType<typeof openChecks>>;
 
-function webhooks(handle: DirectHandler): DirectRoute {
+/** Policies, limits and counts that all transports share. */
+async function openChecks(config: Config, { cleanup, log, ports, publicUrl }: Parts) {
+  const { allowedOrigins, host, overloadDelayMs } = config;
+  const now = ports.clock.machine ?? ports.clock.now;
+  const overload = startOverload({ limitMs: overloadDelayMs, writeLag: () => ports.store.writeLag(), log });
+  cleanup.add(overload.stop);
   return {
-    name: `${WEBHOOKS_PATH}*`,
-    fits: ({ url = '' }) => url.startsWith(WEBHOOKS_PATH) && isWellEncoded(url),
-    handle,
-    // The line of the callback says more than that of its request would.
-    writesLine: true,
-    // Tunnels call them by names that we do not know; they have their own tokens.
-    isBeforeGate: true,
+    ...(await openAccess(config, now, log)),
+    now,
+    isOpen: isOpen(config),
+    mayCall: createOriginPolicy({ allowedOrigins, host, publicUrl }),
+    isOurHost: createHostPolicy({ isOpen: isOpen(config), host, publicUrl }),
+    forwarded: createForwarded(config.trustedProxies),
+    requestsPerOwner: await createRateLimit(config.maxRequestsPerMinute, MINUTE_MS),
+    perOwner: createTally(config.maxSocketsPerOwner),
+    perAddress: createTally(config.maxSocketsPerAddress),
+    counts: createLiveCounts(),
+    streams: createEventStreams(),
+    overload,
   };
 }
 
-/** Addresses that cannot be read are refused by the server, whatever they begin with. */
-function isWellEncoded(url: string): boolean {
-  return !/%(?![0-9a-f]{2})/i.test(url);
-}
-
-/** What executes operations. */
-export interface Executors {
-  readonly graphql: Graphql<Context>;
-  /** JSON over HTTP. */
-  readonly answer: AnswerOverHttp;
-  /** For subscriptions over sockets. */
-  readonly hub: Hub;
-}
-
-/** The engine on our schema, with the limits that are configured. */
-export function openGraphql(
-  config: Config,
-  options: {
-    readonly log: Logger;
-    readonly tasks: TaskQueries;
-    readonly isOpen: boolean;
-    readonly perOwner: Tally;
-    readonly perAddress: Tally;
-    readonly counts: LiveCounts;
-  },
-): Executors {
-  const { counts, isOpen, log, perAddress, perOwner, tasks } = options;
-  // Without access control the one who asks is the operator.
+/** What executes operations: `answer` for JSON over HTTP, `graphql` for event streams, `hub` for subscriptions over sockets. */
+function openEngine(config: Config, { log, tasks }: Parts, { counts, isOpen, perAddress, perOwner }: Checks) {
+  const { introspection, maxListItems } = config;
+  // Without authentication every client is the operator.
   const maySeeCredits = isOpen || config.showCredits;
   const maskError = createMaskError((error) => {
     log.error({ err: error }, 'a GraphQL operation failed unexpectedly');
   });
-  const { introspection, maxListItems } = config;
   const context = ({ owner }: Principal, reqId: string): Context => ({
     viewer: { owner, maySeeCredits },
     reqId,
     tasks,
     takeItems: limitListItems(maxListItems),
   });
-  const graphql = createGraphql<Context>({
-    schema,
-    context,
-    maskError,
-    introspection,
-    limits: config,
-    perOwner,
-    perAddress,
-    inTurn: createBeginInTurns(),
+  const inTurn = createBeginInTurns();
+  const shared = { schema, context, maskError, perOwner, perAddress };
+  const graphql = createGraphql<Context>({ ...shared, introspection, limits: config, inTurn });
+  const rightsOf = (value: unknown): string => JSON.stringify((value as Context).viewer);
+  const hub = createHub({ counts, maskError, rightsOf, hideSuggestions: !introspection });
+  return { answer: createGraphqlHttp({ ...shared, ...graphql }), graphql, hub };
+}
+
+function openSockets(
+  config: Config,
+  { lines: log }: Parts,
+  checks: Checks,
+  { graphql, hub }: ReturnType<typeof openEngine>,
+  { app, nextId }: HttpServer,
+): WebsocketServer {
+  const { forwarded, isOurHost, mayCall, overload, requestsPerOwner } = checks;
+  const protocol = createProtocol({
+    begin: (principal, reqId) => graphql.engine.getEnveloped({ principal, connection: null, reqId }),
+    hub,
+    welcome: createWelcome({ ...checks, log }),
+    admit: createAdmitOperation({
+      maxSubscriptions: config.maxSubscriptionsPerSocket,
+      maxHeldBytes: config.maxBodyBytes,
+      requestsPerOwner,
+    }),
+    putOff: createPutOff(overload),
   });
-  const rightsOf = (context: unknown): string => JSON.stringify((context as Context).viewer);
-  const answer = createGraphqlHttp({ schema, context, maskError, ...graphql });
-  return {
-    answer,
-    graphql,
-    hub: createHub({ counts, maskError, rightsOf, hideSuggestions: !introspection }),
-  };
-}
-
-export interface SocketsOptions extends Omit<Executors, 'answer'> {
-  readonly http: FastifyInstance;
-  readonly authenticate: Authenticate;
-  readonly forwarded: Forwarded;
-  readonly isOurHost: HostPolicy;
-  readonly mayCall: OriginPolicy;
-  readonly requestsPerOwner: RateLimit;
-  readonly perOwner: Tally;
-  readonly perAddress: Tally;
-  readonly counts: LiveCounts;
-  readonly overload: Overload;
-  readonly nextId: () => string;
-  readonly lines: Logger;
-}
-
-/** The WebSocket door of an HTTP server. */
-export function openSockets(config: Config, options: SocketsOptions): WebsocketServer {
-  const { forwarded, graphql, http, hub, isOurHost, mayCall, perAddress, perOwner, requestsPerOwner } =
-    options;
-  const { authenticate, counts, lines: log, nextId, overload } = options;
-  const { engine } = graphql;
   return createWebsocketServer({
-    http: http.server,
+    ...checks,
+    http: app.server,
     path: GRAPHQL_PATH,
-    protocol: acceptPersistedQueries(
-      createProtocol({
-        begin: (principal, reqId) => engine.getEnveloped({ principal, connection: null, reqId }),
-        hub,
-        welcome: createWelcome({ authenticate, perOwner, log }),
-        admit: createAdmitOperation({
-          maxSubscriptions: config.maxSubscriptionsPerSocket,
-          maxHeldBytes: config.maxBodyBytes,
-          requestsPerOwner,
-        }),
-        putOff: createPutOff(overload),
-      }),
-    ),
-    mayConnect: (request) => {
-      return (
-        isOurHost(forwarded.hostOf(request)) && mayCall(request.headers.origin, forwarded.siteOf(request))
-      );
-    },
+    protocol: acceptPersistedQueries(protocol),
+    mayConnect: (request) =>
+      isOurHost(forwarded.hostOf(request)) && mayCall(request.headers.origin, forwarded.siteOf(request)),
     addressOf: (request) => forwarded.addressOf(request),
     isOverloaded: () => overload.refusal() !== null,
     maxMessageBytes: config.maxBodyBytes,
     maxOperationsPerSecond: config.maxOperationsPerSecond,
-    perAddress,
     slowReaderMs: config.slowReaderMs,
-    counts,
     nextId,
     log,
   });
 }
 
-/** Where the sandbox's result files are served, so that their addresses work wherever the gateway's own does. */
-export const SANDBOX_FILES_PATH = '/sandbox/files';
+function openWebhook({ lines: log, metrics, tasks, upstream }: Parts, checks: Checks): DirectRoute {
+  const { countWrong, forwarded, now } = checks;
+  const handle: DirectHandler = createKieWebhook({
+    tasks,
+    hmacKeys: () => upstream.hmacKeys,
+    now,
+    log,
+    countWrong: (request: IncomingMessage) => countWrong(forwarded.addressOf(request)),
+    onResult: createCallbackMetrics(metrics.registry, CALLBACK_RESULTS),
+  });
+  return {
+    name: `${WEBHOOKS_PATH}*`,
+    // Fastify refuses malformed percent-encoding.
+    fits: ({ url = '' }) => url.startsWith(WEBHOOKS_PATH) && !/%(?![0-9a-f]{2})/i.test(url),
+    handle,
+    // The webhook logs one line of its own for each callback.
+    writesLine: true,
+    // Tunnels use host names that the gate does not know. The token in the path authenticates the callback.
+    isBeforeGate: true,
+  };
+}
 
-/** Where the pages are that were built, by the package's own name for it: the build moves this file. */
-export const DASHBOARD = dirname(fileURLToPath(import.meta.resolve('#dashboard/index.html')));
-
-/** What people look at: the dashboard, and what the sandbox has made or was given. */
-export async function openPages(
+function openProbes(
   http: FastifyInstance,
-  { graphiql }: Config,
-  { isOpen, upstream }: { readonly isOpen: boolean; readonly upstream: Upstream },
-): Promise<void> {
-  if (upstream.uploadsDir !== null) {
+  { metricsToken: token, trustedProxies }: Config,
+  { isDraining, metrics, ports }: Parts,
+  { countWrong, forwarded }: Checks,
+): void {
+  health(http, { pingStore: () => ports.store.ping(), isDraining });
+  const isBehindProxy = trustedProxies.length > 0;
+  metricsRoute(http, { scrape: metrics.scrape, token, isBehindProxy, countWrong, forwarded });
+}
+
+/** The dashboard, and the sandbox's files. */
+async function openPages(http: FastifyInstance, config: Config, upstream: Upstream): Promise<void> {
+  const { kind, uploadsDir } = upstream;
+  if (uploadsDir !== null) {
     const { sandboxFiles } = await import('../sandbox/files.ts');
-    await http.register(sandboxFiles, { prefix: SANDBOX_FILES_PATH, uploadsDir: upstream.uploadsDir });
+    await http.register(sandboxFiles, { prefix: SANDBOX_FILES_PATH, uploadsDir });
   }
   await dashboard(http, DASHBOARD, {
-    sandbox: upstream.kind === 'sandbox',
-    signIn: !isOpen,
-    graphiql,
+    sandbox: kind === 'sandbox',
+    signIn: !isOpen(config),
+    graphiql: config.graphiql,
     version: VERSION,
   });
-}
-
-export interface Uploads {
-  readonly upload: UploadImage;
-  /** Has those under way answered now: what they send is broken off. */
-  close(): Promise<void>;
-}
-
-/** What takes pictures in and passes them on. */
-export function openUploads(options: {
-  readonly log: Logger;
-  readonly cleanup: Cleanup;
-  readonly uploads: UploadStore;
-  readonly upstream: Upstream;
-  readonly clock: Clock;
-}): Uploads {
-  const { cleanup, clock, log, uploads, upstream } = options;
-  const { apiKey, proxy, uploadUrl } = upstream;
-  const host = createKieUpload({ uploadUrl, apiKey, proxy: proxy.upload, userAgent: USER_AGENT, log });
-  cleanup.add(() => host.close());
-  return {
-    upload: createUploadImage({ store: uploads, host, now: clock.now, log }),
-    close: () => host.close(),
-  };
 }

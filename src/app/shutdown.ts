@@ -1,7 +1,7 @@
-/** What has to be undone, in reverse order, when something ends or does not come to be. */
+/** Functions that release what was opened. Node 20 has no AsyncDisposableStack. */
 export interface Cleanup {
   add(undo: () => Promise<void> | void): void;
-  /** Undoes everything that was added, each thing once. Rejects with the first failure, after trying all. */
+  /** Runs all added functions once, last one first. Rejects with their errors after running all. */
   run(): Promise<void>;
 }
 
@@ -18,7 +18,7 @@ export function createCleanup(): Cleanup {
           failures.push(error);
         }
       }
-      if (failures.length > 0) throw new AggregateError(failures, 'not everything could be closed');
+      if (failures.length > 0) throw new AggregateError(failures, 'the gateway did not close cleanly');
     },
   };
 }

@@ -111,13 +111,13 @@ async function waitForOutcome(
   first: TaskRecord,
   deadline: number,
 ): Promise<TaskRecord | null> {
-  const { clock, outcomes, store, timings } = ports;
+  const { clock, pendingCreates, store, timings } = ports;
   const elapsed = clock.elapsed ?? clock.now;
   let record: TaskRecord | null = first;
   while (record && !isSettled(record)) {
     const left = deadline - elapsed();
-    if (left <= 0 || outcomes.hasEnded()) return announce(ports, record.id);
-    const told = await outcomes.wait(record.id, Math.min(left, timings.outcomeLook));
+    if (left <= 0 || pendingCreates.hasEnded()) return announce(ports, record.id);
+    const told = await pendingCreates.wait(record.id, Math.min(left, timings.outcomeLook));
     if (told) return told;
     record = await store.get(record.id);
   }

@@ -12,11 +12,11 @@ export interface DurationEstimate {
   median(): Promise<number | null>;
 }
 
-/** Reads them anew every `paceLook`. */
+/** Reads them anew every `estimateEvery`. */
 export function createDurationEstimate(options: {
   readonly clock: Clock;
   readonly store: Pick<TaskStore, 'newestDurations'>;
-  readonly timings: Pick<Timings, 'paceLook'>;
+  readonly timings: Pick<Timings, 'estimateEvery'>;
 }): DurationEstimate {
   const { clock, store, timings } = options;
   let known: Promise<number | null> = Promise.resolve(null);
@@ -26,7 +26,7 @@ export function createDurationEstimate(options: {
     median() {
       const now = clock.now();
       // The clock may be set back.
-      if (Math.abs(now - readAt) < timings.paceLook) return known;
+      if (Math.abs(now - readAt) < timings.estimateEvery) return known;
       readAt = now;
       const before = known;
       known = store.newestDurations(NEWEST).then(medianOf, () => before);

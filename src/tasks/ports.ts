@@ -14,12 +14,12 @@ export interface TaskPorts {
   readonly store: TaskStore;
   readonly provider: Provider;
   readonly feed: Feed;
-  readonly outcomes: PendingCreates;
+  readonly pendingCreates: PendingCreates;
   readonly callbackAddress: CallbackAddress;
   readonly clock: Clock;
   readonly log: Log;
   readonly timings: Timings;
-  readonly pace: DurationEstimate;
+  readonly estimate: DurationEstimate;
   /** Looks at pictures before they are paid for; null when that is left to the provider. */
   readonly inspectImage: InspectImage | null;
   /** Names this process among all that share the store. */

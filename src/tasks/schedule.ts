@@ -13,11 +13,11 @@ export interface Schedule {
 /** Plans for whichever record is there in the end. */
 export async function planner({
   clock,
-  pace,
+  estimate,
   timings,
-}: Pick<TaskPorts, 'clock' | 'pace' | 'timings'>): Promise<(record: TaskRecord) => Schedule> {
+}: Pick<TaskPorts, 'clock' | 'estimate' | 'timings'>): Promise<(record: TaskRecord) => Schedule> {
   const now = clock.now();
-  const duration = await pace.median();
+  const duration = await estimate.median();
   return (record) => ({ nextCheckAt: nextCheckTime(record, now, timings), duration });
 }
 

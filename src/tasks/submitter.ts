@@ -146,14 +146,14 @@ async function accept(ports: TaskPorts, sent: TaskRecord, providerTaskId: string
 
 /** Nothing was created: a task that nobody was told of stays hidden with its refusal, any other one fails. */
 async function refuse(ports: TaskPorts, id: string, failure: TaskFailure): Promise<void> {
-  const { clock, outcomes, store } = ports;
+  const { clock, pendingCreates, store } = ports;
   const hidden = await amendTask(store, id, (record) =>
     isWaitingForAnswer(record) && !isVisible(record)
       ? { ...record, refusal: failure, idempotencyKey: null, nextCheckAt: null, updatedAt: clock.now() }
       : null,
   );
   if (hidden) {
-    outcomes.tell(hidden);
+    pendingCreates.tell(hidden);
     return;
   }
   const isInDoubt = (record: TaskRecord): boolean => isSubmitting(record) || isGivenUp(record);
@@ -203,7 +203,7 @@ async function leaveUnknown(
   reason: string,
   said: ProviderWords | null,
 ): Promise<void> {
-  const { callbackAddress, clock, log, outcomes, store, timings } = ports;
+  const { callbackAddress, clock, log, pendingCreates, store, timings } = ports;
   const { id } = sent;
   // A call that was taken for lost may have ended meanwhile with "not now", which takes its mark back.
   const isLost = (record: TaskRecord): boolean =>
@@ -226,7 +226,7 @@ async function leaveUnknown(
       : null;
   const announced = await changeTask(store, id, (record) => (isVisible(record) ? null : toUnknown(record)));
   const known = announced ?? (await amendTask(store, id, toUnknown));
-  if (known) outcomes.tell(known);
+  if (known) pendingCreates.tell(known);
 }
 
 /** What is said of a task whose create answer was lost, or left it open, when nothing was heard of it since. */

@@ -57,7 +57,7 @@ export interface Tasks extends TaskQueries, TaskCallbacks {
 
 /** The life of tasks, between callers, the provider and the store. */
 export function createTasks(ports: TaskPorts): Tasks {
-  const { callbackAddress, clock, outcomes, provider, store } = ports;
+  const { callbackAddress, clock, pendingCreates, provider, store } = ports;
   const abandoned = new AbortController();
   const stopping = new AbortController();
   let workers: ReturnType<typeof startWorkers> | null = null;
@@ -82,7 +82,7 @@ export function createTasks(ports: TaskPorts): Tasks {
       workers ??= startWorkers(ports, abandoned.signal);
     },
     stop: async (patienceMs) => {
-      outcomes.endWaiting();
+      pendingCreates.endWaiting();
       stopping.abort();
       await provider.close();
       const cancelTimer = clock.after(patienceMs, () => {

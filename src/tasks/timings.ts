@@ -37,7 +37,7 @@ export interface Timings {
   /** The longest time between two looks for work that nobody announced. */
   readonly idleLook: number;
   /** How often it is looked how long videos took of late. */
-  readonly paceLook: number;
+  readonly estimateEvery: number;
   readonly refusalsKept: number;
   readonly slotsKept: number;
   /** After the clock was set or the process slept, so long no task is deleted or given up because of a time in it. */
@@ -75,7 +75,7 @@ export const DEFAULT_TIMINGS: Timings = {
   resendFirstMax: 3 * SECOND,
   resendMax: 60 * SECOND,
   idleLook: 5 * SECOND,
-  paceLook: 10 * SECOND,
+  estimateEvery: 10 * SECOND,
   refusalsKept: 24 * HOUR,
   slotsKept: 10 * MINUTE,
   clockDoubt: 1 * HOUR,

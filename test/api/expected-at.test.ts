@@ -19,7 +19,7 @@ async function expectedAt(gateway: Gateway, id: string): Promise<number | null> 
 
 async function startScene() {
   const provider = await startFakeProvider();
-  const timings = { ...NO_POLLING, paceLook: 0 };
+  const timings = { ...NO_POLLING, estimateEvery: 0 };
   const gateway = await startStandingGateway({ provider, overrides: { timings } });
   let count = 0;
 

@@ -58,14 +58,14 @@ export async function startProcess(options: ProcessOptions): Promise<Process> {
         if (!isDead) run();
       }),
   };
-  const outcomes = createPendingCreates(clock);
+  const pendingCreates = createPendingCreates(clock);
   const feed = createFeed(() => {
     onError(new Error('a listener of the feed failed'));
   });
   const real = await openTaskStore(location, (changes) => {
     onChanges(changes);
     feed.publish(changes);
-    changes.forEach(outcomes.tell);
+    changes.forEach(pendingCreates.tell);
   });
   const insert = async (asked: TaskRecord): Promise<TaskRecord> => {
     const stored = await real.insert(asked);
@@ -80,13 +80,13 @@ export async function startProcess(options: ProcessOptions): Promise<Process> {
   );
   const tasks = createTasks({
     store,
-    outcomes,
+    pendingCreates,
     feed,
     callbackAddress,
     clock,
     provider: mortal(options.provider, () => isDead, ignore),
     timings: TIMINGS,
-    pace: createDurationEstimate({ clock, store, timings: TIMINGS }),
+    estimate: createDurationEstimate({ clock, store, timings: TIMINGS }),
     inspectImage: null,
     processId: randomUUID(),
     newTaskId: randomUUID,

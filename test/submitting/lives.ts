@@ -78,9 +78,9 @@ export async function openLives(provider: FakeProvider): Promise<Lives> {
       feed: createFeed((error) => {
         recordFailure(String(error));
       }),
-      outcomes: createPendingCreates(clock),
+      pendingCreates: createPendingCreates(clock),
       timings: allTimings,
-      pace: createDurationEstimate({ clock, store, timings: allTimings }),
+      estimate: createDurationEstimate({ clock, store, timings: allTimings }),
       inspectImage: null,
       processId: `process-${processes}`,
       newTaskId: randomUUID,

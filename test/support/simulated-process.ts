@@ -45,13 +45,13 @@ export async function startSimulatedProcess(options: SimulatedProcessOptions): P
         if (!isDead) run();
       }),
   };
-  const outcomes = createPendingCreates(clock);
+  const pendingCreates = createPendingCreates(clock);
   const feed = createFeed((error) => {
     onError('a listener failed', { error });
   });
   const real = await openSqliteStore(dataDir, (changes) => {
     feed.publish(changes);
-    changes.forEach(outcomes.tell);
+    changes.forEach(pendingCreates.tell);
   });
   const store = mortal(real, () => isDead, options.count);
   const provider = mortal(options.provider, () => isDead);
@@ -64,12 +64,12 @@ export async function startSimulatedProcess(options: SimulatedProcessOptions): P
     store,
     provider,
     feed,
-    outcomes,
+    pendingCreates,
     callbackAddress,
     clock,
     log: errorsTo(onError),
     timings: DEFAULT_TIMINGS,
-    pace: createDurationEstimate({ clock, store, timings: DEFAULT_TIMINGS }),
+    estimate: createDurationEstimate({ clock, store, timings: DEFAULT_TIMINGS }),
     inspectImage: null,
     processId: `process-${clock.now()}`,
     newTaskId: randomUUID,

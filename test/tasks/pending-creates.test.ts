@@ -24,24 +24,24 @@ function start() {
       };
     },
   };
-  return { clock, outcomes: createPendingCreates(counted), timers: () => timers.size };
+  return { clock, pending: createPendingCreates(counted), timers: () => timers.size };
 }
 
 const SETTLED = hiddenTask({ id: 'task', state: 'WAITING' });
 
 describe('whoever waits for the outcome of a create call', () => {
   it('is answered as soon as it is told, and its timer is cancelled', async () => {
-    const { outcomes, timers } = start();
-    const waiting = outcomes.wait('task', 15_000);
+    const { pending, timers } = start();
+    const waiting = pending.wait('task', 15_000);
     expect(timers()).toBe(1);
-    outcomes.tell(SETTLED);
+    pending.tell(SETTLED);
     expect(await waiting).toBe(SETTLED);
     expect(timers()).toBe(0);
   });
 
   it('is answered with null when the time is over', async () => {
-    const { clock, outcomes, timers } = start();
-    const waiting = outcomes.wait('task', 15_000);
+    const { clock, pending, timers } = start();
+    const waiting = pending.wait('task', 15_000);
     await clock.runUntil(NOW + 14_999);
     await staysPending(waiting);
     await clock.runUntil(NOW + 15_000);
@@ -50,70 +50,70 @@ describe('whoever waits for the outcome of a create call', () => {
   });
 
   it.each([0, -1])('is answered at once when there is no time left (%i ms)', async (ms) => {
-    const { outcomes, timers } = start();
-    expect(await outcomes.wait('task', ms)).toBeNull();
+    const { pending, timers } = start();
+    expect(await pending.wait('task', ms)).toBeNull();
     expect(timers()).toBe(0);
   });
 
   it('hears nothing of what was told before it waited: that it must read', async () => {
-    const { outcomes } = start();
-    outcomes.tell(SETTLED);
-    await staysPending(outcomes.wait('task', 15_000));
+    const { pending } = start();
+    pending.tell(SETTLED);
+    await staysPending(pending.wait('task', 15_000));
   });
 
   it('hears nothing of other tasks', async () => {
-    const { outcomes } = start();
-    const waiting = outcomes.wait('task', 15_000);
-    outcomes.tell({ ...SETTLED, id: 'another task' });
+    const { pending } = start();
+    const waiting = pending.wait('task', 15_000);
+    pending.tell({ ...SETTLED, id: 'another task' });
     await staysPending(waiting);
   });
 
   it('is not answered by a write that settles nothing', async () => {
-    const { outcomes } = start();
-    const waiting = outcomes.wait('task', 15_000);
-    outcomes.tell(hiddenTask({ id: 'task', markedAt: NOW }));
+    const { pending } = start();
+    const waiting = pending.wait('task', 15_000);
+    pending.tell(hiddenTask({ id: 'task', markedAt: NOW }));
     await staysPending(waiting);
-    outcomes.tell(SETTLED);
+    pending.tell(SETTLED);
     expect(await waiting).toBe(SETTLED);
   });
 
   it('may be many: all are answered, each with its own patience', async () => {
-    const { clock, outcomes, timers } = start();
-    const [short, long, longer] = [1000, 2000, 3000].map((ms) => outcomes.wait('task', ms));
+    const { clock, pending, timers } = start();
+    const [short, long, longer] = [1000, 2000, 3000].map((ms) => pending.wait('task', ms));
     await clock.runUntil(NOW + 1000);
     expect(await short).toBeNull();
-    outcomes.tell(SETTLED);
+    pending.tell(SETTLED);
     expect(await long).toBe(SETTLED);
     expect(await longer).toBe(SETTLED);
     expect(timers()).toBe(0);
   });
 
   it('is answered once: a later outcome is for those who wait then', async () => {
-    const { outcomes } = start();
-    const first = outcomes.wait('task', 15_000);
-    outcomes.tell(SETTLED);
-    const second = outcomes.wait('task', 15_000);
+    const { pending } = start();
+    const first = pending.wait('task', 15_000);
+    pending.tell(SETTLED);
+    const second = pending.wait('task', 15_000);
     const later = { ...SETTLED, state: 'SUCCESS' as const };
-    outcomes.tell(later);
+    pending.tell(later);
     expect([await first, await second]).toEqual([SETTLED, later]);
   });
 });
 
 describe('ending all waiting', () => {
   it('answers everybody with null now, and cancels their timers', async () => {
-    const { outcomes, timers } = start();
-    const waiting = [outcomes.wait('a', 15_000), outcomes.wait('a', 20_000), outcomes.wait('b', 15_000)];
-    expect(outcomes.hasEnded()).toBe(false);
-    outcomes.endWaiting();
+    const { pending, timers } = start();
+    const waiting = [pending.wait('a', 15_000), pending.wait('a', 20_000), pending.wait('b', 15_000)];
+    expect(pending.hasEnded()).toBe(false);
+    pending.endWaiting();
     expect(await Promise.all(waiting)).toEqual([null, null, null]);
-    expect(outcomes.hasEnded()).toBe(true);
+    expect(pending.hasEnded()).toBe(true);
     expect(timers()).toBe(0);
   });
 
   it('lets nobody wait from then on', async () => {
-    const { outcomes, timers } = start();
-    outcomes.endWaiting();
-    expect(await outcomes.wait('task', 15_000)).toBeNull();
+    const { pending, timers } = start();
+    pending.endWaiting();
+    expect(await pending.wait('task', 15_000)).toBeNull();
     expect(timers()).toBe(0);
   });
 });

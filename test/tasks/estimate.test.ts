@@ -5,11 +5,11 @@ import { createStandingClock } from '../webhooks/standing-clock.ts';
 
 const LOOK = 10_000;
 
-/** A pace over durations that a test changes; counts how often they are read. */
+/** A estimate over durations that a test changes; counts how often they are read. */
 function createScene(durations: readonly number[]) {
   const scene = { durations, reads: 0, isAway: false };
   const clock = createStandingClock();
-  const pace = createDurationEstimate({
+  const estimate = createDurationEstimate({
     clock,
     store: {
       newestDurations: (limit) => {
@@ -18,45 +18,45 @@ function createScene(durations: readonly number[]) {
         return Promise.resolve(scene.durations.slice(0, limit));
       },
     },
-    timings: { paceLook: LOOK },
+    timings: { estimateEvery: LOOK },
   });
-  return { clock, pace, scene };
+  return { clock, estimate, scene };
 }
 
-describe('the pace of the provider', () => {
+describe('the estimate of the provider', () => {
   it.each([
     ['nobody can tell of fewer than five', [1, 2, 3, 4], null],
     ['five', [50, 10, 40, 20, 30], 30],
     ['an outlier changes nothing', [10, 20, 30, 40, 1_000_000], 30],
     ['a hundred count', [...Array<number>(100).fill(7), ...Array<number>(200).fill(1000)], 7],
   ])('is the median of the newest: %s', async (_, durations, expected) => {
-    expect(await createScene(durations).pace.median()).toBe(expected);
+    expect(await createScene(durations).estimate.median()).toBe(expected);
   });
 
   it('is looked at once in a while, and by all who ask meanwhile together', async () => {
-    const { clock, pace, scene } = createScene([1, 1, 1, 1, 1]);
-    expect(await Promise.all([pace.median(), pace.median()])).toEqual([1, 1]);
+    const { clock, estimate, scene } = createScene([1, 1, 1, 1, 1]);
+    expect(await Promise.all([estimate.median(), estimate.median()])).toEqual([1, 1]);
     scene.durations = [2, 2, 2, 2, 2];
     clock.advance(LOOK - 1);
-    expect(await pace.median()).toBe(1);
+    expect(await estimate.median()).toBe(1);
     expect(scene.reads).toBe(1);
     clock.advance(1);
-    expect(await pace.median()).toBe(2);
+    expect(await estimate.median()).toBe(2);
   });
 
   it('is looked at again after the clock was set back', async () => {
-    const { clock, pace, scene } = createScene([1, 1, 1, 1, 1]);
-    await pace.median();
+    const { clock, estimate, scene } = createScene([1, 1, 1, 1, 1]);
+    await estimate.median();
     clock.advance(-3_600_000);
-    await pace.median();
+    await estimate.median();
     expect(scene.reads).toBe(2);
   });
 
   it('stays what it was while the store is away', async () => {
-    const { clock, pace, scene } = createScene([1, 1, 1, 1, 1]);
-    await pace.median();
+    const { clock, estimate, scene } = createScene([1, 1, 1, 1, 1]);
+    await estimate.median();
     scene.isAway = true;
     clock.advance(LOOK);
-    expect(await pace.median()).toBe(1);
+    expect(await estimate.median()).toBe(1);
   });
 });
