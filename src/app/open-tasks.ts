@@ -61,7 +61,7 @@ export async function openTaskPorts(
     audience: feed,
     keepsRecords: true,
     onWritten: (changes) => {
-      changes.forEach(pendingCreates.tell);
+      changes.forEach(pendingCreates.notify);
       countChanges(changes);
       for (const { failure, id, revision, state, timeline } of changes) {
         const source = timeline.at(-1)?.source;

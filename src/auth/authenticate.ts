@@ -12,21 +12,21 @@ import { hash, timingSafeEqual } from 'node:crypto';
 
 interface AuthenticationOptions {
   readonly apiKeys: readonly ApiKey[];
-  /** null when no tokens are accepted. */
+  /** null if tokens are not configured. */
   readonly verifyToken: VerifyToken | null;
-  /** Counts wrong credentials of an address; returns how many ms to wait when there were too many. */
+  /** Counts a wrong credential of an address. Returns ms to wait if there were too many, or null. */
   readonly countWrong: CountWrong;
 }
 
 export type CountWrong = (address: string) => Promise<number | null>;
 
 const MISSING = 'No API key or token was sent.';
-const MALFORMED = 'Authorization is not of the form "Bearer <API key or token>".';
-const UNKNOWN = 'This API key is not known here.';
+const MALFORMED = 'The Authorization header does not have the form "Bearer <API key or token>".';
+const UNKNOWN = 'The API key is unknown.';
 
 /**
- * One way to find out who asks, for every door. Without keys and tokens everybody is the same anonymous owner. Right
- * credentials are taken however many wrong ones came from the same address, so that nobody can shut somebody else out.
+ * Authentication for all transports. Without configured keys and tokens, everybody is ANONYMOUS. Valid credentials pass even
+ * after many wrong ones from the same address, so that nobody can lock others out.
  */
 export function createAuthenticate(options: AuthenticationOptions): Authenticate {
   const { apiKeys, countWrong, verifyToken } = options;
@@ -57,7 +57,7 @@ function isBlank(authorization: string | undefined): boolean {
   return authorization === undefined || authorization.trim() === '';
 }
 
-/** Three base64url parts; an API key may hold dots as well, and is looked up first. */
+/** Whether a credential has three base64url parts. API keys may have them too, so they are looked up first. */
 function isJwt(credential: string): boolean {
   return /^[\w-]+\.[\w-]+\.[\w-]*$/.test(credential);
 }
@@ -67,7 +67,7 @@ interface ApiKey {
   readonly key: string;
 }
 
-/** Whose key it is; null when it is nobody's. Takes the same time whichever key is given, and whether it is one. */
+/** Owner of an API key, or null. Constant time. */
 export function createApiKeys(keys: readonly ApiKey[]): (key: string) => Principal | null {
   const known = keys.map(({ key, owner }) => ({
     principal: { owner, expiresAt: null },
@@ -75,7 +75,7 @@ export function createApiKeys(keys: readonly ApiKey[]): (key: string) => Princip
   }));
   return (key) => {
     const given = digestOf(key);
-    // All are compared, and digests, so that neither the place in the list nor the length can be measured.
+    // Comparing all digests hides the position and the length of a key.
     const matches = known.filter(({ digest }) => timingSafeEqual(digest, given));
     return matches[0]?.principal ?? null;
   };
@@ -85,15 +85,12 @@ function digestOf(key: string): Buffer {
   return hash('sha256', key, 'buffer');
 }
 
-/**
- * The API key or token in the value of an Authorization header: one word of visible ASCII, with "Bearer" (RFC 6750) before
- * it or alone. undefined when it is anything else.
- */
+/** The credential in an Authorization header: one word of visible ASCII after an optional "Bearer" (RFC 6750). */
 export function bearerIn(authorization: string | undefined): string | undefined {
   return /^(?:Bearer +)?([\x21-\x7e]+) *$/i.exec(authorization ?? '')?.[1];
 }
 
-/** The member `authorization`, in any letter case, of something that a client sent; undefined when it is no text or blank. */
+/** The member `authorization` (in any case) of a client's object; undefined if it is blank or not a string. */
 export function authorizationIn(members: unknown): string | undefined {
   if (typeof members !== 'object' || members === null) return undefined;
   const named = Object.entries(members).find(([name]) => name.toLowerCase() === 'authorization');

@@ -17,21 +17,21 @@ import { createPublicKey, type JsonWebKey } from 'node:crypto';
 
 interface RemoteKeys {
   readonly jwksUrl: string;
-  /** In place of the usual one, such as through a proxy. */
+  /** Default: the global fetch. */
   readonly fetch?: FetchImplementation | undefined;
 }
 
 export interface JwtOptions extends FetchKeysOptions {
-  /** Where the issuer publishes its keys, or the secrets that it shares with us: any of them may match. */
+  /** The issuer's key set, or shared secrets. Any key or secret may match. */
   readonly keys: RemoteKeys | { readonly secrets: readonly string[] };
   readonly issuer: string | null;
   readonly audience: string | null;
 }
 
-/** How far the issuer's clock may be from ours, in seconds. */
+/** Accepted clock difference, in seconds. */
 const CLOCK_TOLERANCE_S = 5;
 const KEYS_MAX_AGE_MS = 10 * 60_000;
-/** What an issuer with public keys may sign with: an HMAC of a public key is a classic forgery. */
+/** Without HMAC: signing with the public key as secret is a classic forgery. */
 const PUBLIC_KEY_ALGORITHMS = [
   'RS256',
   'RS384',
@@ -45,10 +45,10 @@ const PUBLIC_KEY_ALGORITHMS = [
   'EdDSA',
 ];
 
-/** What OpenID Connect allows for a `sub`; a name of an owner holds no control characters. */
+/** At most 255 characters, as in OpenID Connect, without control characters. */
 const SUBJECT = /^[^\p{Cc}\p{Cs}]{1,255}$/u;
 
-/** Checks signature, `exp`, `nbf` and, where configured, issuer and audience. The owner is `sub`. */
+/** Verifies signature, `exp` and `nbf`, and issuer and audience if configured. The owner is `sub`. */
 export function createJwtVerifier(options: JwtOptions): VerifyToken {
   const { audience, issuer, keys, now } = options;
   const verify = 'secrets' in keys ? bySecrets(keys.secrets) : byPublicKeys(keys, options);
@@ -63,11 +63,11 @@ export function createJwtVerifier(options: JwtOptions): VerifyToken {
         ...(issuer !== null && { issuer }),
         ...(audience !== null && { audience }),
       });
-      // The library looks for a `sub` but not at it: it can be anything that JSON can say.
+      // jose requires a `sub` but accepts any JSON value.
       if (exp === undefined || typeof sub !== 'string' || !SUBJECT.test(sub))
         throw new UnauthenticatedError(
-          'The claim "sub" of the token names nobody.',
-          'It has to be a text of 1 to 255 characters.',
+          'The claim "sub" of the token is invalid.',
+          'Use a token whose "sub" is a string of 1 to 255 characters without control characters.',
         );
       return { owner: sub, expiresAt: exp * 1000 };
     } catch (error) {
@@ -84,9 +84,8 @@ function bySecrets(texts: readonly string[]): Verify {
 }
 
 /**
- * An unknown key id asks the issuer again, at most every thirty seconds. A key that the issuer has withdrawn is forgotten
- * after ten minutes. That is waited for: the first token after a quiet hour may be the one that was stolen. An issuer
- * that is away keeps nobody out whose key is known.
+ * Fetches the key set again for an unknown key id (at most every 30 s), and every ten minutes to drop withdrawn keys. Tokens
+ * wait for that fetch: the first after a quiet hour may be stolen. If it fails, the known keys stay valid.
  */
 function byPublicKeys({ fetch, jwksUrl }: RemoteKeys, options: JwtOptions): Verify {
   const { now } = options;
@@ -99,21 +98,21 @@ function byPublicKeys({ fetch, jwksUrl }: RemoteKeys, options: JwtOptions): Veri
   return async (token, verifyOptions) => {
     if (now() - loadedAt >= KEYS_MAX_AGE_MS) {
       loadedAt = now();
-      // Reported already; known keys stay in use.
+      // Already reported; the known keys stay valid.
       reloaded = jwks.reload().catch(() => undefined);
     }
     await reloaded;
     try {
       return (await jwtVerify(token, jwks, verifyOptions)).payload;
     } catch (error) {
-      // The token names none of several keys: an issuer that rotates them and leaves out the key id.
+      // Several keys match because the token has no key id: try each.
       if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
       return byAnyOf(error, token, verifyOptions);
     }
   };
 }
 
-/** By the first key whose signature it is; every other mistake of the token is the same for all. */
+/** Tries keys until one verifies the signature. Other errors do not depend on the key. */
 async function byAnyOf(
   keys: Iterable<Uint8Array> | AsyncIterable<CryptoKey>,
   token: string,
@@ -129,32 +128,32 @@ async function byAnyOf(
   throw new errors.JWSSignatureVerificationFailed();
 }
 
-/** Errors of the library are the token's. Those of the issuer have been told apart by then. */
+/** Maps errors of jose, which concern the token unless they are handled first. */
 function toUnauthenticated(error: unknown): unknown {
   if (!(error instanceof errors.JOSEError)) return error;
-  // jose gives up on the issuer by itself after 5 s, and looks at the form of its answer.
+  // jose has its own timeout of 5 s for the issuer, and validates the key set.
   if (error instanceof errors.JWKSTimeout || error instanceof errors.JWKSInvalid)
     return new IssuerUnavailableError(error.message);
   if (error instanceof errors.JWTExpired)
-    return new UnauthenticatedError('The token has expired.', 'Bring a new one.');
+    return new UnauthenticatedError('The token has expired.', 'Get a new token.');
   return new WrongCredentialsError(
-    'The token is not valid here.',
-    'Bring one that its issuer has signed for this gateway.',
+    'The token is invalid.',
+    'Use a token that the issuer signed for this gateway.',
   );
 }
 
 export interface FetchKeysOptions {
   readonly now: () => number;
-  /** Told in one line that the keys cannot be had; those that are known stay in use. */
+  /** Called with the reason when fetching the keys failed; the known keys stay valid. */
   readonly reportFailure: (reason: string) => void;
-  /** Told which keys of the issuer are left out; once for each set of them. */
+  /** Called with ignored keys of the issuer, once per key set. */
   readonly reportUnusable: (problems: readonly string[]) => void;
 }
 
-/** How long an issuer that failed is not asked again, in ms: anybody can bring tokens that would have it asked. */
+/** Pause after a failed fetch, because any client can send tokens that cause one. */
 const PAUSE_MS = 1000;
 
-/** Fetches a JSON Web Key Set by `fetch`, without the keys that cannot be used. Rejects with IssuerUnavailableError. */
+/** Fetches a JSON Web Key Set and drops unusable keys. Rejects with IssuerUnavailableError. */
 function createFetchKeys(
   { now, reportFailure, reportUnusable }: FetchKeysOptions,
   fetch: FetchImplementation = globalThis.fetch,
@@ -164,19 +163,19 @@ function createFetchKeys(
 
   async function fetchUsable(...request: Parameters<FetchImplementation>): Promise<Response> {
     const response = await fetch(...request);
-    if (response.status !== 200) throw new Error(`status ${response.status} in place of 200`);
+    if (response.status !== 200) throw new Error(`status ${response.status} instead of 200`);
     const set: unknown = await response.json();
-    if (!hasKeys(set)) throw new Error('no list of keys in the answer');
+    if (!hasKeys(set)) throw new Error('the response has no list of keys');
     const { keys, problems } = usableKeys(set.keys);
-    const told = problems.join();
-    if (problems.length > 0 && told !== reported) reportUnusable(problems);
-    reported = told;
+    const joined = problems.join();
+    if (problems.length > 0 && joined !== reported) reportUnusable(problems);
+    reported = joined;
     return Response.json({ keys });
   }
 
   return async (...request) => {
     const pause = failure ? failure.until - now() : 0;
-    // More than the whole pause is left when the clock has gone back.
+    // `pause` exceeds PAUSE_MS if the clock was set back.
     if (failure && pause > 0 && pause <= PAUSE_MS) throw failure.error;
     try {
       const response = await fetchUsable(...request);
@@ -196,22 +195,22 @@ function hasKeys(set: unknown): set is { readonly keys: readonly unknown[] } {
   return typeof set === 'object' && set !== null && 'keys' in set && Array.isArray(set.keys);
 }
 
-/** fetch says "fetch failed", and why as the cause. */
+/** fetch reports "fetch failed", with the reason as the cause. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
 }
 
-/** jose refuses shorter RSA keys with an error that is not the token's: RFC 7518, 3.3. */
+/** RFC 7518, 3.3. jose throws a TypeError for shorter RSA keys, which is no error of the token. */
 const MIN_RSA_BITS = 2048;
 
 interface UsableKeys {
   readonly keys: readonly object[];
-  /** What is wrong with the others, by their place in the set. */
+  /** Why the other keys were dropped, with their position in the set. */
   readonly problems: readonly string[];
 }
 
-/** The keys of a JSON Web Key Set that can verify a signature. One that cannot must not stand in the way of the others. */
+/** The keys of a set that can verify signatures. An unusable key must not block the others. */
 function usableKeys(keys: readonly unknown[]): UsableKeys {
   const problems: string[] = [];
   const usable = keys.filter((jwk, index): jwk is object => {

@@ -1,22 +1,21 @@
-/** Who asks, once it is known. */
+/** Who sent a request, after authentication. */
 export interface Principal {
-  /** Whose tasks the caller sees, and under whose name new ones are made. */
+  /** Owner of the tasks that this principal sees and creates. */
   readonly owner: string;
-  /** When the proof of that ends, in ms since the epoch; null when it does not. */
+  /** When the credentials expire, in ms since the epoch; null for never. */
   readonly expiresAt: number | null;
 }
 
-/** Nobody is asked who they are: all share the tasks of one owner. */
+/** The owner that all clients share without authentication. */
 export const ANONYMOUS: Principal = { owner: 'anonymous', expiresAt: null };
 
-/** How to send credentials. */
 export const HOW_TO_SEND =
-  'Send "Authorization: Bearer <API key or token>"; over a WebSocket the same in the payload of connection_init.';
+  'Send "Authorization: Bearer <API key or token>", over a WebSocket in the payload of connection_init.';
 
-/** The credentials do not show who asks. Message and hint are fit for whoever sent them, and have nothing of what they sent. */
+/** Authentication failed. Message and hint are for the client and contain nothing of the credentials. */
 export class UnauthenticatedError extends Error {
   override readonly name: string = 'UnauthenticatedError';
-  /** How to mend it. */
+  /** How to fix it. */
   readonly hint: string;
 
   constructor(message: string, hint: string) {
@@ -25,15 +24,15 @@ export class UnauthenticatedError extends Error {
   }
 }
 
-/** Nobody's credentials, so that they may be a guess: neither missing nor expired. */
+/** The credentials are wrong, neither missing nor expired: they may be a guess. */
 export class WrongCredentialsError extends UnauthenticatedError {
   override readonly name = 'WrongCredentialsError';
 }
 
-/** Too many wrong credentials came from the same address, and these are wrong as well. */
+/** The credentials are wrong, after too many wrong ones from the same address. */
 export class TooManyWrongCredentialsError extends Error {
   override readonly name = 'TooManyWrongCredentialsError';
-  /** When the next ones are looked at as usual. */
+  /** When the address may retry, in ms. */
   readonly waitMs: number;
 
   constructor(waitMs: number) {
@@ -42,27 +41,24 @@ export class TooManyWrongCredentialsError extends Error {
   }
 }
 
-/** The issuer's keys cannot be had, so nobody can say whether a token is valid. Reported in the log already. */
+/** The issuer's keys are unavailable, so a token cannot be verified. Already logged. */
 export class IssuerUnavailableError extends Error {
   override readonly name = 'IssuerUnavailableError';
 }
 
 /**
- * Finds out who asks from the value of an Authorization header, or of the same in a socket's connection_init, and from
- * which address, as it is counted. Rejects with UnauthenticatedError, which never says which part of a secret was wrong; with
- * TooManyWrongCredentialsError; with IssuerUnavailableError when the issuer of tokens cannot be asked.
+ * Authenticates the value of an Authorization header, or of `authorization` in connection_init. Rejects with
+ * UnauthenticatedError, TooManyWrongCredentialsError (counted by address) or IssuerUnavailableError.
  */
 export type Authenticate = (authorization: string | undefined, address: string) => Promise<Principal>;
 
-/**
- * Finds out whom a JSON Web Token names. Rejects with UnauthenticatedError or IssuerUnavailableError.
- */
+/** Verifies a JSON Web Token. Rejects with UnauthenticatedError or IssuerUnavailableError. */
 export type VerifyToken = (token: string) => Promise<Principal>;
 
-/** setTimeout fires longer delays at once. */
+/** Node.js fires longer timers at once. */
 const MAX_DELAY_MS = 0x7fffffff;
 
-/** Calls `run` once when the caller's proof ends, never when it does not. Returns how to give that up. */
+/** Calls `run` when the credentials expire. Returns a function that cancels it. */
 export function atExpiry({ expiresAt }: Principal, run: () => void): () => void {
   if (expiresAt === null) return () => undefined;
   let timer: NodeJS.Timeout;

@@ -4,11 +4,11 @@ import { createScrub, createTidy } from './scrub.ts';
 import { standardOutput } from './output.ts';
 
 export interface LogOptions {
-  /** The least important level to write: a name of pino's, or `silent`. */
+  /** Lowest level that is logged: a level of pino, or `silent`. */
   readonly level: string;
-  /** Lines for people, in colour on a terminal; else one JSON object per line. */
+  /** Readable lines, coloured on a terminal; otherwise one JSON object per line. */
   readonly pretty: boolean;
-  /** Texts that must never appear, wherever they turn up. Those under 8 characters are ignored. */
+  /** Texts to redact everywhere. Texts under 8 characters are ignored. */
   readonly secrets?: readonly string[];
 }
 
@@ -21,10 +21,7 @@ const SECRET_MEMBERS = [
   'token',
 ];
 
-/**
- * The logger of the process, on stdout unless told otherwise. Authorization headers, API keys, tokens of callers and of
- * callbacks are replaced by `[redacted]`. Texts are cut, since anybody may have written them.
- */
+/** The logger. Replaces API keys, tokens and Authorization headers by `[redacted]`, and cuts long texts. */
 export function createLog(options: LogOptions, destination: DestinationStream = standardOutput()): Logger {
   const scrub = createScrub(options.secrets ?? []);
   const tidy = createTidy(scrub);
@@ -39,7 +36,7 @@ export function createLog(options: LogOptions, destination: DestinationStream = 
         paths: SECRET_MEMBERS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]),
         censor: '[redacted]',
       },
-      // The last gate, on the finished line: tokens also travel in messages, stacks and echoes of the provider.
+      // On the finished line, because messages, stacks and provider texts may contain tokens too.
       hooks: { streamWrite: (line) => scrub(tidy.line(line)) },
     },
     stream,
@@ -47,14 +44,14 @@ export function createLog(options: LogOptions, destination: DestinationStream = 
 }
 
 /**
- * The same log for lines that come by the thousand and have no member of a secret name: to look for those costs more than
- * the rest of a line. Known secrets and tokens are found in them all the same.
+ * The same log for frequent lines, without redaction by member names, which costs more than the rest of a line. Known secrets
+ * and tokens are still redacted.
  */
 export function withoutRedaction(log: Logger): Logger {
   return log.child({}, { redact: [] });
 }
 
-/** What pino's own isoTime writes, made once for all lines of a millisecond: at thousands of lines a second it shows. */
+/** pino's isoTime, cached per millisecond for thousands of lines a second. */
 function createTimestamp(): () => string {
   let at = NaN;
   let text = '';
@@ -72,7 +69,7 @@ function prettified(destination: DestinationStream): DestinationStream {
     translateTime: 'SYS:HH:MM:ss.l',
     singleLine: true,
   });
-  // No transform stream in between: it could still hold lines when the process exits.
+  // Not a transform stream, which could still buffer lines when the process exits.
   return {
     write: (line) => {
       destination.write(prettify(line));

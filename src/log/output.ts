@@ -3,21 +3,20 @@ import { pino, type DestinationStream } from 'pino';
 
 const STDOUT = 1;
 
-/** How much is kept for a reader that takes nothing right now; beyond it lines are dropped. */
+/** Buffer for a slow reader. When it is full, lines are dropped. */
 const MAX_UNWRITTEN_BYTES = 1024 * 1024;
 
-/** Lines wait for others until there are so many bytes, or so long, in ms: a write costs as much as several lines. */
+/** Lines are buffered up to this size and time, because a write costs as much as several lines. */
 const GATHER_BYTES = 8192;
 const GATHER_MS = 50;
 
-/** How long a process that ends tries to write what is left, in ms, and how long it waits after a try. */
+/** Time limit of the last flush, and the pause between its attempts, in ms. */
 const LAST_MS = 1000;
 const PAUSE_MS = 20;
 
 /**
- * The standard output, for logs: all is written by the time the process ends. A reader that stalls or goes away (a pipe,
- * a closed terminal, a full disk) costs lines, but neither holds up the process nor keeps it from ending. A process that is
- * killed takes those along that wait for others.
+ * Standard output with a buffer that is flushed at exit. If the reader stalls or is gone (pipe, terminal, full disk), lines
+ * are lost, but the process neither blocks nor hangs. A killed process loses its buffer.
  */
 export function standardOutput(): DestinationStream {
   const stream = pino.destination({
@@ -27,9 +26,9 @@ export function standardOutput(): DestinationStream {
     maxLength: MAX_UNWRITTEN_BYTES,
     periodicFlush: GATHER_MS,
   });
-  // Without a listener a full disk would end the process. After EPIPE pino drops all lines by itself.
+  // Without a listener a full disk would crash the process. After EPIPE pino drops all lines.
   stream.on('error', () => undefined);
-  // The library's own repeats a write that fails with EPIPE for ever:
+  // The original retries a write that fails with EPIPE for ever:
   // https://github.com/pinojs/sonic-boom/blob/v4.2.1/index.js (flushSync)
   stream.flushSync = () => {
     writeInTime(takeUnwritten(stream));
@@ -37,7 +36,7 @@ export function standardOutput(): DestinationStream {
   return stream;
 }
 
-/** What the library keeps: lines, and what is left of a write that did not come to its end. */
+/** Private fields of sonic-boom: buffered lines, and the rest of an incomplete write. */
 interface Unwritten {
   readonly _bufs: string[];
   readonly _writing: boolean;
@@ -57,7 +56,7 @@ function writeInTime(bytes: Buffer): void {
     try {
       rest = rest.subarray(writeSync(STDOUT, rest));
     } catch (error) {
-      // A reader that is slow may go on; one that has gone, or a full disk, does not come back.
+      // EAGAIN: the reader is slow. Other errors are permanent.
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return;
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS);
     }

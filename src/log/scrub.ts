@@ -1,9 +1,9 @@
 import { pino } from 'pino';
 
-/** Replaces tokens and known secrets in a text by `[redacted]`. Takes time in proportion to the text, whatever it holds. */
+/** Replaces tokens and known secrets by `[redacted]`. Linear time for any text. */
 export type Scrub = (text: string) => string;
 
-/** Secrets under 8 characters are ignored: they would tear texts apart. The others are found as they are and within JSON. */
+/** Ignores secrets under 8 characters, which occur in ordinary texts. The others are found as they are and within JSON. */
 export function createScrub(secrets: readonly string[]): Scrub {
   const hidden = secrets.filter((secret) => secret.length >= 8);
   const spellings = hidden.flatMap((secret) => [JSON.stringify(secret).slice(1, -1), secret]);
@@ -14,7 +14,7 @@ export function createScrub(secrets: readonly string[]): Scrub {
   };
 }
 
-/** How the tokens below begin: most lines hold none, and one search costs a quarter of three. */
+/** Starts of the tokens below. Most lines have none, and one search costs a quarter of three. */
 const MAY_HOLD_TOKEN = /\/webhooks\/kie\/|\bBearer |\beyJ/i;
 
 function withoutTokens(text: string): string {
@@ -24,12 +24,12 @@ function withoutTokens(text: string): string {
     .replace(/[\w.-]+/g, withoutWebToken);
 }
 
-/** The shortest header and payload that say anything. */
+/** Shorter texts cannot be a token. */
 const MIN_WEB_TOKEN = 16;
 
 /**
- * JSON Web Tokens: the header of every one begins with {" in base64url, and two dots follow. A single expression for all
- * three parts takes quadratic time for `-eyJ-eyJ-eyJ…`.
+ * JSON Web Tokens: three parts, and the header starts with {" in base64url. One regular expression for all parts would take
+ * quadratic time for `-eyJ-eyJ-eyJ…`.
  */
 function withoutWebToken(word: string): string {
   const start = word.search(/\beyJ/);
@@ -41,14 +41,14 @@ function withoutWebToken(word: string): string {
 
 const MAX_MESSAGE = 1000;
 const MAX_STACK = 8000;
-/** Beyond what no line of ours has, however deep the values of others lie in it. */
+/** Longest line. Longer ones have foreign values in nested members. */
 const MAX_LINE = 16_384;
-/** A secret that a cut would leave the first half of has to be found before. */
+/** Text that is scrubbed before a cut, because a cut may leave half of a secret. */
 const LOOK_AHEAD = 8192;
 
-/** Keeps lines of the log short and readable, whoever wrote what is in them. */
+/** Makes foreign text in log lines short and printable. */
 interface Tidy {
-  /** The members of a line, with their texts cut. */
+  /** The members of a line, with cut texts. */
   members(members: Record<string, unknown>): Record<string, unknown>;
   error(error: unknown): unknown;
   /** A finished line. */
@@ -72,10 +72,10 @@ export function createTidy(scrub: Scrub): Tidy {
     },
     error(error) {
       if (!(error instanceof Error)) return error;
-      const told = pino.stdSerializers.err(error);
-      const message = excerptOfLines(scrub(told.message.slice(0, LOOK_AHEAD)), MAX_MESSAGE);
-      const stack = excerptOfLines(scrub(told.stack.slice(0, 2 * LOOK_AHEAD)), MAX_STACK);
-      return { ...told, message, stack };
+      const serialized = pino.stdSerializers.err(error);
+      const message = excerptOfLines(scrub(serialized.message.slice(0, LOOK_AHEAD)), MAX_MESSAGE);
+      const stack = excerptOfLines(scrub(serialized.stack.slice(0, 2 * LOOK_AHEAD)), MAX_STACK);
+      return { ...serialized, message, stack };
     },
     line(line) {
       if (line.length <= MAX_LINE) return line;
@@ -90,31 +90,28 @@ export function createTidy(scrub: Scrub): Tidy {
   }
 }
 
-/** How many characters of a text of somebody else's are logged. */
+/** Longest foreign text in a member. */
 const MAX_TEXT = 200;
 
-/**
- * The beginning of a text that somebody else wrote, fit for a line of the log and for a terminal: control characters,
- * line breaks and marks that change the direction of text are escaped.
- */
+/** Cuts foreign text and escapes control characters, line breaks and bidirectional marks. */
 function excerpt(text: string, max = MAX_TEXT): string {
   if (text.length <= max && PLAIN.test(text)) return text;
   return escaped(beginning(text, max), ODD);
 }
 
-/** The same for the message and stack of an error, which have lines. */
+/** Like `excerpt`, but keeps line breaks: for messages and stacks of errors. */
 function excerptOfLines(text: string, max: number): string {
   return escaped(beginning(text, max), ODD_BUT_LINE_BREAKS);
 }
 
-/** Most texts are: a search for classes of Unicode takes several times as long. */
+/** Matches most texts, and is several times faster than Unicode classes. */
 const PLAIN = /^[\x20-\x7e]*$/;
 
 const ODD = /[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu;
 const ODD_BUT_LINE_BREAKS = /(?!\n)[\p{Cc}\p{Cf}\p{Cs}\u2028\u2029]/gu;
 
 function beginning(text: string, max: number): string {
-  // Not between the halves of a surrogate pair.
+  // Never split a surrogate pair.
   return text.length > max ? `${text.slice(0, max).replace(/[\ud800-\udbff]$/, '')}…` : text;
 }
 

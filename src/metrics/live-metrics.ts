@@ -4,7 +4,6 @@ import { readCounter, readGauge } from './metrics.ts';
 import type { CallbackResult } from '../webhooks/refusals.ts';
 import type { CommitObserver } from '../store/writer-queue.ts';
 
-/** What is open right now, and what was sent. */
 export interface LiveSources {
   readonly counts: LiveCounts;
   readonly sockets: () => number;
@@ -59,7 +58,7 @@ export function createLiveMetrics(registry: Registry, sources: LiveSources): voi
   );
 }
 
-/** Counts callbacks by their results, all of which are `known` from the start. */
+/** Counts callbacks by result. The `known` results start at 0. */
 export function createCallbackMetrics(
   registry: Registry,
   known: readonly CallbackResult[],
@@ -79,7 +78,6 @@ export function createCallbackMetrics(
 const COMMIT_S = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
 const WRITES = [1, 2, 5, 10, 25, 50, 100, 250, 500];
 
-/** Measures the writes to the store. */
 export function createCommitMetrics(registry: Registry): CommitObserver {
   const registers = [registry];
   const time = new Histogram({

@@ -1,9 +1,8 @@
 import { Gauge, Registry, collectDefaultMetrics, Counter } from 'prom-client';
 
-/** What all metrics of one gateway are registered with. */
 export interface Metrics {
   readonly registry: Registry;
-  /** All of them in the text format of Prometheus, and the media type of that. */
+  /** All metrics in the text format of Prometheus. */
   readonly scrape: () => Promise<Scrape>;
 }
 
@@ -25,7 +24,7 @@ export function createMetrics(version: string): Metrics {
   return {
     registry,
     async scrape() {
-      // Measuring the event loop takes a timer every 10 ms, and nothing ends it: not before somebody wants to know.
+      // Not before the first scrape: it measures the event loop with a timer every 10 ms that never stops.
       if (!isBegun) collectDefaultMetrics({ register: registry });
       isBegun = true;
       return { type: registry.contentType, text: await registry.metrics() };
@@ -33,7 +32,7 @@ export function createMetrics(version: string): Metrics {
   };
 }
 
-/** A gauge that is read at each scrape; absent while there is nothing to be read. */
+/** A gauge that is read at each scrape; absent while it reads null. */
 export function readGauge(
   registry: Registry,
   name: string,
@@ -52,7 +51,7 @@ export function readGauge(
   });
 }
 
-/** A counter whose number somebody else keeps. */
+/** A counter that is read at each scrape. */
 export function readCounter(registry: Registry, name: string, help: string, read: () => number): void {
   new Counter({
     name,

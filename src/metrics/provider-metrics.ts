@@ -8,15 +8,15 @@ const ACCOUNT_ERRORS: readonly AccountError[] = ['UNAUTHORIZED', 'INSUFFICIENT_C
 const CALL_S = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 export interface ProviderMetrics {
-  /** The same provider, watched. */
+  /** Wraps a provider and measures its calls. */
   watch(provider: Provider): Provider;
-  /** Says whether calls are held back from now on. */
+  /** Called when a circuit breaker opens or closes. */
   heldBack(calls: HeldCalls, isHeld: boolean): void;
-  /** Counts a call that was refused because of the key or the account. */
+  /** Counts a refusal because of the key or the account. */
   accountRefusal(code: AccountError): void;
 }
 
-/** Counts how calls to the provider end, and how long they take. */
+/** Outcomes and durations of calls to the provider. */
 export function createProviderMetrics(registry: Registry): ProviderMetrics {
   const registers = [registry];
   const creates = new Counter({
@@ -91,19 +91,19 @@ function countRefusals(registry: Registry): ProviderMetrics['accountRefusal'] {
     labelNames: ['code'],
     registers: [registry],
   });
-  // From zero on, so that the first one is seen to be one more.
+  // Starts at 0, so that the first refusal is visible as an increase.
   for (const code of ACCOUNT_ERRORS) refusals.labels(code).inc(0);
   return (code) => {
     refusals.labels(code).inc();
   };
 }
 
-/** How old the answer may be before the provider is asked again. */
+/** Minimum interval of balance queries by scrapes. */
 const KEPT_MS = 60_000;
 
 /**
- * Shows what the account had left when the provider last said so. It is asked at a scrape, once a minute at most and only
- * when nobody else has asked; its answer is there at the next one. Returns the same provider, listened to.
+ * Gauge of the account's last known balance. A scrape queries it at most once a minute, and the next scrape shows the
+ * result. Returns the provider, wrapped so that other queries update the gauge too.
  */
 export function watchCredits(registry: Registry, provider: Provider): Provider {
   let known: number | null = null;
@@ -120,7 +120,7 @@ export function watchCredits(registry: Registry, provider: Provider): Provider {
     help: 'Credits of the account, as the provider said when it was asked last, at a scrape before; absent while it does not say.',
     registers: [registry],
     collect() {
-      // By its contract it does not reject; if it does, there is no answer.
+      // The contract forbids a rejection.
       if (performance.now() - askedAt >= KEPT_MS) ask().catch(() => undefined);
       if (known === null) this.remove();
       else this.set(known);
@@ -131,7 +131,7 @@ export function watchCredits(registry: Registry, provider: Provider): Provider {
 
 const KINDS: readonly UploadOutcome['kind'][] = ['uploaded', 'unfit', 'refused', 'unavailable'];
 
-/** Counts how uploads end. Returns the same way to upload, watched. */
+/** Wraps uploads and counts their outcomes. */
 export function watchUploads(registry: Registry, upload: UploadImage): UploadImage {
   const uploads = new Counter({
     name: 'kineograph_uploads_total',

@@ -13,10 +13,10 @@ import { readGauge } from './metrics.ts';
 const SOURCES: readonly UpdateSource[] = ['CREATE_ANSWER', 'CALLBACK', 'QUERY', 'GATEWAY'];
 const ENDS: readonly TaskState[] = ['SUCCESS', 'FAIL'];
 
-/** A video takes minutes; what is given up takes up to a day. */
+/** From seconds for a video to a day for an expired task. */
 const DURATIONS_S = [1, 5, 15, 30, 60, 120, 180, 300, 600, 1200, 3600, 14_400, 86_400];
 
-/** Returns what is to be told the changes that this process has committed, each once. */
+/** Returns the function to call with each change that this process commits. */
 export function createTaskMetrics(registry: Registry): (changes: readonly VisibleRecord[]) => void {
   const registers = [registry];
   const changed = new Counter({
@@ -45,7 +45,7 @@ export function createTaskMetrics(registry: Registry): (changes: readonly Visibl
     buckets: DURATIONS_S,
     registers,
   });
-  // From zero on, so that the first one is seen to be one more.
+  // Start at 0, so that the first change is visible as an increase.
   for (const state of ENDS) for (const source of SOURCES) changed.labels(state, source).inc(0);
   ended.labels('SUCCESS', 'none').inc(0);
   for (const code of PROVIDER_ERROR_CODES) ended.labels('FAIL', code).inc(0);
@@ -65,18 +65,17 @@ export function createTaskMetrics(registry: Registry): (changes: readonly Visibl
   };
 }
 
-/** However often somebody scrapes, the store is not read more often. */
+/** Scrapes read the store at most once in this time. */
 const KEPT_MS = 5000;
 
 export interface OverviewSources {
-  /** Rejects when the store cannot be read. */
   readonly read: () => Promise<Overview>;
   readonly now: () => number;
-  /** How many calls the limits allow. */
+  /** Sizes of the rate limits. */
   readonly limits: { readonly create: number; readonly query: number };
 }
 
-/** What is in the store right now: with several replicas they all show the same. */
+/** Metrics of the store's content. All replicas report the same values. */
 export function createOverviewMetrics(registry: Registry, { limits, now, read }: OverviewSources): void {
   const look = keepFor(KEPT_MS, () => read().catch(() => null));
   const gauge = (name: string, help: string, valueIn: (overview: Overview) => number): void => {
@@ -139,7 +138,7 @@ export function createOverviewMetrics(registry: Registry, { limits, now, read }:
   slots.set({ calls: 'query' }, limits.query);
 }
 
-/** The same answer for all who ask within `ms`. */
+/** Caches `read` for `ms`. */
 function keepFor<T>(ms: number, read: () => Promise<T>): () => Promise<T> {
   let kept: { readonly at: number; readonly answer: Promise<T> } | null = null;
   return () => {

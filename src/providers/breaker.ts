@@ -2,7 +2,7 @@ import { ConsecutiveBreaker, circuitBreaker, handleAll, isBrokenCircuitError } f
 import type { Log } from '../tasks/log.ts';
 import { errorCodeOf } from './kie/wire.ts';
 
-/** The calls that are held back together. */
+/** Calls that share a circuit breaker. */
 export type HeldCalls = 'creates' | 'queries';
 
 interface BreakerOptions {
@@ -11,21 +11,17 @@ interface BreakerOptions {
   readonly onChange?: ((calls: HeldCalls, isHeld: boolean) => void) | undefined;
 }
 
-/** How many calls in a row must fail before the next ones are not even tried. */
+/** Consecutive failures that open the breaker. */
 const FAILURES = 5;
 
-/**
- * Runs calls until several in a row have failed; then rejects at once, without calling, except for one call every
- * `retryMs` that finds out whether the other side is back.
- */
+/** Circuit breaker: after `FAILURES` failed calls it rejects at once, and allows one trial call every `retryMs`. */
 type Breaker = <T>(call: () => Promise<T>) => Promise<T>;
 
-/** Whether a call was not made because those before it had failed, by what its breaker rejected with. */
+/** Whether the error of a breaker means that the call was not made. */
 export function isHeldBack(error: unknown): boolean {
   return error instanceof Error && isBrokenCircuitError(error);
 }
 
-/** `onChange` is told whether calls are held back from now on. */
 export function createBreaker(name: HeldCalls, { log, onChange, retryMs }: BreakerOptions): Breaker {
   const policy = circuitBreaker(handleAll, {
     halfOpenAfter: retryMs,
@@ -33,37 +29,36 @@ export function createBreaker(name: HeldCalls, { log, onChange, retryMs }: Break
   });
   policy.onBreak(() => {
     onChange?.(name, true);
-    log.warn({ calls: name, retryMs }, 'the provider does not answer; calls are held back');
+    log.warn({ calls: name, retryMs }, 'the provider does not respond; holding calls back');
   });
   policy.onReset(() => {
     onChange?.(name, false);
-    log.info({ calls: name }, 'the provider answers again');
+    log.info({ calls: name }, 'the provider responds again');
   });
   return (call) => policy.execute(call);
 }
 
-/** What only the operator can mend, and what stops every task until then. */
+/** Account problems: every task fails until the operator fixes them. */
 export type AccountError = 'UNAUTHORIZED' | 'INSUFFICIENT_CREDITS' | 'QUOTA_EXCEEDED';
 
 const WHAT_TO_DO: Readonly<Record<AccountError, string>> = {
-  UNAUTHORIZED: 'the provider refuses KIE_API_KEY; compare it with https://kie.ai/api-key',
-  INSUFFICIENT_CREDITS: 'the account has too few credits for a video; buy more at https://kie.ai/billing',
+  UNAUTHORIZED: 'the provider rejects KIE_API_KEY; check it at https://kie.ai/api-key',
+  INSUFFICIENT_CREDITS: 'the account has too few credits for a video; buy credits at https://kie.ai/billing',
   QUOTA_EXCEEDED: 'the spending limit of KIE_API_KEY is reached; raise it at https://kie.ai/api-key',
 };
 
 /** kie.ai's price list: one video of hailuo/02-image-to-video-pro. */
 export const CREDITS_PER_VIDEO = 57;
-/** Each refusal is counted; one warning a minute and code is enough to find it. */
-const QUIET_MS = 60_000;
+/** Interval of warnings per code. The metric counts every refusal. */
+const WARN_EVERY_MS = 60_000;
 
 interface AccountAlarm {
-  /** Told the code of each envelope; warns when it is about the account. */
-  heard(code: number): void;
-  /** Told each balance; warns when it does not pay a video. */
+  /** Receives the code of each response, and warns of account problems. */
+  code(code: number): void;
+  /** Receives each balance, and warns if it is lower than the price of a video. */
   balance(credits: number): void;
 }
 
-/** `onRefusal` is told each time that the provider refuses a call because of the account. */
 export function createAccountAlarm({
   log,
   onRefusal,
@@ -75,13 +70,13 @@ export function createAccountAlarm({
 
   function warn(code: AccountError, details: object): void {
     const now = performance.now();
-    if (now - (warnedAt.get(code) ?? -Infinity) < QUIET_MS) return;
+    if (now - (warnedAt.get(code) ?? -Infinity) < WARN_EVERY_MS) return;
     warnedAt.set(code, now);
     log.warn({ code, ...details }, WHAT_TO_DO[code]);
   }
 
   return {
-    heard(code) {
+    code(code) {
       const error = errorCodeOf(code);
       if (!isAccountError(error)) return;
       onRefusal?.(error);

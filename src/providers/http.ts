@@ -7,26 +7,26 @@ interface HttpOptions {
   readonly apiUrl: string;
   readonly apiKey: string;
   readonly userAgent: string;
-  /** Through which all calls go; none when absent. */
+  /** HTTP proxy for all calls. */
   readonly proxy?: string | null | undefined;
   readonly createTimeoutMs: number;
   readonly queryTimeoutMs: number;
 }
 
 interface Http {
-  /** Posts JSON on a connection of its own, never a kept one: no repetition, no redirect. Never rejects. */
+  /** Posts JSON once, on a new connection, without redirects. Never rejects. */
   postOnce(path: string, json: string): Promise<RawAnswer | BrokenCall>;
-  /** The body of an answer, whatever its status; rejects when there is none. */
+  /** The body of a response with any status. Rejects without a complete response. */
   get(path: string): Promise<string>;
-  /** Breaks off what `get` has under way. */
+  /** Aborts in-flight `get` calls. */
   close(): Promise<void>;
 }
 
-/** No answer of kie.ai comes near this; a larger one is not read to its end. */
+/** Larger responses are not read to the end. Those of kie.ai are far smaller. */
 const MAX_ANSWER_BYTES = 1024 * 1024;
 const CONNECT_TIMEOUT_MS = 10_000;
 
-/** What every call carries. Most clients of HTTP ask for packed answers by themselves, so that a proxy may pack them. */
+/** Headers of every call. `identity`: otherwise a proxy may compress the response. */
 export function callHeaders({ apiKey, userAgent }: Pick<HttpOptions, 'apiKey' | 'userAgent'>) {
   return {
     authorization: `Bearer ${apiKey}`,
@@ -35,7 +35,7 @@ export function callHeaders({ apiKey, userAgent }: Pick<HttpOptions, 'apiKey' | 
   };
 }
 
-/** The body of an answer. Rejects when it does not come whole, or is too large. */
+/** The body of a response. Rejects if it is incomplete or too large. */
 export async function readText(
   { body, headers }: Dispatcher.ResponseData,
   maxBytes: number,
@@ -50,7 +50,7 @@ export function createHttp(options: HttpOptions): Http {
     connections: 10,
     connect: { timeout: CONNECT_TIMEOUT_MS },
     maxResponseSize: MAX_ANSWER_BYTES,
-    // The signal of a call ends it; undici's own timers would throw away what arrived while the process was stopped.
+    // The signal is the timeout; undici's timers would discard what arrived while the process was suspended.
     headersTimeout: 0,
     bodyTimeout: 0,
   });
@@ -68,7 +68,7 @@ export function createHttp(options: HttpOptions): Http {
       }),
 
     async get(path) {
-      const { end, signal } = timeoutSignal(options.queryTimeoutMs, 'no whole answer');
+      const { end, signal } = timeoutSignal(options.queryTimeoutMs, 'no complete response');
       try {
         const answer = await dispatcher.request({ origin, method: 'GET', path, headers, signal });
         return await readText(answer, MAX_ANSWER_BYTES);
@@ -81,15 +81,15 @@ export function createHttp(options: HttpOptions): Http {
   };
 }
 
-/** A signal that is aborted once nobody has said for a while that there is progress. */
-export interface Patience {
+/** An abort signal that fires after `ms` without progress. */
+export interface ProgressTimeout {
   readonly signal: AbortSignal;
   renew(): void;
-  /** Nothing is waited for any more. */
+  /** Cancels the timer. */
   end(): void;
 }
 
-export function createPatience(ms: number): Patience {
+export function createProgressTimeout(ms: number): ProgressTimeout {
   const controller = new AbortController();
   const wait = (): (() => void) =>
     afterReading(ms, () => {
@@ -108,13 +108,10 @@ export function createPatience(ms: number): Patience {
   };
 }
 
-/** Nobody is sent away for longer. */
+/** Longest accepted Retry-After. */
 const MAX_MS = 24 * 60 * 60 * 1000;
 
-/**
- * The header in ms from `now` on (RFC 9110, 10.2.3: seconds, or an HTTP date), a day at most; null when it says nothing
- * usable.
- */
+/** Parses Retry-After (RFC 9110, 10.2.3) to ms from `now`, at most a day; null if it is absent or invalid. */
 export function readRetryAfter(header: string | null, now: number): number | null {
   if (header === null) return null;
   const at = /^\d+$/.test(header.trim()) ? now + Number(header) * 1000 : Date.parse(header);

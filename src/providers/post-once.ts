@@ -10,40 +10,43 @@ import { afterReading } from '../tasks/clock.ts';
 import { openTunnel } from './proxy.ts';
 import { brotliDecompressSync, inflateRawSync, unzipSync } from 'node:zlib';
 
-/** The answer to a create call as it came over the wire. */
+/** The raw response to a create call. */
 export interface RawAnswer {
   readonly status: number;
   readonly body: string;
-  /** The header, null when there is none. */
+  /** The header; null if absent. */
   readonly retryAfter: string | null;
 }
 
-/** A call that brought no whole answer. */
+/** A call without a complete response. */
 export interface BrokenCall {
   readonly error: Error;
-  /** false: the connection never stood, so that nothing can have been received. */
+  /** false if no connection was established: then the provider received nothing. */
   readonly hadConnected: boolean;
 }
 
 interface PostOptions {
   readonly url: URL;
-  /** Through which the connection is made; null for none. */
+  /** HTTP proxy; null for none. */
   readonly proxy: string | null;
   readonly headers: Readonly<Record<string, string>>;
   readonly json: string;
-  /** How long the whole call may take, and how long until the connection stands. */
+  /** Timeouts of the whole call, and of the connection. */
   readonly timeoutMs: number;
   readonly connectTimeoutMs: number;
   readonly maxAnswerBytes: number;
 }
 
-const HTTP = { request: httpRequest, agent: new HttpAgent({ keepAlive: false }), stands: 'connect' };
-const HTTPS = { request: httpsRequest, agent: new HttpsAgent({ keepAlive: false }), stands: 'secureConnect' };
+const HTTP = { request: httpRequest, agent: new HttpAgent({ keepAlive: false }), connected: 'connect' };
+const HTTPS = {
+  request: httpsRequest,
+  agent: new HttpsAgent({ keepAlive: false }),
+  connected: 'secureConnect',
+};
 
 /**
- * Posts JSON on a connection of its own, never a kept one: no repetition, no redirect. Never rejects.
- * A kept-alive connection may be closed by the other side just as we write to it, which looks like a lost answer; a fresh
- * one also tells whether there was any connection at all.
+ * Posts JSON once, without redirects. Never rejects. Always on a new connection: the server may close a kept-alive one while
+ * we write to it, which looks like a lost response.
  */
 export async function postOnce(options: PostOptions): Promise<RawAnswer | BrokenCall> {
   const { connectTimeoutMs, proxy, url } = options;
@@ -55,12 +58,12 @@ function errorOf(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
 }
 
-/** Never rejects. A `tunnel` is a connection that stands already. */
+/** Never rejects. `tunnel` is an established connection. */
 function post(
   { headers, json, url, ...limits }: PostOptions,
   tunnel: Socket | null,
 ): Promise<RawAnswer | BrokenCall> {
-  const { agent, request, stands } = url.protocol === 'https:' ? HTTPS : HTTP;
+  const { agent, request, connected } = url.protocol === 'https:' ? HTTPS : HTTP;
   const options: RequestOptions = {
     method: 'POST',
     ...(tunnel ? { createConnection: () => tunnel } : { agent }),
@@ -69,17 +72,17 @@ function post(
   return new Promise((resolve) => {
     let hadConnected = false;
     const call = request(url, options);
-    // An answer that came while the process was stopped may have been paid for: it is read before the time counts as over.
+    // A response that arrived while the process was suspended may be of a paid task: it is read before the timeout counts.
     const giveUp = (what: string, ms: number): (() => void) =>
       afterReading(ms, () => call.destroy(new Error(`${what} within ${ms} ms`)));
     const endConnecting = giveUp('no connection', limits.connectTimeoutMs);
-    const endWhole = giveUp('no whole answer', limits.timeoutMs);
-    const stand = (): void => {
+    const endWhole = giveUp('no complete response', limits.timeoutMs);
+    const onConnected = (): void => {
       hadConnected = true;
       endConnecting();
     };
-    if (tunnel) stand();
-    else call.once('socket', (socket) => socket.once(stands, stand));
+    if (tunnel) onConnected();
+    else call.once('socket', (socket) => socket.once(connected, onConnected));
     const end = (result: RawAnswer | BrokenCall): void => {
       endConnecting();
       endWhole();
@@ -102,7 +105,7 @@ async function readAnswer(answer: IncomingMessage, maxBytes: number): Promise<Ra
   const body = textIn(answer, maxBytes);
   return {
     status,
-    // A 429 says all there is to say in its status: nothing was created, however its body ends.
+    // The status 429 suffices: nothing was created, even if the body is incomplete.
     body: status === 429 ? await body.catch(() => '') : await body,
     retryAfter: answer.headers['retry-after'] ?? null,
   };
@@ -115,7 +118,7 @@ function textIn(answer: IncomingMessage, maxBytes: number): Promise<string> {
     answer.on('data', (chunk: Buffer) => {
       length += chunk.length;
       chunks.push(chunk);
-      if (length > maxBytes) answer.destroy(new Error(`an answer of more than ${maxBytes} bytes`));
+      if (length > maxBytes) answer.destroy(new Error(`a response of more than ${maxBytes} bytes`));
     });
     answer.once('end', () => {
       try {
@@ -128,27 +131,26 @@ function textIn(answer: IncomingMessage, maxBytes: number): Promise<string> {
   });
 }
 
-/** The header Content-Encoding. */
 type Encoding = string | readonly string[] | undefined;
 
 /**
- * The text of a body. Every call asks for `identity`, but an answer that says what a paid task is called is read even when
- * something in between has packed it, with or without saying so. Throws for what cannot be unpacked to `maxBytes`.
+ * The text of a body. Decompresses it although every call requests `identity`: the response may contain the id of a paid
+ * task. Throws if the result is invalid or larger than `maxBytes`.
  */
 export function decodeBody(bytes: Buffer, encoding: Encoding, maxBytes: number): string {
-  return unpack(bytes, String(encoding).trim().toLowerCase(), { maxOutputLength: maxBytes }).toString();
+  return decompress(bytes, String(encoding).trim().toLowerCase(), { maxOutputLength: maxBytes }).toString();
 }
 
-function unpack(bytes: Buffer, encoding: string, limit: { maxOutputLength: number }): Buffer {
+function decompress(bytes: Buffer, encoding: string, limit: { maxOutputLength: number }): Buffer {
   if (bytes.length === 0) return bytes;
   if (encoding === 'br') return brotliDecompressSync(bytes, limit);
   if (isGzip(bytes)) return unzipSync(bytes, limit);
   if (encoding !== 'deflate') return bytes;
-  // RFC 9110, 8.4.1.2: some senders leave out the zlib wrapper, which begins with 8 in its low four bits.
+  // RFC 9110, 8.4.1.2: some senders omit the zlib wrapper, which has 8 in the low four bits of its first byte.
   return (bytes.readUInt8(0) & 0x0f) === 8 ? unzipSync(bytes, limit) : inflateRawSync(bytes, limit);
 }
 
-/** RFC 1952: how every gzip file begins, and no JSON. */
+/** The magic number of gzip (RFC 1952), which JSON never starts with. */
 function isGzip(bytes: Buffer): boolean {
   return bytes.length > 2 && bytes.readUInt16BE(0) === 0x1f8b;
 }

@@ -4,15 +4,15 @@ import { isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { Pool, ProxyAgent, fetch, type Dispatcher } from 'undici';
 
-/** HTTP_PROXY, HTTPS_PROXY and NO_PROXY, as curl and others read them. */
+/** HTTP_PROXY, HTTPS_PROXY and NO_PROXY, with curl's rules. */
 interface ProxySettings {
   readonly httpProxy: string | null;
   readonly httpsProxy: string | null;
-  /** Hosts that are called directly, with all below them; `host:port` is one port of them, `*` every host. */
+  /** Hosts without a proxy, including subdomains. `host:port` limits to a port; `*` is every host. */
   readonly noProxy: readonly string[];
 }
 
-/** The proxy for calls to this origin; null when they go straight there. */
+/** The proxy for calls to this origin; null for none. */
 export function proxyFor(origin: string, { httpProxy, httpsProxy, noProxy }: ProxySettings): string | null {
   const url = new URL(origin);
   const isExempt = noProxy.some((entry) => {
@@ -25,32 +25,31 @@ export function proxyFor(origin: string, { httpProxy, httpsProxy, noProxy }: Pro
   return url.protocol === 'https:' ? httpsProxy : httpProxy;
 }
 
-/** Connections to an origin, through its proxy if it has one. */
 export function createDispatcher(origin: string, proxy: string | null, options: Pool.Options): Dispatcher {
   return proxy === null ? new Pool(origin, options) : new ProxyAgent({ ...options, uri: proxy });
 }
 
-/** `fetch` through a proxy; undefined without one, where the usual one will do. */
+/** `fetch` through a proxy; undefined without one. */
 export function fetchThrough(proxy: string | null): typeof globalThis.fetch | undefined {
   if (proxy === null) return undefined;
   const dispatcher = new ProxyAgent(proxy);
-  // Node's own fetch is another version of undici, which need not know this dispatcher.
+  // Not Node's fetch: its undici has another version, which may not accept this dispatcher.
   const call = fetch as unknown as typeof globalThis.fetch;
   return (input, init) => call(input, { ...init, dispatcher } as RequestInit);
 }
 
 /**
- * A connection of its own to `url` through a proxy (CONNECT: RFC 9110, 9.3.6), with TLS where `url` wants it. Rejects when
- * it does not stand within `timeoutMs`: then nothing of the call was sent.
+ * A new connection to `url` through a proxy (CONNECT: RFC 9110, 9.3.6), with TLS for https. If it rejects, nothing of the
+ * call was sent.
  */
 export async function openTunnel(url: URL, proxy: string, timeoutMs: number): Promise<Socket> {
-  const late = new AbortController();
+  const timeout = new AbortController();
   const timer = setTimeout(() => {
-    late.abort();
+    timeout.abort();
   }, timeoutMs);
   try {
-    const socket = await connectThrough(url, new URL(proxy), late.signal);
-    return url.protocol === 'https:' ? await startTls(socket, url.hostname, late.signal) : socket;
+    const socket = await connectThrough(url, new URL(proxy), timeout.signal);
+    return url.protocol === 'https:' ? await startTls(socket, url.hostname, timeout.signal) : socket;
   } finally {
     clearTimeout(timer);
   }
@@ -74,14 +73,14 @@ function connectThrough(url: URL, proxy: URL, signal: AbortSignal): Promise<Sock
       if (statusCode >= 200 && statusCode < 300) resolve(socket);
       else {
         socket.destroy();
-        reject(new Error(`the proxy answers HTTP ${statusCode} to CONNECT ${target}`));
+        reject(new Error(`the proxy responded with HTTP ${statusCode} to CONNECT ${target}`));
       }
     });
     call.end();
   });
 }
 
-function startTls(socket: Socket, hostname: string, late: AbortSignal): Promise<Socket> {
+function startTls(socket: Socket, hostname: string, signal: AbortSignal): Promise<Socket> {
   const host = hostname.replace(/^\[|\]$/g, '');
   const servername = isIP(host) === 0 ? host : '';
   return new Promise((resolve, reject) => {
@@ -89,9 +88,9 @@ function startTls(socket: Socket, hostname: string, late: AbortSignal): Promise<
     const end = (): void => {
       secure.destroy(new Error('no TLS connection through the proxy'));
     };
-    // Without TLS the socket's end is not told as an error.
+    // Before the TLS handshake, the end of the socket is not reported as an error.
     socket.once('close', end);
-    late.addEventListener('abort', end);
+    signal.addEventListener('abort', end);
     secure.once('error', reject).once('secureConnect', () => {
       secure.off('error', reject);
       resolve(secure);

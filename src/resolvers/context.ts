@@ -1,19 +1,19 @@
 import type { TaskQueries } from '../tasks/tasks.ts';
 
-/** Who asks. */
+/** What resolvers know of the principal. */
 export interface Viewer {
-  /** Whose tasks the caller sees, and under whose name new ones are made. */
+  /** Owner of the tasks that the viewer sees and creates. */
   readonly owner: string;
-  /** Whether the balance of the operator's account is the caller's business. */
+  /** Whether the viewer may see the balance of the provider account. */
   readonly maySeeCredits: boolean;
 }
 
-/** What every resolver works with. */
+/** The context of every resolver. */
 export interface Context {
   readonly viewer: Viewer;
-  /** Names the request, or the socket that it came over, in the log. */
+  /** Identifies the request or socket in the log. */
   readonly reqId: string;
   readonly tasks: TaskQueries;
-  /** Every list calls it with its `first`. Throws when the lists of the operation ask for too many items together. */
+  /** Every list calls it with its `first`. Throws if the lists of the operation request too many items in total. */
   readonly takeItems: (first: number) => void;
 }

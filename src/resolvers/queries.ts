@@ -16,7 +16,7 @@ export const DEFAULT_FIRST = 20;
 
 export function tasks(args: TasksArgs, context: Context): Promise<TaskPage> {
   const first = args.first ?? DEFAULT_FIRST;
-  // What is larger is refused for that.
+  // A larger `first` gets its own error.
   context.takeItems(Math.min(first, MAX_PAGE));
   return context.tasks.list(context.viewer.owner, {
     first,
@@ -25,7 +25,7 @@ export function tasks(args: TasksArgs, context: Context): Promise<TaskPage> {
   });
 }
 
-/** An event shows what changed of a task, and the queue is made of other people's. */
+/** null in events: the position changes without an event of the task. */
 export function queuePosition(
   task: Task,
   context: Context,

@@ -1,17 +1,17 @@
 import { isPresumed, type TaskFailure } from './failure.ts';
 import { isTerminal, rankOf, type Task, type UpdateSource } from './task.ts';
 
-/** kie.ai promises a result for 24 hours at the least (its recordInfo page); other pages say 14 days. */
+/** kie.ai's recordInfo page guarantees 24 hours; other pages say 14 days. */
 const VIDEO_LIFETIME_MS = 24 * 60 * 60 * 1000;
 
 interface UpdateBase {
-  /** The id under which the provider knows the task; null when only our clock speaks. */
+  /** The provider's id of the task; null if the update comes from the gateway itself. */
   readonly providerTaskId: string | null;
-  /** null when the provider did not say. */
+  /** null if the provider did not report it. */
   readonly creditsConsumed: number | null;
 }
 
-/** News about a task, from whichever road they came: the create answer, a callback, a query or our clock. */
+/** A reported state of a task: from the create call, a callback, a query or our clock. */
 export type TaskUpdate = UpdateBase &
   (
     | { readonly state: 'WAITING' | 'QUEUING' | 'GENERATING' }
@@ -19,7 +19,7 @@ export type TaskUpdate = UpdateBase &
     | { readonly state: 'FAIL'; readonly failure: TaskFailure }
   );
 
-/** The part of a task that an update decides on. */
+/** The fields that `applyUpdate` reads and writes. */
 export type Updatable = Pick<
   Task,
   | 'state'
@@ -32,22 +32,20 @@ export type Updatable = Pick<
   | 'timeline'
 >;
 
-/** When news came, in ms since the epoch, and from whom. */
+/** When an update arrived, in ms since the epoch, and where it came from. */
 export interface Origin {
   readonly at: number;
   readonly source: UpdateSource;
 }
 
 /**
- * The one rule book for what may happen to a task. Returns the task after the update, or null when the update
- * says nothing new: it is a duplicate, late, or about another task of the provider's.
- * A task only moves up; SUCCESS and FAIL absorb, except that a FAIL concluded from silence gives way to a true ending.
- * The times of a task never go back.
+ * Applies an update to a task. Returns null if the update is a duplicate, late, or about another provider task.
+ * States only move up in rank. SUCCESS and FAIL are final, but a real outcome replaces a presumed FAIL.
  */
-export function applyUpdate<T extends Updatable>(task: T, update: TaskUpdate, heard: Origin): T | null {
+export function applyUpdate<T extends Updatable>(task: T, update: TaskUpdate, origin: Origin): T | null {
   if (isAboutAnother(task, update) || !isNews(task, update)) return null;
-  // News may wait for the store, and another process's clock may be ahead of ours.
-  const now = Math.max(heard.at, task.updatedAt);
+  // The clock of another replica may be ahead, but the times of a task never decrease.
+  const now = Math.max(origin.at, task.updatedAt);
   const ended = isTerminal(update.state);
   return {
     ...task,
@@ -58,7 +56,7 @@ export function applyUpdate<T extends Updatable>(task: T, update: TaskUpdate, he
     failure: update.state === 'FAIL' ? update.failure : null,
     updatedAt: now,
     completedAt: ended ? now : null,
-    timeline: [...task.timeline, { state: update.state, at: now, source: heard.source }],
+    timeline: [...task.timeline, { state: update.state, at: now, source: origin.source }],
   };
 }
 
@@ -73,10 +71,10 @@ function isAboutAnother(task: Updatable, update: TaskUpdate): boolean {
 function isNews(task: Updatable, update: TaskUpdate): boolean {
   if (!isTerminal(task.state)) return rankOf(update.state) > rankOf(task.state);
   const presumed = task.failure !== null && isPresumed(task.failure.code);
-  return presumed && isTrueEnding(update);
+  return presumed && isRealOutcome(update);
 }
 
-function isTrueEnding(update: TaskUpdate): boolean {
+function isRealOutcome(update: TaskUpdate): boolean {
   return update.state === 'SUCCESS' || (update.state === 'FAIL' && !isPresumed(update.failure.code));
 }
 

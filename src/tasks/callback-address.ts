@@ -1,16 +1,16 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
-/** The addresses under which the provider reports to us, one for each task, which nobody else can guess. */
+/** Callback URLs: one for each task, with a token that nobody can guess. */
 export interface CallbackAddress {
-  /** Where the provider shall call back for this task; null when we have no public address. */
+  /** The callback URL of a task; null without a public URL. */
   urlFor(taskId: string): string | null;
-  /** Whether an address that the provider shows is this task's, whatever our public address was when it was made. */
+  /** Whether a URL is the task's callback URL, with any origin: the public URL may have changed. */
   matches(taskId: string, url: string): boolean;
-  /** Whether the token is this task's, in constant time, also for ids that do not exist. */
+  /** Whether the token belongs to the task. Constant time, also for unknown ids. */
   isToken(taskId: string, token: string): boolean;
 }
 
-/** `publicUrl` is asked at each use: with port 0 it is known only once the server listens. */
+/** `publicUrl` is called at each use: with port 0 it is known only once the server listens. */
 export function createCallbackAddress(secret: Buffer, publicUrl: () => string | null): CallbackAddress {
   const digestOf = (taskId: string): Buffer => createHmac('sha256', secret).update(taskId).digest();
   const pathFor = (taskId: string): string =>

@@ -6,101 +6,101 @@ import { planner } from './schedule.ts';
 import { hasEnded, type TaskRecord } from './task.ts';
 import { createThrottle } from './worker.ts';
 
-/** What a callback claims about a task. Whoever sent it knew the task's token. */
+/** A parsed callback whose token was valid. */
 interface CallbackReport {
   readonly taskId: string;
   readonly providerTaskId: string;
   readonly answer: QueryAnswer;
-  /** The callback address that its body shows; null when it shows none. */
+  /** The callback URL in the body; null if there is none. */
   readonly callbackUrl: string | null;
 }
 
-/** Whether a callback carries a right signature, a wrong one (or none), or nobody knows a key to tell. */
+/** 'wrong' includes a missing signature; 'unknown' means that no signature keys are configured. */
 export type Signature = 'right' | 'wrong' | 'unknown';
 
 /**
- * What became of a callback.
- * - applied: the task was changed by it.
- * - noted: it says nothing new, or it was taken as a reason to ask the provider.
- * - unknown-task: there is no such task.
- * - conflict: the provider id that it names is not this task's.
+ * The result of a callback.
+ * - applied: it changed the task.
+ * - noted: it contains nothing new, or it caused a query.
+ * - unknown-task: the task does not exist.
+ * - conflict: it names the id of another provider task.
  */
 type CallbackReceipt = 'applied' | 'noted' | 'unknown-task' | 'conflict';
 
-/** What the provider's callbacks can do once their token was right. Both reject when the store cannot be reached. */
+/** For callbacks with a valid token. Both methods reject if the store is unavailable. */
 export interface Callbacks {
-  /** Applies a signed report at once; any other one is only a reason to ask the provider, once in a while. */
+  /** Applies a signed report at once. An unsigned one only causes a query, with a rate limit per task. */
   receive(report: CallbackReport, signature: Signature): Promise<CallbackReceipt>;
-  /** After a callback that could not be read: has the provider asked about the task, once in a while. */
-  askSoon(taskId: string): Promise<void>;
+  /** For a callback that cannot be parsed: queries the task soon, with a rate limit per task. */
+  querySoon(taskId: string): Promise<void>;
 }
 
-/** `onAsk` is called when the next check of a task was brought forward. */
-export function createCallbacks(ports: TaskPorts, onAsk: () => void): Callbacks {
+/** `onQueryDue` is called when the next query of a task was moved up. */
+export function createCallbacks(ports: TaskPorts, onQueryDue: () => void): Callbacks {
   const { clock, log, store, timings } = ports;
   const throttle = createThrottle(clock, timings.bringForwardEvery);
 
   async function receive(report: CallbackReport, signature: Signature): Promise<CallbackReceipt> {
-    const known = await recognise(ports, report);
+    const known = await taskOf(ports, report);
     if (typeof known === 'string') return known;
     if (signature === 'right') return apply(report, known);
-    await ask(report.taskId, report.providerTaskId);
+    await query(report.taskId, report.providerTaskId);
     return 'noted';
   }
 
-  // The signature proves that kie.ai called back for this id within minutes, the token that the sender knows this task's
-  // URL, which only kie.ai was told: together they prove the pair, unless the body itself shows another URL.
+  // The signature covers the provider id, and the token covers our id: together they prove that both belong together,
+  // unless the body names another callback URL.
   async function apply(report: CallbackReport, known: TaskRecord): Promise<CallbackReceipt> {
     const { answer, providerTaskId, taskId } = report;
-    const heard = { at: clock.now(), source: 'CALLBACK' } as const;
-    // Even a report that says nothing usable proves that the provider has the task under this id.
+    const origin = { at: clock.now(), source: 'CALLBACK' } as const;
+    // Even an unusable report proves that the provider has the task under this id.
     const update =
       answer.kind === 'update'
         ? answer.update
         : { state: 'WAITING' as const, providerTaskId, creditsConsumed: null };
     const plan = await planner(ports);
-    const changed = await changeTask(store, taskId, (record) => updated(record, update, heard, plan), known);
+    const changed = await changeTask(store, taskId, (record) => updated(record, update, origin, plan), known);
     if (answer.kind !== 'update') {
       const { reason } = answer;
-      log.warn({ task: taskId, reason }, 'a callback said nothing usable; the provider is asked');
-      await ask(taskId, providerTaskId, answer.said);
+      log.warn({ task: taskId, reason }, 'a callback reports no usable state; querying the provider');
+      await query(taskId, providerTaskId, answer.said);
     }
     return changed ? 'applied' : 'noted';
   }
 
-  /** Brings the next check forward, to be made about the `named` id where the task has none of its own. */
-  async function ask(taskId: string, named: string | null, said?: ProviderWords): Promise<void> {
+  /** Moves the next query up. A task without a provider id is queried by the `named` one. */
+  async function query(taskId: string, named: string | null, said?: ProviderWords): Promise<void> {
     const wait = throttle.reserve(taskId);
     try {
       const amended = await amendTask(store, taskId, (record) =>
-        broughtForward(said ? { ...record, lastWords: said } : record, named, { now: clock.now(), wait }),
+        withEarlierCheck(said ? { ...record, lastWords: said } : record, named, { now: clock.now(), wait }),
       );
-      if (amended) onAsk();
+      if (amended) onQueryDue();
     } catch (error) {
       throttle.giveBack(taskId);
       throw error;
     }
   }
 
-  return { receive, askSoon: (taskId) => ask(taskId, null) };
+  return { receive, querySoon: (taskId) => query(taskId, null) };
 }
 
-function broughtForward(
+function withEarlierCheck(
   record: TaskRecord,
   named: string | null,
   { now, wait }: { readonly now: number; readonly wait: number },
 ): TaskRecord | null {
   if (hasEnded(record) || record.refusal) return null;
   const { nextCheckAt, providerTaskId } = record;
-  const unverifiedProviderTaskId = providerTaskId === null ? (named ?? record.unverifiedProviderTaskId) : null;
-  // Without any id there is nothing to ask about, and a check that is due would mean that the create answer is lost.
-  if (providerTaskId === null && unverifiedProviderTaskId === null) return null;
+  const unverifiedId = providerTaskId === null ? (named ?? record.unverifiedProviderTaskId) : null;
+  // Without any id there is nothing to query, and a due check would declare the create response lost.
+  if (providerTaskId === null && unverifiedId === null) return null;
   const at = Math.ceil(now + wait);
-  const isNews = unverifiedProviderTaskId !== record.unverifiedProviderTaskId;
-  const isPutOff = wait > 0;
-  // A check that is due may be under way, and its answer older than this callback: it does not count as planned.
-  const planned = isPutOff && nextCheckAt !== null && nextCheckAt <= now ? null : nextCheckAt;
-  if (isPutOff && !isNews && planned !== null && planned <= at) return null;
+  const isNews = unverifiedId !== record.unverifiedProviderTaskId;
+  const isDelayed = wait > 0;
+  // A due query may be in flight with a response older than this callback, so it does not count as planned.
+  const planned = isDelayed && nextCheckAt !== null && nextCheckAt <= now ? null : nextCheckAt;
+  if (isDelayed && !isNews && planned !== null && planned <= at) return null;
   return {
     ...record,
     unverifiedProviderTaskId: unverifiedProviderTaskId,
@@ -108,8 +108,8 @@ function broughtForward(
   };
 }
 
-/** The task that a report is about, or why it is about none of ours. */
-async function recognise(
+/** The task of a report, or why the report is rejected. */
+async function taskOf(
   ports: TaskPorts,
   { callbackUrl, providerTaskId, taskId }: CallbackReport,
 ): Promise<TaskRecord | 'unknown-task' | 'conflict'> {

@@ -4,7 +4,7 @@ import type { TaskPorts } from './ports.ts';
 import { isTerminal, type VisibleRecord, type TaskRecord } from './task.ts';
 import { noSuchTask } from './subscriptions/subscription.ts';
 
-/** How cancelTask ends, as data: the task is cancelled, or it cannot be any more. */
+/** The result of cancelTask. */
 export type CancelResult =
   | { readonly kind: 'cancelled'; readonly task: VisibleRecord }
   | {
@@ -14,9 +14,8 @@ export type CancelResult =
     };
 
 /**
- * Ends a task of this owner that waits its turn here: FAIL with CANCELLED, its idempotencyKey free again. Nothing was sent,
- * and nothing will be: the mark that a create call needs and this write exclude each other. Cancelled again, it is still
- * cancelled. Rejects with NOT_FOUND.
+ * Ends a queued task with FAIL and CANCELLED, and frees its idempotencyKey. A task is either marked for its create call or
+ * cancelled, never both. Cancelling twice has the same result. Rejects with NOT_FOUND.
  */
 export async function cancelTask(
   { clock, store }: Pick<TaskPorts, 'clock' | 'store'>,
@@ -37,7 +36,7 @@ export async function cancelTask(
 const CANCELLED: TaskFailure = {
   code: 'CANCELLED',
   providerCode: null,
-  message: 'The task was cancelled before it was sent to the provider: nothing was charged.',
+  message: 'The task was cancelled before it was sent to the provider. Nothing was charged.',
 };
 
 function endUnsent(record: TaskRecord, now: number): TaskRecord | null {

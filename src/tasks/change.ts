@@ -5,9 +5,8 @@ import { type VisibleRecord, type TaskRecord, takenAt } from './task.ts';
 import type { TaskPorts } from './ports.ts';
 
 /**
- * Reads a task, lets `decide` make its next record, and writes that with a new revision; begins anew when somebody
- * else wrote in between. `decide` returns null to leave the task as it is. Returns the written record, or null when
- * there is no such task or nothing was to be written. A record that was `known` before is not read first.
+ * Compare and set: reads a task, writes what `decide` returns with a new revision, and starts again after a concurrent write.
+ * Returns null if the task does not exist or `decide` returns null. A `known` record saves the first read.
  */
 export async function changeTask(
   store: TaskStore,
@@ -18,7 +17,7 @@ export async function changeTask(
   return compareAndSet(store, id, decide, (next) => store.save(next), known);
 }
 
-/** The same for what no reader sees: takes no revision and tells nobody. */
+/** Like `changeTask`, for fields that no client sees: takes no revision and publishes nothing. */
 export async function amendTask(
   store: TaskStore,
   id: string,
@@ -45,17 +44,17 @@ async function compareAndSet<T>(
 }
 
 /**
- * What an update makes of a record, bookkeeping included; null when it says nothing new or the task was refused. An update
- * that ends it needs no plan.
+ * `applyUpdate` for a record, with its next query; null if the update is not new or the task was refused. An update to a
+ * final state needs no plan.
  */
 export function updated(
   record: TaskRecord,
   update: TaskUpdate,
-  heard: Origin,
+  origin: Origin,
   plan: ((record: TaskRecord) => Schedule) | null,
 ): TaskRecord | null {
   if (record.refusal) return null;
-  const next = applyUpdate(record, update, heard);
+  const next = applyUpdate(record, update, origin);
   if (!next) return null;
   const schedule = next.completedAt === null ? plan?.(record) : null;
   return {
@@ -67,19 +66,19 @@ export function updated(
   };
 }
 
-/** When the video may be there: so long after the provider took the task as others took. */
+/** Expected completion: the time of acceptance plus the recent median duration. */
 function expectedAt({ expectedAt: before, timeline }: TaskRecord, { duration }: Schedule): number | null {
   const since = takenAt(timeline);
   return duration === null || since === null ? before : since + duration;
 }
 
-/** A provider id that is said to be a task's, and the callback address that the provider shows with it, if any. */
+/** An unverified provider id, and the callback URL that the provider reports with it. */
 interface Claimed {
   readonly providerTaskId: string;
   readonly callbackUrl: string | null;
 }
 
-/** Whether it is certain that the id is not this task's: another task has it, or it calls back for another one. */
+/** Whether the id certainly belongs to another task: that task has it, or the callback URL is not this task's. */
 export async function belongsToAnother(
   { callbackAddress, store }: Pick<TaskPorts, 'callbackAddress' | 'store'>,
   taskId: string,
@@ -91,8 +90,8 @@ export async function belongsToAnother(
 }
 
 /**
- * Whether an id that nobody signed is this task's: the provider shows this task's callback address with it. Tasks without a
- * callback address get their ids from create answers alone, which need no further proof.
+ * Whether an unverified id is this task's: the provider reports this task's callback URL with it. Tasks without a callback
+ * URL get ids only from create responses, which need no further proof.
  */
 export async function isProven(
   ports: Pick<TaskPorts, 'callbackAddress' | 'store'>,

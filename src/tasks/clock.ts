@@ -1,28 +1,28 @@
-/** Time as the task's life sees it: what time it is, and being called later. */
+/** The time and timers of tasks. */
 export interface Clock {
-  /** ms since the epoch. May go back, and may jump ahead: somebody sets it, or the machine was suspended. */
+  /** ms since the epoch. May jump back or ahead when it is set or the machine was suspended. */
   readonly now: () => number;
-  /** ms since an arbitrary moment; never goes back, never jumps because of a set clock. Left out: `now` is such a clock. */
+  /** Monotonic time in ms. Omit it if `now` is monotonic. */
   readonly elapsed?: () => number;
-  /** The machine's own clock, for times that others have stamped; left out: `now`. */
+  /** The machine's clock, to compare with foreign timestamps. Default: `now`. */
   readonly machine?: () => number;
-  /** For how long the clock was not set and this process did not sleep, in ms; left out: always. */
+  /** For how many ms the clock was not set and this process did not sleep. Default: always. */
   readonly steadyFor?: () => number;
-  /** Calls `run` once after `ms` milliseconds, unless the returned function is called before. */
+  /** Calls `run` once after `ms`. Returns a function that cancels it. */
   after(ms: number, run: () => void): () => void;
 }
 
-/** A timer that fires so much too late belongs to a process that was stopped, or very busy. */
+/** A timer that fires this late shows that the process was stopped or busy. */
 const SLEPT_MS = 500;
-/** How long such a process reads what arrived meanwhile before it believes that a time is over, and how often at most. */
+/** How long such a process then reads its sockets before a timeout counts, and how often at most. */
 const CATCH_UP_MS = 1000;
 const MAX_CATCH_UPS = 3;
-/** Node fires timers beyond 2^31 ms at once. */
+/** Node.js fires longer timers at once. */
 const MAX_DELAY_MS = 0x7fffffff;
 
 /**
- * Calls `run` once after `ms` milliseconds, unless the returned function is called before. A process that was stopped finds
- * its timers overdue and the answers that it waits for unread: what has arrived is always read before `run` is called.
+ * Calls `run` once after `ms`; returns a function that cancels it. After a stopped process resumes, its timers are overdue
+ * and its sockets unread: everything that has arrived is read before `run` is called.
  */
 export function afterReading(ms: number, run: () => void): () => void {
   let timer: NodeJS.Timeout;
@@ -34,7 +34,7 @@ export function afterReading(ms: number, run: () => void): () => void {
     timer = setTimeout(() => {
       const slept = performance.now() - due > SLEPT_MS;
       if (slept && (catchUps += 1) <= MAX_CATCH_UPS) wait(CATCH_UP_MS);
-      // Node reads what has arrived between its timers and its immediates.
+      // Node.js polls sockets between timers and immediates.
       else immediate = setImmediate(run);
     }, delay);
   }
@@ -46,7 +46,7 @@ export function afterReading(ms: number, run: () => void): () => void {
   };
 }
 
-/** An abort signal for `afterReading`; `end` has to be called when nothing is waited for any more. */
+/** An abort signal by `afterReading`. Call `end` to cancel the timer. */
 export function timeoutSignal(ms: number, what: string): { readonly signal: AbortSignal; end(): void } {
   const controller = new AbortController();
   const end = afterReading(ms, () => {
@@ -55,7 +55,7 @@ export function timeoutSignal(ms: number, what: string): { readonly signal: Abor
   return { signal: controller.signal, end };
 }
 
-/** The machine's clock. Its timers keep the process alive: whoever sets one also cancels it when it stops. */
+/** The machine's clock. Its timers keep the process alive until they are cancelled. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   machine: () => Date.now(),

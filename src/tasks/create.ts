@@ -8,33 +8,32 @@ import { MODEL, isVisible, type VisibleRecord, type TaskInput, type TaskRecord }
 import { validateInput, type CreateInput, type ValidInput, type ValidationIssue } from './validate-input.ts';
 import type { ImageIssue, InspectImage } from './image-issue.ts';
 
-/** How createImageToVideo ends, as data. */
+/** The result of createImageToVideo. */
 export type CreateResult =
   | { readonly kind: 'success'; readonly task: VisibleRecord }
   | { readonly kind: 'invalid'; readonly issues: readonly ValidationIssue[] }
   | { readonly kind: 'refused'; readonly failure: TaskFailure }
   | { readonly kind: 'conflict'; readonly task: VisibleRecord };
 
-/** A caller's wish for a video. */
+/** A request for a video. */
 export interface CreateRequest {
   readonly owner: string;
   readonly input: CreateInput;
-  /** Names the request in the log; null when nothing does. */
+  /** Id of the request in the log. */
   readonly reqId: string | null;
 }
 
-/** What a new task needs of the process that it is made in. */
+/** What `createTask` needs of its process. */
 export interface Process {
   readonly wakeSubmitter: () => void;
-  /** Aborted when waiting mutations have to be answered now. */
+  /** Aborted at shutdown, to answer waiting mutations. */
   readonly stopping: AbortSignal;
 }
 
 /**
- * Takes a caller's wish for a video: stores it, has it submitted, and waits a bounded time for what becomes of it.
- * A wish that carries an idempotencyKey in use joins the task that has it. Rejects when the store fails; then the caller
- * may try again. Rejects with RATE_LIMITED when the owner has created too many of late, and with SERVICE_UNAVAILABLE when the
- * process stops before its pictures were looked at.
+ * Stores a new task and waits up to `createWait` for the outcome of its create call. A request with an idempotencyKey in use
+ * joins its twin. Rejects with RATE_LIMITED above the owner's caps, with SERVICE_UNAVAILABLE if the process stops during
+ * image checks, and with StoreUnavailableError; then the client may retry.
  */
 export async function createTask(
   ports: TaskPorts,
@@ -44,7 +43,7 @@ export async function createTask(
   const checked = validateInput(input);
   if ('issues' in checked) return { kind: 'invalid', issues: checked.issues };
   const { clock, inspectImage, log, store, timings } = ports;
-  // Whatever became of a picture since, a task that is there is answered.
+  // A retry returns the existing task even if its image has become invalid.
   if (inspectImage && !(await isKnown(ports, owner, checked.valid))) {
     const issues = await inspectImages(inspectImage, owner, checked.valid, stopping);
     if (issues.length > 0) return { kind: 'invalid', issues };
@@ -56,30 +55,30 @@ export async function createTask(
   for (;;) {
     if ((await isQueueFull(ports, owner)) && !(await isKnown(ports, owner, checked.valid)))
       return { kind: 'refused', failure: QUEUE_FULL };
-    const wish = newRecord(ports, owner, checked.valid, hash);
-    const record = await store.insert(wish, timings.createCaps);
+    const newTask = newRecord(ports, owner, checked.valid, hash);
+    const record = await store.insert(newTask, timings.createCaps);
     if ('cap' in record) throw tooManyCreates(record, clock.now());
-    log.info({ reqId, task: record.id, owner, isNew: record.id === wish.id }, 'create requested');
+    log.info({ reqId, task: record.id, owner, isNew: record.id === newTask.id }, 'create requested');
     wakeSubmitter();
     const settled = await waitForOutcome(ports, record, deadline);
-    // Its first caller's process died before it was sent, so nobody was told of it: this caller becomes the first.
+    // The twin was deleted: its process died before the task was sent or visible. This request creates it again.
     if (!settled) continue;
-    const isTwin = settled.inputHash === hash;
-    if (isVisible(settled)) return { kind: isTwin ? 'success' : 'conflict', task: settled };
-    if (settled.refusal && isTwin) return { kind: 'refused', failure: settled.refusal };
-    // The other input that had the key was refused, which freed it.
+    const isSameInput = settled.inputHash === hash;
+    if (isVisible(settled)) return { kind: isSameInput ? 'success' : 'conflict', task: settled };
+    if (settled.refusal && isSameInput) return { kind: 'refused', failure: settled.refusal };
+    // The twin had another input and was refused, which freed the key.
   }
 }
 
 const QUEUE_FULL: TaskFailure = {
   code: 'RATE_LIMITED',
   providerCode: null,
-  message: 'Too many tasks wait to be submitted; nothing was stored. Try again in some minutes.',
+  message: 'The queue is full. Nothing was stored. Try again in a few minutes.',
 };
 
 /**
- * Whether one more task of this owner would wait too long. Owners are served round robin, so only the tasks that it cannot
- * overtake count, and whoever has nothing waiting is never refused because of others.
+ * Whether a new task of this owner would wait longer than `queueLimit`. Owners are served round robin, so an owner without
+ * queued tasks is never refused.
  */
 async function isQueueFull({ store, timings }: TaskPorts, owner: string): Promise<boolean> {
   const waiting = await store.waitingByOwner();
@@ -92,11 +91,11 @@ async function isQueueFull({ store, timings }: TaskPorts, owner: string): Promis
 
 function tooManyCreates({ cap, freeAt }: ReachedCap, now: number): RequestError {
   const retryAfterMs = Math.max(0, freeAt - now);
-  const message = `No more than ${cap.limit} tasks may be created in ${cap.windowMs / 1000} s; nothing was stored.`;
+  const message = `At most ${cap.limit} tasks may be created in ${cap.windowMs / 1000} s. Nothing was stored.`;
   return new RequestError('RATE_LIMITED', message, retryAfterMs);
 }
 
-/** A task that is already there takes no place in the queue. */
+/** Whether the idempotencyKey is in use. */
 async function isKnown(
   { store }: TaskPorts,
   owner: string,
@@ -105,7 +104,7 @@ async function isKnown(
   return idempotencyKey !== null && (await store.getByKey(owner, idempotencyKey)) !== null;
 }
 
-/** The task once it is settled, or announced because time ran out; null when it was swept meanwhile. */
+/** The task once it is settled, or visible after the deadline; null if it was deleted meanwhile. */
 async function waitForOutcome(
   ports: TaskPorts,
   first: TaskRecord,
@@ -116,19 +115,19 @@ async function waitForOutcome(
   let record: TaskRecord | null = first;
   while (record && !isSettled(record)) {
     const left = deadline - elapsed();
-    if (left <= 0 || pendingCreates.hasEnded()) return announce(ports, record.id);
-    const told = await pendingCreates.wait(record.id, Math.min(left, timings.outcomeLook));
-    if (told) return told;
+    if (left <= 0 || pendingCreates.hasEnded()) return makeVisible(ports, record.id);
+    const settled = await pendingCreates.wait(record.id, Math.min(left, timings.outcomeLook));
+    if (settled) return settled;
     record = await store.get(record.id);
   }
   return record;
 }
 
-async function announce({ store }: TaskPorts, id: string): Promise<TaskRecord | null> {
-  const announced = await changeTask(store, id, (record) =>
+async function makeVisible({ store }: TaskPorts, id: string): Promise<TaskRecord | null> {
+  const visible = await changeTask(store, id, (record) =>
     isVisible(record) || record.refusal ? null : record,
   );
-  return announced ?? store.get(id);
+  return visible ?? store.get(id);
 }
 
 function newRecord(ports: TaskPorts, owner: string, input: ValidInput, inputHash: string): TaskRecord {
@@ -165,7 +164,7 @@ function newRecord(ports: TaskPorts, owner: string, input: ValidInput, inputHash
   };
 }
 
-/** Equal for inputs that ask the provider for the same. */
+/** Equal for inputs that lead to the same create call. */
 function hashOf(input: TaskInput): string {
   const { prompt, imageUrl, endImageUrl, promptOptimizer } = input;
   return createHash('sha256')
@@ -173,7 +172,6 @@ function hashOf(input: TaskInput): string {
     .digest('base64url');
 }
 
-/** Looks at the pictures of an input and returns what is wrong with them. */
 async function inspectImages(
   inspect: InspectImage,
   owner: string,

@@ -2,17 +2,17 @@ import type { Clock } from './clock.ts';
 import type { TaskStore } from './store.ts';
 import type { Timings } from './timings.ts';
 
-/** How many of the newest videos are looked at, and how many there must be to say anything. */
+/** How many recent videos the estimate uses, and how many it needs at least. */
 const NEWEST = 100;
 const ENOUGH = 5;
 
-/** How long the provider takes for a video, of late. */
+/** How long the provider currently takes for a video. */
 export interface DurationEstimate {
-  /** The median of the newest 100, in ms; null when there are fewer than five, or they cannot be read. Never rejects. */
+  /** Median of the newest 100 in ms; null with fewer than five, or if the store is unavailable. Never rejects. */
   median(): Promise<number | null>;
 }
 
-/** Reads them anew every `estimateEvery`. */
+/** Reads the store once per `estimateEvery`. */
 export function createDurationEstimate(options: {
   readonly clock: Clock;
   readonly store: Pick<TaskStore, 'newestDurations'>;
@@ -25,7 +25,7 @@ export function createDurationEstimate(options: {
   return {
     median() {
       const now = clock.now();
-      // The clock may be set back.
+      // abs: the clock may be set back.
       if (Math.abs(now - readAt) < timings.estimateEvery) return known;
       readAt = now;
       const before = known;

@@ -1,15 +1,12 @@
-/** What the provider said of a task without moving or ending it: told when nothing better comes before its time is over. */
+/** The provider's last report that did not change the state. It explains a failure if no final state arrives in time. */
 export interface ProviderWords {
-  /** Its own code; null when it gave none. */
+  /** The provider's code; null if it reported none. */
   readonly providerCode: string | null;
   readonly message: string | null;
   readonly creditsConsumed: number | null;
 }
 
-/**
- * Everything that a submission or a generation can fail with: one vocabulary for callers.
- * The first thirteen stand for the provider's own codes, the others for what only a gateway can know.
- */
+/** Failure codes that clients see. The first thirteen map the provider's codes; the gateway adds the others. */
 export const PROVIDER_ERROR_CODES = [
   'UNAUTHORIZED',
   'INSUFFICIENT_CREDITS',
@@ -31,17 +28,17 @@ export const PROVIDER_ERROR_CODES = [
 
 export type ProviderErrorCode = (typeof PROVIDER_ERROR_CODES)[number];
 
-/** Why a task ended without a video, or why the provider refused to make one. */
+/** Why a task failed, or why the provider refused it. */
 export interface TaskFailure {
   readonly code: ProviderErrorCode;
-  /** The provider's own code as it came, null when it gave none. */
+  /** The provider's code, unchanged; null if it reported none. */
   readonly providerCode: string | null;
-  /** For people; in the provider's words where it said something. */
+  /** The provider's message, if it sent one. */
   readonly message: string;
 }
 
-/** What may go well the next time. A task that ended with one of them is over: nothing of it comes later. */
-const PASSING: ReadonlySet<ProviderErrorCode> = new Set([
+/** Failures after which the same input may succeed. */
+const RETRYABLE: ReadonlySet<ProviderErrorCode> = new Set([
   'RATE_LIMITED',
   'MAINTENANCE',
   'UNREACHABLE',
@@ -51,15 +48,15 @@ const PASSING: ReadonlySet<ProviderErrorCode> = new Set([
   'CANCELLED',
 ]);
 
-/** Whether the same input may succeed later while nothing was charged for this attempt. */
+/** Whether the same input may succeed later, and this task was not charged. */
 export function isRetryable(code: ProviderErrorCode, creditsConsumed: number | null = null): boolean {
-  return PASSING.has(code) && (creditsConsumed ?? 0) <= 0;
+  return RETRYABLE.has(code) && (creditsConsumed ?? 0) <= 0;
 }
 
-/** So that such a message has no more than 2,000 characters, as every other one. */
+/** Keeps the whole message below the 2,000 characters that every message has at most. */
 const MAX_WORDS = 1700;
 
-/** A failure that we concluded, with what the provider said last. */
+/** A failure that the gateway concludes, with the provider's last report. */
 export function concluded(
   said: ProviderWords | null,
   { code, message }: Pick<TaskFailure, 'code' | 'message'>,
@@ -72,16 +69,16 @@ export function concluded(
   };
 }
 
-/** Failures that we concluded from silence; a true ending that arrives later replaces them. */
+/** Whether the gateway concluded the failure from silence. A real outcome that arrives later replaces it. */
 export function isPresumed(code: ProviderErrorCode): boolean {
   return code === 'SUBMISSION_UNKNOWN' || code === 'EXPIRED';
 }
 
-/** A request that cannot be answered as it was put; shown to the caller with its code and message. */
+/** An error that clients see with its code and message. */
 export class RequestError extends Error {
   override readonly name = 'RequestError';
   readonly code: 'BAD_USER_INPUT' | 'NOT_FOUND' | 'RATE_LIMITED' | 'SERVICE_UNAVAILABLE';
-  /** For RATE_LIMITED and SERVICE_UNAVAILABLE: when to come back, in ms. */
+  /** When to retry, in ms; for RATE_LIMITED and SERVICE_UNAVAILABLE. */
   readonly retryAfterMs: number | null;
 
   constructor(code: RequestError['code'], message: string, retryAfterMs: number | null = null) {
@@ -91,9 +88,9 @@ export class RequestError extends Error {
   }
 }
 
-/** At most `max` characters of a text of somebody else, without NUL and lone surrogates, which no store takes. */
+/** Cuts foreign text to `max` characters and replaces NUL and lone surrogates, which databases refuse. */
 export function cutText(text: string, max: number): string {
-  // Not between the halves of a surrogate pair.
+  // Never split a surrogate pair.
   const whole = text.length > max ? text.slice(0, max).replace(/[\ud800-\udbff]$/, '') : text;
   return whole.replace(/[\0\p{Surrogate}]/gu, '\ufffd');
 }

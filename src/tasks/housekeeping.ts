@@ -2,19 +2,18 @@ import { startLoop, type Loop } from './worker.ts';
 import type { TaskPorts } from './ports.ts';
 import { isClockTrusted } from './time-watch.ts';
 
-/** Deletes what nobody can ask for any more: tasks whose mutation died unanswered, old refusals, slots and uploads. */
+/** Deletes hidden tasks whose process died, and old refusals, rate slots and uploads. */
 export function startHousekeeping({ clock, log, store, timings }: TaskPorts): Loop {
   return startLoop({
     clock,
     retryMs: timings.submitLease,
     onError: (error) => {
-      log.error({ err: error }, 'housekeeping failed; trying again later');
+      log.error({ err: error }, 'housekeeping failed; retrying later');
     },
     round: async () => {
       const now = clock.now();
       const orphans = await store.sweepOrphans(now);
-      if (orphans > 0)
-        log.info({ orphans }, 'deleted tasks that nobody was told of and that were never sent');
+      if (orphans > 0) log.info({ orphans }, 'deleted hidden tasks that were never sent');
       await store.sweep({
         refusedBefore: now - timings.refusalsKept,
         slotsBefore: now - timings.slotsKept,
@@ -25,12 +24,12 @@ export function startHousekeeping({ clock, log, store, timings }: TaskPorts): Lo
   });
 }
 
-/** How many tasks are deleted in one write: some milliseconds, which others wait. */
+/** Tasks per write: a batch blocks other writes for a few milliseconds. */
 const BATCH = 500;
 
 /**
- * Deletes tasks that ended more than `keptMs` ago, little by little, and says how many once none is left. It begins when this
- * process has trusted the clock for a while: a clock that is far ahead makes every task old.
+ * Deletes tasks that ended more than `keptMs` ago, in batches, and logs their number at the end. It starts only after
+ * `clockDoubt` of a steady clock: with a clock that is far ahead every task looks old.
  */
 export function startRetention(ports: TaskPorts, keptMs: number): Loop {
   const { clock, log, store, timings } = ports;
@@ -46,16 +45,16 @@ export function startRetention(ports: TaskPorts, keptMs: number): Loop {
     clock,
     retryMs: timings.retentionLook,
     onError: (error) => {
-      log.error({ err: error }, 'old tasks could not be deleted; trying again later');
+      log.error({ err: error }, 'deleting old tasks failed; retrying later');
     },
     round: async () => {
-      // Read before the clock is judged, not after.
+      // Read the time before the check, in case the clock is set in between.
       const now = clock.now();
       if (!isTrusted()) return timings.retentionLook;
       const count = await store.sweepEnded({ endedBefore: now - keptMs, limit: BATCH });
       deleted += count;
       if (count === BATCH) return timings.retentionPause;
-      if (deleted > 0) log.info({ tasks: deleted }, 'deleted tasks that ended long ago');
+      if (deleted > 0) log.info({ tasks: deleted }, 'deleted tasks past their retention time');
       deleted = 0;
       return timings.retentionLook;
     },

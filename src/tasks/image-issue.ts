@@ -1,4 +1,4 @@
-/** What can be wrong with a picture that a URL leads to, or that is uploaded. */
+/** Problems of an image at a URL or in an upload. */
 export const IMAGE_ISSUE_CODES = [
   'IMAGE_UNREACHABLE',
   'IMAGE_TYPE',
@@ -14,13 +14,12 @@ export type ImageIssueCode = (typeof IMAGE_ISSUE_CODES)[number];
 
 export interface ImageIssue {
   readonly code: ImageIssueCode;
-  /** What is wrong and how to mend it, in whole sentences about "the picture". */
+  /** What is wrong and how to fix it. */
   readonly message: string;
 }
 
 /**
- * Looks at the picture that a URL leads to, for an owner; null when nothing speaks against it. Rejects with RATE_LIMITED when
- * the owner has too many looked at already, with SERVICE_UNAVAILABLE at once when the process is `stopping`, and when the
- * store fails.
+ * Checks the image at a URL; null if it is valid. Rejects with RATE_LIMITED for too many concurrent checks of one owner, with
+ * SERVICE_UNAVAILABLE at once when the process is `stopping`, and with StoreUnavailableError.
  */
 export type InspectImage = (owner: string, url: string, stopping: AbortSignal) => Promise<ImageIssue | null>;

@@ -10,13 +10,13 @@ export interface TaskPage {
   readonly tasks: readonly VisibleRecord[];
   readonly hasNextPage: boolean;
   readonly hasPreviousPage: boolean;
-  /** The newest revision of any task before this page was read: following from here on misses nothing. */
+  /** The newest revision before this page was read. A subscription after it misses nothing. */
   readonly revision: number;
 }
 
 export interface ListQuery {
   readonly first: number;
-  /** A cursor; null for the newest tasks. */
+  /** A page cursor; null for the newest tasks. */
   readonly after: string | null;
   /** Empty for all. */
   readonly states: readonly TaskState[];
@@ -44,7 +44,7 @@ export async function listTasks(
   };
 }
 
-/** An opaque name of a task's place in the list; it stays right while other tasks come and change. */
+/** The page cursor of a task. It stays valid while other tasks are created or change. */
 export function cursorOf({ createdAt, id }: PagePosition): string {
   return Buffer.from(`${createdAt}:${id}`).toString('base64url');
 }
@@ -55,15 +55,15 @@ function positionOf(cursor: string): PagePosition {
   if (createdAt === undefined || id === undefined)
     throw new RequestError(
       'BAD_USER_INPUT',
-      'after: this is no cursor of tasks. Take it from pageInfo.endCursor or an edge, or leave it out.',
+      'after: this is not a cursor of this list. Use pageInfo.endCursor or the cursor of an edge, or omit it.',
     );
   return { createdAt: Number(createdAt), id };
 }
 
-/** The place of a task among all that wait their turn here: 1 is sent next. null when it waits no more. */
+/** Position of a task in the submission queue; 1 is sent next. null for a task that is not queued. */
 export type QueuePosition = (task: Pick<Task, 'id' | 'state'>) => Promise<number | null>;
 
-/** The queue is read once for all who ask in the same turn of the event loop. */
+/** Reads the queue once per turn of the event loop. */
 export function createQueuePositions({ clock, store }: Pick<TaskPorts, 'clock' | 'store'>): QueuePosition {
   let reading: Promise<ReadonlyMap<string, number>> | null = null;
 

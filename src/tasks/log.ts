@@ -1,4 +1,4 @@
-/** Where the task's life is told to operators: fields first, then a sentence, as pino takes them. */
+/** The logger of tasks, with the signature of pino. */
 export interface Log {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
@@ -6,16 +6,16 @@ export interface Log {
   error(fields: object, message: string): void;
 }
 
-/** Logs what others can cause at any rate: the first of a kind at once, the rest counted in one line every few seconds. */
+/** For warnings that clients can cause at any rate: logs the first at once, then one line with a count every 5 s. */
 export interface OccasionalLog {
-  /** Each `kind` is counted for itself; there must be few. The line of a count has the newest fields and message. */
+  /** Counts each `kind` separately; use few kinds. A line with a count has the newest fields and message. */
   warn(kind: string, fields: object, message: string): void;
 }
 
 const EVERY_MS = 5000;
 
 interface Held {
-  /** How many were not logged since the last line. */
+  /** Warnings since the last line. */
   count: number;
   fields: object;
   message: string;
@@ -24,7 +24,7 @@ interface Held {
 export function createOccasionalLog(log: Pick<Log, 'warn'>, everyMs = EVERY_MS): OccasionalLog {
   const held = new Map<string, Held>();
 
-  function tell(kind: string): void {
+  function flush(kind: string): void {
     const { count = 0, fields = {}, message = '' } = held.get(kind) ?? {};
     held.delete(kind);
     if (count === 0) return;
@@ -34,7 +34,7 @@ export function createOccasionalLog(log: Pick<Log, 'warn'>, everyMs = EVERY_MS):
 
   function hold(kind: string): void {
     held.set(kind, { count: 0, fields: {}, message: '' });
-    setTimeout(tell, everyMs, kind).unref();
+    setTimeout(flush, everyMs, kind).unref();
   }
 
   return {

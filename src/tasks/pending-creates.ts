@@ -1,18 +1,18 @@
 import type { Clock } from './clock.ts';
 import type { TaskRecord } from './task.ts';
 
-/** Lets mutations wait until it is known what became of their task. */
+/** Mutations that wait for the outcome of their create call. */
 export interface PendingCreates {
-  /** Fulfilled with the record once it is settled, with null when `ms` have passed or waiting was ended. */
+  /** Resolves with the settled record, or with null after `ms` or at shutdown. */
   wait(id: string, ms: number): Promise<TaskRecord | null>;
-  /** Passes on a written record; whoever waits for it is answered if it is settled. */
-  tell(record: TaskRecord): void;
-  /** Answers everybody now, and from now on at once. */
+  /** Resolves the mutations that wait for this record if it is settled. */
+  notify(record: TaskRecord): void;
+  /** Resolves all waits with null, now and from now on. */
   endWaiting(): void;
   hasEnded(): boolean;
 }
 
-/** Whether the caller can be told what became of the create call: taken, refused, or not to be known. */
+/** Whether the create call has an outcome: accepted, refused or unknown. */
 export function isSettled(record: TaskRecord): boolean {
   return record.refusal !== null || record.state !== 'SUBMITTING' || record.unknownSince !== null;
 }
@@ -38,7 +38,7 @@ export function createPendingCreates(clock: Clock): PendingCreates {
         waiting.set(id, waiters.add(answer));
       });
     },
-    tell(record) {
+    notify(record) {
       const waiters = waiting.get(record.id);
       if (waiters && isSettled(record)) for (const answer of [...waiters]) answer(record);
     },

@@ -9,7 +9,7 @@ import type { Provider } from './provider.ts';
 import type { TaskStore } from './store.ts';
 import type { Timings } from './timings.ts';
 
-/** Everything that the use cases of a task work with. */
+/** Dependencies of the use cases of tasks. */
 export interface TaskPorts {
   readonly store: TaskStore;
   readonly provider: Provider;
@@ -20,10 +20,10 @@ export interface TaskPorts {
   readonly log: Log;
   readonly timings: Timings;
   readonly estimate: DurationEstimate;
-  /** Looks at pictures before they are paid for; null when that is left to the provider. */
+  /** Checks images before the create call; null if only the provider checks them. */
   readonly inspectImage: InspectImage | null;
-  /** Names this process among all that share the store. */
+  /** Id of this process among all replicas. */
   readonly processId: string;
-  /** An id that no task has, on any process. Those that are made one after the other should lie together in the store. */
+  /** A new unique id. Consecutive ids should sort together, which keeps writes to the index cheap. */
   readonly newTaskId: () => string;
 }

@@ -3,11 +3,11 @@ import type { ProviderWords, TaskFailure } from './failure.ts';
 import type { TaskInput } from './task.ts';
 
 /**
- * How a create call ended. The difference between "not now" and "unknown" is money: only the first may be sent again.
- * - accepted: the provider has the task, under this id.
- * - refused: the provider said no; nothing was created and nothing will be.
- * - not-now: nothing was created, but the same call may succeed later.
- * - unknown: the provider may or may not have taken it; it must never be sent again.
+ * The outcome of a create call. Only 'not-now' may be sent again: repeating 'unknown' may pay twice.
+ * - accepted: the provider created the task.
+ * - refused: the provider did not create the task, and never will.
+ * - not-now: the provider did not create the task, but the same call may succeed later.
+ * - unknown: the provider may have created the task.
  */
 export type CreateOutcome =
   | { readonly kind: 'accepted'; readonly providerTaskId: string }
@@ -16,21 +16,21 @@ export type CreateOutcome =
       readonly kind: 'not-now';
       readonly failure: TaskFailure;
       readonly retryAfterMs: number | null;
-      /** No call was made: the last ones did not reach the provider. */
+      /** The circuit breaker was open, so no call was made. */
       readonly isHeldBack?: true;
     }
   | {
       readonly kind: 'unknown';
       readonly reason: string;
-      /** What it answered, if it did. */
+      /** The provider's response, if there was one. */
       readonly said?: ProviderWords;
     };
 
 /**
- * What a query of one task brought.
- * - update: the provider's word on the task; callbackUrl is the address it was created with, null where not shown.
- * - running: the provider knows the task and it is not finished, in a way that moves nothing here.
- * - nothing: no word on the task (not visible yet, limited, unreachable, broken): ask later.
+ * The result of a query.
+ * - update: the provider reports a state. callbackUrl is the URL of the create call; null if not reported.
+ * - running: the provider knows the task, but reports no state that we know.
+ * - nothing: no information (not visible yet, rate-limited, unreachable, broken response); query again later.
  */
 export type QueryAnswer =
   | { readonly kind: 'update'; readonly update: TaskUpdate; readonly callbackUrl: string | null }
@@ -43,19 +43,19 @@ export type QueryAnswer =
   | {
       readonly kind: 'nothing';
       readonly reason: string;
-      /** Absent when nobody answered. */
+      /** Absent if there was no response. */
       readonly said?: ProviderWords;
-      /** No call was made: the last ones were not answered. */
+      /** The circuit breaker was open, so no call was made. */
       readonly isHeldBack?: true;
     };
 
-/** The service that makes the videos. No method throws for anything that the network or the service does. */
+/** The video service. Its methods do not reject for errors of the network or the service. */
 export interface Provider {
-  /** Sends exactly one create call; callbackUrl null asks for no callbacks. */
+  /** Sends exactly one create call; without a callbackUrl the provider sends no callbacks. */
   createTask(input: TaskInput, callbackUrl: string | null): Promise<CreateOutcome>;
   queryTask(providerTaskId: string): Promise<QueryAnswer>;
-  /** The account's remaining credits; null when they cannot be had right now. */
+  /** The account's remaining credits; null if the provider does not report them. */
   credits(): Promise<number | null>;
-  /** Ends queries under way, which then bring nothing; create calls go on to their end. */
+  /** Aborts in-flight queries, which then return 'nothing'. Create calls continue. */
   close(): Promise<void>;
 }

@@ -9,14 +9,14 @@ import { isClockTrusted } from './time-watch.ts';
 import { startWorker, type Worker } from './worker.ts';
 
 /**
- * Whether the outcome of a create call may still be stored although its time is over: the call is in flight here, or the
- * processes of a machine have just woken, and another one of them has not read its answers yet.
+ * Whether an overdue outcome may still be stored: the call is in flight here, or the machine just resumed and another
+ * process has not read its responses yet.
  */
 function mayBeAnswered({ clock, timings }: TaskPorts, { id }: TaskRecord, inFlight: InFlight): boolean {
   return inFlight.has(id) || (clock.steadyFor?.() ?? Infinity) < timings.markMargin;
 }
 
-/** Finds out what nobody tells: asks the provider about tasks whose check is due, and ends those whose time is over. */
+/** Polling: queries the provider for tasks whose check is due, and ends those past their deadline. */
 export function startReconciler(ports: TaskPorts, inFlight: InFlight): Worker {
   const { clock, log, store, timings } = ports;
   return startWorker({
@@ -37,32 +37,32 @@ export function startReconciler(ports: TaskPorts, inFlight: InFlight): Worker {
 
 async function checkTask(ports: TaskPorts, record: TaskRecord, isOpen: boolean): Promise<void> {
   const providerTaskId = record.providerTaskId ?? record.unverifiedProviderTaskId;
-  const outcomeDueAt = whenOutcomeIsDue(ports, record);
-  // Without a candidate nothing else makes a check due; at start all marks are, for nobody is left to write outcomes.
+  const outcomeDueAt = outcomeDeadline(ports, record);
+  // Without any id only the mark schedules a check; at start every mark is due, because no call is in flight any more.
   const isLost =
     !isOpen && outcomeDueAt !== null && (providerTaskId === null || outcomeDueAt <= ports.clock.now());
   if (isLost) {
-    const reason = 'no outcome was written before its time was over';
+    const reason = 'no outcome was stored in time';
     await settleSubmission(ports, record, { kind: 'unknown', reason });
   }
-  if (providerTaskId !== null) return ask(ports, record, providerTaskId);
-  if (!isLost) return endOrAskLater(ports, record);
+  if (providerTaskId !== null) return query(ports, record, providerTaskId);
+  if (!isLost) return endOrReschedule(ports, record);
 }
 
-/** Until when the outcome of the create call that is under way must have been written; null when none is. */
-function whenOutcomeIsDue({ timings }: TaskPorts, record: TaskRecord): number | null {
+/** When the outcome of an in-flight create call must be stored; null if no call is in flight. */
+function outcomeDeadline({ timings }: TaskPorts, record: TaskRecord): number | null {
   const { markedAt, refusal, state, unknownSince } = record;
-  const isUnderWay = state === 'SUBMITTING' && unknownSince === null && refusal === null;
-  return isUnderWay && markedAt !== null ? markedAt + timings.createTimeout + timings.markMargin : null;
+  const isInFlight = state === 'SUBMITTING' && unknownSince === null && refusal === null;
+  return isInFlight && markedAt !== null ? markedAt + timings.createTimeout + timings.markMargin : null;
 }
 
-async function ask(ports: TaskPorts, record: TaskRecord, providerTaskId: string): Promise<void> {
+async function query(ports: TaskPorts, record: TaskRecord, providerTaskId: string): Promise<void> {
   const { clock, log, provider, store } = ports;
   const answer = await provider.queryTask(providerTaskId);
   const now = clock.now();
   if (answer.kind === 'nothing') {
     log.debug({ task: record.id, providerTaskId, reason: answer.reason }, 'the query brought nothing new');
-    return endOrAskLater(ports, record, { said: answer.said });
+    return endOrReschedule(ports, record, { said: answer.said });
   }
   const { callbackUrl } = answer;
   if (
@@ -71,13 +71,16 @@ async function ask(ports: TaskPorts, record: TaskRecord, providerTaskId: string)
   ) {
     log.warn(
       { task: record.id, providerTaskId },
-      "nothing proves that a provider id is this task's; dropped",
+      'dropped an unverified provider id: the provider does not confirm it',
     );
-    return endOrAskLater(ports, record, { wrong: providerTaskId });
+    return endOrReschedule(ports, record, { wrong: providerTaskId });
   }
   if (answer.kind === 'running')
-    log.warn({ task: record.id, providerTaskId, reason: answer.reason }, 'the task counts as still running');
-  // Even an answer that moves nothing proves that the provider has the task under this id.
+    log.warn(
+      { task: record.id, providerTaskId, reason: answer.reason },
+      'the provider reports no known state; the task counts as running',
+    );
+  // Even a response without a known state proves that the provider has the task under this id.
   const update =
     answer.kind === 'update'
       ? answer.update
@@ -88,14 +91,14 @@ async function ask(ports: TaskPorts, record: TaskRecord, providerTaskId: string)
     return next && { ...next, nextCheckAt: soonest(next.nextCheckAt, current, record) };
   });
   const said = answer.kind === 'running' ? (answer.said ?? null) : null;
-  if (!changed || !isTerminal(changed.state)) await endOrAskLater(ports, record, { said });
+  if (!changed || !isTerminal(changed.state)) await endOrReschedule(ports, record, { said });
 }
 
 /**
- * A check that brought no end: ends the task if its time is over, and otherwise sets its next check. Drops the candidate
- * that turned out to be `wrong`, in the same write: without one, a check that is due means that the call's outcome is lost.
+ * Ends the task past its deadline, or schedules its next check. Drops a `wrong` unverified id in the same write: without
+ * an id, a due check declares the create response lost.
  */
-async function endOrAskLater(
+async function endOrReschedule(
   ports: TaskPorts,
   checked: TaskRecord,
   {
@@ -111,17 +114,17 @@ async function endOrAskLater(
   });
   if (ended) return;
   await amendTask(store, checked.id, (record) => {
-    // Somebody asked for a look while this one was under way; it may be under way too.
+    // A callback requested another check meanwhile; it may be in flight already.
     if (record.version !== checked.version && record.nextCheckAt !== null && record.nextCheckAt <= now)
       return null;
     const isWrong = wrong !== null && record.unverifiedProviderTaskId === wrong;
-    const heard = withWords(record);
-    const next = isWrong ? { ...heard, unverifiedProviderTaskId: null } : heard;
+    const reported = withWords(record);
+    const next: TaskRecord = isWrong ? { ...reported, unverifiedProviderTaskId: null } : reported;
     const planned = nextCheckAt(next);
     return { ...next, nextCheckAt: isWrong ? planned : soonest(planned, record, checked) };
   });
 
-  /** Where nobody answered, the last words stay. */
+  /** Without a response the last report stays. */
   function withWords(record: TaskRecord): TaskRecord {
     return said === undefined ? record : { ...record, lastWords: said };
   }
@@ -133,33 +136,33 @@ async function endOrAskLater(
     if (isKnown && now < giveUpAt) return Math.min(nextCheckTime(record, now, timings), giveUpAt);
     const dueAt =
       record.unknownSince === null
-        ? whenOutcomeIsDue(ports, record)
+        ? outcomeDeadline(ports, record)
         : record.unknownSince + timings.submissionGrace;
     if (dueAt !== null && dueAt > now) return dueAt;
-    // What is overdue may still be answered, or the clock may be wrong: it is looked at again.
+    // An overdue outcome may still arrive, or the clock may be wrong: check again.
     if (record.providerTaskId !== null) return nextCheckTime(record, now, timings);
     return dueAt && now + timings.checkIntervalMin;
   }
 }
 
-/** The next check of a task: as `planned`, or as somebody wanted it while the check of `checked` was under way. */
+/** The `planned` check, or an earlier one that a callback requested while `checked` was queried. */
 function soonest(planned: number | null, current: TaskRecord, checked: TaskRecord): number | null {
-  const isWanted = current.version !== checked.version && current.nextCheckAt !== null;
-  return isWanted && planned !== null ? Math.min(planned, current.nextCheckAt) : planned;
+  const isRequested = current.version !== checked.version && current.nextCheckAt !== null;
+  return isRequested && planned !== null ? Math.min(planned, current.nextCheckAt) : planned;
 }
 
-/** The ending that our clock gives a task when nobody else gives one in time. */
+/** The final state of a task past its deadline. */
 function endByClock(ports: TaskPorts, record: TaskRecord, now: number): TaskUpdate | null {
   if (!isClockTrusted(ports)) return null;
   const { timings } = ports;
   const creditsConsumed = record.lastWords?.creditsConsumed ?? null;
   const fail = { state: 'FAIL', providerTaskId: null, creditsConsumed } as const;
   if (record.unknownSince !== null && now >= record.unknownSince + timings.submissionGrace)
-    return { ...fail, failure: submissionUnknown('and no callback came', record.lastWords) };
+    return { ...fail, failure: submissionUnknown('and no callback arrived', record.lastWords) };
   if (record.providerTaskId !== null && now >= record.createdAt + timings.taskDeadline) {
     const message =
-      'The provider gave no final state in time; the video may still come, and may have been charged. ' +
-      'Look at https://kie.ai/logs before you try again.';
+      'The provider reported no final state in time. The video may still arrive and may have been charged. ' +
+      'Check https://kie.ai/logs before you retry.';
     return { ...fail, failure: concluded(record.lastWords, { code: 'EXPIRED', message }) };
   }
   return null;

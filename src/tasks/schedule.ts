@@ -2,15 +2,15 @@ import type { TaskPorts } from './ports.ts';
 import type { TaskRecord } from './task.ts';
 import type { Timings } from './timings.ts';
 
-/** What is planned for a task that goes on. */
+/** The next steps of an unfinished task. */
 export interface Schedule {
-  /** When the provider is asked about it, in ms since the epoch. */
+  /** Time of the next query, in ms since the epoch. */
   readonly nextCheckAt: number;
-  /** How long a video takes at the provider, in ms; null when that is not known. */
+  /** Estimated duration of the generation in ms; null if unknown. */
   readonly duration: number | null;
 }
 
-/** Plans for whichever record is there in the end. */
+/** Returns a function that schedules a record, for use inside a compare-and-set loop. */
 export async function planner({
   clock,
   estimate,
@@ -21,13 +21,12 @@ export async function planner({
   return (record) => ({ nextCheckAt: nextCheckTime(record, now, timings), duration });
 }
 
-/** How many times of checks there are in the shortest interval. */
+/** Query times are rounded to this fraction of the shortest interval. */
 const STEPS = 5;
 
 /**
- * When the provider is asked again, in ms since the epoch: after a third of the task's age, within bounds, ±20 %. Rounded to
- * a fifth of the shortest interval, so that tasks which are checked at the same time lie together in the store's index: it
- * is written at each change of a task, and page by page.
+ * Time of the next query: after a third of the task's age, within bounds, ±20 %. Rounded times put many tasks on the same
+ * page of the store's index, which makes writes cheaper.
  */
 export function nextCheckTime(
   record: Pick<TaskRecord, 'createdAt'>,

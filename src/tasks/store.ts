@@ -1,6 +1,6 @@
 import type { VisibleRecord, TaskRecord, TaskState } from './task.ts';
 
-/** Where a page of an owner's tasks goes on: below the task that was created then and has this id. */
+/** Position in an owner's list: the page continues below this task. */
 export interface PagePosition {
   readonly createdAt: number;
   readonly id: string;
@@ -14,7 +14,7 @@ interface PageQuery {
   readonly states: readonly TaskState[];
 }
 
-/** Work that was claimed, and when to ask for more: null when only new tasks can bring some. */
+/** Claimed tasks, and when to claim again; null if only a new task can be next. */
 export interface Claim {
   readonly records: readonly TaskRecord[];
   readonly nextAt: number | null;
@@ -28,42 +28,38 @@ export interface CreateCap {
 
 export interface ReachedCap {
   readonly cap: CreateCap;
-  /** When so many tasks have left the window that there is room for one more, in ms since the epoch. */
+  /** When the window has room for another task, in ms since the epoch. */
   readonly freeAt: number;
 }
 
-/** The store could not be reached or could not write; what was to be done may be tried again. */
+/** The store cannot be reached or cannot write. The operation may be retried. */
 export class StoreUnavailableError extends Error {
   override readonly name = 'StoreUnavailableError';
 
   constructor(cause: unknown) {
-    super(`the store is not available: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    super(`the store is unavailable: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
   }
 }
 
 /**
- * Where tasks live. A promise that is fulfilled for a write means: it is durable. Every method rejects
- * with StoreUnavailableError when the store cannot be reached or cannot write.
- * Committed changes that took a revision are handed to the feed in order of revision; those of the only process on a
- * store before their promises are fulfilled.
+ * The task store. A resolved write is durable. Every method rejects with StoreUnavailableError in an outage.
+ * Visible changes are published to the feed in order of revision; a store with a single process does so before the write
+ * resolves.
  */
 export interface TaskStore {
-  /** Adds a task. When the owner's idempotencyKey is in use, adds nothing and returns the task that has it. */
+  /** Adds a task, or returns its twin if the owner's idempotencyKey is in use. */
   insert(record: TaskRecord): Promise<TaskRecord>;
-  /**
-   * The same; when the task would be new and its owner has reached some of the caps, adds nothing and returns the one of
-   * them that lasts longest.
-   */
+  /** Like above. If the task is new and its owner has reached caps, adds nothing and returns the cap that lasts longest. */
   insert(record: TaskRecord, caps: readonly CreateCap[]): Promise<TaskRecord | ReachedCap>;
-  /** By our id, hidden ones included. */
+  /** By our id, including hidden tasks. */
   get(id: string): Promise<TaskRecord | null>;
-  /** By the owner's idempotencyKey, hidden ones included. */
+  /** By the owner's idempotencyKey, including hidden tasks. */
   getByKey(owner: string, idempotencyKey: string): Promise<TaskRecord | null>;
-  /** Our id of the task that the provider knows under this id, hidden ones included; no two tasks have the same. */
+  /** Our id of the task with this provider id, including hidden tasks. Provider ids are unique. */
   holderOf(providerTaskId: string): Promise<string | null>;
-  /** Writes `next` with a new revision, which announces it; null when the record was written since `next` was read. */
+  /** Writes `next` with a new revision, which makes it visible; null after a concurrent write. */
   save(next: TaskRecord): Promise<VisibleRecord | null>;
-  /** Writes what no reader sees, without a new revision; null when the record was written since `next` was read. */
+  /** Writes fields that no client sees, without a new revision; null after a concurrent write. */
   amend(next: TaskRecord): Promise<TaskRecord | null>;
 
   /** A visible task of this owner, by our id or the provider's. */
@@ -72,41 +68,39 @@ export interface TaskStore {
   page(owner: string, query: PageQuery): Promise<readonly VisibleRecord[]>;
   /** Visible tasks of this owner that changed after `revision`, each in its newest state, in order of revision. */
   changesAfter(owner: string, revision: number, limit: number): Promise<readonly VisibleRecord[]>;
-  /** The newest revision that was given to any task; 0 before the first. */
+  /** The newest revision of any task; 0 before the first. */
   newestRevision(): Promise<number>;
 
   /**
-   * Takes free slots of the create limit (`limit` per `windowMs`, refused and repeated calls counted) for tasks that
-   * wait their turn, round robin over owners, oldest first within one, and sets their marks, all in one transaction.
-   * Only tasks that are announced or leased by `processId` are taken. Who gets a record back sends it, and nobody else.
-   * What an earlier call of the same `attempt` marked is returned again, or waits its turn anew: to be repeated, and only
-   * then, when a call was rejected, since its marks may have been committed all the same.
+   * Claims queued tasks, round robin over owners and oldest first, and commits their marks and rate slots (`limit` per
+   * `windowMs`) in one transaction. Takes visible tasks, and hidden ones leased by `processId`. Only the process that gets a
+   * record may send it. Repeat a rejected call with the same `attempt`: its marks may have been committed.
    */
   takeTurns(query: {
-    /** Asked once nobody else can take turns: a slot that was stamped earlier would count too short a time. */
+    /** Called under the lock: an earlier time would shorten the window of the rate slots. */
     readonly now: () => number;
-    /** By this the slots count, whatever becomes of the clock; `now` when left out. */
+    /** Monotonic clock for the rate slots. Default: `now`. */
     readonly elapsed?: (() => number) | undefined;
     readonly processId: string;
-    /** A name that no other call had, but the ones that this one repeats. */
+    /** A unique name; a repeated call has the same one. */
     readonly attempt: string;
     readonly limit: number;
     readonly windowMs: number;
-    /** For the mark's own end: when a marked task without an outcome is looked at. */
+    /** When a marked task without an outcome is checked. */
     readonly checkAfterMs: number;
   }): Promise<Claim>;
-  /** How many tasks of each owner wait their turn to be sent; owners without any are left out. */
+  /** Number of queued tasks per owner; without owners that have none. */
   waitingByOwner(): Promise<ReadonlyMap<string, number>>;
-  /** The ids of these tasks, hidden ones included, in the order in which they would be sent at `now`. */
+  /** Ids of queued tasks, including hidden ones, in the order in which they would be sent at `now`. */
   queue(now: number): Promise<readonly string[]>;
-  /** How long the newest successes took from when the provider took them, in ms; newest first. */
+  /** Durations of the newest successes from acceptance to completion, in ms; newest first. */
   newestDurations(limit: number): Promise<readonly number[]>;
   /**
-   * Claims tasks whose next check is due, most overdue first, at most `limitPerSecond` in any second over all
-   * processes, and keeps others away from them for `leaseMs`.
+   * Claims tasks whose next check is due, most overdue first, for `leaseMs`. All replicas together claim at most
+   * `limitPerSecond`.
    */
   claimDue(query: {
-    /** Asked once nobody else can claim. */
+    /** Called under the lock. */
     readonly now: () => number;
     readonly elapsed?: (() => number) | undefined;
     readonly leaseMs: number;
@@ -114,38 +108,33 @@ export interface TaskStore {
   }): Promise<Claim>;
 
   /**
-   * To be called once at start by the only process on this store: ends the leases of its predecessors and makes
-   * marks without an outcome due at once.
+   * For the start of a store's single process: ends the leases of its predecessor and makes marks without an outcome due
+   * at once.
    */
   takeOver(now: number): Promise<void>;
   /**
-   * To be called when the clock was set back to `now`: makes due at once what was planned by the clock before, but the
-   * conclusion that a create answer is lost, and ends leases that would last too long.
+   * After the clock was set back to `now`: makes every scheduled check due, and ends leases that would last too long. Marks
+   * without an outcome keep their time: they must not be declared lost early.
    */
   clockWentBack(now: number): Promise<void>;
-  /** Deletes hidden tasks that were never sent and whose lease ran out: nobody was told of them. */
+  /** Deletes hidden tasks that were never sent and whose lease has expired. */
   sweepOrphans(now: number): Promise<number>;
-  /** Deletes refusals from before `refusedBefore`, slots from before `slotsBefore` and uploads that have expired by `now`. */
+  /** Deletes refusals before `refusedBefore`, rate slots before `slotsBefore`, and uploads that expired by `now`. */
   sweep(query: {
     readonly refusedBefore: number;
     readonly slotsBefore: number;
     readonly now: number;
   }): Promise<void>;
-  /**
-   * Deletes tasks that ended before then, at most `limit` of them, in no visible change: nobody is told. Returns how many.
-   */
+  /** Deletes at most `limit` tasks that ended before `endedBefore`, and returns how many. Publishes nothing. */
   sweepEnded(query: { readonly endedBefore: number; readonly limit: number }): Promise<number>;
 
-  /**
-   * Fulfilled when the feed will be told every change that is committed from now on, by whichever process; to be called
-   * after attaching to it.
-   */
+  /** Resolves when the feed receives every later commit of all replicas. Call it after attaching to the feed. */
   follow(): Promise<void>;
-  /** A random secret of 32 bytes that is made at the first call and the same ever after, for all processes. */
+  /** A random secret of 32 bytes, created once and shared by all replicas. */
   secret(name: string): Promise<Buffer>;
-  /** How long the oldest write that is not answered yet has been waiting, in ms; 0 when there is none. */
+  /** Age of the oldest pending write in ms; 0 if none is pending. */
   writeLag(): number;
-  /** Rejects when the store cannot be read, or has not taken a write of late; may be asked at any rate. */
+  /** Rejects if the store cannot be read or written. May be called at any rate. */
   ping(): Promise<void>;
   close(): Promise<void>;
 }

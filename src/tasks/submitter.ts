@@ -9,10 +9,10 @@ import { planner } from './schedule.ts';
 import { isClockTrusted } from './time-watch.ts';
 import type { Timings } from './timings.ts';
 
-/** The tasks whose create call this process has begun and whose outcome is not stored yet. */
+/** Ids of tasks whose create call is in flight, or whose outcome is not stored yet. */
 export type InFlight = Set<string>;
 
-/** Sends waiting tasks to the provider as the create limit allows, and writes down what became of each call. */
+/** Sends queued tasks within the create limit, and stores the outcome of each call. */
 export function startSubmitter(
   ports: TaskPorts,
   { abandoned, inFlight }: { readonly abandoned: AbortSignal; readonly inFlight: InFlight },
@@ -34,38 +34,37 @@ export function startSubmitter(
         windowMs: timings.createWindow,
         checkAfterMs: timings.createTimeout + timings.markMargin,
       });
-      // Only now: when the call was rejected, its marks may be there all the same.
+      // After a rejected call the attempt stays the same: its marks may have been committed.
       attempt = randomUUID();
       return claim;
     },
     work: async (record) => {
       inFlight.add(record.id);
       const outcome = await submitTask(ports, record, abandoned).finally(() => inFlight.delete(record.id));
-      // It waits its turn again, for a time that the last look could not know of.
+      // The task is queued again, perhaps for earlier than the next scheduled claim.
       if (outcome.kind === 'not-now') worker.wake();
     },
   });
   return worker;
 }
 
-/** `record` carries its mark: this is the one call that may be made for it. */
+/** `record` is marked: this is the only call for its mark. */
 async function submitTask(
   ports: TaskPorts,
   record: TaskRecord,
   abandoned: AbortSignal,
 ): Promise<CreateOutcome> {
   const { clock, log } = ports;
-  const begun = clock.now();
+  const startedAt = clock.now();
   const outcome = await callOnce(ports, record);
   const attempt = record.notNowCount + 1;
-  const line = { task: record.id, attempt, ...told(outcome), ms: clock.now() - begun };
+  const line = { task: record.id, attempt, ...fieldsOf(outcome), ms: clock.now() - startedAt };
   log.info(line, 'isHeldBack' in outcome ? 'create call held back' : 'create call ended');
   await persist(ports, record.id, abandoned, () => settleSubmission(ports, record, outcome));
   return outcome;
 }
 
-/** What the log tells of an outcome. */
-function told(outcome: CreateOutcome): object {
+function fieldsOf(outcome: CreateOutcome): object {
   const { kind } = outcome;
   if (kind === 'accepted') return { outcome: kind, providerTaskId: outcome.providerTaskId };
   if (kind === 'unknown') return { outcome: kind, reason: outcome.reason };
@@ -80,12 +79,12 @@ async function callOnce(
   try {
     return await provider.createTask(record, callbackAddress.urlFor(record.id));
   } catch (error) {
-    // By its contract it does not throw; if it does, nobody knows how far the call went.
+    // The contract forbids this. The call may have been sent.
     return { kind: 'unknown', reason: String(error) };
   }
 }
 
-/** An outcome exists only here until the store has it, so it is written until that succeeds. */
+/** Retries the write until it succeeds: until then the outcome exists in memory only. */
 async function persist(
   { clock, log, timings }: TaskPorts,
   task: string,
@@ -97,13 +96,13 @@ async function persist(
       await write();
       return;
     } catch (error) {
-      log.error({ err: error, task }, 'the store did not take the outcome of a create call; trying again');
+      log.error({ err: error, task }, 'storing the outcome of a create call failed; retrying');
       await new Promise<void>((resolve) => clock.after(timings.outcomeLook, resolve));
     }
   }
 }
 
-/** Writes down how the create call of a marked task ended, and tells whoever waits for it. */
+/** Stores the outcome of a marked task's create call, and resolves the mutations that wait for it. */
 export async function settleSubmission(
   ports: TaskPorts,
   record: TaskRecord,
@@ -126,16 +125,16 @@ async function accept(ports: TaskPorts, sent: TaskRecord, providerTaskId: string
   const { id } = sent;
   const holder = await store.holderOf(providerTaskId);
   if (holder !== null && holder !== id) {
-    log.error({ task: id, providerTaskId, holder }, 'the provider gave two tasks the same id');
-    const reason = `the provider named the id ${providerTaskId}, which another task has`;
+    log.error({ task: id, providerTaskId, holder }, 'the provider returned the same id for two tasks');
+    const reason = `the provider returned ${providerTaskId}, the id of another task`;
     return leaveUnknown(ports, sent, reason, null);
   }
   const now = clock.now();
-  const heard = { at: now, source: 'CREATE_ANSWER' } as const;
+  const origin = { at: now, source: 'CREATE_ANSWER' } as const;
   const update = { state: 'WAITING', providerTaskId, creditsConsumed: null } as const;
   const plan = await planner(ports);
-  const changed = await changeTask(store, id, (record) => updated(record, update, heard, plan), sent);
-  // Already concluded to be lost: the provider's word decides how it truly ended.
+  const changed = await changeTask(store, id, (record) => updated(record, update, origin, plan), sent);
+  // The task was already presumed failed: a query finds its real outcome.
   if (!changed)
     await amendTask(store, id, (record) =>
       record.providerTaskId === null && !record.refusal
@@ -144,19 +143,19 @@ async function accept(ports: TaskPorts, sent: TaskRecord, providerTaskId: string
     );
 }
 
-/** Nothing was created: a task that nobody was told of stays hidden with its refusal, any other one fails. */
+/** Nothing was created: a hidden task stays hidden and keeps the refusal for its twins; a visible one fails. */
 async function refuse(ports: TaskPorts, id: string, failure: TaskFailure): Promise<void> {
   const { clock, pendingCreates, store } = ports;
   const hidden = await amendTask(store, id, (record) =>
-    isWaitingForAnswer(record) && !isVisible(record)
+    awaitsOutcome(record) && !isVisible(record)
       ? { ...record, refusal: failure, idempotencyKey: null, nextCheckAt: null, updatedAt: clock.now() }
       : null,
   );
   if (hidden) {
-    pendingCreates.tell(hidden);
+    pendingCreates.notify(hidden);
     return;
   }
-  const isInDoubt = (record: TaskRecord): boolean => isSubmitting(record) || isGivenUp(record);
+  const isInDoubt = (record: TaskRecord): boolean => isSubmitting(record) || isPresumedFailed(record);
   await failSubmission(ports, id, failure, { from: isInDoubt, freesKey: true, source: 'CREATE_ANSWER' });
 }
 
@@ -171,8 +170,8 @@ async function sendAgain(
   const deadline = (sent.notNowSince ?? now) + timings.submitDeadline;
   const isOver = now >= deadline;
   if (isOver && isClockTrusted(ports)) return refuse(ports, sent.id, failure);
-  // A provider that says "at once" is believed only after the usual pause.
-  // Times are whole ms: PostgreSQL refuses others, and the outcome would never be stored.
+  // Retry-After may lengthen the usual delay, never shorten it.
+  // Whole ms: PostgreSQL refuses fractions, and the outcome would never be stored.
   const delay = Math.ceil(Math.max(retryAfterMs ?? 0, resendDelay(sent.notNowCount, timings)));
   const waiting = await amendTask(store, sent.id, (record) =>
     isSubmitting(record) && record.markedAt === sent.markedAt
@@ -187,16 +186,16 @@ async function sendAgain(
         }
       : null,
   );
-  // Given up meanwhile: it is not sent again, but now it is certain that nothing was created.
+  // The task was presumed failed meanwhile. It is not sent again, and it is now certain that nothing was created.
   if (!waiting)
     await failSubmission(ports, sent.id, failure, {
-      from: isGivenUp,
+      from: isPresumedFailed,
       freesKey: true,
       source: 'CREATE_ANSWER',
     });
 }
 
-/** Never sent again. A callback can still adopt the task, unless the provider was given no address for one. */
+/** The task is never sent again. Only a callback can still adopt it; without a callback URL it fails at once. */
 async function leaveUnknown(
   ports: TaskPorts,
   sent: TaskRecord,
@@ -205,12 +204,11 @@ async function leaveUnknown(
 ): Promise<void> {
   const { callbackAddress, clock, log, pendingCreates, store, timings } = ports;
   const { id } = sent;
-  // A call that was taken for lost may have ended meanwhile with "not now", which takes its mark back.
-  const isLost = (record: TaskRecord): boolean =>
-    isWaitingForAnswer(record) && record.markedAt === sent.markedAt;
-  log.warn({ task: id, reason }, 'nobody knows whether the provider took this task; it is not sent again');
+  // The call may have ended with "not now" meanwhile, which removed its mark.
+  const isLost = (record: TaskRecord): boolean => awaitsOutcome(record) && record.markedAt === sent.markedAt;
+  log.warn({ task: id, reason }, 'the outcome of a create call is unknown; it is not sent again');
   if (callbackAddress.urlFor(id) === null) {
-    const failure = submissionUnknown('and without PUBLIC_URL no callback can tell', said);
+    const failure = submissionUnknown('and there are no callbacks without PUBLIC_URL', said);
     return failSubmission(ports, id, failure, { from: isLost, freesKey: false, source: 'GATEWAY' });
   }
   const now = clock.now();
@@ -220,25 +218,25 @@ async function leaveUnknown(
           ...record,
           unknownSince: now,
           lastWords: said,
-          // Somebody has named the provider's id for it: that is asked about first.
+          // An unverified id from a callback is queried at once.
           nextCheckAt: record.unverifiedProviderTaskId === null ? now + timings.submissionGrace : now,
         }
       : null;
-  const announced = await changeTask(store, id, (record) => (isVisible(record) ? null : toUnknown(record)));
-  const known = announced ?? (await amendTask(store, id, toUnknown));
-  if (known) pendingCreates.tell(known);
+  const visible = await changeTask(store, id, (record) => (isVisible(record) ? null : toUnknown(record)));
+  const known = visible ?? (await amendTask(store, id, toUnknown));
+  if (known) pendingCreates.notify(known);
 }
 
-/** What is said of a task whose create answer was lost, or left it open, when nothing was heard of it since. */
+/** The failure of a task whose create response was lost or unclear, and of which nothing arrived since. */
 export function submissionUnknown(why: string, said: ProviderWords | null): TaskFailure {
   const what = said
-    ? 'The answer to the create call does not say whether the provider took the task,'
-    : 'The answer to the create call was lost';
+    ? 'The response to the create call does not show whether the provider created the task,'
+    : 'The response to the create call was lost';
   return concluded(said, {
     code: 'SUBMISSION_UNKNOWN',
     message:
-      `${what} ${why}: the provider may have taken the task and charged for it. ` +
-      'Look at https://kie.ai/logs before you try again.',
+      `${what} ${why}. The provider may have created the task and charged for it. ` +
+      'Check https://kie.ai/logs before you retry.',
   });
 }
 
@@ -262,22 +260,22 @@ async function failSubmission(
   });
 }
 
-/** Not adopted by a callback, refused or given up meanwhile. */
+/** Not adopted by a callback, refused or failed meanwhile. */
 function isSubmitting(record: TaskRecord): boolean {
   return record.state === 'SUBMITTING' && record.refusal === null;
 }
 
-/** The same, and not known to be unknown. */
-function isWaitingForAnswer(record: TaskRecord): boolean {
+/** Submitting, and the outcome is not recorded as unknown. */
+function awaitsOutcome(record: TaskRecord): boolean {
   return isSubmitting(record) && record.unknownSince === null;
 }
 
-/** Failed because nothing was heard of it, which an answer that comes after all still corrects. */
-function isGivenUp(record: TaskRecord): boolean {
+/** Presumed failed: a real outcome still corrects it. */
+function isPresumedFailed(record: TaskRecord): boolean {
   return record.failure?.code === 'SUBMISSION_UNKNOWN';
 }
 
-/** How long to wait before a create call is tried again, in whole ms: doubling, with jitter so that tasks spread out. */
+/** Delay before a create call is sent again, in whole ms: exponential backoff with jitter. */
 export function resendDelay(earlierAttempts: number, timings: Timings): number {
   const { resendFirstMin, resendFirstMax, resendMax } = timings;
   const first = resendFirstMin + Math.random() * (resendFirstMax - resendFirstMin);

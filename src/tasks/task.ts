@@ -1,9 +1,9 @@
 import { isPresumed, type TaskFailure, type ProviderWords } from './failure.ts';
 
-/** The only model that this gateway submits to, in the provider's spelling. */
+/** The only supported model, in the provider's spelling. */
 export const MODEL = 'hailuo/02-image-to-video-pro';
 
-/** In the order in which a task moves through them; both SUCCESS and FAIL are terminal. */
+/** In order of progress; SUCCESS and FAIL are final. */
 export const TASK_STATES = ['SUBMITTING', 'WAITING', 'QUEUING', 'GENERATING', 'SUCCESS', 'FAIL'] as const;
 
 export type TaskState = (typeof TASK_STATES)[number];
@@ -17,7 +17,7 @@ const RANK: Readonly<Record<TaskState, number>> = {
   FAIL: 4,
 };
 
-/** How far a state is along the way; a task only ever moves to a higher rank. */
+/** A task only moves to a state of higher rank. */
 export function rankOf(state: TaskState): number {
   return RANK[state];
 }
@@ -28,100 +28,94 @@ export function isTerminal(state: TaskState): boolean {
 
 export interface Video {
   readonly url: string;
-  /** When the provider may delete it, in ms since the epoch; null when that is not known. */
+  /** When the provider may delete it, in ms since the epoch; null if unknown. */
   readonly expiresAt: number | null;
 }
 
-/** Whether nothing can change it any more: a FAIL that was concluded from silence still gives way to a true ending. */
+/** Whether the task cannot change any more. A presumed FAIL can: a real outcome replaces it. */
 export function hasEnded({ failure, state }: Pick<Task, 'state' | 'failure'>): boolean {
   return isTerminal(state) && !(failure && isPresumed(failure.code));
 }
 
-/** What the caller asked for, normalised: no end picture is null, URLs carry no outer white space. */
+/** The normalised input: URLs are trimmed, and a blank endImageUrl is null. */
 export interface TaskInput {
   readonly prompt: string;
   readonly imageUrl: string;
   readonly endImageUrl: string | null;
-  /** null when the caller did not say; then the provider is not told either. */
+  /** null if the client omitted it; then the create call omits it too. */
   readonly promptOptimizer: boolean | null;
 }
 
-/** A task as its owner sees it. All times are ms since the epoch by our own clock. */
+/** A task as its owner sees it. All times are ms since the epoch by our clock. */
 export interface Task extends TaskInput {
   readonly id: string;
   readonly owner: string;
   readonly state: TaskState;
   readonly model: string;
   readonly videos: readonly Video[];
-  /** Set exactly when state is FAIL. */
+  /** Set if and only if the state is FAIL. */
   readonly failure: TaskFailure | null;
   readonly providerTaskId: string | null;
   readonly creditsConsumed: number | null;
-  /** Grows with every visible change of any task; larger is newer. */
+  /** Increases with every visible change of any task. */
   readonly revision: number;
   readonly createdAt: number;
   readonly updatedAt: number;
-  /** Set exactly when state is terminal. */
+  /** Set if and only if the state is final. */
   readonly completedAt: number | null;
-  /** When the video may be there, while the provider works on it; null when nobody can tell. */
+  /** Expected completion while the provider works on it; null if unknown. */
   readonly expectedAt: number | null;
-  /** The states that it came to, in order; a state that is left never comes back, so there are a dozen at most. */
+  /** Its states, in order. No state repeats, so the list is short. */
   readonly timeline: readonly TimelineEntry[];
 }
 
-/** A task as the store keeps it: what its owner sees, and what is needed to bring it to its end. */
+/** A task in the store: with the fields that its owner does not see. */
 export interface TaskRecord extends Omit<Task, 'revision'> {
-  /** null while the task is hidden: nobody was told of it yet, and no reader finds it. */
+  /** null while the task is hidden. */
   readonly revision: number | null;
   readonly idempotencyKey: string | null;
   readonly inputHash: string;
-  /** The process that a waiting mutation lives in; only that process may send a hidden task. */
+  /** The process of the waiting mutation. Only this process may send a hidden task. */
   readonly submitLeaseBy: string | null;
-  /** Until when a hidden task without a mark is believed to have a mutation waiting for it. */
+  /** Until when a hidden task without a mark is kept for its mutation. */
   readonly submitLeaseUntil: number | null;
-  /** When the task may be sent (again). */
+  /** Earliest time of the next create call. */
   readonly submitAt: number;
-  /** How often the provider has said "not now". */
+  /** Number of "not now" outcomes. */
   readonly notNowCount: number;
   readonly notNowSince: number | null;
-  /** The mark: when the create call was begun. Durable before its first byte; guards money. */
+  /** The mark: when the create call was sent. Committed before its first byte leaves. */
   readonly markedAt: number | null;
-  /** Since when it is certain that nobody knows whether the provider took the create call. */
+  /** Since when the outcome of the create call is recorded as unknown. */
   readonly unknownSince: number | null;
-  /** The provider's "no" to a task that nobody was told of; kept for twins that wait for it. */
+  /** The provider's refusal of a hidden task, kept for twins that wait for it. */
   readonly refusal: TaskFailure | null;
-  /** A provider id that somebody named without proof; ours only when the provider confirms it. */
+  /** The provider id of an unsigned callback. It counts once the provider confirms it. */
   readonly unverifiedProviderTaskId: string | null;
-  /** What the provider last said without moving or ending the task; told when its time is over. */
+  /** The provider's last report that did not change the state. */
   readonly lastWords: ProviderWords | null;
-  /** When the reconciler must look at the task; null when there is nothing left to find out. */
+  /** Time of the next check by the reconciler; null if there is nothing to check. */
   readonly nextCheckAt: number | null;
-  /** Counts every write of this record, visible or not; the store compares it before it writes. */
+  /** Number of writes of this record, for compare and set. */
   readonly version: number;
 }
 
-/** A record that somebody may see. */
 export type VisibleRecord = TaskRecord & { readonly revision: number };
 
 export function isVisible(record: TaskRecord): record is VisibleRecord {
   return record.revision !== null;
 }
 
-/**
- * Who told of a change: the answer to the create call, a callback, or a query of ours; or nobody did, and the gateway itself
- * made it.
- */
+/** Where a change came from. GATEWAY: the gateway made it by itself. */
 export type UpdateSource = 'GATEWAY' | 'CREATE_ANSWER' | 'CALLBACK' | 'QUERY';
 
-/** A state that a task came to. */
 export interface TimelineEntry {
   readonly state: TaskState;
-  /** ms since the epoch, by our own clock. */
   readonly at: number;
   readonly source: UpdateSource;
 }
 
-/** When the task left SUBMITTING, as a rule because the provider took it; null before, and where nobody wrote it down. */
+/** When the task left SUBMITTING, usually by acceptance; null before that. */
 export function takenAt(timeline: readonly TimelineEntry[]): number | null {
   return timeline.find(({ state }) => state !== 'SUBMITTING')?.at ?? null;
 }

@@ -23,39 +23,36 @@ import {
   type TaskSubscription,
 } from './subscriptions/subscription.ts';
 
-/** What callers can do; every method sees only the tasks of `owner`. */
+/** Operations of clients. Every method sees only the tasks of `owner`. */
 export interface TaskQueries {
-  /** `reqId` names the request in the log. */
+  /** `reqId` identifies the request in the log. */
   create(owner: string, input: CreateInput, reqId?: string): Promise<CreateResult>;
-  /** Ends a task that waits its turn; by our id or the provider's. Rejects with NOT_FOUND. */
+  /** Cancels a queued task, by our id or the provider's. Rejects with NOT_FOUND. */
   cancel(owner: string, id: string): Promise<CancelResult>;
-  /** The place of a task that this owner may see. */
   readonly queuePosition: QueuePosition;
-  /** By our id or the provider's; null when there is none that the owner may see. */
+  /** By our id or the provider's; null if the owner has no such task. */
   find(owner: string, id: string): Promise<VisibleRecord | null>;
   list(owner: string, query: ListQuery): Promise<TaskPage>;
   watchOne(owner: string, id: string, after: number | null): Promise<TaskSubscription>;
   watchAll(owner: string, after: number | null): Promise<TaskSubscription>;
-  /** The provider account's balance; null when it cannot be had right now. */
+  /** The balance of the provider account; null if it is unavailable. */
   credits(): Promise<number | null>;
 }
 
-/** What the provider's callbacks can do. */
 export interface TaskCallbacks extends Callbacks {
   isToken(taskId: string, token: string): boolean;
 }
 
 export interface Tasks extends TaskQueries, TaskCallbacks {
-  /** Begins to submit and to check tasks. */
+  /** Starts submitting and polling. */
   start(): void;
   /**
-   * Answers waiting mutations now and begins nothing new; fulfilled with true when no call to the provider is under way, or
-   * with false after `patienceMs`, when those that still are have been given up.
+   * Answers waiting mutations and starts no new work. Resolves with true when no create call is in flight, or with false
+   * after `timeoutMs`, when the remaining outcomes are abandoned.
    */
-  stop(patienceMs: number): Promise<boolean>;
+  stop(timeoutMs: number): Promise<boolean>;
 }
 
-/** The life of tasks, between callers, the provider and the store. */
 export function createTasks(ports: TaskPorts): Tasks {
   const { callbackAddress, clock, pendingCreates, provider, store } = ports;
   const abandoned = new AbortController();
@@ -81,11 +78,11 @@ export function createTasks(ports: TaskPorts): Tasks {
     start: () => {
       workers ??= startWorkers(ports, abandoned.signal);
     },
-    stop: async (patienceMs) => {
+    stop: async (timeoutMs) => {
       pendingCreates.endWaiting();
       stopping.abort();
       await provider.close();
-      const cancelTimer = clock.after(patienceMs, () => {
+      const cancelTimer = clock.after(timeoutMs, () => {
         abandoned.abort();
       });
       const stopped = Promise.all(Object.values(workers ?? {}).map((worker) => worker.stop()));

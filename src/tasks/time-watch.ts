@@ -4,25 +4,25 @@ import type { TaskPorts } from './ports.ts';
 import type { TaskStore } from './store.ts';
 
 const LOOK_MS = 1000;
-/** By how much the clock and the time that went by may differ from one look to the next. */
+/** How far the clock may deviate from the monotonic clock between two looks. */
 const JUMP_MS = 2000;
-/** How long a look may be late before the process counts as having slept. */
+/** A look that is this late shows that the process slept. */
 const SLEPT_MS = 5000;
 
-/** Notices that the clock was set, and that the process slept: what it knows of others is out of date then. */
+/** Detects that the clock was set or the process slept. */
 interface TimeWatch extends Loop {
-  /** For how long nothing of the kind has happened up to now, in ms; Infinity when it never has. */
+  /** ms since the last such event; Infinity before the first. */
   steadyFor(): number;
 }
 
-/** Whether a task may be deleted or given up because of a time that is written in it. */
+/** Whether deadlines in records may be enforced. */
 export function isClockTrusted({ clock, timings }: Pick<TaskPorts, 'clock' | 'timings'>): boolean {
   return (clock.steadyFor?.() ?? Infinity) >= timings.clockDoubt;
 }
 
 type Ports = Pick<TaskPorts, 'clock' | 'log'> & { readonly store: Pick<TaskStore, 'clockWentBack'> };
 
-/** Where there is no clock beside the one that may be set, nothing is ever noticed. */
+/** Without a monotonic clock it detects nothing. */
 export function startTimeWatch(ports: Ports): TimeWatch {
   const { elapsed } = ports.clock;
   return elapsed ? watch(ports, elapsed) : UNWATCHED;
@@ -38,12 +38,9 @@ function watch({ clock, log, store }: Ports, elapsed: () => number): TimeWatch {
     const passed = seen.elapsed - last.elapsed;
     const jump = seen.now - last.now - passed;
     last = seen;
-    if (Math.abs(jump) > JUMP_MS) tellOfJump(log, jump);
+    if (Math.abs(jump) > JUMP_MS) warnOfJump(log, jump);
     else if (passed > LOOK_MS + SLEPT_MS)
-      log.warn(
-        { ms: Math.round(passed) },
-        'the process was stopped for a while; it reads what arrived meanwhile',
-      );
+      log.warn({ ms: Math.round(passed) }, 'the process was suspended; reading what arrived meanwhile');
     else return;
     happenedAt = seen.elapsed;
     goneBack ||= jump < -JUMP_MS;
@@ -53,7 +50,7 @@ function watch({ clock, log, store }: Ports, elapsed: () => number): TimeWatch {
     clock,
     retryMs: LOOK_MS,
     onError: (error) => {
-      log.error({ err: error }, 'what the clock has put off could not be made due; trying again');
+      log.error({ err: error }, 'rescheduling after the clock was set back failed; retrying');
     },
     round: async () => {
       look();
@@ -67,7 +64,7 @@ function watch({ clock, log, store }: Ports, elapsed: () => number): TimeWatch {
   return {
     ...loop,
     steadyFor: () => {
-      // Whoever asks may have read a clock that was set since the last look.
+      // The caller may have read a clock that was set since the last look.
       look();
       return elapsed() - happenedAt;
     },
@@ -80,11 +77,11 @@ const UNWATCHED: TimeWatch = {
   stop: () => Promise.resolve(),
 };
 
-function tellOfJump(log: Log, jump: number): void {
+function warnOfJump(log: Log, jump: number): void {
   const seconds = Math.abs(Math.round(jump / 1000));
   const how = jump < 0 ? 'back' : 'ahead';
   log.warn(
     { jumpMs: Math.round(jump) },
-    `the clock went ${how} by ${seconds} s; was it set, or the machine suspended?`,
+    `the clock jumped ${how} by ${seconds} s; it was set, or the machine was suspended`,
   );
 }

@@ -1,50 +1,50 @@
 import type { CreateCap } from './store.ts';
 
-/** Every duration and limit of a task's life; durations in ms. */
+/** Durations (in ms) and limits of tasks. */
 export interface Timings {
-  /** How long createImageToVideo waits for the provider's answer before it answers with a SUBMITTING task. */
+  /** How long createImageToVideo waits for an outcome before it returns a SUBMITTING task. */
   readonly createWait: number;
-  /** Until when a create call may stay unanswered. */
+  /** Timeout of a create call. */
   readonly createTimeout: number;
-  /** How much later than its create call could have ended a mark without an outcome is looked at. */
+  /** How long after the timeout a mark without an outcome is checked. */
   readonly markMargin: number;
-  /** How long "not now" answers are tried again, from the first one on. */
+  /** How long "not now" is retried, from the first one on. */
   readonly submitDeadline: number;
-  /** How long a callback may still adopt a task whose create answer was lost. */
+  /** How long a callback may adopt a task whose create response was lost. */
   readonly submissionGrace: number;
-  /** From creation until a task without a final state is EXPIRED. */
+  /** Age at which an unfinished task fails with EXPIRED. */
   readonly taskDeadline: number;
   readonly createsPerWindow: number;
-  /** The provider counts arrivals in 10 s and we count departures, hence a little more. */
+  /** Slightly more than the provider's 10 s: it counts arrivals, we count departures. */
   readonly createWindow: number;
   readonly queriesPerSecond: number;
-  /** For each owner. */
+  /** Per owner. */
   readonly createCaps: readonly CreateCap[];
-  /** A queue longer than this takes no new tasks. */
+  /** Longest accepted waiting time in the queue. */
   readonly queueLimit: number;
-  /** How much longer than its mutation waits a hidden task is believed to have one. */
+  /** How long a hidden task is kept after its mutation must have returned. */
   readonly submitLease: number;
-  /** How often a waiting mutation looks for an outcome that another process may have written. */
+  /** How often a waiting mutation reads the store, because another replica may have stored the outcome. */
   readonly outcomeLook: number;
   readonly checkLease: number;
   readonly checkIntervalMin: number;
   readonly checkIntervalMax: number;
-  /** A rejected callback with a right token brings the next check forward, at most once in this time. */
+  /** Minimum interval between checks of a task that unsigned callbacks request. */
   readonly bringForwardEvery: number;
   readonly resendFirstMin: number;
   readonly resendFirstMax: number;
   readonly resendMax: number;
-  /** The longest time between two looks for work that nobody announced. */
+  /** Longest pause between two claims. */
   readonly idleLook: number;
-  /** How often it is looked how long videos took of late. */
+  /** How often the duration estimate is refreshed. */
   readonly estimateEvery: number;
   readonly refusalsKept: number;
   readonly slotsKept: number;
-  /** After the clock was set or the process slept, so long no task is deleted or given up because of a time in it. */
+  /** How long deadlines are suspended after the clock was set or the process slept. */
   readonly clockDoubt: number;
-  /** How long tasks are kept after their end; null for ever. No shorter than `taskDeadline`. */
+  /** Retention of ended tasks; null for ever. At least `taskDeadline`. */
   readonly tasksKept: number | null;
-  /** How often it is looked for tasks that are kept no longer, and the pause after each of many deletions. */
+  /** Interval of deletions of old tasks, and the pause between batches. */
   readonly retentionLook: number;
   readonly retentionPause: number;
 }

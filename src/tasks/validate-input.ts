@@ -17,11 +17,11 @@ export type ValidationIssueCode = (typeof VALIDATION_ISSUE_CODES)[number];
 export interface ValidationIssue {
   readonly field: 'prompt' | 'imageUrl' | 'endImageUrl' | 'idempotencyKey';
   readonly code: ValidationIssueCode;
-  /** What is wrong and how to mend it. */
+  /** What is wrong and how to fix it. */
   readonly message: string;
 }
 
-/** What createImageToVideo takes, as it came. */
+/** The input of createImageToVideo, unchecked. */
 export interface CreateInput {
   readonly prompt: string;
   readonly imageUrl: string;
@@ -32,7 +32,7 @@ export interface CreateInput {
 
 export type ValidInput = TaskInput & { readonly idempotencyKey: string | null };
 
-/** The provider's own limit: its page says 1500 characters. */
+/** The provider's documented limit. */
 const MAX_PROMPT = 1500;
 const MAX_URL = 2048;
 const MAX_KEY = 255;
@@ -40,7 +40,7 @@ const MAX_KEY = 255;
 type Issues = ValidationIssue[];
 type Field = ValidationIssue['field'];
 
-/** Checks and normalises an input; every problem of every field is reported at once. */
+/** Checks and normalises an input. Reports all problems of all fields. */
 export function validateInput(
   input: CreateInput,
 ): { readonly valid: ValidInput } | { readonly issues: readonly ValidationIssue[] } {
@@ -65,14 +65,14 @@ export function validateInput(
   };
 }
 
-/** NUL and lone surrogates survive neither every store nor every wire. */
+/** NUL and lone surrogates: databases and JSON clients refuse or alter them. */
 export function hasInvalidCharacters(text: string): boolean {
   return text.includes('\0') || /\p{Surrogate}/u.test(text);
 }
 
-/** Returns whether there is a text that can be looked at further. */
+/** Returns whether further checks make sense. */
 function checkText(issues: Issues, field: Field, text: string, max: number): boolean {
-  // A key means nothing but itself: white space will do.
+  // A key may consist of white space.
   if (text === '' || (field !== 'idempotencyKey' && text.trim() === '')) {
     issues.push({ field, code: 'REQUIRED', message: `${field} must not be empty or only white space.` });
     return false;
@@ -106,16 +106,16 @@ function checkUrl(issues: Issues, field: Field, text: string): void {
     return;
   }
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    const message = `${field} must begin with http:// or https://; the provider fetches the picture from there.`;
+    const message = `${field} must begin with http:// or https://, because the provider downloads the image from it.`;
     issues.push({ field, code: 'URL_SCHEME', message });
   }
   if (url.username !== '' || url.password !== '') {
-    const message = `${field} must not contain a user name or password; use an address that needs none.`;
+    const message = `${field} must not contain a user name or password. Use a URL that needs none.`;
     issues.push({ field, code: 'URL_CREDENTIALS', message });
   }
 }
 
-/** The URL parser forgives too much for an address that others will read: white space, `https:host`, `https:\\host`. */
+/** Stricter than URL, which accepts white space, `https:host` and `https:\\host`. */
 function parseAbsoluteUrl(text: string): URL | null {
   const url = /\s|\p{Cc}/u.test(text) ? null : parseUrl(text);
   if (!url) return null;

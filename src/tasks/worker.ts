@@ -3,13 +3,13 @@ import type { Log } from './log.ts';
 import type { Claim } from './store.ts';
 import type { TaskRecord } from './task.ts';
 
-/** Claims tasks and works on each, as long as the process runs. */
+/** Claims tasks and works on each of them. */
 export interface Worker {
-  /** Looks for work now: somebody knows that there is some. */
+  /** Claims now. */
   wake(): void;
-  /** Claims nothing more; fulfilled when all work that was begun has ended. */
+  /** Stops claiming. Resolves when all started work has ended. */
   stop(): Promise<void>;
-  /** How many tasks are being worked on. */
+  /** Number of tasks in work. */
   busy(): number;
 }
 
@@ -17,32 +17,29 @@ export function startWorker(options: {
   readonly name: string;
   readonly clock: Clock;
   readonly log: Log;
-  /** The longest pause between two looks for work, in ms. */
+  /** Longest pause between two claims, in ms. */
   readonly idleMs: number;
   readonly claim: () => Promise<Claim>;
   readonly work: (record: TaskRecord) => Promise<void>;
 }): Worker {
   const { clock, log, name } = options;
-  const underWay = new Set<Promise<void>>();
+  const inWork = new Set<Promise<void>>();
 
   function begin(record: TaskRecord): void {
     const work = options
       .work(record)
       .catch((error: unknown) => {
-        log.error(
-          { err: error, task: record.id },
-          `${name}: work on a task failed; it is taken up again later`,
-        );
+        log.error({ err: error, task: record.id }, `${name}: work on a task failed; retrying later`);
       })
-      .finally(() => underWay.delete(work));
-    underWay.add(work);
+      .finally(() => inWork.delete(work));
+    inWork.add(work);
   }
 
   const loop = startLoop({
     clock,
     retryMs: options.idleMs,
     onError: (error) => {
-      log.error({ err: error }, `${name}: looking for work failed; trying again in ${options.idleMs} ms`);
+      log.error({ err: error }, `${name}: claiming tasks failed; retrying in ${options.idleMs} ms`);
     },
     round: async () => {
       const claim = await options.claim();
@@ -53,25 +50,24 @@ export function startWorker(options: {
 
   return {
     wake: loop.wake,
-    busy: () => underWay.size,
+    busy: () => inWork.size,
     async stop() {
       await loop.stop();
-      await Promise.all(underWay);
+      await Promise.all(inWork);
     },
   };
 }
 
-/** Work that is done again and again until it is stopped. */
 export interface Loop {
-  /** Has the work done now, or once more right after the round that is running. */
+  /** Runs a round now, or another one right after the current one. */
   wake(): void;
-  /** Starts no further round; fulfilled when the round that is running has ended. */
+  /** Starts no further round. Resolves when the current one has ended. */
   stop(): Promise<void>;
 }
 
 /**
- * Runs `round` at once, and then again after the time in ms that it returns, or earlier when woken. Rounds never
- * overlap. A round that rejects is reported and tried again after `retryMs`.
+ * Runs `round` now, and again after the number of ms that it returns, or earlier when woken. Rounds never overlap. After a
+ * rejected round it waits `retryMs`.
  */
 export function startLoop(options: {
   readonly clock: Clock;
@@ -98,7 +94,7 @@ export function startLoop(options: {
     else cancelTimer = options.clock.after(Math.max(0, pause), start);
   }
 
-  // Read through functions: the compiler would otherwise believe that no round can change them.
+  // Functions, because TypeScript would narrow the variables across the await.
   const isStopped = (): boolean => stopped;
   const isWoken = (): boolean => woken;
 
@@ -122,26 +118,26 @@ export function startLoop(options: {
   };
 }
 
-/** How many keys are remembered at least before those whose time is over are forgotten. */
+/** Number of keys from which expired ones are deleted. */
 const MANY = 1000;
 
-/** Has something happen at most once per key in a while; what comes too early is put off, not dropped. */
+/** Rate limit of one event per key and interval. It delays early events instead of dropping them. */
 interface Throttle {
-  /** How long to wait, in ms, until it may happen for this key. Calls until then share that one time. */
+  /** ms until the event may happen for this key. Calls before that share the same time. */
   reserve(key: string): number;
-  /** Takes the last reservation back: what it was for did not come about. */
+  /** Cancels the last reservation. */
   giveBack(key: string): void;
 }
 
 export function createThrottle(clock: Clock, everyMs: number): Throttle {
-  /** When it happened last, or will happen. */
+  /** Time of the last or next event per key. */
   const last = new Map<string, number>();
   const now = clock.elapsed ?? clock.now;
   let forgetAt = MANY;
 
   function forgetOld(): void {
     for (const [key, at] of last) if (now() - at >= everyMs) last.delete(key);
-    // Twice as many as are in use: so the search costs little per key, however many there are.
+    // Twice the number in use keeps the amortised cost per key constant.
     forgetAt = Math.max(MANY, 2 * last.size);
   }
 

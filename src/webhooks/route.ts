@@ -106,7 +106,7 @@ async function check(
   const callback = await readIfPosted(request);
   if ('rung' in callback) {
     // Its address would not be called if nothing had become of the task.
-    await tasks.askSoon(taskId);
+    await tasks.querySoon(taskId);
     return callback;
   }
   return take(options, request, { taskId, ...callback }, seen);

@@ -81,7 +81,7 @@ describe('an issuer whose keys were never had', () => {
     // Once in a second, however many of the sixty requests come in it.
     expect(issuer.requests()).toBeLessThan(20);
     expect(lines).toHaveLength(issuer.requests());
-    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ reason: 'status 500 in place of 200' });
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ reason: 'status 500 instead of 200' });
     expect(lines[0]?.length).toBeLessThan(300);
   });
 

@@ -119,11 +119,11 @@ describe('what a refused token is told', () => {
     const code = 'UNAUTHENTICATED';
     expect(await ask(claims({ exp: 1 }))).toEqual({
       message: 'The token has expired.',
-      extensions: { code, hint: 'Bring a new one.' },
+      extensions: { code, hint: 'Get a new token.' },
     });
     expect(await ask(claims({ nbf: inSeconds(60) }))).toEqual({
-      message: 'The token is not valid here.',
-      extensions: { code, hint: 'Bring one that its issuer has signed for this gateway.' },
+      message: 'The token is invalid.',
+      extensions: { code, hint: 'Use a token that the issuer signed for this gateway.' },
     });
   });
 });

@@ -98,7 +98,7 @@ describe('the log of a gateway, down to its least important lines,', () => {
     const token = await (await createSigningKey()).sign();
     const lines = await linesWhile({ JWT_JWKS_URL: issuer.jwksUrl }, [token], LATER);
     expect(lines).toContain("fetching the token issuer's keys failed");
-    expect(lines).toContain('status 500 in place of 200');
+    expect(lines).toContain('status 500 instead of 200');
     expect(lines).not.toContain('"stack"');
     for (const part of token.split('.')) expect(lines).not.toContain(part);
   });

@@ -39,9 +39,9 @@ describe('connection_init', () => {
     [
       'another scheme',
       { authorization: 'Basic hush-hush' },
-      'Authorization is not of the form "Bearer <API key or token>".',
+      'The Authorization header does not have the form "Bearer <API key or token>".',
     ],
-    ['a wrong key', { authorization: 'Bearer hush-hush' }, 'This API key is not known here.'],
+    ['a wrong key', { authorization: 'Bearer hush-hush' }, 'The API key is unknown.'],
   ])('with %s is refused with what is missing, and nothing of what was sent', async (_, payload, says) => {
     const { graphqlUrl } = await startGuarded({ API_KEYS });
     const socket = await openGraphqlWs(graphqlUrl, { init: false });

@@ -77,7 +77,7 @@ function taskUpdated(_root: unknown, args: { id: string; after?: number | null }
   const { changes, newest, owner } = context;
   const own = changes.filter((change) => change.owner === owner);
   const found = own.find(({ id, providerTaskId }) => id === args.id || providerTaskId === args.id);
-  if (!found) throw told(`There is no task "${args.id.slice(0, 100)}" that you may see.`, 'NOT_FOUND');
+  if (!found) throw told(`You have no task "${args.id.slice(0, 100)}".`, 'NOT_FOUND');
   const life = own.filter(({ id }) => id === found.id);
   // It begins with the task as it is.
   const current = life.findLast(({ revision }) => revision <= newest)?.revision ?? 0;

@@ -65,7 +65,7 @@ export async function startProcess(options: ProcessOptions): Promise<Process> {
   const real = await openTaskStore(location, (changes) => {
     onChanges(changes);
     feed.publish(changes);
-    changes.forEach(pendingCreates.tell);
+    changes.forEach(pendingCreates.notify);
   });
   const insert = async (asked: TaskRecord): Promise<TaskRecord> => {
     const stored = await real.insert(asked);

@@ -5,7 +5,7 @@ import { INPUT, createClient, startClient } from './kie-client.ts';
 
 const UNREACHABLE = {
   kind: 'not-now',
-  failure: { code: 'UNREACHABLE', providerCode: null, message: 'The provider could not be reached.' },
+  failure: { code: 'UNREACHABLE', providerCode: null, message: 'The provider is unreachable.' },
   retryAfterMs: null,
 };
 

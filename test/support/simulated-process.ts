@@ -51,7 +51,7 @@ export async function startSimulatedProcess(options: SimulatedProcessOptions): P
   });
   const real = await openSqliteStore(dataDir, (changes) => {
     feed.publish(changes);
-    changes.forEach(pendingCreates.tell);
+    changes.forEach(pendingCreates.notify);
   });
   const store = mortal(real, () => isDead, options.count);
   const provider = mortal(options.provider, () => isDead);

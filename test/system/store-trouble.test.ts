@@ -65,7 +65,7 @@ describe.each(TROUBLES)('a store $name', (trouble) => {
     const endTrouble = await startTrouble();
     gateway.release();
     answered.resolve();
-    await gateway.logged('the store did not take the outcome of a create call; trying again');
+    await gateway.logged('storing the outcome of a create call failed; retrying');
     expect(codesOf(await asked)).toEqual(['SERVICE_UNAVAILABLE']);
     await endTrouble();
     await gateway.reaches('after the writing of WAITING');

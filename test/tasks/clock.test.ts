@@ -42,8 +42,8 @@ test('a timer that is taken back does not fire, also when it is overdue', async 
 });
 
 test.each([
-  { jump: -5 * 60_000, text: 'went back by 300 s', wentBack: 1 },
-  { jump: 60 * 60_000, text: 'went ahead by 3600 s', wentBack: 0 },
+  { jump: -5 * 60_000, text: 'jumped back by 300 s', wentBack: 1 },
+  { jump: 60 * 60_000, text: 'jumped ahead by 3600 s', wentBack: 0 },
 ])('a clock that is set is told of once: $text', async ({ jump, text, wentBack }) => {
   let now = 0;
   let elapsed = 0;

@@ -34,7 +34,7 @@ describe('whoever waits for the outcome of a create call', () => {
     const { pending, timers } = start();
     const waiting = pending.wait('task', 15_000);
     expect(timers()).toBe(1);
-    pending.tell(SETTLED);
+    pending.notify(SETTLED);
     expect(await waiting).toBe(SETTLED);
     expect(timers()).toBe(0);
   });
@@ -57,23 +57,23 @@ describe('whoever waits for the outcome of a create call', () => {
 
   it('hears nothing of what was told before it waited: that it must read', async () => {
     const { pending } = start();
-    pending.tell(SETTLED);
+    pending.notify(SETTLED);
     await staysPending(pending.wait('task', 15_000));
   });
 
   it('hears nothing of other tasks', async () => {
     const { pending } = start();
     const waiting = pending.wait('task', 15_000);
-    pending.tell({ ...SETTLED, id: 'another task' });
+    pending.notify({ ...SETTLED, id: 'another task' });
     await staysPending(waiting);
   });
 
   it('is not answered by a write that settles nothing', async () => {
     const { pending } = start();
     const waiting = pending.wait('task', 15_000);
-    pending.tell(hiddenTask({ id: 'task', markedAt: NOW }));
+    pending.notify(hiddenTask({ id: 'task', markedAt: NOW }));
     await staysPending(waiting);
-    pending.tell(SETTLED);
+    pending.notify(SETTLED);
     expect(await waiting).toBe(SETTLED);
   });
 
@@ -82,7 +82,7 @@ describe('whoever waits for the outcome of a create call', () => {
     const [short, long, longer] = [1000, 2000, 3000].map((ms) => pending.wait('task', ms));
     await clock.runUntil(NOW + 1000);
     expect(await short).toBeNull();
-    pending.tell(SETTLED);
+    pending.notify(SETTLED);
     expect(await long).toBe(SETTLED);
     expect(await longer).toBe(SETTLED);
     expect(timers()).toBe(0);
@@ -91,10 +91,10 @@ describe('whoever waits for the outcome of a create call', () => {
   it('is answered once: a later outcome is for those who wait then', async () => {
     const { pending } = start();
     const first = pending.wait('task', 15_000);
-    pending.tell(SETTLED);
+    pending.notify(SETTLED);
     const second = pending.wait('task', 15_000);
     const later = { ...SETTLED, state: 'SUCCESS' as const };
-    pending.tell(later);
+    pending.notify(later);
     expect([await first, await second]).toEqual([SETTLED, later]);
   });
 });

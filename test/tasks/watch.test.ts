@@ -126,7 +126,7 @@ describe('a watch', () => {
   test('a second next() before the first is answered is refused, and the first is answered all the same', async () => {
     const { nextRead, watch } = watchSource();
     const first = watch.next();
-    await expect(watch.next()).rejects.toThrow('before the last one was answered');
+    await expect(watch.next()).rejects.toThrow('another next() is pending');
     (await nextRead()).answer([1]);
     expect(await first).toEqual(valueOf(1));
   });

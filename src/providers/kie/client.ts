@@ -17,33 +17,32 @@ export interface KieOptions {
   /** Origin of the API, without a trailing slash. */
   readonly apiUrl: string;
   readonly apiKey: string;
-  /** Through which kie.ai is called; none when absent. */
+  /** HTTP proxy for all calls. */
   readonly proxy?: string | null | undefined;
-  /** Both hosts of kie.ai refuse calls without a usual User-Agent with a page that looks like a wrong key. */
+  /** kie.ai rejects calls without a common User-Agent, with a page that looks like a wrong key. */
   readonly userAgent: string;
   readonly createTimeoutMs: number;
   /** For every other call. */
   readonly queryTimeoutMs: number;
-  /** How often a provider that cannot be reached is tried. */
+  /** Interval of trial calls while the circuit breaker is open. */
   readonly breakerRetryMs?: number;
   readonly log: Log;
-  /** Told when calls are held back from a provider that does not answer, and when they are not any more. */
+  /** Called when a circuit breaker opens or closes. */
   readonly onHeldBack?: (calls: HeldCalls, isHeld: boolean) => void;
-  /** Told when the provider refuses a call because of the key or the account. */
+  /** Called when the provider refuses a call because of the key or the account. */
   readonly onAccountRefusal?: (code: AccountError) => void;
 }
 
 const BREAKER_RETRY_MS = 5000;
 
-/** kie.ai as a provider. */
 export function createKie(options: KieOptions): Provider {
   const { apiKey, breakerRetryMs = BREAKER_RETRY_MS, log, onHeldBack } = options;
   const alarm = createAccountAlarm({ log, onRefusal: options.onAccountRefusal });
   const breaking = { retryMs: breakerRetryMs, log, onChange: onHeldBack };
   const http = createHttp(options);
-  // What the provider says may repeat the key that it was called with.
+  // Provider messages may repeat the API key.
   const scrub = createScrub([apiKey]);
-  // Each for itself: a provider that answers no queries may still take tasks, and the other way round.
+  // Two breakers: creates and queries can fail independently.
   const creates = createBreaker('creates', breaking);
   const reads = createBreaker('queries', breaking);
 
@@ -52,7 +51,7 @@ export function createKie(options: KieOptions): Provider {
       try {
         return await creates(() => create(createBody(input, callbackUrl)));
       } catch (error) {
-        log.debug({ err: error }, 'a create call did not reach the provider');
+        log.debug({ err: error }, 'a create call could not connect to the provider');
         return isHeldBack(error) ? { ...UNREACHABLE, isHeldBack: true } : UNREACHABLE;
       }
     },
@@ -60,7 +59,7 @@ export function createKie(options: KieOptions): Provider {
     async queryTask(providerTaskId) {
       const path = `/api/v1/jobs/recordInfo?taskId=${encodeURIComponent(providerTaskId)}`;
       const { body, ...noAnswer } = await get(path);
-      if (body === null) return { kind: 'nothing', reason: 'no answer', ...noAnswer };
+      if (body === null) return { kind: 'nothing', reason: 'no response', ...noAnswer };
       const envelope = envelopeIn(body);
       return envelope ? scrubbedAnswer(readQuery(envelope, providerTaskId), scrub) : NO_ENVELOPE;
     },
@@ -75,12 +74,12 @@ export function createKie(options: KieOptions): Provider {
     close: () => http.close(),
   };
 
-  /** Rejects only when the connection never stood. */
+  /** Rejects only if no connection was established. */
   async function create(body: string): Promise<CreateOutcome> {
     const answer = await http.postOnce('/api/v1/jobs/createTask', body);
     if ('body' in answer) {
       const outcome = readCreateOutcome(answer, Date.now());
-      if (outcome.kind === 'refused') alarm.heard(Number(outcome.failure.providerCode));
+      if (outcome.kind === 'refused') alarm.code(Number(outcome.failure.providerCode));
       return scrubbedOutcome(outcome, scrub);
     }
     if (!answer.hadConnected) throw answer.error;
@@ -89,7 +88,7 @@ export function createKie(options: KieOptions): Provider {
 
   function envelopeIn(body: string): Envelope | null {
     const envelope = parseEnvelope(parseJson(body));
-    if (envelope) alarm.heard(envelope.code);
+    if (envelope) alarm.code(envelope.code);
     return envelope;
   }
 
@@ -97,7 +96,7 @@ export function createKie(options: KieOptions): Provider {
     try {
       return { body: await reads(() => http.get(path)) };
     } catch (error) {
-      log.debug({ err: error }, 'the provider did not answer a query');
+      log.debug({ err: error }, 'a query got no response');
       return { body: null, ...(isHeldBack(error) && { isHeldBack: true }) };
     }
   }
@@ -105,11 +104,11 @@ export function createKie(options: KieOptions): Provider {
 
 const UNREACHABLE = {
   kind: 'not-now',
-  failure: { code: 'UNREACHABLE', providerCode: null, message: 'The provider could not be reached.' },
+  failure: { code: 'UNREACHABLE', providerCode: null, message: 'The provider is unreachable.' },
   retryAfterMs: null,
 } as const satisfies CreateOutcome;
 
-/** kie.ai's createTask page: the model's inputs in snake case inside `input`, `callBackUrl` beside it. */
+/** The request body of kie.ai's createTask page. */
 function createBody(input: TaskInput, callbackUrl: string | null): string {
   const { endImageUrl, imageUrl, prompt, promptOptimizer } = input;
   return JSON.stringify({
@@ -124,17 +123,18 @@ function createBody(input: TaskInput, callbackUrl: string | null): string {
   });
 }
 
-const NO_ENVELOPE: QueryAnswer = { kind: 'nothing', reason: 'an answer that is no envelope' };
+const NO_ENVELOPE: QueryAnswer = { kind: 'nothing', reason: 'the response is not a kie.ai envelope' };
 
 function readQuery(envelope: Envelope, providerTaskId: string): QueryAnswer {
   const record = recordOf(envelope);
   const otherId = namedIds(envelope, record).find((id) => id !== providerTaskId);
-  if (otherId !== undefined) return { kind: 'nothing', reason: `an answer about another task, ${otherId}` };
-  return readAnswer(envelope, record, providerTaskId, isFateOfQuery);
+  if (otherId !== undefined)
+    return { kind: 'nothing', reason: `the response is about another task, ${otherId}` };
+  return readAnswer(envelope, record, providerTaskId, isTaskFailure);
 }
 
-/** Codes that come with HTTP 200 and no data when the task itself has ended; every other one says nothing about it. */
-function isFateOfQuery(code: number): boolean {
+/** Codes that mean that the task itself failed. They come with HTTP 200 and without data. */
+function isTaskFailure(code: number): boolean {
   return code === 501 || code === 408 || code === 531;
 }
 

@@ -1,9 +1,9 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
-/** How far the sender's clock may be from ours, in seconds. kie.ai prescribes nothing; this is the usual tolerance. */
+/** Accepted clock difference, in seconds. kie.ai documents none; five minutes are common. */
 const TOLERANCE_S = 300;
 
-/** The two headers of a signed callback, as they came. */
+/** The two headers of a signed callback. */
 export interface SignatureHeaders {
   /** X-Webhook-Timestamp: Unix time in seconds. */
   readonly timestamp: string | undefined;
@@ -12,8 +12,8 @@ export interface SignatureHeaders {
 }
 
 /**
- * Whether one of the keys signed a callback for this provider task recently. Source: kie.ai's page on webhook
- * verification, `base64(HMAC-SHA256(key, taskId + "." + timestamp))`; note that it does not cover the body.
+ * Whether one of the keys signed a recent callback for this provider id. kie.ai's page on webhook verification:
+ * `base64(HMAC-SHA256(key, taskId + "." + timestamp))`. The signature does not cover the body.
  */
 export function verifySignature(
   keys: readonly string[],
@@ -24,7 +24,7 @@ export function verifySignature(
   if (signature === undefined || timestamp === undefined || !/^\d{1,12}$/.test(timestamp)) return false;
   if (Math.abs(now / 1000 - Number(timestamp)) > TOLERANCE_S) return false;
   const given = Buffer.from(signature, 'base64');
-  // Every key is tried, so that the time taken does not tell which one is in use.
+  // Constant time: every key is tried.
   return keys.map((key) => isSignedWith(key, `${providerTaskId}.${timestamp}`, given)).includes(true);
 }
 

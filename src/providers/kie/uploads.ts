@@ -2,52 +2,51 @@ import { ExponentialBackoff, bulkhead, handleWhen, retry, wrap } from 'cockatiel
 import { randomUUID } from 'node:crypto';
 import type { HostAnswer, ImageFile, ImageHost } from '../../images/upload.ts';
 import type { Log } from '../../tasks/log.ts';
-import { callHeaders, readText, createPatience, readRetryAfter } from '../http.ts';
+import { callHeaders, readText, createProgressTimeout, readRetryAfter } from '../http.ts';
 import { createDispatcher } from '../proxy.ts';
 import { createScrub } from '../../log/scrub.ts';
 import { Readable } from 'node:stream';
 import { parseEnvelope, parseJson, type Envelope, fieldsOf, urlOf } from './wire.ts';
 
 interface KieUploadOptions {
-  /** Origin of the upload service, without a trailing slash; another one than that of the API. */
+  /** Origin of the upload service, without a trailing slash. It differs from the API's. */
   readonly uploadUrl: string;
   readonly apiKey: string;
-  /** Through which all calls go; none when absent. */
+  /** HTTP proxy for all calls. */
   readonly proxy?: string | null | undefined;
   readonly userAgent: string;
-  /** How long a try may make no progress, and how long its answer may take then. */
-  readonly patienceMs?: number;
-  /** The pause before the second try; each further one is longer. */
+  /** Longest time without progress, including the wait for the response. */
+  readonly progressTimeoutMs?: number;
+  /** Delay before the first retry; later ones are longer. */
   readonly retryMs?: number;
   readonly log: Log;
 }
 
-/** kie.ai's upload service. */
 interface KieUpload extends ImageHost {
-  /** Breaks off what is under way. */
+  /** Aborts in-flight uploads. */
   close(): Promise<void>;
 }
 
-const PATIENCE_MS = 30_000;
+const PROGRESS_TIMEOUT_MS = 30_000;
 const RETRY_MS = 500;
-/** Uploading costs nothing, and each try is under a name of its own. */
+/** Uploads are free, and each attempt has its own file name, so retries are safe. */
 const RETRIES = 2;
-/** So few that each gets on, also where the way out is narrow; the others wait. */
+/** Few, so that each makes progress on a slow uplink. Others wait. */
 const CONNECTIONS = 4;
 const MAX_ANSWER_BYTES = 64 * 1024;
 
-/** Where our pictures lie among the account's files; without slashes at its ends, as the service wants it. */
+/** Directory among the account's files. The service wants no slashes at its ends. */
 const UPLOAD_PATH = 'kineograph';
 
-/** kie.ai's page "File Stream Upload": multipart with file, uploadPath and fileName; a name that is there is overwritten. */
+/** kie.ai's page "File Stream Upload": multipart with file, uploadPath and fileName. An existing name is overwritten. */
 export function createKieUpload(options: KieUploadOptions): KieUpload {
-  const { log, patienceMs = PATIENCE_MS, retryMs = RETRY_MS } = options;
+  const { log, progressTimeoutMs = PROGRESS_TIMEOUT_MS, retryMs = RETRY_MS } = options;
   const { uploadUrl: origin, proxy = null } = options;
   const scrub = createScrub([options.apiKey]);
   const dispatcher = createDispatcher(origin, proxy, {
     connections: CONNECTIONS,
     maxResponseSize: MAX_ANSWER_BYTES,
-    // Patience ends a call; undici's own timers would throw away what arrived while the process was stopped.
+    // The progress timeout ends a call; undici's timers would discard what arrived while the process was suspended.
     headersTimeout: 0,
     bodyTimeout: 0,
   });
@@ -59,13 +58,13 @@ export function createKieUpload(options: KieUploadOptions): KieUpload {
       backoff: new ExponentialBackoff({ initialDelay: retryMs }),
     },
   );
-  // Its time begins when it is a try's turn.
+  // The bulkhead is inside, so that waiting for it does not count as an attempt.
   const policy = wrap(tries, bulkhead(CONNECTIONS, Infinity));
 
   async function attempt(file: ImageFile): Promise<HostAnswer> {
-    const patience = createPatience(patienceMs);
+    const timeout = createProgressTimeout(progressTimeoutMs);
     const fields = { uploadPath: UPLOAD_PATH, fileName: newName(file) };
-    const { body, headers } = multipart(fields, file, patience.renew);
+    const { body, headers } = multipart(fields, file, timeout.renew);
     try {
       const answer = await dispatcher.request({
         origin,
@@ -73,7 +72,7 @@ export function createKieUpload(options: KieUploadOptions): KieUpload {
         path: '/api/file-stream-upload',
         headers: { ...headers, ...callHeaders(options) },
         body,
-        signal: AbortSignal.any([patience.signal, closing.signal]),
+        signal: AbortSignal.any([timeout.signal, closing.signal]),
       });
       const retryAfter = String(answer.headers['retry-after'] ?? '');
       return readUploadAnswer(
@@ -82,7 +81,7 @@ export function createKieUpload(options: KieUploadOptions): KieUpload {
         readRetryAfter(retryAfter, Date.now()),
       );
     } finally {
-      patience.end();
+      timeout.end();
     }
   }
 
@@ -92,11 +91,10 @@ export function createKieUpload(options: KieUploadOptions): KieUpload {
         const answer = await policy.execute(() => attempt(file));
         if (answer.kind !== 'refused') return answer;
         const message = scrub(answer.message);
-        log.warn({ reason: message }, 'the provider did not take a picture');
+        log.warn({ reason: message }, 'the provider refused an image upload');
         return { ...answer, message };
       } catch (error) {
-        if (!closing.signal.aborted)
-          log.warn({ err: error }, 'a picture could not be uploaded to the provider');
+        if (!closing.signal.aborted) log.warn({ err: error }, 'uploading an image to the provider failed');
         return { kind: 'unavailable', retryAfterMs: null };
       }
     },
@@ -111,15 +109,15 @@ function newName({ contentType }: ImageFile): string {
   return `${randomUUID()}.${contentType === 'image/jpeg' ? 'jpg' : contentType.replace('image/', '')}`;
 }
 
-/** The body of a request, as a stream of known length, and the headers that tell of it. */
+/** A request body as a stream of known length, with its headers. */
 interface Multipart {
   readonly headers: { readonly 'content-type': string; readonly 'content-length': string };
   readonly body: Readable;
 }
 
 /**
- * Fields and then a file as multipart/form-data (RFC 7578); FormData would want the whole file, or a name for it. The
- * values are ours: they hold neither quotes nor line breaks. `onProgress` is called as it leaves.
+ * Streams fields and a file as multipart/form-data (RFC 7578); FormData needs the whole file, or a file path. The values are
+ * ours and contain no quotes or line breaks. `onProgress` is called for each chunk.
  */
 export function multipart(
   fields: Readonly<Record<'uploadPath' | 'fileName', string>>,
@@ -138,12 +136,11 @@ export function multipart(
       'content-type': `multipart/form-data; boundary=${boundary}`,
       'content-length': String(head.length + file.bytes + tail.length),
     },
-    body: Readable.from(inARow(head, file, tail, onProgress)),
+    body: Readable.from(chunksOf(head, file, tail, onProgress)),
   };
 }
 
-/** Goes on whenever there is room for more, and says so. */
-async function* inARow(
+async function* chunksOf(
   head: Buffer,
   file: ImageFile,
   tail: Buffer,
@@ -158,10 +155,7 @@ async function* inARow(
   yield tail;
 }
 
-/**
- * What the upload service said (kie.ai's pages on its "File Upload API"). Where there is no envelope, the HTTP status says
- * it. Throws where it may be tried again at once.
- */
+/** Parses a response of kie.ai's "File Upload API", by HTTP status without an envelope. Throws if a retry is useful. */
 function readUploadAnswer(status: number, body: string, retryAfterMs: number | null): HostAnswer {
   const envelope = parseEnvelope(parseJson(body));
   const code = envelope?.code ?? status;
@@ -171,16 +165,16 @@ function readUploadAnswer(status: number, body: string, retryAfterMs: number | n
   throw new Error(`HTTP ${status}, ${envelope ? `code ${code}` : 'no envelope'}`);
 }
 
-/** What would come to the same the next time: a redirect, which is not followed, among it. */
+/** Permanent errors, including redirects, which are not followed. */
 function isRefusal(code: number): boolean {
-  const isPassing = code === 408 || code === 425 || code === 429 || code === 455;
-  return code >= 300 && code < 500 && !isPassing;
+  const isTransient = code === 408 || code === 425 || code === 429 || code === 455;
+  return code >= 300 && code < 500 && !isTransient;
 }
 
 function urlIn({ data }: Envelope): string {
   const fields = fieldsOf(data);
-  // The pages say downloadUrl; a client was seen that reads fileUrl as well.
+  // Documented as downloadUrl; some clients also read fileUrl.
   const url = urlOf(fields?.['downloadUrl']) ?? urlOf(fields?.['fileUrl']);
   if (url !== null) return url;
-  throw new Error('code 200 without an address');
+  throw new Error('code 200 without a URL');
 }

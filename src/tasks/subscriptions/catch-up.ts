@@ -1,7 +1,7 @@
 import type { Page } from './cursor.ts';
 import type { TaskStore } from '../store.ts';
 
-/** Somebody who waits for what is newer than a revision. */
+/** A subscription that waits for changes after a revision. */
 interface Reader {
   readonly after: number;
   readonly resolve: (page: Page) => void;
@@ -9,24 +9,23 @@ interface Reader {
 }
 
 /**
- * Reads pages for many who read the same changes: what is read for one is given to all others who had asked by then and
- * whose place it covers. So each gets what the store held after it had asked, as if it had read by itself. `letIn` is
- * given what is to be done step by step: each step reads one page, or gives it to one reader.
+ * Shares pages between subscriptions: a page that is read for one also answers all that were already waiting and whose
+ * cursor lies inside it. Nobody gets data older than their request. `schedule` runs steps: each reads or delivers one page.
  */
 export function createSharedPages(
   readPage: (after: number) => Promise<Page>,
-  letIn: (step: Step) => void,
+  schedule: (step: Step) => void,
 ): (after: number) => Promise<Page> {
-  let asking: Reader[] = [];
-  const giving: (() => void)[] = [];
+  let waiting: Reader[] = [];
+  const deliveries: (() => void)[] = [];
   let isReading = false;
 
-  const hasWork = (): boolean => giving.length > 0 || (asking.length > 0 && !isReading);
+  const hasWork = (): boolean => deliveries.length > 0 || (waiting.length > 0 && !isReading);
 
   function step(): boolean {
-    const give = giving.shift();
-    if (give) give();
-    else void readFor(asking);
+    const deliver = deliveries.shift();
+    if (deliver) deliver();
+    else void readFor(waiting);
     return hasWork();
   }
 
@@ -34,28 +33,28 @@ export function createSharedPages(
     const [first] = readers;
     if (!first) return;
     isReading = true;
-    asking = [];
+    waiting = [];
     try {
       const page = await readPage(first.after);
       const last = page.hasMore ? (page.changes.at(-1)?.revision ?? 0) : Infinity;
       const covers = ({ after }: Reader): boolean => after >= first.after && after < last;
       for (const { after, resolve } of readers.filter(covers))
-        giving.push(() => {
+        deliveries.push(() => {
           resolve(after === first.after ? page : newerThan(after, page));
         });
-      asking = [...readers.filter((reader) => !covers(reader)), ...asking];
+      waiting = [...readers.filter((reader) => !covers(reader)), ...waiting];
     } catch (error) {
-      // One by one they would each wait as long for a store that is away.
+      // All at once: in an outage each read would wait for its own timeout.
       for (const { reject } of readers) reject(error);
     }
     isReading = false;
-    if (hasWork()) letIn(step);
+    if (hasWork()) schedule(step);
   }
 
   return (after) =>
     new Promise((resolve, reject) => {
-      asking.push({ after, resolve, reject });
-      if (hasWork()) letIn(step);
+      waiting.push({ after, resolve, reject });
+      if (hasWork()) schedule(step);
     });
 }
 
@@ -63,20 +62,20 @@ function newerThan(after: number, page: Page): Page {
   return { ...page, changes: page.changes.filter(({ revision }) => revision > after) };
 }
 
-/** How many states are read from the store at once. */
+/** Changes per page. */
 const PAGE = 100;
 
-/** The oldest changes of an owner's tasks after a revision. Rejects with StoreUnavailableError. */
+/** Reads the oldest changes of an owner's tasks after a revision. Rejects with StoreUnavailableError. */
 export type ReadOwnerPage = (owner: string, after: number) => Promise<Page>;
 
-/** Those who read the changes of one owner share pages, and all owners take turns. */
+/** Subscriptions of one owner share pages; owners are served round robin. */
 export function createOwnerPages(store: TaskStore): ReadOwnerPage {
   interface Shared {
     readonly read: (after: number) => Promise<Page>;
     readers: number;
   }
   const byOwner = new Map<string, Shared>();
-  const letIn = createCatchUpScheduler();
+  const schedule = createCatchUpScheduler();
 
   async function readPage(owner: string, after: number): Promise<Page> {
     await store.follow();
@@ -87,7 +86,7 @@ export function createOwnerPages(store: TaskStore): ReadOwnerPage {
   function sharedBy(owner: string): Shared {
     const known = byOwner.get(owner);
     if (known) return known;
-    const shared = { read: createSharedPages((after) => readPage(owner, after), letIn), readers: 0 };
+    const shared = { read: createSharedPages((after) => readPage(owner, after), schedule), readers: 0 };
     byOwner.set(owner, shared);
     return shared;
   }
@@ -104,13 +103,12 @@ export function createOwnerPages(store: TaskStore): ReadOwnerPage {
   };
 }
 
-/** One piece of somebody's work; returns whether there is more to do for now. */
+/** One piece of work; returns whether more is left. */
 export type Step = () => boolean;
 
 /**
- * Has long work of many done one step in each turn of the event loop, so that everything else happens in between, and
- * by turns: who has few steps to take waits for no more than one step of each of the others. The returned function lets
- * somebody in who is not in line; steps must not throw.
+ * Round-robin scheduler: one step of one client per event-loop turn, so that catch-ups block neither the process nor each
+ * other. Call the returned function to enqueue a client. Steps must not throw.
  */
 export function createCatchUpScheduler(): (step: Step) => void {
   const line = new Set<Step>();

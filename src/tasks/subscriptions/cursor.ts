@@ -2,38 +2,36 @@ import { StoreUnavailableError } from '../store.ts';
 import type { VisibleRecord } from '../task.ts';
 import type { FeedListener } from './feed.ts';
 
-/** Where a follower brings changes. */
+/** Receives the changes of a subscription. */
 export interface ChangeSink {
-  /** Called with one change after the other, in order of revision. */
+  /** Called for each change, in order of revision. */
   take(change: VisibleRecord): void;
-  /** Called when all changes that there were have been taken. */
+  /** Called after the last change that is available now. */
   flush(): void;
-  /** Whether it wants no more for now. When it does again, it calls `resume`. */
+  /** Backpressure: true pauses the changes until the sink calls `resume`. */
   isFull(): boolean;
-  /** Called last, when nothing comes any more. */
+  /** Called once, after the last change. */
   end(): void;
-  /** The same, with the reason. */
+  /** Called once in place of `end`, with the error. */
   fail(error: unknown): void;
 }
 
-/** A subscription that is being followed. */
 export interface Following {
-  /** The sink has room again. */
+  /** Continues after backpressure. */
   resume(): void;
-  /** Brings nothing more, from now on. */
+  /** Ends the subscription at once. */
   stop(): void;
 }
 
-/** How many changes are kept that come while the store is read. */
+/** Changes that are buffered while the store is read. */
 const MAX_WAITING = 100;
 
-/** Calls `run` after a while, unless the returned function is called before. */
+/** Calls `run` after a delay. Returns a function that cancels it. */
 export type Later = (run: () => void) => () => void;
 
 /**
- * Brings everything that is newer than a revision to a sink, first from the store and then as it happens. Whenever it
- * cannot be sure to know all, or the sink is full, it forgets everything but how far it came and reads the store again:
- * so a slow sink skips states and never loses the last one.
+ * Delivers all changes after a revision: first from the store, then from the feed. After backpressure or a full buffer it
+ * keeps only the cursor and catches up from the store. Slow sinks may miss intermediate states, never the last one.
  */
 export class SubscriptionCursor implements Following {
   readonly #source: ChangeSource;
@@ -42,20 +40,20 @@ export class SubscriptionCursor implements Following {
   readonly #detach: () => void;
   #cursor: number;
   #state: 'reading' | 'live' | 'resting' | 'over' = 'reading';
-  /** What came while the store is read; null when that was too much. */
+  /** Changes from the feed while the store is read; null after an overflow. */
   #waiting: VisibleRecord[] | null = [];
   #hasBegun = false;
   #cancelRetry: (() => void) | null = null;
 
-  /** `later` is when to ask a store again that is away. */
+  /** `later` delays retries during an outage. */
   constructor(source: ChangeSource, after: number, sink: ChangeSink, later: Later) {
     this.#source = source;
     this.#sink = sink;
     this.#later = later;
     this.#cursor = after;
-    // Before the store is read: a change in between is in one or the other.
+    // Attach before reading: every change is then in the page or in the buffer.
     this.#detach = source.attach((changes) => {
-      this.#hear(changes);
+      this.#receive(changes);
     });
     void this.#read();
   }
@@ -72,8 +70,8 @@ export class SubscriptionCursor implements Following {
     this.#detach();
   }
 
-  #hear(changes: readonly VisibleRecord[]): void {
-    if (this.#state === 'live') this.#bring(changes);
+  #receive(changes: readonly VisibleRecord[]): void {
+    if (this.#state === 'live') this.#deliver(changes);
     else if (this.#waiting && this.#waiting.length + changes.length <= MAX_WAITING)
       this.#waiting.push(...changes);
     else this.#waiting = null;
@@ -94,18 +92,18 @@ export class SubscriptionCursor implements Following {
     }
   }
 
-  /** Returns whether the store does not have to be read again for now. */
+  /** Returns whether reading is finished. */
   #catchUp({ changes, hasMore, isEnd }: Page): boolean {
     const waiting = this.#waiting;
     const isAll = waiting !== null && !hasMore;
-    this.#bring(isAll ? [...changes, ...waiting] : changes);
+    this.#deliver(isAll ? [...changes, ...waiting] : changes);
     if (this.#state !== 'reading') return true;
     if (isEnd) this.#end();
     else if (isAll) this.#state = 'live';
     return isEnd || isAll;
   }
 
-  #bring(changes: readonly VisibleRecord[]): void {
+  #deliver(changes: readonly VisibleRecord[]): void {
     for (const change of this.#source.isNewestEnough ? changes.slice(-1) : changes) {
       if (change.revision <= this.#cursor) continue;
       this.#cursor = change.revision;
@@ -130,7 +128,7 @@ export class SubscriptionCursor implements Following {
   }
 
   #retryOrFail(error: unknown): void {
-    // At the beginning there is somebody to be told; later the sink catches up when the store is back.
+    // The first read reports its error to the client. Later reads retry until the outage ends.
     if (this.#hasBegun && error instanceof StoreUnavailableError) {
       this.#waiting = null;
       this.#cancelRetry = this.#later(() => void this.#read());
@@ -145,24 +143,24 @@ export class SubscriptionCursor implements Following {
   }
 }
 
-/** What changed after a revision, as the store knows it. */
+/** Changes after a revision, from the store. */
 export interface Page {
   /** Each task in its newest state, in order of revision. */
   readonly changes: readonly VisibleRecord[];
-  /** There may be more that is newer. */
+  /** There may be newer changes. */
   readonly hasMore: boolean;
-  /** Nothing comes after these. */
+  /** No change can follow these. */
   readonly isEnd: boolean;
 }
 
-/** What a subscription follows: one task, or all tasks of an owner. */
+/** The subject of a subscription: one task, or all tasks of an owner. */
 export interface ChangeSource {
-  /** Has `listener` told of every change from now on; the returned function detaches it. */
+  /** Calls `listener` for every change from now on. Returns a function that detaches it. */
   attach(listener: FeedListener): () => void;
   /** The oldest changes after `revision`. Rejects with StoreUnavailableError. */
   read(revision: number): Promise<Page>;
-  /** Whether nothing comes after this change. */
+  /** Whether no change can follow this one. */
   isEnd(change: VisibleRecord): boolean;
-  /** Of several changes that wait only the newest is of interest. */
+  /** Whether only the newest of several waiting changes is delivered. */
   readonly isNewestEnough: boolean;
 }

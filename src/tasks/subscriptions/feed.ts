@@ -1,31 +1,29 @@
 import type { VisibleRecord } from '../task.ts';
 
-/** Gets changes that were committed together in one call, in order of revision. */
+/** Receives changes of one commit, in order of revision. */
 export type FeedListener = (changes: readonly VisibleRecord[]) => void;
 
 /**
- * Tells committed changes to whoever is attached in this process. Attaching takes effect at once. Each listener is called
- * in order of revision: before `publish` returns, unless the listeners of a task or owner take long. Then the rest of them
- * are called in later turns of the event loop. A listener that throws harms nobody else.
+ * Publishes committed changes to the subscriptions of this process. Listeners are called in order of revision, before
+ * `publish` returns; if the listeners of a topic take long, the rest is called in later turns of the event loop.
  */
 export interface Feed {
   publish(changes: readonly VisibleRecord[]): void;
-  /** Follows one task; the returned function detaches, at once and as often as it is called. */
+  /** Attaches to one task. Returns a function that detaches at once; it may be called again. */
   onTask(id: string, listener: FeedListener): () => void;
-  /** Follows all tasks of an owner. */
+  /** Attaches to all tasks of an owner. */
   onOwner(owner: string, listener: FeedListener): () => void;
   /**
-   * Has every subscription begin anew: the store has lost changes that were told, and may give their revisions to others.
-   * Changes that still wait to be told are dropped.
+   * Restarts every subscription and drops undelivered changes: the database lost published changes, and may reuse their
+   * revisions.
    */
   restart(): void;
-  /** Calls `run` at each restart. */
   onRestart(run: () => void): void;
-  /** How many listeners are attached now. */
+  /** Number of attached listeners. */
   size(): number;
 }
 
-/** `now` is a clock in ms, by which listeners that take long are noticed. */
+/** `now` is a clock in ms that measures listeners. */
 export function createFeed(
   onListenerError: (error: unknown) => void,
   now: () => number = () => performance.now(),
@@ -38,9 +36,9 @@ export function createFeed(
   return {
     publish(changes) {
       const slice = topics.slice();
-      for (const change of changes) slice.tell(byTask.get(change.id), [change]);
+      for (const change of changes) slice.publish(byTask.get(change.id), [change]);
       for (const owner of new Set(changes.map((change) => change.owner)))
-        slice.tell(
+        slice.publish(
           byOwner.get(owner),
           changes.filter((change) => change.owner === owner),
         );
@@ -72,7 +70,7 @@ function count(topics: Map<string, Topic>): number {
   return sum;
 }
 
-/** The listeners of one task or owner, and what they are still to be told. */
+/** The listeners of one task or owner, with undelivered changes. */
 export interface Topic {
   readonly listeners: Set<FeedListener>;
   readonly waiting: News[];
@@ -80,30 +78,27 @@ export interface Topic {
 
 interface News {
   readonly changes: readonly VisibleRecord[];
-  /** Those who were attached when it was published. */
+  /** Listeners at the time of publication. */
   readonly audience: readonly FeedListener[];
-  /** How many of them were told. */
-  told: number;
+  /** How many of them were called. */
+  called: number;
 }
 
-/** Tells topics within a few ms of one turn of the event loop; the rest of each is told in later turns. */
+/** Calls listeners for a few ms; the rest is called in later turns of the event loop. */
 interface Slice {
-  tell(topic: Topic | undefined, changes: readonly VisibleRecord[]): void;
+  publish(topic: Topic | undefined, changes: readonly VisibleRecord[]): void;
 }
 
-/** How long listeners may hold up everything else, in ms. */
+/** How long listeners may block the event loop, in ms. */
 const SLICE_MS = 5;
-/** The clock costs a tenth of what a listener does that shares its work with others. */
+/** Listeners per clock reading, which costs a tenth of a cheap listener. */
 const LISTENERS_PER_LOOK = 8;
-/** So many publications wait for the listeners of a topic one by one. Of more, each task's newest change is told. */
+/** Publications that wait for a topic. Above this, only each task's newest change is kept. */
 const MAX_WAITING = 100;
 
-/**
- * Calls listeners in slices, with everything else of the process in between. Topics that have much to tell take turns, and
- * one that has nothing waiting is told at once, whatever others have.
- */
+/** Calls listeners in time slices. Busy topics are served round robin; an idle topic is served at once. */
 function createTopics(onListenerError: (error: unknown) => void, now: () => number) {
-  const line = new Set<Topic>();
+  const queue = new Set<Topic>();
 
   function call(listener: FeedListener, changes: readonly VisibleRecord[]): void {
     try {
@@ -113,13 +108,13 @@ function createTopics(onListenerError: (error: unknown) => void, now: () => numb
     }
   }
 
-  /** Returns whether everything was told by then. */
-  function tellUntil(topic: Topic, deadline: number): boolean {
+  /** Returns whether everything was delivered by the deadline. */
+  function deliverUntil(topic: Topic, deadline: number): boolean {
     for (let [news] = topic.waiting; news; [news] = topic.waiting) {
-      while (news.told < news.audience.length) {
-        if (news.told % LISTENERS_PER_LOOK === 0 && now() >= deadline) return false;
-        const listener = news.audience[news.told];
-        news.told += 1;
+      while (news.called < news.audience.length) {
+        if (news.called % LISTENERS_PER_LOOK === 0 && now() >= deadline) return false;
+        const listener = news.audience[news.called];
+        news.called += 1;
         if (listener && topic.listeners.has(listener)) call(listener, news.changes);
       }
       if (topic.waiting[0] === news) topic.waiting.shift();
@@ -127,50 +122,49 @@ function createTopics(onListenerError: (error: unknown) => void, now: () => numb
     return true;
   }
 
-  function putInLine(topic: Topic): void {
-    if (line.size === 0) setImmediate(takeTurn);
-    line.add(topic);
+  function enqueue(topic: Topic): void {
+    if (queue.size === 0) setImmediate(runSlice);
+    queue.add(topic);
   }
 
-  function takeTurn(): void {
+  function runSlice(): void {
     const deadline = now() + SLICE_MS;
-    for (const topic of line) {
-      const isDone = tellUntil(topic, deadline);
-      line.delete(topic);
-      if (!isDone) line.add(topic);
+    for (const topic of queue) {
+      const isDone = deliverUntil(topic, deadline);
+      queue.delete(topic);
+      if (!isDone) queue.add(topic);
       if (now() >= deadline) break;
     }
-    if (line.size > 0) setImmediate(takeTurn);
+    if (queue.size > 0) setImmediate(runSlice);
   }
 
   return {
     slice(): Slice {
       const deadline = now() + SLICE_MS;
       return {
-        tell(topic, changes) {
+        publish(topic, changes) {
           if (!topic || topic.listeners.size === 0) return;
-          // A copy: a listener may detach itself or attach another one while it is told.
-          topic.waiting.push({ changes, audience: [...topic.listeners], told: 0 });
+          // A copy: listeners may attach and detach during the call.
+          topic.waiting.push({ changes, audience: [...topic.listeners], called: 0 });
           if (topic.waiting.length > MAX_WAITING) mergeWaiting(topic);
-          if (topic.waiting.length === 1 && !tellUntil(topic, deadline)) putInLine(topic);
+          if (topic.waiting.length === 1 && !deliverUntil(topic, deadline)) enqueue(topic);
         },
       };
     },
-    /** Forgets everything that waits. */
     drop(): void {
-      for (const { waiting } of line) waiting.length = 0;
+      for (const { waiting } of queue) waiting.length = 0;
     },
   };
 }
 
-/** Everything but what is being told becomes one publication of each task's newest change. */
+/** Merges all publications but the current one into each task's newest change. */
 function mergeWaiting({ listeners, waiting }: Topic): void {
   const newest = new Map<string, VisibleRecord>();
   for (const { changes } of waiting.splice(1))
     for (const change of changes) {
-      // The order of a Map is that of its keys' first insertion, and the revisions have to rise.
+      // Delete first: a Map keeps the order of first insertion, and revisions must increase.
       newest.delete(change.id);
       newest.set(change.id, change);
     }
-  waiting.push({ changes: [...newest.values()], audience: [...listeners], told: 0 });
+  waiting.push({ changes: [...newest.values()], audience: [...listeners], called: 0 });
 }

@@ -19,20 +19,19 @@ interface Reader {
 }
 
 const DONE: Result = { done: true, value: undefined };
-/** How many changes are kept for a reader that rests. */
+/** Changes that are buffered for a slow reader. */
 const MAX_READY = 100;
 
 interface TaskSubscriptionOptions {
   readonly source: ChangeSource;
-  /** Everything newer than this revision is shown. */
+  /** Changes after this revision are delivered. */
   readonly after: number;
   readonly later: Later;
 }
 
 /**
- * A subscription that was let in. It has one reader: whoever iterates over it, or the sink that it is told to `follow`.
- * Nothing happens before that. As an iterator it is written by hand because an async generator cannot be ended while it
- * waits: its `return()` would hang, and its listener stay attached, until the next event of a task that may never have one.
+ * An accepted subscription with one reader: an iterator, or the sink of `follow`. It starts with its reader. Not an async
+ * generator: `return()` of a generator waits for the pending `next()`, which may never resolve.
  */
 export class TaskSubscription
   implements AsyncIterableIterator<VisibleRecord, undefined, undefined>, ChangeSink
@@ -40,7 +39,7 @@ export class TaskSubscription
   readonly #options: TaskSubscriptionOptions;
   readonly #maxReady: number;
   #following: Following | null = null;
-  /** Taken and not read yet; never holds anything while a reader waits. */
+  /** Changes that are not read yet; empty while `next()` is pending. */
   readonly #ready: VisibleRecord[] = [];
   #reader: Reader | null = null;
   #isOpen = true;
@@ -51,7 +50,7 @@ export class TaskSubscription
     this.#maxReady = options.source.isNewestEnough ? 0 : MAX_READY;
   }
 
-  /** Brings everything to `sink` in place of a reader. */
+  /** Delivers to `sink` instead of an iterator. */
   follow(sink: ChangeSink): Following {
     const { after, later, source } = this.#options;
     this.#following = new SubscriptionCursor(source, after, sink, later);
@@ -59,10 +58,10 @@ export class TaskSubscription
   }
 
   next(): Promise<Result> {
-    if (this.#reader) return Promise.reject(new Error('next() was called before the last one was answered'));
+    if (this.#reader) return Promise.reject(new Error('next() was called while another next() is pending'));
     const record = this.#ready.shift();
     if (record) return Promise.resolve({ done: false, value: record });
-    if (!this.#isOpen) return this.#over();
+    if (!this.#isOpen) return this.#result();
     return new Promise((resolve, reject) => {
       this.#reader = { resolve, reject };
       if (this.#following) this.#following.resume();
@@ -70,7 +69,7 @@ export class TaskSubscription
     });
   }
 
-  /** Ends it at once, also while `next()` is waiting. */
+  /** Ends the subscription at once, also while `next()` is pending. */
   return(): Promise<Result> {
     this.#following?.stop();
     this.#ready.length = 0;
@@ -92,7 +91,7 @@ export class TaskSubscription
   }
 
   flush(): void {
-    // Taken is ready.
+    // `take` delivers at once.
   }
 
   isFull(): boolean {
@@ -112,8 +111,8 @@ export class TaskSubscription
     this.#reader = null;
   }
 
-  /** The reason is told once. */
-  #over(): Promise<Result> {
+  /** Reports a failure once. */
+  #result(): Promise<Result> {
     const failure = this.#failure;
     this.#failure = null;
     return failure ? Promise.reject(toError(failure.error)) : Promise.resolve(DONE);
@@ -125,9 +124,8 @@ function toError(error: unknown): Error {
 }
 
 /**
- * One task as it is now (left out when not newer than `after`), then its newest state after each change, ending after
- * its terminal state. A reader that is slow skips states and never the last one.
- * Rejects with NOT_FOUND or, for an `after` beyond the newest revision, BAD_USER_INPUT.
+ * The current state of a task if it is newer than `after`, then each change until the final state. Slow readers may miss
+ * intermediate states, never the last one. Rejects with NOT_FOUND, or with BAD_USER_INPUT for an unknown revision.
  */
 export async function watchTask(
   ports: TaskPorts,
@@ -153,7 +151,7 @@ function changesOfTask({ feed, store }: TaskPorts, owner: string, id: string): C
       await store.follow();
       const task = await store.find(owner, id);
       const changes = task && task.revision > revision ? [task] : [];
-      // One that is gone changes no more.
+      // A deleted task does not change any more.
       return { changes, hasMore: false, isEnd: !task || isTerminal(task.state) };
     },
     isEnd: ({ state }) => isTerminal(state),
@@ -162,13 +160,12 @@ function changesOfTask({ feed, store }: TaskPorts, owner: string, id: string): C
 }
 
 export function noSuchTask(id: string): RequestError {
-  return new RequestError('NOT_FOUND', `There is no task "${id.slice(0, 100)}" that you may see.`);
+  return new RequestError('NOT_FOUND', `You have no task "${id.slice(0, 100)}".`);
 }
 
 /**
- * Returns how to watch all tasks of an owner: every change of every task, never ending by itself. It begins with all
- * tasks that changed after the revision `after` (now, when null), each in its newest state, in order of revision.
- * A store that is away makes it wait, once it has begun. Rejects with BAD_USER_INPUT for an `after` beyond the newest revision.
+ * Every change of every task of an owner, without end. Starts with the tasks that changed after the revision `after` (null
+ * for none), each in its newest state. Waits during an outage. Rejects with BAD_USER_INPUT for an unknown revision.
  */
 export function createWatchTasks(
   ports: TaskPorts,
@@ -194,13 +191,13 @@ function changesOfOwner({ feed }: TaskPorts, owner: string, readPage: ReadOwnerP
   };
 }
 
-/** `after` must be a revision that has been given: asked of the store, since other processes give them too. */
+/** Reads the newest revision from the store, because other replicas assign revisions too. */
 async function assertKnownRevision(store: TaskStore, after: number | null): Promise<void> {
   if (after === null) return;
   const newest = await store.newestRevision();
   if (after < 0 || after > newest)
     throw new RequestError(
       'BAD_USER_INPUT',
-      `after: ${after} is not a revision between 0 and the newest one, ${newest}. Query tasks { revision } and begin there.`,
+      `after: ${after} is not a revision between 0 and the newest, ${newest}. Query tasks { revision } and start from it.`,
     );
 }

@@ -155,7 +155,7 @@ function byId(one: ApiTask, other: ApiTask): number {
   return one.id < other.id ? -1 : 1;
 }
 /** What a replica logs when its patience with the database was not enough. */
-const OUTLASTED = 'submitter: looking for work failed; trying again in 5000 ms';
+const OUTLASTED = 'submitter: claiming tasks failed; retrying in 5000 ms';
 
 function keyOf(owner: string): string {
   return `the-key-of-${owner}-which-nobody-guesses`;
