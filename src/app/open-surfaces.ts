@@ -93,10 +93,9 @@ export async function openSurfaces(
   const admit = createAdmit({ ...checks, gate, report });
   const route = { ...checks, admit, allowOrigin, requests: server.requests };
   const page = config.graphiql ? await createGraphiqlPage(DASHBOARD) : null;
-  const { answer, graphql } = engine;
-  server.direct.add(
-    graphqlRoute(graphql, { ...route, answer, maxBodyBytes: config.maxBodyBytes, page, streams }),
-  );
+  const { answer, graphql, inTurn } = engine;
+  const { maxBodyBytes } = config;
+  server.direct.add(graphqlRoute(graphql, { ...route, answer, inTurn, maxBodyBytes, page, streams }));
   server.direct.add(openWebhook(parts, checks));
   uploadsRoute(http, { ...route, maxUploads: config.maxUploads, upload: parts.upload });
   openProbes(http, config, parts, checks);
@@ -163,20 +162,21 @@ function openEngine(config: Config, { log, tasks }: Parts, { counts, isOpen, per
   const graphql = createGraphql<Context>({ ...shared, introspection, limits: config, inTurn });
   const rightsOf = (value: unknown): string => JSON.stringify((value as Context).viewer);
   const hub = createHub({ counts, maskError, rightsOf, hideSuggestions: !introspection });
-  return { answer: createGraphqlHttp({ ...shared, ...graphql }), graphql, hub };
+  return { answer: createGraphqlHttp({ ...shared, ...graphql }), graphql, hub, inTurn };
 }
 
 function openSockets(
   config: Config,
   { lines: log }: Parts,
   checks: Checks,
-  { graphql, hub }: ReturnType<typeof openEngine>,
+  { graphql, hub, inTurn }: ReturnType<typeof openEngine>,
   { app, nextId }: HttpServer,
 ): WebsocketServer {
   const { forwarded, isOurHost, mayCall, overload, requestsPerOwner } = checks;
   const protocol = createProtocol({
     begin: (principal, reqId) => graphql.engine.getEnveloped({ principal, connection: null, reqId }),
     hub,
+    inTurn,
     welcome: createWelcome({ ...checks, log }),
     admit: createAdmitOperation({
       maxSubscriptions: config.maxSubscriptionsPerSocket,

@@ -101,6 +101,14 @@ export const REFUSALS = {
     code: 'BAD_REQUEST',
     hint: 'Send JSON in UTF-8, with the header Content-Type: application/json.',
   },
+  tooManyWaiting: {
+    status: 429,
+    message: 'Too many operations of this owner are waiting.',
+    code: 'RATE_LIMITED',
+    hint: 'Wait for the answers to some of them, or try again in 1 s.',
+    retryAfterS: 1,
+    headers: { 'retry-after': '1' },
+  },
   notAcceptable: {
     status: 406,
     message: 'The response has no media type that you accept.',

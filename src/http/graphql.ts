@@ -18,6 +18,9 @@ import {
 import type { AnswerOverHttp } from './graphql-http.ts';
 import { GRAPHQL_PATH, isGraphqlUrl, type Arrival, type Connection, type Graphql } from '../engine/yoga.ts';
 import type { Overload } from '../limits/overload.ts';
+import { createTally } from '../limits/concurrency.ts';
+import type { InTurn } from '../limits/turns.ts';
+import type { Caller } from '../auth/principal.ts';
 import { operationNameIn, type RequestLog } from './request-log.ts';
 import { readParams, type GraphqlParams } from '../engine/request-params.ts';
 
@@ -27,6 +30,8 @@ export interface GraphqlRouteOptions {
   readonly admit: Admit;
   readonly forwarded: Forwarded;
   readonly allowOrigin: AllowOrigin;
+  /** When operations are begun. */
+  readonly inTurn: InTurn;
   readonly maxBodyBytes: number;
   readonly overload: Overload;
   /** Null where there is none. */
@@ -44,7 +49,9 @@ export function graphqlRoute<Context extends object>(
   { documents, engine }: Graphql<Context>,
   options: GraphqlRouteOptions,
 ): DirectRoute {
-  const { admit, allowOrigin, answer, maxBodyBytes, overload, page, requests, streams } = options;
+  const { admit, allowOrigin, answer, inTurn, maxBodyBytes, overload, page, requests, streams } = options;
+  /** Bytes of the bodies of each owner that wait for their turn. */
+  const waiting = createTally(MAX_WAITING_BYTES);
 
   async function handle(request: IncomingMessage, response: ServerResponse, reqId: string): Promise<void> {
     allowOrigin(request, response);
@@ -66,7 +73,7 @@ export function graphqlRoute<Context extends object>(
     response: ServerResponse,
     reqId: string,
   ): Promise<GraphqlRefusal | null> {
-    const { method, url = '' } = request;
+    const { method } = request;
     if (method !== 'POST' && method !== 'GET') return REFUSALS.method;
     const overloaded = overload.refusal();
     if (overloaded) return ofAdmission(overloaded);
@@ -77,7 +84,22 @@ export function graphqlRoute<Context extends object>(
     if (request.destroyed) return null;
     const body = method === 'POST' ? await readBody(request, maxBodyBytes) : null;
     if (method === 'POST' && !body) return tooLarge(maxBodyBytes);
-    const params = paramsOf(url, body);
+    const bytes = body?.length ?? 0;
+    if (!waiting.add(caller.owner, bytes)) return REFUSALS.tooManyWaiting;
+    return inTurn(caller.owner, () => {
+      waiting.remove(caller.owner, bytes);
+      return begin(request, response, { body, caller, reqId });
+    });
+  }
+
+  async function begin(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { body, caller, reqId }: { body: Buffer | null; caller: Caller; reqId: string },
+  ): Promise<GraphqlRefusal | null> {
+    // Its client left while it waited.
+    if (response.destroyed) return null;
+    const params = paramsOf(request.url ?? '', body);
     if ('status' in params) return params;
     requests.note(request, { operation: operationNameIn(params) });
     if (isStream(request.headers.accept ?? '', params, documents))
@@ -100,6 +122,9 @@ export function graphqlRoute<Context extends object>(
 
   return { name: GRAPHQL_PATH, fits: ({ url = '' }) => isGraphqlUrl(url), handle };
 }
+
+/** So much text of one owner's operations may wait at a time. */
+const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 
 const NO_BODY = Buffer.from('{}');
 const EVENT_STREAM = 'text/event-stream';

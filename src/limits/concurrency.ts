@@ -1,22 +1,22 @@
-/** How many of each key there are, up to a limit; no limit when it is null. */
+/** How many of each key there are, or how much, up to a limit; no limit when it is null. */
 export interface Tally {
-  /** Counts one more; false, and nothing is counted, when there are as many as allowed. */
-  add(key: string): boolean;
-  remove(key: string): void;
+  /** Counts `amount` more, 1 unless given; false, and nothing is counted, when that is more than allowed. */
+  add(key: string, amount?: number): boolean;
+  remove(key: string, amount?: number): void;
 }
 
 export function createTally(limit: number | null): Tally {
   const counts = new Map<string, number>();
   return {
-    add(key) {
+    add(key, amount = 1) {
       const count = counts.get(key) ?? 0;
-      if (limit !== null && count >= limit) return false;
-      counts.set(key, count + 1);
+      if (limit !== null && count + amount > limit) return false;
+      counts.set(key, count + amount);
       return true;
     },
-    remove(key) {
+    remove(key, amount = 1) {
       const count = counts.get(key) ?? 0;
-      if (count > 1) counts.set(key, count - 1);
+      if (count > amount) counts.set(key, count - amount);
       else counts.delete(key);
     },
   };

@@ -10,7 +10,7 @@ import {
   type PutOff,
   createRunningOperations,
 } from './operations.ts';
-import { createBeginInTurns } from '../limits/turns.ts';
+import type { InTurn } from '../limits/turns.ts';
 import { withPersistedQuery } from '../engine/request-params.ts';
 import type { Hub, SubscriptionArgs } from './hub.ts';
 import type { SocketExtra } from './socket.ts';
@@ -26,6 +26,8 @@ export interface ProtocolOptions {
   /** Decides on each that was admitted, once it is known what it is. */
   readonly putOff: PutOff;
   readonly hub: Hub;
+  /** When operations are begun. */
+  readonly inTurn: InTurn;
 }
 
 type OperationResult = ReturnType<NonNullable<ServerOptions['execute']>>;
@@ -39,9 +41,9 @@ export interface Protocol extends ProtocolServer<SocketExtra> {
  * The graphql-transport-ws protocol over an engine. An operation that is not let through is answered with an `error`
  * message of its own; the socket and its other operations live on.
  */
-export function createProtocol({ admit, begin, hub, putOff, welcome }: ProtocolOptions): Protocol {
+export function createProtocol(options: ProtocolOptions): Protocol {
+  const { admit, begin, hub, inTurn, putOff, welcome } = options;
   const running = createRunningOperations();
-  const inTurn = createBeginInTurns();
   const answering = new Set<Promise<unknown>>();
 
   const server = makeServer<Record<string, unknown>, SocketExtra>({
