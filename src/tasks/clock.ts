@@ -8,6 +8,8 @@ export interface Clock {
   readonly machine?: () => number;
   /** For how many ms the clock was not set and this process did not sleep. Default: always. */
   readonly steadyFor?: () => number;
+  /** For how many ms this process has watched the clock. Default: always. */
+  readonly watchedFor?: () => number;
   /** Calls `run` once after `ms`. Returns a function that cancels it. */
   after(ms: number, run: () => void): () => void;
 }

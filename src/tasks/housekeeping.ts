@@ -1,6 +1,6 @@
 import { startLoop, type Loop } from './worker.ts';
 import type { TaskPorts } from './ports.ts';
-import { isClockTrusted } from './time-watch.ts';
+import { isClockProven } from './time-watch.ts';
 
 /** Deletes hidden tasks whose process died, and old refusals, rate slots and uploads. */
 export function startHousekeeping({ clock, log, store, timings }: TaskPorts): Loop {
@@ -33,13 +33,7 @@ const BATCH = 500;
  */
 export function startRetention(ports: TaskPorts, keptMs: number): Loop {
   const { clock, log, store, timings } = ports;
-  const startedAt = clock.elapsed?.() ?? -Infinity;
   let deleted = 0;
-
-  function isTrusted(): boolean {
-    const watchedFor = (clock.elapsed?.() ?? Infinity) - startedAt;
-    return watchedFor >= timings.clockDoubt && isClockTrusted(ports);
-  }
 
   return startLoop({
     clock,
@@ -50,7 +44,7 @@ export function startRetention(ports: TaskPorts, keptMs: number): Loop {
     round: async () => {
       // Read the time before the check, in case the clock is set in between.
       const now = clock.now();
-      if (!isTrusted()) return timings.retentionLook;
+      if (!isClockProven(ports)) return timings.retentionLook;
       const count = await store.sweepEnded({ endedBefore: now - keptMs, limit: BATCH });
       deleted += count;
       if (count === BATCH) return timings.retentionPause;

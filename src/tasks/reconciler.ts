@@ -5,7 +5,7 @@ import { nextCheckTime, planner } from './schedule.ts';
 import type { TaskPorts } from './ports.ts';
 import { settleSubmission, submissionUnknown, type InFlight } from './submitter.ts';
 import { hasEnded, isTerminal, type TaskRecord } from './task.ts';
-import { isClockTrusted } from './time-watch.ts';
+import { isClockProven, isClockTrusted } from './time-watch.ts';
 import { startWorker, type Worker } from './worker.ts';
 
 /**
@@ -159,7 +159,8 @@ function endByClock(ports: TaskPorts, record: TaskRecord, now: number): TaskUpda
   const fail = { state: 'FAIL', providerTaskId: null, creditsConsumed } as const;
   if (record.unknownSince !== null && now >= record.unknownSince + timings.submissionGrace)
     return { ...fail, failure: submissionUnknown('and no callback arrived', record.lastWords) };
-  if (record.providerTaskId !== null && now >= record.createdAt + timings.taskDeadline) {
+  const isOverdue = now >= record.createdAt + timings.taskDeadline;
+  if (record.providerTaskId !== null && isOverdue && isClockProven(ports, timings.taskDeadline)) {
     const message =
       'The provider reported no final state in time. The video may still arrive and may have been charged. ' +
       'Check https://kie.ai/logs before you retry.';

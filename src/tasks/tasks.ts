@@ -96,7 +96,8 @@ export function createTasks(ports: TaskPorts): Tasks {
 function startWorkers(unwatched: TaskPorts, abandoned: AbortSignal) {
   const inFlight = new Set<string>();
   const timeWatch = startTimeWatch(unwatched);
-  const ports = { ...unwatched, clock: { ...unwatched.clock, steadyFor: timeWatch.steadyFor } };
+  const { steadyFor, watchedFor } = timeWatch;
+  const ports = { ...unwatched, clock: { ...unwatched.clock, steadyFor, watchedFor } };
   return {
     timeWatch,
     submitter: startSubmitter(ports, { abandoned, inFlight }),

@@ -13,11 +13,22 @@ const SLEPT_MS = 5000;
 interface TimeWatch extends Loop {
   /** ms since the last such event; Infinity before the first. */
   steadyFor(): number;
+  /** For how long it has been watching, in ms: a clock that was set before is not noticed. */
+  watchedFor(): number;
 }
 
 /** Whether deadlines in records may be enforced. */
 export function isClockTrusted({ clock, timings }: Pick<TaskPorts, 'clock' | 'timings'>): boolean {
   return (clock.steadyFor?.() ?? Infinity) >= timings.clockDoubt;
+}
+
+/**
+ * The same for a conclusion that nothing takes back. A process that has just started cannot tell how its clock was set, so
+ * it must have watched for a while; `enough` ms are enough where that is less.
+ */
+export function isClockProven(ports: Pick<TaskPorts, 'clock' | 'timings'>, enough = Infinity): boolean {
+  const watchedFor = ports.clock.watchedFor?.() ?? Infinity;
+  return isClockTrusted(ports) && watchedFor >= Math.min(ports.timings.clockDoubt, enough);
 }
 
 type Ports = Pick<TaskPorts, 'clock' | 'log'> & { readonly store: Pick<TaskStore, 'clockWentBack'> };
@@ -29,7 +40,8 @@ export function startTimeWatch(ports: Ports): TimeWatch {
 }
 
 function watch({ clock, log, store }: Ports, elapsed: () => number): TimeWatch {
-  let last = { now: clock.now(), elapsed: elapsed() };
+  const startedAt = elapsed();
+  let last = { now: clock.now(), elapsed: startedAt };
   let happenedAt = -Infinity;
   let goneBack = false;
 
@@ -68,11 +80,13 @@ function watch({ clock, log, store }: Ports, elapsed: () => number): TimeWatch {
       look();
       return elapsed() - happenedAt;
     },
+    watchedFor: () => elapsed() - startedAt,
   };
 }
 
 const UNWATCHED: TimeWatch = {
   steadyFor: () => Infinity,
+  watchedFor: () => Infinity,
   wake: () => undefined,
   stop: () => Promise.resolve(),
 };

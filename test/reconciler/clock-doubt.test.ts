@@ -163,12 +163,28 @@ describe.each([
   });
 });
 
-test('a process that starts with a clock that is ahead deletes no task within its first hour', async () => {
-  const first = await start();
-  const id = await startEnded(first);
-  await first.gateway.close();
-  first.clock.set(2 * DAY);
-  const { dataDir } = first.gateway;
-  const { clock, gateway } = await start({ clock: first.clock, dataDir });
-  expect(await timeUntil(clock, gone(gateway, id))).toBeGreaterThanOrEqual(HOUR);
+describe('a process that starts with a clock that is ahead', () => {
+  test('deletes no task within its first hour', async () => {
+    const first = await start();
+    const id = await startEnded(first);
+    const { clock, gateway } = await startAgainAhead(first);
+    expect(await timeUntil(clock, gone(gateway, id))).toBeGreaterThanOrEqual(HOUR);
+  });
+
+  test('gives up no task that kie.ai works on within its first hour', async () => {
+    const first = await start();
+    first.provider.answer('createTask', created('kie-1'));
+    await createTask(first.gateway);
+    await first.gateway.written(({ state }) => state === 'WAITING');
+    const { clock, gateway } = await startAgainAhead(first);
+    const expired = gateway.written(({ failure }) => failure?.code === 'EXPIRED');
+    expect(await timeUntil(clock, expired)).toBeGreaterThanOrEqual(HOUR);
+  });
 });
+
+/** The next process on the same store. The clock was set while none ran. */
+async function startAgainAhead({ clock, gateway }: Scene): Promise<Scene> {
+  await gateway.close();
+  clock.set(2 * DAY);
+  return start({ clock, dataDir: gateway.dataDir });
+}
