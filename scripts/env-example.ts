@@ -1,6 +1,6 @@
 // Writes .env.example from the config schema; with --check, fails when the committed file differs from it.
 import { readFileSync, writeFileSync } from 'node:fs';
-import { renderEnvExample } from '../src/config/render.ts';
+import { renderEnvExample } from './docs/env-example.ts';
 
 const path = new URL('../.env.example', import.meta.url);
 const expected = renderEnvExample();

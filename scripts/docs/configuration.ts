@@ -1,5 +1,5 @@
-import { variablesByGroup, type Variable } from '../../src/config/variables.ts';
 import { table } from './markdown.ts';
+import { variablesByGroup, type ListedVariable } from './variables.ts';
 
 /** The text of docs/configuration.md: every variable in its group. */
 export function renderConfiguration(): string {
@@ -21,11 +21,11 @@ holds only white space, or only the commas of a list, is a mistake. All mistakes
 Values marked _secret_ are never printed.
 `;
 
-function toRow({ default: value, description, example, name, secret }: Variable): readonly string[] {
+function toRow({ default: value, description, example, name, isSecret }: ListedVariable): readonly string[] {
   return [
     `\`${name}\``,
     value === null ? 'unset' : `\`${value}\``,
-    secret ? `${description} _Secret._` : description,
+    isSecret ? `${description} _Secret._` : description,
     `\`${example}\``,
   ];
 }

@@ -1,5 +1,5 @@
 import { isEnumType } from 'graphql';
-import { EXIT } from '../../src/cli/commands.ts';
+import { EXIT } from '../../src/cli/exit.ts';
 import { schema } from '../../src/schema/schema.ts';
 import { codeOf, REFUSALS } from '../../src/webhooks/refusals.ts';
 import { ENUM_ADVICE } from './enum-advice.ts';

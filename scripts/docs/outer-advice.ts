@@ -1,5 +1,5 @@
 import type { CloseCode } from 'graphql-ws';
-import type { EXIT } from '../../src/cli/commands.ts';
+import type { EXIT } from '../../src/cli/exit.ts';
 
 type Entry = readonly [meaning: string, todo: string];
 

@@ -1,8 +1,12 @@
-import { isCommand, EXIT, parseCommand, type Command, usage } from './commands.ts';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import type { Writable } from 'node:stream';
 import { ConfigError } from '../config/config.ts';
 import { StoreSchemaError } from '../store/schema.ts';
 import { VERSION } from '../version.ts';
-import type { Writable } from 'node:stream';
+import { EXIT } from './exit.ts';
+
+const WIDTH = 80;
+const SANDBOX_PORT = 4001;
 
 /** Runs the command that a process was started with. Never rejects. */
 export async function runProgram(args: readonly string[], program: NodeJS.Process): Promise<void> {
@@ -14,59 +18,125 @@ export async function runProgram(args: readonly string[], program: NodeJS.Proces
   };
   ignoreClosedOutput([program.stdout, program.stderr], fail);
   try {
-    await run(parseCommand(args), program);
+    await createProgram(program).parseAsync(args.length === 0 ? ['serve'] : args, { from: 'user' });
   } catch (error) {
-    fail(error);
+    // Commander has written help, version or what is wrong with the command line.
+    if (error instanceof CommanderError) program.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    else fail(error);
   }
 }
 
+/** What the command line needs of a process. */
+export type Surroundings = Pick<NodeJS.Process, 'env' | 'stdout' | 'stderr' | 'exitCode'>;
+
 /** Each command loads what it works with; help and version load nothing. */
-async function run(command: Command, program: NodeJS.Process): Promise<void> {
-  const { env, stderr, stdout } = program;
-  switch (command.kind) {
-    case 'serve': {
-      const { serve } = await import('./serve.ts');
-      return serve(env, stdout);
-    }
-    case 'sandbox': {
-      const { runSandbox } = await import('./sandbox.ts');
-      return runSandbox(command.port, env, stdout);
-    }
-    case 'migrate': {
-      const { runMigrate } = await import('./migrate.ts');
-      return runMigrate(command.isDryRun, env, stdout);
-    }
-    case 'copy': {
-      const { runCopy } = await import('./copy.ts');
-      return runCopy(command.from, command.to, stdout);
-    }
-    case 'backup': {
-      const { runBackup } = await import('./backup.ts');
-      return runBackup(command.file, env, stdout);
-    }
-    case 'doctor': {
+export function createProgram(surroundings: Surroundings): Command {
+  const { env, stderr, stdout } = surroundings;
+  const program = new Command('kineograph')
+    .description('A GraphQL gateway for image-to-video generation.')
+    .version(VERSION, '-v, --version', 'Show the version.')
+    .helpOption('-h, --help', 'Show help, also of one command.')
+    .addHelpText('after', EPILOGUE)
+    .exitOverride()
+    .showHelpAfterError()
+    .configureOutput({
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => stderr.write(text),
+      getOutHelpWidth: () => WIDTH,
+      getErrHelpWidth: () => WIDTH,
+      // An address in the wrong place may hold a password.
+      outputError: (text, write) => {
+        write(text.replace(/^error: /, 'kineograph: ').replace(/'.*@/, "'***@"));
+      },
+    });
+  const add = (usage: string, summary: string, description: string): Command =>
+    program.command(usage).summary(summary).description(description);
+
+  add(
+    'serve',
+    'Run the gateway (the default). Without KIE_API_KEY nothing is charged.',
+    'Runs the gateway on HOST and PORT until SIGTERM or SIGINT. Without KIE_API_KEY it also starts the sandbox, a stand-in for kie.ai, and nothing is charged. Tasks are stored in DATA_DIR, or in the PostgreSQL database of DATABASE_URL.',
+  ).action(async () => (await import('./serve.ts')).serve(env, stdout));
+
+  add(
+    'sandbox',
+    'Run only the sandbox, a stand-in for kie.ai.',
+    'Runs the stand-in for kie.ai alone, on 127.0.0.1, so that you can test a gateway with a key against it. It requires the key in KIE_API_KEY (any key, when unset) and signs its callbacks with the first of KIE_WEBHOOK_HMAC_KEYS.',
+  )
+    .option('--port <n>', 'The port to listen on, 0 for a free one.', parsePort, SANDBOX_PORT)
+    .action(async ({ port }: { readonly port: number }) =>
+      (await import('./sandbox.ts')).runSandbox(port, env, stdout),
+    );
+
+  add(
+    'migrate',
+    'Migrate the store to the schema of this version.',
+    'Migrates the store to the schema of this version. serve does so at its start unless MIGRATE=false. Make a backup first: an older version refuses a newer schema. With --dry-run a gateway may run on the store meanwhile.',
+  )
+    .option('--dry-run', 'Only list pending migrations; change nothing.')
+    .action(async ({ dryRun = false }: { readonly dryRun?: boolean }) =>
+      (await import('./migrate.ts')).runMigrate(dryRun, env, stdout),
+    );
+
+  const copy = add(
+    'copy',
+    'Copy a data directory to an empty PostgreSQL database.',
+    'Copies the store in a data directory to an empty PostgreSQL database, and verifies the copy. Stop the gateway first.',
+  )
+    .usage('--from <dir> --to <url>')
+    .requiredOption('--from <dir>', 'The data directory.')
+    .requiredOption('--to <url>', 'The database, as in DATABASE_URL.')
+    .action(async ({ from, to }: { readonly from: string; readonly to: string }) => {
+      if (!/^postgres(ql)?:\/\/./.test(to) || !URL.canParse(to))
+        copy.error('error: --to must be a URL such as postgres://user:password@host/database');
+      await (await import('./copy.ts')).runCopy(from, to, stdout);
+    });
+
+  add(
+    'backup <file>',
+    'Copy the SQLite database to a file, while the gateway runs.',
+    'Copies the SQLite database in DATA_DIR to a new file, as of one moment, and verifies the copy. The gateway may run meanwhile. An existing file is not overwritten. For a PostgreSQL database use pg_dump.',
+  ).action(async (file: string) => (await import('./backup.ts')).runBackup(file, env, stdout));
+
+  add(
+    'doctor',
+    'Check the settings and what they refer to; change nothing.',
+    'Checks its environment: settings, store, disk, provider key and credits, clock, access, and the route from PUBLIC_URL to this gateway (callbacks, signatures and WebSockets). Run it with the settings of the gateway, which may be running. It says what is wrong and how to fix it, changes nothing and prints no secret. Exit code 0 when nothing failed, 1 when something did, 78 when the settings are wrong.',
+  )
+    .option('--json', 'Print JSON: { version, status, findings: [{ check, status, message, mend }] }.')
+    .action(async ({ json: isJson = false }: { readonly json?: boolean }) => {
       const { runDoctor } = await import('./doctor/run.ts');
       const color = stdout.isTTY && env['NO_COLOR'] === undefined;
-      const status = await runDoctor({ isJson: command.isJson, color }, env, stdout);
-      program.exitCode = status === 'config' ? EXIT.config : status === 'failure' ? EXIT.failed : EXIT.ok;
-      return;
-    }
-    case 'help':
-      stdout.write(usage(command.command));
-      return;
-    case 'version':
-      stdout.write(`${VERSION}\n`);
-      return;
-    case 'mistake':
-      // The help of the command that was meant, where one is named.
-      stderr.write(`kineograph: ${command.message}\n\n${usage(program.argv.slice(2).find(isCommand))}`);
-      program.exitCode = EXIT.usage;
-  }
+      const status = await runDoctor({ isJson, color }, env, stdout);
+      surroundings.exitCode = { ok: EXIT.ok, warning: EXIT.ok, failure: EXIT.failed, config: EXIT.config }[
+        status
+      ];
+    });
+  return program;
+}
+
+const EPILOGUE = `
+Examples:
+  kineograph
+  KIE_API_KEY=your-key PUBLIC_URL=https://video.example.com kineograph
+  kineograph sandbox --port 4001
+  DATABASE_URL=postgres://user:secret@host/db kineograph migrate
+  kineograph copy --from ./data --to postgres://user:secret@host/db
+  DATA_DIR=/var/lib/kineograph kineograph backup kineograph.backup.db
+  node --env-file=.env dist/main.js doctor
+
+From a checkout, kineograph is node dist/main.js. Settings come from the
+environment; docs/configuration.md lists them all.
+`;
+
+function parsePort(text: string): number {
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
+  throw new InvalidArgumentError('It must be an integer from 0 to 65535.');
 }
 
 /**
- * Lets a command end as usual when whoever reads its output has seen enough, as in `kineograph doctor | head`. Other
- * troubles of an output are handed to `fail`.
+ * Lets a command end as usual when its reader has seen enough, as in `kineograph doctor | head`. Other errors of an
+ * output are handed to `fail`.
  */
 export function ignoreClosedOutput(outputs: readonly Writable[], fail: (error: Error) => void): void {
   for (const output of outputs)

@@ -1,32 +1,58 @@
-import { factsOf, type Facts, facts } from './facts.ts';
 import { z } from 'zod';
-import { access } from './access-variables.ts';
-import { boolean, choice, databaseUrl, directory, host, integer, list, origin, secret } from './kinds.ts';
-import { limits, proxies } from './limit-variables.ts';
+import {
+  apiKeys,
+  boolean,
+  choice,
+  databaseUrl,
+  host,
+  httpUrl,
+  integer,
+  list,
+  network,
+  optional,
+  origin,
+  pageOrigin,
+  proxyUrl,
+  secret,
+} from './kinds.ts';
 
-/** One variable as people read about it. */
-export interface Variable extends Facts {
-  readonly name: string;
-  /** As it would be written in the environment; null when the variable is unset by default. */
-  readonly default: string | null;
+/** One variable: how its value is parsed, and what people read about it. */
+export interface Variable<Kind extends z.ZodType = z.ZodType> {
+  readonly kind: Kind;
+  readonly group: string;
+  readonly description: string;
+  readonly example: string;
+  /** Its value is never printed. */
+  readonly isSecret: boolean;
 }
 
-/** Every variable of the schema, in its order, for `.env.example` and the docs. */
-export function listVariables(): readonly Variable[] {
-  return Object.entries(environment.shape).map(([name, variable]) => {
-    const value = variable.parse(undefined);
-    const isUnset = value === null || typeof value === 'object';
-    return { name, default: isUnset ? null : String(value), ...factsOf(variable) };
-  });
+const SECRET = { isSecret: true };
+
+function group(name: string) {
+  return <Kind extends z.ZodType>(
+    kind: Kind,
+    description: string,
+    example: string,
+    { isSecret } = { isSecret: false },
+  ): Variable<Kind> => ({ kind, group: name, description, example, isSecret });
 }
 
-/** The same in their groups, both in the order of the schema. */
-export function variablesByGroup(): ReadonlyMap<string, readonly Variable[]> {
-  const groups = new Map<string, Variable[]>();
-  for (const variable of listVariables()) {
-    groups.set(variable.group, [...(groups.get(variable.group) ?? []), variable]);
-  }
-  return groups;
+const server = group('Server');
+const kieAi = group('kie.ai');
+const proxy = group('Proxy');
+const storage = group('Storage');
+const access = group('Access');
+const limits = group('Limits');
+const times = group('Times');
+
+/** A limit that always applies. */
+function limit(standard: number, description: string, max = 1_000_000) {
+  return limits(integer(1, max).default(standard), description, String(standard));
+}
+
+/** A limit that applies only when it is set. */
+function optionalLimit(description: string, example: number) {
+  return limits(optional(integer(1, 1_000_000_000)), `${description} Off when unset.`, String(example));
 }
 
 export const DEFAULT_KIE_API_URL = 'https://api.kie.ai';
@@ -34,178 +60,248 @@ export const DEFAULT_KIE_API_URL = 'https://api.kie.ai';
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
-const server = {
-  PORT: integer(0, 65_535).default(4000).register(facts, {
-    group: 'Server',
-    description: 'The TCP port to listen on; 0 takes a free one.',
-    example: '8080',
-  }),
-  HOST: host().default('127.0.0.1').register(facts, {
-    group: 'Server',
-    description:
-      'The address to listen on. Anything but loopback opens the gateway to others: then say who may call (API_KEYS or JWT), or allow everyone (ALLOW_ANONYMOUS).',
-    example: '0.0.0.0',
-  }),
-  PUBLIC_URL: origin().nullable().default(null).register(facts, {
-    group: 'Server',
-    description:
-      'The origin under which kie.ai reaches this gateway (scheme, host and port, no path). Without it kie.ai gets no callback URL and the gateway polls instead.',
-    example: 'https://video.example.com',
-  }),
-  SHUTDOWN_MS: integer(0, HOUR).default(65_000).register(facts, {
-    group: 'Server',
-    description:
-      'How long a shutdown waits, in milliseconds, for in-flight create requests; cutting one leaves its outcome unknown.',
-    example: '65000',
-  }),
-  DRAIN_DELAY_MS: integer(0, HOUR).default(0).register(facts, {
-    group: 'Server',
-    description:
-      'How long a shutdown first continues to serve, in milliseconds, while /ready answers 503: as long as your load balancer needs to notice.',
-    example: '5000',
-  }),
-  LOG_LEVEL: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
-    .default('info')
-    .register(facts, {
-      group: 'Server',
-      description: 'The least important messages to log: trace, debug, info, warn, error, fatal or silent.',
-      example: 'debug',
-    }),
+/** Every variable, in the order of the documents: the only source of parsing, of `.env.example` and of docs/configuration.md. */
+export const VARIABLES = {
+  PORT: server(integer(0, 65_535).default(4000), 'The TCP port to listen on; 0 takes a free one.', '8080'),
+  HOST: server(
+    host().default('127.0.0.1'),
+    'The address to listen on. Anything but loopback opens the gateway to others: then say who may call (API_KEYS or JWT), or allow everyone (ALLOW_ANONYMOUS).',
+    '0.0.0.0',
+  ),
+  PUBLIC_URL: server(
+    optional(origin()),
+    'The origin under which kie.ai reaches this gateway (scheme, host and port, no path). Without it kie.ai gets no callback URL and the gateway polls instead.',
+    'https://video.example.com',
+  ),
+  SHUTDOWN_MS: server(
+    integer(0, HOUR).default(65_000),
+    'How long a shutdown waits, in milliseconds, for in-flight create requests; cutting one leaves its outcome unknown.',
+    '65000',
+  ),
+  DRAIN_DELAY_MS: server(
+    integer(0, HOUR).default(0),
+    'How long a shutdown first continues to serve, in milliseconds, while /ready answers 503: as long as your load balancer needs to notice.',
+    '5000',
+  ),
+  LOG_LEVEL: server(
+    choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+    'The least important messages to log: trace, debug, info, warn, error, fatal or silent.',
+    'debug',
+  ),
+
+  KIE_API_KEY: kieAi(
+    optional(secret()),
+    'The key from https://kie.ai/api-key. Without it a sandbox stands in for kie.ai: same behaviour, no charge, made-up videos.',
+    'your-key',
+    SECRET,
+  ),
+  KIE_API_URL: kieAi(
+    origin().default(DEFAULT_KIE_API_URL),
+    'The origin of the API. Needs KIE_API_KEY.',
+    'http://127.0.0.1:4001',
+  ),
+  KIE_UPLOAD_URL: kieAi(
+    optional(origin()),
+    'The origin of the service that images are uploaded to. When unset it is https://kieai.redpandaai.co, or KIE_API_URL where that was set to something else than kie.ai. Needs KIE_API_KEY.',
+    'https://kieai.redpandaai.co',
+  ),
+  CHECK_IMAGES: kieAi(
+    boolean(false),
+    'Check images that were not uploaded here before a task is charged: that a public URL serves them, their type, size and dimensions. Never goes through a proxy.',
+    'true',
+  ),
+  KIE_WEBHOOK_HMAC_KEYS: kieAi(
+    list(secret()),
+    'The webhookHmacKey from https://kie.ai/settings; several between commas while you change it, any may match. Without it a callback is only a hint, after which the gateway polls kie.ai.',
+    'new-key,old-key',
+    SECRET,
+  ),
+  KIE_CREATES_PER_10S: kieAi(
+    integer(1, 10_000).default(20),
+    'Create requests allowed in 10 seconds; kie.ai admits 20 per account.',
+    '20',
+  ),
+  KIE_QUERIES_PER_S: kieAi(
+    integer(1, 10_000).default(10),
+    'Queries of task states allowed in a second; kie.ai admits 10 per key.',
+    '10',
+  ),
+
+  HTTPS_PROXY: proxy(
+    optional(proxyUrl()),
+    'The proxy (http or https) through which https addresses of kie.ai and of the issuer of tokens are called. Images that CHECK_IMAGES looks at are never fetched through a proxy.',
+    'http://proxy.example.com:3128',
+    SECRET,
+  ),
+  HTTP_PROXY: proxy(
+    optional(proxyUrl()),
+    'The same for http addresses.',
+    'http://proxy.example.com:3128',
+    SECRET,
+  ),
+  NO_PROXY: proxy(
+    list(z.string()),
+    'Hosts that are called without a proxy, between commas, with all hosts below them; host:port is one port, * every host.',
+    'localhost,127.0.0.1,.internal.example.com',
+  ),
+
+  DATABASE_URL: storage(
+    optional(databaseUrl()),
+    'A PostgreSQL database in place of SQLite, for any number of processes that share it.',
+    'postgres://kineograph:password@db.example.com:5432/kineograph',
+    SECRET,
+  ),
+  DATABASE_LISTEN_URL: storage(
+    optional(databaseUrl()),
+    'The same database without a pooler, for notifications and migrations. Needed where DATABASE_URL leads through a pooler in transaction mode, such as PgBouncer.',
+    'postgres://kineograph:password@db.example.com:5432/kineograph',
+    SECRET,
+  ),
+  DATABASE_CONNECTIONS: storage(
+    integer(1, 1000).default(10),
+    'Connections of this process that read from PostgreSQL; one more writes, and one more listens.',
+    '10',
+  ),
+  MIGRATE: storage(
+    boolean(true),
+    'Run schema migrations at the start. When false, run "kineograph migrate" before the start.',
+    'false',
+  ),
+  TASK_RETENTION_DAYS: storage(
+    optional(integer(1, 36_500)),
+    'Delete tasks so many days after they have ended, with their idempotency keys. When unset they are kept for ever.',
+    '90',
+  ),
+  DATA_DIR: storage(
+    z.string().default('./data'),
+    "The directory of the SQLite database and of the sandbox's file. One process at a time. With DATABASE_URL and KIE_API_KEY it is not used.",
+    '/var/lib/kineograph',
+  ),
+
+  API_KEYS: access(
+    apiKeys(),
+    'Keys that callers send as "Authorization: Bearer <key>", each with the owner whose tasks it opens. An owner may have several.',
+    'ada:a-long-random-key,ben:another-one',
+    SECRET,
+  ),
+  JWT_JWKS_URL: access(
+    optional(httpUrl()),
+    "Where the issuer of tokens publishes its keys. A token's owner is its claim sub; exp is required.",
+    'https://login.example.com/.well-known/jwks.json',
+  ),
+  JWT_SECRET: access(
+    list(secret()),
+    'The secret of tokens that are signed with HS256, in place of JWT_JWKS_URL: at least 32 characters. Several between commas while you change it; any may match.',
+    'a-random-secret-of-at-least-32-characters',
+    SECRET,
+  ),
+  JWT_ISSUER: access(
+    optional(z.string()),
+    'What the claim iss of a token must be; not checked when unset.',
+    'https://login.example.com/',
+  ),
+  JWT_AUDIENCE: access(
+    optional(z.string()),
+    'What the claim aud of a token must hold; not checked when unset.',
+    'kineograph',
+  ),
+  SHOW_CREDITS: access(
+    boolean(false),
+    "Show the balance of the provider's account to callers; without API keys and tokens it is always shown.",
+    'true',
+  ),
+  METRICS_TOKEN: access(
+    optional(secret(16)),
+    'What a scraper sends as "Authorization: Bearer <token>" to read /metrics. Without it only this machine can read /metrics, and with TRUSTED_PROXIES nobody can.',
+    'a-long-random-token',
+    SECRET,
+  ),
+  TRUSTED_PROXIES: access(
+    list(network()),
+    'Addresses or networks of the proxies in front, between commas. Their X-Forwarded-* and X-Request-Id headers are trusted.',
+    '10.0.0.0/8',
+  ),
+  ALLOWED_ORIGINS: access(
+    list(pageOrigin()),
+    'Origins of web pages, apps and browser extensions, between commas, that may call (CORS and WebSocket): https://app.example.com, capacitor://localhost, chrome-extension://<id>. Pages of the gateway itself always may, and pages of this machine while it listens on loopback.',
+    'https://app.example.com,http://localhost:5173',
+  ),
+  ALLOW_ANONYMOUS: access(
+    boolean(false),
+    'Without API keys and tokens, serve everyone who can reach the address. Whoever that is spends your credits.',
+    'true',
+  ),
+  INTROSPECTION: access(boolean(true), 'Let clients ask for the schema.', 'false'),
+  GRAPHIQL: access(boolean(true), 'Serve GraphiQL to browsers at /graphql.', 'false'),
+
+  MAX_BODY_BYTES: limit(262_144, 'Bytes of a request body or a socket message.', 16_777_216),
+  REQUEST_TIMEOUT_MS: limit(
+    120_000,
+    'How long a whole request may take to arrive, in milliseconds: 10 MB at 0.7 Mbit/s take two minutes.',
+    3_600_000,
+  ),
+  MAX_UPLOADS: limit(
+    100,
+    'Concurrent uploads, of at most 10 MB each. One owner may have half of them; its first one is always accepted.',
+  ),
+  OVERLOAD_DELAY_MS: limits(
+    integer(0, 60_000).default(1000),
+    'Event-loop lag threshold for shedding load, in milliseconds on average over some seconds. Beyond it new requests, uploads and sockets are refused with 503, callbacks never. Writes that wait five times as long, or 90 % of the memory in use, count as well. 0 switches it off.',
+    '1000',
+  ),
+  MAX_DEPTH: limit(10, 'Levels of fields in an operation.'),
+  MAX_ALIASES: limit(15, 'Aliases in an operation.'),
+  MAX_DIRECTIVES: limit(5, 'Directives in an operation.'),
+  MAX_TOKENS: limit(1000, 'Lexical tokens in an operation.'),
+  MAX_LIST_ITEMS: limit(200, 'Items that all lists of an operation may request together, by `first`.'),
+  MAX_SUBSCRIPTIONS_PER_SOCKET: limit(100, 'Operations that may run on one socket at a time.'),
+  MAX_OPERATIONS_PER_SECOND: limit(50, 'Operations that one socket may begin in a second.'),
+  MAX_SOCKETS_PER_OWNER: optionalLimit('Sockets and event streams that one owner may have open.', 1000),
+  MAX_SOCKETS_PER_ADDRESS: optionalLimit('Sockets and event streams that one address may have open.', 100),
+  MAX_REQUESTS_PER_MINUTE: optionalLimit(
+    'Requests over HTTP and operations over sockets, together, that one owner may send in a minute.',
+    600,
+  ),
+  MAX_CREATES_PER_MINUTE: optionalLimit('Tasks that one owner may create in a minute.', 10),
+  MAX_CREATES_PER_DAY: optionalLimit('Tasks that one owner may create in 24 hours.', 200),
+
+  CREATE_WAIT_MS: times(
+    integer(0, HOUR).default(15_000),
+    'How long the mutation waits for kie.ai, in milliseconds, before it answers with a task in state SUBMITTING.',
+    '5000',
+  ),
+  CREATE_TIMEOUT_MS: times(
+    integer(1, HOUR).default(60_000),
+    'How long one create request may take, in milliseconds, before its outcome counts as unknown.',
+    '60000',
+  ),
+  SUBMIT_DEADLINE_MS: times(
+    integer(0, DAY).default(900_000),
+    'How long a create that kie.ai does not take now is tried again, in milliseconds, before the task fails.',
+    '900000',
+  ),
+  SUBMISSION_GRACE_MS: times(
+    integer(0, DAY).default(1_800_000),
+    'How long a task whose create has an unknown outcome waits for a callback, in milliseconds, before it fails.',
+    '1800000',
+  ),
+  TASK_DEADLINE_MS: times(
+    integer(1, 7 * DAY).default(86_400_000),
+    'How long a task may take altogether, in milliseconds, before it fails as EXPIRED.',
+    '86400000',
+  ),
+  SLOW_READER_MS: times(
+    integer(1, HOUR).default(30_000),
+    'How long a client may take nothing of what is sent to it, over a socket or in an answer, in milliseconds, before its connection is closed.',
+    '30000',
+  ),
 };
 
-const provider = {
-  KIE_API_KEY: secret().nullable().default(null).register(facts, {
-    group: 'kie.ai',
-    description:
-      'The key from https://kie.ai/api-key. Without it a sandbox stands in for kie.ai: same behaviour, no charge, made-up videos.',
-    example: 'your-key',
-    secret: true,
-  }),
-  KIE_API_URL: origin().default(DEFAULT_KIE_API_URL).register(facts, {
-    group: 'kie.ai',
-    description: 'The origin of the API. Needs KIE_API_KEY.',
-    example: 'http://127.0.0.1:4001',
-  }),
-  KIE_UPLOAD_URL: origin().nullable().default(null).register(facts, {
-    group: 'kie.ai',
-    description:
-      'The origin of the service that images are uploaded to. When unset it is https://kieai.redpandaai.co, or KIE_API_URL where that was set to something else than kie.ai. Needs KIE_API_KEY.',
-    example: 'https://kieai.redpandaai.co',
-  }),
-  CHECK_IMAGES: boolean().default(false).register(facts, {
-    group: 'kie.ai',
-    description:
-      'Check images that were not uploaded here before a task is charged: that a public URL serves them, their type, size and dimensions. Never goes through a proxy.',
-    example: 'true',
-  }),
-  KIE_WEBHOOK_HMAC_KEYS: list(secret()).register(facts, {
-    group: 'kie.ai',
-    description:
-      'The webhookHmacKey from https://kie.ai/settings; several between commas while you change it, any may match. Without it a callback is only a hint, after which the gateway polls kie.ai.',
-    example: 'new-key,old-key',
-    secret: true,
-  }),
-  KIE_CREATES_PER_10S: integer(1, 10_000).default(20).register(facts, {
-    group: 'kie.ai',
-    description: 'Create requests allowed in 10 seconds; kie.ai admits 20 per account.',
-    example: '20',
-  }),
-  KIE_QUERIES_PER_S: integer(1, 10_000).default(10).register(facts, {
-    group: 'kie.ai',
-    description: 'Queries of task states allowed in a second; kie.ai admits 10 per key.',
-    example: '10',
-  }),
-};
+type Values = { [Name in keyof typeof VARIABLES]: z.output<(typeof VARIABLES)[Name]['kind']> };
 
-const storage = {
-  DATABASE_URL: databaseUrl().nullable().default(null).register(facts, {
-    group: 'Storage',
-    description: 'A PostgreSQL database in place of SQLite, for any number of processes that share it.',
-    example: 'postgres://kineograph:password@db.example.com:5432/kineograph',
-    secret: true,
-  }),
-  DATABASE_LISTEN_URL: databaseUrl().nullable().default(null).register(facts, {
-    group: 'Storage',
-    description:
-      'The same database without a pooler, for notifications and migrations. Needed where DATABASE_URL leads through a pooler in transaction mode, such as PgBouncer.',
-    example: 'postgres://kineograph:password@db.example.com:5432/kineograph',
-    secret: true,
-  }),
-  DATABASE_CONNECTIONS: integer(1, 1000).default(10).register(facts, {
-    group: 'Storage',
-    description:
-      'Connections of this process that read from PostgreSQL; one more writes, and one more listens.',
-    example: '10',
-  }),
-  MIGRATE: boolean().default(true).register(facts, {
-    group: 'Storage',
-    description: 'Run schema migrations at the start. When false, run "kineograph migrate" before the start.',
-    example: 'false',
-  }),
-  TASK_RETENTION_DAYS: integer(1, 36_500).nullable().default(null).register(facts, {
-    group: 'Storage',
-    description:
-      'Delete tasks so many days after they have ended, with their idempotency keys. When unset they are kept for ever.',
-    example: '90',
-  }),
-  DATA_DIR: directory().default('./data').register(facts, {
-    group: 'Storage',
-    description:
-      "The directory of the SQLite database and of the sandbox's file. One process at a time. With DATABASE_URL and KIE_API_KEY it is not used.",
-    example: '/var/lib/kineograph',
-  }),
-};
+type CamelCase<Name extends string> = Name extends `${infer Head}_${infer Tail}`
+  ? `${Lowercase<Head>}${Capitalize<CamelCase<Tail>>}`
+  : Lowercase<Name>;
 
-const times = {
-  CREATE_WAIT_MS: integer(0, HOUR).default(15_000).register(facts, {
-    group: 'Times',
-    description:
-      'How long the mutation waits for kie.ai, in milliseconds, before it answers with a task in state SUBMITTING.',
-    example: '5000',
-  }),
-  CREATE_TIMEOUT_MS: integer(1, HOUR).default(60_000).register(facts, {
-    group: 'Times',
-    description:
-      'How long one create request may take, in milliseconds, before its outcome counts as unknown.',
-    example: '60000',
-  }),
-  SUBMIT_DEADLINE_MS: integer(0, DAY).default(900_000).register(facts, {
-    group: 'Times',
-    description:
-      'How long a create that kie.ai does not take now is tried again, in milliseconds, before the task fails.',
-    example: '900000',
-  }),
-  SUBMISSION_GRACE_MS: integer(0, DAY).default(1_800_000).register(facts, {
-    group: 'Times',
-    description:
-      'How long a task whose create has an unknown outcome waits for a callback, in milliseconds, before it fails.',
-    example: '1800000',
-  }),
-  TASK_DEADLINE_MS: integer(1, 7 * DAY)
-    .default(86_400_000)
-    .register(facts, {
-      group: 'Times',
-      description: 'How long a task may take altogether, in milliseconds, before it fails as EXPIRED.',
-      example: '86400000',
-    }),
-  SLOW_READER_MS: integer(1, HOUR).default(30_000).register(facts, {
-    group: 'Times',
-    description:
-      'How long a client may take nothing of what is sent to it, over a socket or in an answer, in milliseconds, before its connection is closed.',
-    example: '30000',
-  }),
-};
-
-/** Every variable Kineograph knows: the one source of its parsing, of `.env.example` and of the docs. */
-export const environment = z.object({
-  ...server,
-  ...provider,
-  ...proxies,
-  ...storage,
-  ...access,
-  ...limits,
-  ...times,
-});
-
-/** The parsed values under the names of their variables. */
-export type Values = z.output<typeof environment>;
+/** The settings of one process, frozen: each variable under its name in camel case (`PUBLIC_URL`: `publicUrl`). */
+export type Config = { readonly [Name in keyof Values as CamelCase<Name>]: Values[Name] };

@@ -20,7 +20,7 @@ import { GRAPHQL_PATH, isGraphqlUrl, type Arrival, type Connection, type Graphql
 import type { Overload } from '../limits/overload.ts';
 import { createTally } from '../limits/concurrency.ts';
 import type { InTurn } from '../limits/turns.ts';
-import type { Caller } from '../auth/principal.ts';
+import type { Principal } from '../auth/principal.ts';
 import { operationNameIn, type RequestLog } from './request-log.ts';
 import { readParams, type GraphqlParams } from '../engine/request-params.ts';
 
@@ -85,17 +85,17 @@ export function graphqlRoute<Context extends object>(
     const body = method === 'POST' ? await readBody(request, maxBodyBytes) : null;
     if (method === 'POST' && !body) return tooLarge(maxBodyBytes);
     const bytes = body?.length ?? 0;
-    if (!waiting.add(caller.owner, bytes)) return REFUSALS.tooManyWaiting;
-    return inTurn(caller.owner, () => {
-      waiting.remove(caller.owner, bytes);
-      return begin(request, response, { body, caller, reqId });
+    if (!waiting.add(principal.owner, bytes)) return REFUSALS.tooManyWaiting;
+    return inTurn(principal.owner, () => {
+      waiting.remove(principal.owner, bytes);
+      return begin(request, response, { body, principal, reqId });
     });
   }
 
   async function begin(
     request: IncomingMessage,
     response: ServerResponse,
-    { body, caller, reqId }: { body: Buffer | null; caller: Caller; reqId: string },
+    { body, principal, reqId }: { body: Buffer | null; principal: Principal; reqId: string },
   ): Promise<GraphqlRefusal | null> {
     // Its client left while it waited.
     if (response.destroyed) return null;

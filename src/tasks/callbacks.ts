@@ -103,7 +103,7 @@ function withEarlierCheck(
   if (isDelayed && !isNews && planned !== null && planned <= at) return null;
   return {
     ...record,
-    unverifiedProviderTaskId: unverifiedProviderTaskId,
+    unverifiedProviderTaskId: unverifiedId,
     nextCheckAt: Math.min(at, planned ?? at),
   };
 }

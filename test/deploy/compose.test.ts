@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it, test } from 'vitest';
 import { parse } from 'yaml';
 import { parseConfig } from '../../src/config/config.ts';
-import { listVariables } from '../../src/config/variables.ts';
+import { VARIABLES } from '../../src/config/variables.ts';
 import { readImage } from '../support/dockerfile.ts';
 import { ROOT } from '../support/process.ts';
 
@@ -49,7 +49,7 @@ function environmentOf({ environment }: Service): Record<string, string> {
   return { ...image.env, ...ENV_FILE, ...Object.fromEntries(fixed) };
 }
 
-const known = new Set(listVariables().map(({ name }) => name));
+const known = new Set(Object.keys(VARIABLES));
 const image = readImage();
 
 describe.each(['compose.yaml', 'compose.replicas.yaml'])('deploy/%s', (file) => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { listVariables, type Variable } from '../../src/config/variables.ts';
+import { variablesByGroup, type ListedVariable } from '../../scripts/docs/variables.ts';
 import { TASKS } from '../support/documents.ts';
 import { startFakeProvider } from '../support/fake-provider.ts';
 import { freePort } from '../support/free-port.ts';
@@ -67,7 +67,7 @@ const TOGETHER: readonly Start[] = [
   },
 ];
 
-const ALL = listVariables();
+const ALL = [...variablesByGroup().values()].flat();
 const NAMES = new Set(TOGETHER.flatMap(({ names }) => names));
 
 /** A new setting is tried here unless it stands above. */
@@ -103,7 +103,7 @@ test('every setting is one of those', () => {
 function otherThanDefault(name: string): string {
   const variable = ALL.find((one) => one.name === name);
   if (!variable) throw new Error(`There is no setting ${name}`);
-  const { default: usual, example }: Variable = variable;
+  const { default: usual, example }: ListedVariable = variable;
   if (example !== usual) return example;
   if (!/^\d+$/.test(example)) throw new Error(`The example of ${name} is its default`);
   return String(Number(example) - 1);

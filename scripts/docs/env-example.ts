@@ -1,4 +1,4 @@
-import { variablesByGroup, type Variable } from './variables.ts';
+import { variablesByGroup, type ListedVariable } from './variables.ts';
 
 const WIDTH = 100;
 /** What comments begin with. */
@@ -17,7 +17,7 @@ export function renderEnvExample(): string {
   return HEADER + sections.join('');
 }
 
-function renderVariable({ name, default: value, description, example }: Variable): string {
+function renderVariable({ name, default: value, description, example }: ListedVariable): string {
   const unset = value === null ? '# Unset by default. For example:\n' : '';
   return `\n${comment(description)}\n${unset}# ${name}=${value ?? example}\n`;
 }
@@ -29,7 +29,7 @@ function comment(text: string): string {
 }
 
 /** A text in lines of at most `width` characters; only a longer word makes a longer line. */
-export function wrap(text: string, width: number): string[] {
+function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(' ')) {
     const longer = `${lines.at(-1) ?? ''} ${word}`.trimStart();
