@@ -32,7 +32,7 @@ function group(name: string) {
   return <Kind extends z.ZodType>(
     kind: Kind,
     description: string,
-    example: string,
+    example = String(kind.parse(undefined)),
     { isSecret } = { isSecret: false },
   ): Variable<Kind> => ({ kind, group: name, description, example, isSecret });
 }
@@ -47,7 +47,7 @@ const times = group('Times');
 
 /** A limit that always applies. */
 function limit(standard: number, description: string, max = 1_000_000) {
-  return limits(integer(1, max).default(standard), description, String(standard));
+  return limits(integer(1, max).default(standard), description);
 }
 
 /** A limit that applies only when it is set. */
@@ -76,7 +76,6 @@ export const VARIABLES = {
   SHUTDOWN_MS: server(
     integer(0, HOUR).default(65_000),
     'How long a shutdown waits, in milliseconds, for in-flight create requests; cutting one leaves its outcome unknown.',
-    '65000',
   ),
   DRAIN_DELAY_MS: server(
     integer(0, HOUR).default(0),
@@ -119,12 +118,10 @@ export const VARIABLES = {
   KIE_CREATES_PER_10S: kieAi(
     integer(1, 10_000).default(20),
     'Create requests allowed in 10 seconds; kie.ai admits 20 per account.',
-    '20',
   ),
   KIE_QUERIES_PER_S: kieAi(
     integer(1, 10_000).default(10),
     'Queries of task states allowed in a second; kie.ai admits 10 per key.',
-    '10',
   ),
 
   HTTPS_PROXY: proxy(
@@ -160,7 +157,6 @@ export const VARIABLES = {
   DATABASE_CONNECTIONS: storage(
     integer(1, 1000).default(10),
     'Connections of this process that read from PostgreSQL; one more writes, and one more listens.',
-    '10',
   ),
   MIGRATE: storage(
     boolean(true),
@@ -247,7 +243,6 @@ export const VARIABLES = {
   OVERLOAD_DELAY_MS: limits(
     integer(0, 60_000).default(1000),
     'Event-loop lag threshold for shedding load, in milliseconds on average over some seconds. Beyond it new requests, uploads and sockets are refused with 503, callbacks never. Writes that wait five times as long, or 90 % of the memory in use, count as well. 0 switches it off.',
-    '1000',
   ),
   MAX_DEPTH: limit(10, 'Levels of fields in an operation.'),
   MAX_ALIASES: limit(15, 'Aliases in an operation.'),
@@ -273,27 +268,22 @@ export const VARIABLES = {
   CREATE_TIMEOUT_MS: times(
     integer(1, HOUR).default(60_000),
     'How long one create request may take, in milliseconds, before its outcome counts as unknown.',
-    '60000',
   ),
   SUBMIT_DEADLINE_MS: times(
     integer(0, DAY).default(900_000),
     'How long a create that kie.ai does not take now is tried again, in milliseconds, before the task fails.',
-    '900000',
   ),
   SUBMISSION_GRACE_MS: times(
     integer(0, DAY).default(1_800_000),
     'How long a task whose create has an unknown outcome waits for a callback, in milliseconds, before it fails.',
-    '1800000',
   ),
   TASK_DEADLINE_MS: times(
     integer(1, 7 * DAY).default(86_400_000),
     'How long a task may take altogether, in milliseconds, before it fails as EXPIRED.',
-    '86400000',
   ),
   SLOW_READER_MS: times(
     integer(1, HOUR).default(30_000),
     'How long a client may take nothing of what is sent to it, over a socket or in an answer, in milliseconds, before its connection is closed.',
-    '30000',
   ),
 };
 

@@ -9,7 +9,7 @@ import { parseJson, fieldsOf } from '../../providers/kie/wire.ts';
 import { createCallbackAddress } from '../../tasks/callback-address.ts';
 import { USER_AGENT } from '../../version.ts';
 import { codeOf as codeOfRefusal, REFUSALS } from '../../webhooks/refusals.ts';
-import { codeOf, explainFailure, findingsOf, type Finding, inTime, REQUEST_MS } from './findings.ts';
+import { codeOf, explainFailure, findingsOf, type Finding, REQUEST_MS } from './findings.ts';
 import type { StoreReport } from './findings.ts';
 
 /** Refusals by which a gateway can be recognised. */
@@ -20,45 +20,36 @@ type Echo =
   | { readonly refusal: (typeof KNOWN)[number] | null; readonly answer: Response }
   | { readonly refusal: null; readonly answer: null; readonly error: unknown };
 
-type CallBack = (origin: string, hmacKey: string | null) => Promise<Echo>;
-
-/** The way from PUBLIC_URL to the gateway: callbacks, their signatures, and WebSockets. */
+/** The way from PUBLIC_URL to the gateway: callbacks, WebSockets, and signatures. */
 export async function checkPublicUrl(config: Config, store: StoreReport): Promise<readonly Finding[]> {
   const { kieApiKey, kieWebhookHmacKeys: keys, publicUrl } = config;
-  const skipAll = (why: string, checks: readonly string[]): readonly Finding[] =>
+  const skip = (why: string, ...checks: readonly string[]): readonly Finding[] =>
     checks.map((check) => findingsOf(check).skipped(why));
-  if (publicUrl === null)
-    return skipAll(
-      kieApiKey === null
-        ? 'the sandbox calls back on this machine'
-        : 'PUBLIC_URL is not set: nobody calls back',
-      ['public address', 'WebSocket', 'signatures'],
-    );
-  const callBack: CallBack = (origin, hmacKey) => sendCallback(origin, hmacKey, store.callbackSecret);
-  const echo = await callBack(publicUrl, keys[0] ?? null);
-  const address = await aboutAddress(config, publicUrl, { callBack, echo, store });
-  if (!isOurs(echo))
+  if (publicUrl === null) {
+    const isSandbox = kieApiKey === null;
+    const why = isSandbox
+      ? 'the sandbox calls back on this machine'
+      : 'PUBLIC_URL is not set: nobody calls back';
+    return skip(why, 'public address', 'WebSocket', 'signatures');
+  }
+  const [firstKey = null, ...otherKeys] = keys;
+  const call = (hmacKey: string | null): Promise<Echo> => callBack(publicUrl, hmacKey, store.callbackSecret);
+  const echoes = await Promise.all([call(firstKey), ...otherKeys.map(call)]);
+  const ours = echoes.find(({ refusal }) => refusal === 'task' || refusal === 'signature');
+  const address = await aboutAddress(config, publicUrl, ours ?? echoes[0], store);
+  if (!ours)
     return [
       address,
-      ...skipAll('not tried: PUBLIC_URL leads to no gateway on this store', ['WebSocket', 'signatures']),
+      ...skip('not tried: PUBLIC_URL leads to no gateway on this store', 'WebSocket', 'signatures'),
     ];
-  const others = await Promise.all([
-    inTime('WebSocket', async () => [await checkWebsocket(publicUrl, !isOpen(config))]),
-    inTime('signatures', () => checkSignatures(config, publicUrl, callBack)),
-  ]);
-  return [address, ...others.flat()];
-}
-
-/** Only a gateway that knows the secret of our store gets so far as to these refusals. */
-function isOurs({ refusal }: Echo): boolean {
-  return refusal === 'task' || refusal === 'signature';
+  return [address, await checkWebsocket(publicUrl, !isOpen(config)), aboutSignatures(config, echoes)];
 }
 
 /**
  * Calls back as kie.ai does, about a task that does not exist, so that nothing changes. Its token is right for a gateway
  * on our store alone. Never rejects.
  */
-async function sendCallback(origin: string, hmacKey: string | null, secret: Buffer | null): Promise<Echo> {
+async function callBack(origin: string, hmacKey: string | null, secret: Buffer | null): Promise<Echo> {
   const address = createCallbackAddress(secret ?? randomBytes(32), () => origin);
   const taskId = `doctor-${randomUUID()}`;
   try {
@@ -89,9 +80,9 @@ function sign(hmacKey: string, taskId: string): Readonly<Record<string, string>>
 async function aboutAddress(
   { host, port }: Config,
   origin: string,
-  found: { readonly echo: Echo; readonly store: StoreReport; readonly callBack: CallBack },
+  echo: Echo,
+  store: StoreReport,
 ): Promise<Finding> {
-  const { callBack, echo, store } = found;
   const { failure, ok, warning } = findingsOf('public address');
   switch (echo.refusal) {
     case 'task':
@@ -117,70 +108,57 @@ async function aboutAddress(
     case null:
   }
   const here = ownUrl(host, port);
-  const isRunning = store.isInUse || (port !== 0 && (await callBack(here, null)).refusal !== null);
-  if (!isRunning && isAbsence(echo))
+  const isRunning =
+    store.isInUse || (port !== 0 && (await callBack(here, null, store.callbackSecret)).refusal !== null);
+  // A proxy, or the system, says that nothing listens behind it.
+  const isAbsence =
+    echo.answer === null
+      ? codeOf(echo.error) === 'ECONNREFUSED'
+      : [502, 503, 504].includes(echo.answer.status);
+  if (!isRunning && isAbsence)
     return warning(`no gateway runs here, and none answers at ${origin}`, 'Start it, and run doctor again.');
-  return failure(describe(echo, origin) + (isRunning ? ' (a gateway runs here)' : ''), mendOf(echo, here));
-}
-
-/** Whether a proxy, or the system, says that nothing listens behind it. */
-function isAbsence(echo: Echo): boolean {
-  return echo.answer === null
-    ? codeOf(echo.error) === 'ECONNREFUSED'
-    : /^50[234]$/.test(`${echo.answer.status}`);
-}
-
-function describe(echo: Echo, origin: string): string {
-  if (echo.answer === null) return `${origin} cannot be reached: ${explainFailure(echo.error)}`;
+  const note = isRunning ? ' (a gateway runs here)' : '';
+  if (echo.answer === null)
+    return failure(
+      `${origin} cannot be reached: ${explainFailure(echo.error)}${note}`,
+      `Check PUBLIC_URL, DNS, the certificate, and that what listens there passes requests on to ${here}.`,
+    );
   const { headers, status } = echo.answer;
   const server = headers.get('server');
-  const by = server === null ? '' : `, by ${server}`;
+  const how = `HTTP ${status}${server === null ? '' : `, by ${server}`}`;
   const to = headers.get('location');
   if (to !== null)
-    return `a callback to ${origin} is redirected (HTTP ${status}${by}) to ${URL.canParse(to, origin) ? new URL(to, origin).origin : to}`;
-  return `a callback to ${origin} is answered with HTTP ${status}${by}, and not by this gateway`;
+    return failure(
+      `a callback to ${origin} is redirected (${how}) to ${URL.canParse(to, origin) ? new URL(to, origin).origin : to}${note}`,
+      'Set PUBLIC_URL to where it leads: callbacks do not follow.',
+    );
+  return failure(
+    `a callback to ${origin} is answered with ${how}, and not by this gateway${note}`,
+    status >= 500
+      ? `What listens at PUBLIC_URL does not reach ${here}: look at its log and its settings.`
+      : `Let what listens at PUBLIC_URL pass POST /webhooks/ on to ${here}, without asking for credentials.`,
+  );
 }
 
-function mendOf({ answer }: Echo, here: string): string {
-  if (answer === null)
-    return `Check PUBLIC_URL, DNS, the certificate, and that what listens there passes requests on to ${here}.`;
-  if (answer.headers.has('location')) return 'Set PUBLIC_URL to where it leads: callbacks do not follow.';
-  if (answer.status >= 500)
-    return `What listens at PUBLIC_URL does not reach ${here}: look at its log and its settings.`;
-  return `Let what listens at PUBLIC_URL pass POST /webhooks/ on to ${here}, without asking for credentials.`;
-}
-
-/** Whether the running gateway accepts callbacks signed with each of the keys. */
-async function checkSignatures(
-  config: Config,
-  origin: string,
-  callBack: CallBack,
-): Promise<readonly Finding[]> {
-  const { kieApiKey, kieWebhookHmacKeys: keys } = config;
+/** Whether the running gateway accepts callbacks signed with each of the keys; unsigned ones where there is no key. */
+function aboutSignatures({ kieApiKey, kieWebhookHmacKeys: keys }: Config, echoes: readonly Echo[]): Finding {
   const { failure, ok, skipped, warning } = findingsOf('signatures');
-  if (keys.length === 0) {
-    if (kieApiKey === null) return [skipped('the sandbox signs with a key that it makes at each start')];
-    if ((await callBack(origin, null)).refusal === 'task')
-      return [skipped('KIE_WEBHOOK_HMAC_KEYS is not set: callbacks are hints only')];
-    return [
-      warning(
-        'the running gateway asks for signatures, and KIE_WEBHOOK_HMAC_KEYS is not set here',
-        'Run doctor with the environment of the gateway.',
-      ),
-    ];
-  }
-  const echoes = await Promise.all(keys.map((hmacKey) => callBack(origin, hmacKey)));
   const refused = echoes.flatMap(({ refusal }, index) => (refusal === 'task' ? [] : [index + 1]));
-  return [
-    refused.length === 0
-      ? ok(
-          `callbacks signed with ${keys.length === 1 ? 'the key' : `each of ${keys.length} keys`} are accepted`,
-        )
-      : failure(
-          `the running gateway rejects what key ${refused.join(', ')} of KIE_WEBHOOK_HMAC_KEYS signs`,
-          'Restart it with these settings. If it has them, check the clocks of both machines.',
-        ),
-  ];
+  if (keys.length > 0 && refused.length > 0)
+    return failure(
+      `the running gateway rejects what key ${refused.join(', ')} of KIE_WEBHOOK_HMAC_KEYS signs`,
+      'Restart it with these settings. If it has them, check the clocks of both machines.',
+    );
+  if (keys.length > 0)
+    return ok(
+      `callbacks signed with ${keys.length === 1 ? 'the key' : `each of ${keys.length} keys`} are accepted`,
+    );
+  if (kieApiKey === null) return skipped('the sandbox signs with a key that it makes at each start');
+  if (refused.length === 0) return skipped('KIE_WEBHOOK_HMAC_KEYS is not set: callbacks are hints only');
+  return warning(
+    'the running gateway asks for signatures, and KIE_WEBHOOK_HMAC_KEYS is not set here',
+    'Run doctor with the environment of the gateway.',
+  );
 }
 
 /** Whether a socket through the public address is acknowledged, or asked for credentials. None are sent. */
