@@ -4,6 +4,7 @@ import { readCounter, readGauge } from './metrics.ts';
 import type { CallbackResult } from '../webhooks/refusals.ts';
 import type { CommitObserver } from '../store/writer-queue.ts';
 
+/** What is open now, and what was sent. */
 export interface LiveSources {
   readonly counts: LiveCounts;
   readonly sockets: () => number;
@@ -16,56 +17,48 @@ export interface LiveSources {
 
 export function createLiveMetrics(registry: Registry, sources: LiveSources): void {
   const { counts } = sources;
-  readGauge(registry, 'kineograph_sockets', 'WebSockets that are open.', sources.sockets);
-  readGauge(
-    registry,
-    'kineograph_event_streams',
-    'Answers over HTTP that are event streams and go on.',
-    sources.streams,
-  );
-  readGauge(
-    registry,
-    'kineograph_subscriptions',
-    'Subscriptions that are followed, over sockets and event streams.',
-    sources.subscriptions,
-  );
-  readGauge(
-    registry,
-    'kineograph_subscription_groups',
-    'Groups of subscriptions over sockets that share the execution of each change.',
-    () => counts.groups,
-  );
-  readCounter(registry, 'kineograph_deliveries_total', 'Events that were written to sockets.', () => {
-    return counts.deliveries;
-  });
-  readCounter(
-    registry,
-    'kineograph_slow_reader_rests_total',
-    'Times that a subscription had to rest because its socket was full; it caught up when there was room.',
-    () => counts.rests,
-  );
-  readCounter(
-    registry,
-    'kineograph_slow_reader_closes_total',
-    'Sockets that were closed because their client took nothing for SLOW_READER_MS.',
-    () => counts.slowCloses,
-  );
-  readGauge(
-    registry,
-    'kineograph_overload_level',
-    '0: new requests are accepted; 1: operations, event streams, uploads and sockets are refused.',
-    sources.overloadLevel,
-  );
+  const gauges: readonly Reading[] = [
+    ['sockets', 'Open WebSockets.', sources.sockets],
+    ['event_streams', 'Open event streams over HTTP.', sources.streams],
+    ['subscriptions', 'Active subscriptions, over sockets and event streams.', sources.subscriptions],
+    [
+      'subscription_groups',
+      'Groups of subscriptions over sockets that share the execution of each change.',
+      () => counts.groups,
+    ],
+    [
+      'overload_level',
+      '0: new requests are accepted; 1: operations, event streams, uploads and sockets are refused.',
+      sources.overloadLevel,
+    ],
+  ];
+  const counters: readonly Reading[] = [
+    ['deliveries_total', 'Events that were written to sockets.', () => counts.deliveries],
+    [
+      'slow_reader_rests_total',
+      'Times that a subscription paused because its socket was full; it caught up when there was room.',
+      () => counts.rests,
+    ],
+    [
+      'slow_reader_closes_total',
+      'Sockets that were closed because their client read nothing for SLOW_READER_MS.',
+      () => counts.slowCloses,
+    ],
+  ];
+  for (const [name, help, read] of gauges) readGauge(registry, `kineograph_${name}`, help, read);
+  for (const [name, help, read] of counters) readCounter(registry, `kineograph_${name}`, help, read);
 }
 
-/** Counts callbacks by result. The `known` results start at 0. */
+type Reading = readonly [name: string, help: string, read: () => number];
+
+/** Counts callbacks by their results, all of which are `known` from the start. */
 export function createCallbackMetrics(
   registry: Registry,
   known: readonly CallbackResult[],
 ): (result: CallbackResult) => void {
   const callbacks = new Counter({
     name: 'kineograph_callbacks_total',
-    help: 'Callbacks by what became of them: applied, noted (nothing new, or a reason to ask), or the check that refused them; with the status of the answer.',
+    help: 'Callbacks by result: applied, noted (nothing new, or a reason to query), or the check that refused them; with the response status.',
     labelNames: ['result', 'status'],
     registers: [registry],
   });
@@ -88,13 +81,13 @@ export function createCommitMetrics(registry: Registry): CommitObserver {
   });
   const size = new Histogram({
     name: 'kineograph_store_commit_writes',
-    help: 'How many writes shared a commit.',
+    help: 'Writes in one commit.',
     buckets: WRITES,
     registers,
   });
   const failures = new Counter({
     name: 'kineograph_store_commit_failures_total',
-    help: 'Batches of writes that the store did not take, after all tries.',
+    help: 'Batches of writes that failed after all tries.',
     registers,
   });
   return {

@@ -1,8 +1,9 @@
 import { Gauge, Registry, collectDefaultMetrics, Counter } from 'prom-client';
 
+/** The metrics of one gateway. */
 export interface Metrics {
   readonly registry: Registry;
-  /** All metrics in the text format of Prometheus. */
+  /** All of them in the text format of Prometheus, and its media type. */
   readonly scrape: () => Promise<Scrape>;
 }
 
@@ -15,7 +16,7 @@ export function createMetrics(version: string): Metrics {
   const registry = new Registry();
   new Gauge({
     name: 'kineograph_build_info',
-    help: 'Always 1; its labels tell the version of Kineograph and of Node.js.',
+    help: 'Always 1; the labels are the versions of Kineograph and Node.js.',
     labelNames: ['version', 'node'],
     registers: [registry],
   }).set({ version, node: process.versions.node }, 1);
@@ -24,7 +25,7 @@ export function createMetrics(version: string): Metrics {
   return {
     registry,
     async scrape() {
-      // Not before the first scrape: it measures the event loop with a timer every 10 ms that never stops.
+      // This starts a timer of 10 ms that nothing ends, so it waits for the first scrape.
       if (!isBegun) collectDefaultMetrics({ register: registry });
       isBegun = true;
       return { type: registry.contentType, text: await registry.metrics() };
@@ -32,7 +33,7 @@ export function createMetrics(version: string): Metrics {
   };
 }
 
-/** A gauge that is read at each scrape; absent while it reads null. */
+/** A gauge that is read at each scrape; absent while the value is null. */
 export function readGauge(
   registry: Registry,
   name: string,
@@ -51,7 +52,7 @@ export function readGauge(
   });
 }
 
-/** A counter that is read at each scrape. */
+/** A counter that is kept elsewhere and read at each scrape. */
 export function readCounter(registry: Registry, name: string, help: string, read: () => number): void {
   new Counter({
     name,

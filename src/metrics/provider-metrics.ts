@@ -10,7 +10,7 @@ const CALL_S = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 export interface ProviderMetrics {
   /** Wraps a provider and measures its calls. */
   watch(provider: Provider): Provider;
-  /** Called when a circuit breaker opens or closes. */
+  /** Sets whether calls are held back. */
   heldBack(calls: HeldCalls, isHeld: boolean): void;
   /** Counts a refusal because of the key or the account. */
   accountRefusal(code: AccountError): void;
@@ -21,25 +21,25 @@ export function createProviderMetrics(registry: Registry): ProviderMetrics {
   const registers = [registry];
   const creates = new Counter({
     name: 'kineograph_create_calls_total',
-    help: 'Create calls by how they ended (accepted, refused, not-now, unknown), with the failure code (none where there is none).',
+    help: 'Create calls by outcome (accepted, refused, not-now, unknown) and failure code (none without one).',
     labelNames: ['outcome', 'code'],
     registers,
   });
   const createTime = new Histogram({
     name: 'kineograph_create_call_duration_seconds',
-    help: 'How long create calls took.',
+    help: 'Duration of create calls.',
     buckets: CALL_S,
     registers,
   });
   const queries = new Counter({
     name: 'kineograph_queries_total',
-    help: 'Queries of a task by what they brought: update (a state), running (nothing that moves it), nothing (no word on it).',
+    help: 'Queries of a task by answer: update (a new state), running (no change), nothing (the provider does not know it).',
     labelNames: ['outcome'],
     registers,
   });
   const queryTime = new Histogram({
     name: 'kineograph_query_duration_seconds',
-    help: 'How long queries of a task took.',
+    help: 'Duration of queries of a task.',
     buckets: CALL_S,
     registers,
   });
@@ -87,23 +87,23 @@ function showHeldBack(registry: Registry): ProviderMetrics['heldBack'] {
 function countRefusals(registry: Registry): ProviderMetrics['accountRefusal'] {
   const refusals = new Counter({
     name: 'kineograph_account_refusals_total',
-    help: 'Calls of any kind that the provider refused because of the key or the account, by failure code: the operator has to act.',
+    help: 'Calls that the provider refused because of the key or the account, by failure code: the operator has to act.',
     labelNames: ['code'],
     registers: [registry],
   });
-  // Starts at 0, so that the first refusal is visible as an increase.
+  // At zero from the start, so that the first one is an increase.
   for (const code of ACCOUNT_ERRORS) refusals.labels(code).inc(0);
   return (code) => {
     refusals.labels(code).inc();
   };
 }
 
-/** Minimum interval of balance queries by scrapes. */
+/** How long an answer is used. */
 const KEPT_MS = 60_000;
 
 /**
- * Gauge of the account's last known balance. A scrape queries it at most once a minute, and the next scrape shows the
- * result. Returns the provider, wrapped so that other queries update the gauge too.
+ * Shows the credits that the provider reported last. A scrape asks for them at most once a minute, counting other requests
+ * for credits, and the next scrape shows the answer. Returns the same provider, watched.
  */
 export function watchCredits(registry: Registry, provider: Provider): Provider {
   let known: number | null = null;
@@ -117,7 +117,7 @@ export function watchCredits(registry: Registry, provider: Provider): Provider {
 
   new Gauge({
     name: 'kineograph_credits_remaining',
-    help: 'Credits of the account, as the provider said when it was asked last, at a scrape before; absent while it does not say.',
+    help: 'Credits of the account in the latest answer of the provider; absent while it gives none.',
     registers: [registry],
     collect() {
       // The contract forbids a rejection.
@@ -131,11 +131,11 @@ export function watchCredits(registry: Registry, provider: Provider): Provider {
 
 const KINDS: readonly UploadOutcome['kind'][] = ['uploaded', 'unfit', 'refused', 'unavailable'];
 
-/** Wraps uploads and counts their outcomes. */
+/** Counts how uploads end. Returns the same function, watched. */
 export function watchUploads(registry: Registry, upload: UploadImage): UploadImage {
   const uploads = new Counter({
     name: 'kineograph_uploads_total',
-    help: 'Pictures that came whole or were refused on the way, by what became of them: uploaded, known (was there already), unfit, refused (by the provider), unavailable.',
+    help: 'Uploaded images by outcome: uploaded, known (uploaded before), unfit, refused (by the provider), unavailable.',
     labelNames: ['outcome'],
     registers: [registry],
   });

@@ -13,39 +13,39 @@ import { readGauge } from './metrics.ts';
 const SOURCES: readonly UpdateSource[] = ['CREATE_ANSWER', 'CALLBACK', 'QUERY', 'GATEWAY'];
 const ENDS: readonly TaskState[] = ['SUCCESS', 'FAIL'];
 
-/** From seconds for a video to a day for an expired task. */
+/** A video takes minutes; a task that is given up takes up to a day. */
 const DURATIONS_S = [1, 5, 15, 30, 60, 120, 180, 300, 600, 1200, 3600, 14_400, 86_400];
 
-/** Returns the function to call with each change that this process commits. */
-export function createTaskMetrics(registry: Registry): (changes: readonly VisibleRecord[]) => void {
+/** Returns a function to be called once with each change that this process has committed. */
+export function createTaskMetrics(registry: Registry): (changes: readonly AnnouncedRecord[]) => void {
   const registers = [registry];
   const changed = new Counter({
     name: 'kineograph_task_changes_total',
-    help: 'Changes of tasks that this process wrote, by the state they led to and by who told of it first. A new task is announced as SUBMITTING, unless it is past that by then.',
+    help: 'Changes of tasks that this process wrote, by new state and source.',
     labelNames: ['state', 'source'],
     registers,
   });
   const ended = new Counter({
     name: 'kineograph_tasks_ended_total',
-    help: 'Tasks that came to an end, by failure code (none for SUCCESS). One that failed because nothing was heard of it counts again when its true end arrives.',
+    help: 'Tasks that ended, by failure code (none for SUCCESS). A task that failed for lack of news counts again when its real end arrives.',
     labelNames: ['state', 'code'],
     registers,
   });
   const inState = new Histogram({
     name: 'kineograph_task_state_duration_seconds',
-    help: 'How long tasks were in a state that they have left.',
+    help: 'Time that tasks spent in a state that they have left.',
     labelNames: ['state'],
     buckets: DURATIONS_S,
     registers,
   });
   const inAll = new Histogram({
     name: 'kineograph_task_duration_seconds',
-    help: 'How long tasks took from their creation to their end.',
+    help: 'Time from the creation of tasks to their end.',
     labelNames: ['state'],
     buckets: DURATIONS_S,
     registers,
   });
-  // Start at 0, so that the first change is visible as an increase.
+  // At zero from the start, so that the first one is an increase.
   for (const state of ENDS) for (const source of SOURCES) changed.labels(state, source).inc(0);
   ended.labels('SUCCESS', 'none').inc(0);
   for (const code of PROVIDER_ERROR_CODES) ended.labels('FAIL', code).inc(0);
@@ -65,7 +65,7 @@ export function createTaskMetrics(registry: Registry): (changes: readonly Visibl
   };
 }
 
-/** Scrapes read the store at most once in this time. */
+/** The store is read at most this often, whatever the number of scrapes. */
 const KEPT_MS = 5000;
 
 export interface OverviewSources {
@@ -75,7 +75,7 @@ export interface OverviewSources {
   readonly limits: { readonly create: number; readonly query: number };
 }
 
-/** Metrics of the store's content. All replicas report the same values. */
+/** What the store holds now; all replicas show the same. */
 export function createOverviewMetrics(registry: Registry, { limits, now, read }: OverviewSources): void {
   const look = keepFor(KEPT_MS, () => read().catch(() => null));
   const gauge = (name: string, help: string, valueIn: (overview: Overview) => number): void => {
@@ -91,7 +91,7 @@ export function createOverviewMetrics(registry: Registry, { limits, now, read }:
   );
   new Gauge({
     name: 'kineograph_tasks',
-    help: 'Tasks that have not ended, by state, those included that nobody was told of yet.',
+    help: 'Unfinished tasks by state, hidden ones included.',
     labelNames: ['state'],
     registers: [registry],
     async collect() {
@@ -100,23 +100,21 @@ export function createOverviewMetrics(registry: Registry, { limits, now, read }:
         this.set({ state }, count);
     },
   });
-  gauge('submissions_waiting', 'Tasks that wait for their turn to be sent to the provider.', (overview) => {
-    return overview.waiting;
-  });
+  gauge('submissions_waiting', 'Tasks that wait to be sent to the provider.', ({ waiting }) => waiting);
   gauge(
     'unknown_submissions',
-    'Tasks of which nobody knows whether the provider took them; they wait for a callback.',
-    (overview) => overview.unknown,
+    'Tasks whose create call has an unknown outcome; they wait for a callback.',
+    ({ unknown }) => unknown,
   );
   gauge(
     'oldest_unfinished_task_age_seconds',
-    'How long ago the oldest task was created that has not ended; 0 when there is none.',
-    (overview) => ageOf(overview.oldestAt),
+    'Age of the oldest unfinished task; 0 when there is none.',
+    ({ oldestAt }) => ageOf(oldestAt),
   );
   gauge(
     'reconciler_lag_seconds',
-    'By how much the check of a task is overdue that is overdue the most; 0 when none is.',
-    (overview) => ageOf(overview.checkDueAt),
+    'Lag of the most overdue query of a task; 0 when none is overdue.',
+    ({ checkDueAt }) => ageOf(checkDueAt),
   );
   new Gauge({
     name: 'kineograph_provider_slots_used',
@@ -138,7 +136,7 @@ export function createOverviewMetrics(registry: Registry, { limits, now, read }:
   slots.set({ calls: 'query' }, limits.query);
 }
 
-/** Caches `read` for `ms`. */
+/** Caches an answer for `ms`. */
 function keepFor<T>(ms: number, read: () => Promise<T>): () => Promise<T> {
   let kept: { readonly at: number; readonly answer: Promise<T> } | null = null;
   return () => {
