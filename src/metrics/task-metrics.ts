@@ -17,7 +17,7 @@ const ENDS: readonly TaskState[] = ['SUCCESS', 'FAIL'];
 const DURATIONS_S = [1, 5, 15, 30, 60, 120, 180, 300, 600, 1200, 3600, 14_400, 86_400];
 
 /** Returns a function to be called once with each change that this process has committed. */
-export function createTaskMetrics(registry: Registry): (changes: readonly AnnouncedRecord[]) => void {
+export function createTaskMetrics(registry: Registry): (changes: readonly VisibleRecord[]) => void {
   const registers = [registry];
   const changed = new Counter({
     name: 'kineograph_task_changes_total',
