@@ -21,7 +21,7 @@ interface AuthenticationOptions {
 export type CountWrong = (address: string) => Promise<number | null>;
 
 const MISSING = 'No API key or token was sent.';
-const MALFORMED = 'The Authorization header does not have the form "Bearer <API key or token>".';
+const MALFORMED = 'Authorization must have the form "Bearer <API key or token>".';
 const UNKNOWN = 'The API key is unknown.';
 
 /**

@@ -15,6 +15,6 @@ test.each([
   ['12', null],
   ['203.0.113.7, 203.0.113.8', null],
   ['', null],
-])('"%s" is counted as %s', (text, counted) => {
+])('the address "%s" is counted as %s', (text, counted) => {
   expect(countedAddress(text)).toBe(counted);
 });

@@ -13,7 +13,7 @@ const API_KEYS = `ada:${ADA},ada:${ADAS_OTHER},ben:${BEN}`;
 const ORIGIN = 'https://app.example.com';
 
 describe('an API key', () => {
-  it('lets its owner in through every door', async () => {
+  it('authenticates its owner on every transport', async () => {
     const gateway = await startGuarded({ API_KEYS });
     for (const key of [ADA, ADAS_OTHER, BEN]) expect(await knockWith(gateway, key)).toEqual(LET_IN);
   });
@@ -22,7 +22,7 @@ describe('an API key', () => {
     ['ada', ADA],
     ['ada', ADAS_OTHER],
     ['ben', BEN],
-  ])("opens the tasks of its owner, %s, and nobody else's: %s", async (owner, key) => {
+  ])('shows the tasks of its owner, %s, and of nobody else: %s', async (owner, key) => {
     const { gateway, store } = await startHeldGateway({ env: { API_KEYS } });
     for (const name of ['ada', 'ben', 'anonymous']) await addTask(store, { owner: name, prompt: name });
     const headers = { authorization: `Bearer ${key}` };
@@ -41,20 +41,20 @@ describe('an API key', () => {
     ['is two words', `${ADA} ${ADAS_OTHER}`],
     ['is empty', ''],
     ['is a space', ' '],
-  ])('that %s is refused at every door', async (_, key) => {
+  ])('that %s is refused on every transport', async (_, key) => {
     const gateway = await startGuarded({ API_KEYS });
     expect(await knockWith(gateway, key)).toEqual(REFUSED);
   });
 });
 
-describe('the scheme', () => {
+describe('the scheme of Authorization', () => {
   it.each(['Bearer', 'bearer', 'BEARER', 'bEaReR'])('may be written %s', async (scheme) => {
     const gateway = await startGuarded({ API_KEYS });
     expect(await knock(gateway, `${scheme} ${ADA}`)).toEqual(LET_IN);
     expect(await knock(gateway, `${scheme}   ${ADA} `)).toEqual(LET_IN);
   });
 
-  it('may be left out', async () => {
+  it('may be omitted', async () => {
     const gateway = await startGuarded({ API_KEYS });
     expect(await knock(gateway, ADA)).toEqual(LET_IN);
   });
@@ -64,21 +64,21 @@ describe('the scheme', () => {
     ['is glued to the key', `Bearer${ADA}`],
     ['stands alone', 'Bearer'],
     ['stands behind another word', `x Bearer ${ADA}`],
-  ])('must not be changed: it %s', async (_, authorization) => {
+  ])('is required in this form: it %s', async (_, authorization) => {
     const gateway = await startGuarded({ API_KEYS });
     expect(await knock(gateway, authorization)).toEqual(REFUSED);
   });
 
-  it('cannot be replaced by saying nothing at all', async () => {
+  it('does not make a missing credential valid', async () => {
     expect(await knock(await startGuarded({ API_KEYS }))).toEqual(REFUSED);
   });
 });
 
-describe('a refusal over HTTP', () => {
+describe('a 401 response', () => {
   it.each([
     ['a wrong key', { authorization: 'Bearer key-of-nobody' }],
     ['no key', {}],
-  ])('to %s says UNAUTHENTICATED, how to ask, and can be read by an allowed page', async (_, given) => {
+  ])('to %s has code UNAUTHENTICATED, a hint, and CORS headers for an allowed page', async (_, given) => {
     const gateway = await startGuarded({ API_KEYS, ALLOWED_ORIGINS: ORIGIN });
     const headers = { ...given, origin: ORIGIN };
     const answer = await graphql(gateway.graphqlUrl, '{ __typename }', {}, headers);
@@ -101,7 +101,7 @@ describe('a refusal over HTTP', () => {
     expect(answer.headers.get('vary')).toContain('Origin');
   });
 
-  it('never repeats the key that was given', async () => {
+  it('never contains the given key', async () => {
     const gateway = await startGuarded({ API_KEYS });
     const { body } = await graphql(
       gateway.graphqlUrl,
@@ -112,7 +112,7 @@ describe('a refusal over HTTP', () => {
     expect(JSON.stringify(body)).not.toContain(ADA);
   });
 
-  it.each(['', 'no JSON', '{"query":"{"}'])('comes before the body is read: %j', async (body) => {
+  it.each(['', 'no JSON', '{"query":"{"}'])('is sent before the body is read: %j', async (body) => {
     const gateway = await startGuarded({ API_KEYS });
     const headers = { 'content-type': 'application/json' };
     const answer = await fetch(gateway.graphqlUrl, { method: 'POST', headers, body });
@@ -120,7 +120,7 @@ describe('a refusal over HTTP', () => {
     expect(await answer.text()).toContain('UNAUTHENTICATED');
   });
 
-  it('meets neither the page for browsers nor the question of a browser whether it may ask', async () => {
+  it('is not sent for the browser page or a CORS preflight', async () => {
     const gateway = await startGuarded({ API_KEYS, ALLOWED_ORIGINS: ORIGIN });
     const page = await fetch(gateway.graphqlUrl, { headers: { accept: 'text/html' } });
     expect(await page.text()).toMatch(/^\s*<!doctype html>/);
@@ -131,7 +131,7 @@ describe('a refusal over HTTP', () => {
     expect([asked.status, asked.headers.get('access-control-allow-origin')]).toEqual([204, ORIGIN]);
   });
 
-  it('meets a query in an address that a browser opens', async () => {
+  it('is sent for a GET query that a browser opens', async () => {
     const gateway = await startGuarded({ API_KEYS, GRAPHIQL: 'false' });
     const address = `${gateway.graphqlUrl}?query={__typename}`;
     const answer = await fetch(address, { headers: { accept: 'text/html' } });

@@ -7,7 +7,7 @@ import { openGraphqlWs } from '../support/graphql-ws-client.ts';
 import { SECRET, claims, inSeconds, signWith } from './tokens.ts';
 
 describe('a socket whose token has expired', () => {
-  it('can begin nothing more, even when it takes no notice of the close', async () => {
+  it('starts no new operation, even if the client ignores the close frame', async () => {
     const provider = await startFakeProvider();
     const gateway = await startGateway({ provider, env: { JWT_SECRET: SECRET } });
     const token = await signWith(SECRET, claims({ exp: inSeconds(1) }));

@@ -23,7 +23,7 @@ async function balances(url: string, headers: Readonly<Record<string, string>>) 
 
 describe("the balance of the provider's account", () => {
   it.each(CALLERS)(
-    'is not shown to whoever has %s, nor is the provider asked for it',
+    'is hidden from a client with %s, and the provider is not queried',
     async (_, env, make) => {
       const provider = await startFakeProvider();
       const gateway = await startGateway({ provider, env });
@@ -33,7 +33,7 @@ describe("the balance of the provider's account", () => {
     },
   );
 
-  it.each(CALLERS)('is shown to whoever has %s when SHOW_CREDITS says so', async (_, env, make) => {
+  it.each(CALLERS)('is shown to a client with %s if SHOW_CREDITS is set', async (_, env, make) => {
     const provider = await startFakeProvider();
     provider.always('credit', credit(60.62));
     const gateway = await startGateway({ provider, env: { ...env, SHOW_CREDITS: 'true' } });
@@ -41,7 +41,7 @@ describe("the balance of the provider's account", () => {
     expect(await balances(gateway.graphqlUrl, headers)).toEqual([60.62, 60.62]);
   });
 
-  it.each([{}, { SHOW_CREDITS: 'false' }])('is shown to everyone where nobody is asked: %j', async (env) => {
+  it.each([{}, { SHOW_CREDITS: 'false' }])('is shown to everyone without authentication: %j', async (env) => {
     const provider = await startFakeProvider();
     provider.always('credit', credit(60.62));
     const gateway = await startGateway({ provider, env });

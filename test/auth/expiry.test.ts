@@ -27,7 +27,7 @@ async function openSocketUntil(url: string, exp: number): Promise<GraphqlWsClien
 }
 
 describe('when a token expires', () => {
-  it('its sockets are closed with 4403, the idle ones as well, and no others', async () => {
+  it('its sockets are closed with 4403, including idle ones, and no others', async () => {
     const { gateway, store } = await startHeldGateway({ env: ENV });
     await addTask(store, { owner: 'ada' });
     const exp = inSeconds(2);
@@ -46,7 +46,7 @@ describe('when a token expires', () => {
     expect(gateway.app.stats().listeners).toBe(0);
   });
 
-  it('its event streams end, not as if they were complete, and no others', async () => {
+  it('its event streams end without a complete event, and no others', async () => {
     const { gateway, store } = await startHeldGateway({ env: ENV });
     await addTask(store, { owner: 'ada' });
     const operation = { query: TASKS_UPDATED, variables: { after: 0 } };
@@ -68,7 +68,7 @@ describe('when a token expires', () => {
   it.each([
     ['at once', 'application/json'],
     ['as a stream of one event', 'text/event-stream'],
-  ])('a mutation that waits for its answer is still answered, %s', async (_, accept) => {
+  ])('a pending mutation is still answered, %s', async (_, accept) => {
     const provider = await startFakeProvider();
     const gateway = await startGateway({ provider, env: ENV });
     const answer = deferred();
@@ -86,7 +86,7 @@ describe('when a token expires', () => {
     expect(await (await response).text()).toContain('"providerTaskId":"kie-1"');
   });
 
-  it('what a socket had asked for is done all the same, and found with a new token and the same key', async () => {
+  it('a mutation over a closed socket is still executed, and found with a new token and the same key', async () => {
     const provider = await startFakeProvider();
     const gateway = await startGateway({ provider, env: ENV });
     const answer = deferred();
@@ -103,7 +103,7 @@ describe('when a token expires', () => {
   });
 });
 
-describe('a token that expired just now, within what clocks may differ', () => {
+describe('a token that expired within the clock tolerance', () => {
   it('opens a socket that is closed at once', async () => {
     const { gateway } = await startHeldGateway({ env: ENV });
     const socket = await openGraphqlWs(gateway.graphqlUrl, { init: false });
@@ -111,7 +111,7 @@ describe('a token that expired just now, within what clocks may differ', () => {
     expect(await socket.closed).toEqual(EXPIRED);
   });
 
-  it('begins an event stream that ends as soon as it is there, however long that took', async () => {
+  it('starts an event stream that ends at once', async () => {
     const { gateway, held, store } = await startHeldGateway({ env: ENV });
     const { id } = await addTask(store, { owner: 'ada' });
     const exp = inSeconds(-2);
@@ -143,7 +143,7 @@ describe('a token that expired just now, within what clocks may differ', () => {
 });
 
 describe('a token that lasts longer than any timer', () => {
-  it('closes nothing: its socket and its stream go on', async () => {
+  it('keeps its socket and stream open', async () => {
     const { gateway, store } = await startHeldGateway({ env: ENV });
     await addTask(store, { owner: 'ada' });
     const century = inSeconds(100 * 365 * 86_400);

@@ -27,8 +27,8 @@ function createLines() {
   };
 }
 
-describe('an issuer whose keys were never had', () => {
-  it('because it is away: nobody can be checked, until it is back', async () => {
+describe('an issuer whose keys were never loaded', () => {
+  it('that is unreachable makes tokens unverifiable until it is back', async () => {
     const key = await createSigningKey();
     const { close, jwksUrl, port } = await startIssuer([]);
     await close();
@@ -48,7 +48,7 @@ describe('an issuer whose keys were never had', () => {
     ['its keys are no list', { body: { keys: 'none' } }],
     ['it cuts the connection', { reset: true }],
     ['it stops in the middle of its keys', { body: { keys: [] }, cutBodyAfterBytes: 5 }],
-  ])('because %s: nobody can be checked, until it says them', async (_, answer) => {
+  ])('makes tokens unverifiable because %s, until it returns keys', async (_, answer) => {
     const key = await createSigningKey();
     const issuer = await startIssuer([]);
     issuer.answer(answer);
@@ -59,7 +59,7 @@ describe('an issuer whose keys were never had', () => {
     expect(await knockWith(gateway, await key.sign())).toEqual(LET_IN);
   });
 
-  it('because it never answers: it is waited for in vain, and not for ever', async () => {
+  it('that never responds causes a timeout', async () => {
     const key = await createSigningKey();
     const issuer = await startIssuer([]);
     issuer.answer({ hang: true });
@@ -72,7 +72,7 @@ describe('an issuer whose keys were never had', () => {
     expect(await knockWith(gateway, await key.sign())).toEqual(LET_IN);
   });
 
-  it('is not asked for each of many tokens that nobody signed, and each time costs one short line', async () => {
+  it('is not queried for each of many forged tokens, and each failure logs one short line', async () => {
     const issuer = await startIssuer([]);
     issuer.answer({ status: 500, body: 'oops' });
     const { gateway, lines } = await startWithClock(issuer.jwksUrl);
@@ -85,7 +85,7 @@ describe('an issuer whose keys were never had', () => {
     expect(lines[0]?.length).toBeLessThan(300);
   });
 
-  it.each([301, 302, 307, 308])('is not looked for where it sends to with %d', async (status) => {
+  it.each([301, 302, 307, 308])('is not followed through a redirect with %d', async (status) => {
     const key = await createSigningKey();
     const elsewhere = await startIssuer([key]);
     const issuer = await startIssuer([]);
@@ -95,7 +95,7 @@ describe('an issuer whose keys were never had', () => {
     expect(elsewhere.requests()).toBe(0);
   });
 
-  it('keeps out nobody who has an API key, and is no excuse for those who have nothing', async () => {
+  it('does not affect API keys, nor requests without credentials', async () => {
     const { close, jwksUrl } = await startIssuer([]);
     await close();
     const gateway = await startGuarded({ JWT_JWKS_URL: jwksUrl, API_KEYS: 'ben:key-of-ben' });
@@ -104,7 +104,7 @@ describe('an issuer whose keys were never had', () => {
     expect(await knock(gateway)).toEqual(REFUSED);
   });
 
-  it('makes an answer over HTTP that says when to come back, can be read by an allowed page, and tells no address', async () => {
+  it('causes a response with Retry-After and CORS headers, and without the URL of the issuer', async () => {
     const { close, jwksUrl, port } = await startIssuer([]);
     await close();
     const gateway = await startGuarded({ JWT_JWKS_URL: jwksUrl, ALLOWED_ORIGINS: ORIGIN });

@@ -46,7 +46,7 @@ const UNUSABLE: readonly (readonly [problem: string, jwk: unknown])[] = [
 ];
 
 describe('the keys of an issuer', () => {
-  it('are asked for when the first token comes, and then kept', async () => {
+  it('are loaded with the first token, and then cached', async () => {
     const key = await createSigningKey();
     const { gateway, issuer } = await start(key);
     expect(issuer.requests()).toBe(0);
@@ -55,7 +55,7 @@ describe('the keys of an issuer', () => {
     expect(issuer.requests()).toBe(1);
   });
 
-  it('are asked for once by many who come at the same time', async () => {
+  it('are loaded once for concurrent requests', async () => {
     const key = await createSigningKey();
     const { gateway, issuer } = await start(key);
     const token = await key.sign();
@@ -64,7 +64,7 @@ describe('the keys of an issuer', () => {
     expect(issuer.requests()).toBe(1);
   });
 
-  it('are taken on without a restart when a token names a new one', async () => {
+  it('are reloaded when a token has a new key id', async () => {
     const [old, fresh] = [await createSigningKey(), await createSigningKey('RS256')];
     const { gateway, issuer } = await start(old);
     expect(await knockWith(gateway, await old.sign())).toEqual(LET_IN);
@@ -74,7 +74,7 @@ describe('the keys of an issuer', () => {
     expect(issuer.requests()).toBe(2);
   });
 
-  it('are not asked for again and again by tokens with invented names of keys', async () => {
+  it('are not reloaded for each invented key id', async () => {
     const key = await createSigningKey();
     const { gateway, issuer } = await start(key);
     expect(await knockWith(gateway, await key.sign())).toEqual(LET_IN);
@@ -83,24 +83,21 @@ describe('the keys of an issuer', () => {
     expect(issuer.requests()).toBe(1);
   });
 
-  it.each(['ES256', 'RS256'])(
-    'are tried one after the other for a token that names none (%s)',
-    async (alg) => {
-      const keys = [await createSigningKey(alg), await createSigningKey(alg)];
-      const { gateway } = await start(...keys);
-      const header = { kid: undefined };
-      for (const key of keys) {
-        expect(await knockWith(gateway, await key.sign(claims(), header))).toEqual(LET_IN);
-        expect(await knockWith(gateway, await key.sign(claims({ exp: inSeconds(-60) }), header))).toEqual(
-          REFUSED,
-        );
-      }
-      const stranger = await createSigningKey(alg);
-      expect(await knockWith(gateway, await stranger.sign(claims(), header))).toEqual(REFUSED);
-    },
-  );
+  it.each(['ES256', 'RS256'])('are all tried for a token without a key id (%s)', async (alg) => {
+    const keys = [await createSigningKey(alg), await createSigningKey(alg)];
+    const { gateway } = await start(...keys);
+    const header = { kid: undefined };
+    for (const key of keys) {
+      expect(await knockWith(gateway, await key.sign(claims(), header))).toEqual(LET_IN);
+      expect(await knockWith(gateway, await key.sign(claims({ exp: inSeconds(-60) }), header))).toEqual(
+        REFUSED,
+      );
+    }
+    const stranger = await createSigningKey(alg);
+    expect(await knockWith(gateway, await stranger.sign(claims(), header))).toEqual(REFUSED);
+  });
 
-  it('may be published without names', async () => {
+  it('may be published without key ids', async () => {
     const keys = [await createSigningKey(), await createSigningKey()];
     const issuer = await startIssuer(keys.map(withoutName));
     const gateway = await startGuarded({ JWT_JWKS_URL: issuer.jwksUrl });
@@ -108,7 +105,7 @@ describe('the keys of an issuer', () => {
       expect(await knockWith(gateway, await key.sign(claims(), { kid: undefined }))).toEqual(LET_IN);
   });
 
-  it('that cannot be used are left out with one warning, and do not stand in the way of the others', async () => {
+  it('that are unusable are ignored with one warning, and the others work', async () => {
     const key = await createSigningKey('RS256');
     const lines: string[] = [];
     const log = createLog({ level: 'warn', pretty: false }, { write: (line) => void lines.push(line) });
@@ -124,14 +121,14 @@ describe('the keys of an issuer', () => {
     ]);
   });
 
-  it('may be none: then nobody is let in', async () => {
+  it('may be an empty list: then every token is refused', async () => {
     const { gateway } = await start();
     expect(await knockWith(gateway, await (await createSigningKey()).sign())).toEqual(REFUSED);
   });
 });
 
-describe('a key that the issuer has withdrawn', () => {
-  it('is refused after ten minutes, from the first token on, and its successor is taken', async () => {
+describe('a withdrawn key of an issuer', () => {
+  it('is refused after ten minutes, from the first token on, and its successor is accepted', async () => {
     const [old, fresh] = [await createSigningKey(), await createSigningKey()];
     const { clock, gateway, issuer } = await startKnowing(old);
     issuer.publish(fresh);
@@ -150,7 +147,7 @@ describe('a key that the issuer has withdrawn', () => {
     ['sends elsewhere', { status: 302, headers: { location: '/' } }],
     ['cuts the connection', { reset: true }],
     ['never answers', { hang: true }],
-  ])('is not meant when the issuer %s: known keys go on to work', async (_, answer) => {
+  ])('is not assumed when the issuer %s: known keys still work', async (_, answer) => {
     const key = await createSigningKey();
     const { clock, gateway, issuer } = await startKnowing(key);
     issuer.answer(answer);
@@ -159,7 +156,7 @@ describe('a key that the issuer has withdrawn', () => {
     expect(issuer.requests()).toBe(2);
   });
 
-  it('is not meant when the issuer is away for long', async () => {
+  it('is not assumed during a long outage of the issuer', async () => {
     const key = await createSigningKey();
     const { clock, gateway, issuer } = await startKnowing(key);
     await issuer.close();

@@ -15,7 +15,7 @@ async function meets(content: Claims, env: Readonly<Record<string, string>> = {}
   return knockWith(gateway, await signWith(SECRET, content));
 }
 
-describe('sub', () => {
+describe('the claim sub', () => {
   it.each([
     'ada',
     'auth0|5f7c8ec7c33c6c004bbafe82',
@@ -24,7 +24,7 @@ describe('sub', () => {
     '小明',
     '0',
     'x'.repeat(255),
-  ])('is the owner whose tasks are seen: %s', async (sub) => {
+  ])('is the owner: %s', async (sub) => {
     const { gateway, store } = await startHeldGateway({ env: { JWT_SECRET: SECRET } });
     for (const owner of [sub, 'somebody else']) await addTask(store, { owner, prompt: owner });
     const headers = { authorization: `Bearer ${await signWith(SECRET, claims({ sub }))}` };
@@ -45,12 +45,12 @@ describe('sub', () => {
     ['ends with a line feed', 'ada\n'],
     ['holds a NUL', 'ada\0'],
     ['holds half a character', 'ada\ud800'],
-  ])('names nobody when it %s, and the token is refused', async (_, sub) => {
+  ])('is refused when it %s', async (_, sub) => {
     expect(await meets(claims({ sub }))).toEqual(REFUSED);
   });
 });
 
-describe('exp', () => {
+describe('the claim exp', () => {
   it.each([
     ['an hour ahead', () => inSeconds(3600), LET_IN],
     ['a century ahead', () => inSeconds(100 * 365 * 86_400), LET_IN],
@@ -65,7 +65,7 @@ describe('exp', () => {
   });
 });
 
-describe('nbf', () => {
+describe('the claim nbf', () => {
   it.each([
     ['an hour ago', () => inSeconds(-3600), LET_IN],
     ['three seconds ahead, since clocks differ', () => inSeconds(3), LET_IN],
@@ -76,19 +76,19 @@ describe('nbf', () => {
   });
 });
 
-describe('iss', () => {
+describe('the claim iss', () => {
   it.each([
     ['the configured one', JWT_ISSUER, LET_IN],
     ['another one', 'https://login.example.org/', REFUSED],
     ['the configured one without its slash', 'https://login.example.com', REFUSED],
     ['a list with the configured one', [JWT_ISSUER], REFUSED],
     ['missing', undefined, REFUSED],
-  ])('has to be the configured one when there is one: %s', async (_, iss, expected) => {
+  ])('must match JWT_ISSUER if it is set: %s', async (_, iss, expected) => {
     expect(await meets(claims({ iss }), { JWT_ISSUER })).toEqual(expected);
   });
 });
 
-describe('aud', () => {
+describe('the claim aud', () => {
   it.each([
     ['the configured one', JWT_AUDIENCE, LET_IN],
     ['a list with the configured one', ['other', JWT_AUDIENCE], LET_IN],
@@ -97,19 +97,19 @@ describe('aud', () => {
     ['a list of others', ['other', 'kineographs'], REFUSED],
     ['an empty list', [], REFUSED],
     ['missing', undefined, REFUSED],
-  ])('has to hold the configured one when there is one: %s', async (_, aud, expected) => {
+  ])('must contain JWT_AUDIENCE if it is set: %s', async (_, aud, expected) => {
     expect(await meets(claims({ aud }), { JWT_AUDIENCE })).toEqual(expected);
   });
 });
 
-describe('without a configured issuer and audience', () => {
-  it('neither is looked at', async () => {
+describe('without JWT_ISSUER and JWT_AUDIENCE', () => {
+  it('iss and aud are ignored', async () => {
     expect(await meets(claims({ iss: 'anyone', aud: ['anything'] }))).toEqual(LET_IN);
   });
 });
 
-describe('what a refused token is told', () => {
-  it('is that it has expired, where it has: bring a new one', async () => {
+describe('the response to a refused token', () => {
+  it('says if it has expired', async () => {
     const gateway = await startGuarded({ JWT_SECRET: SECRET });
     const ask = async (content: Claims) => {
       const headers = { authorization: `Bearer ${await signWith(SECRET, content)}` };

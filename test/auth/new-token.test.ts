@@ -29,7 +29,7 @@ function createAdding(store: TaskStore) {
 }
 
 describe('with a new token', () => {
-  it('a client of graphql-ws comes back by itself, goes on with what it had, and misses nothing', async () => {
+  it('a graphql-ws client reconnects by itself, resumes its subscriptions, and misses nothing', async () => {
     const { gateway, store } = await startHeldGateway({ env: ENV });
     const { add, ids } = createAdding(store);
     const seen: ApiTask[] = [];
@@ -77,7 +77,7 @@ describe('with a new token', () => {
     expect(seen.map(({ id }) => id)).toEqual((await ids()).slice(0, seen.length));
   });
 
-  it('a reader of event streams goes on from its last revision, and misses nothing', async () => {
+  it('an event-stream client resumes after its last revision, and misses nothing', async () => {
     const { gateway, store } = await startHeldGateway({ env: ENV });
     const { add, ids } = createAdding(store);
     const seen: string[] = [];

@@ -34,7 +34,7 @@ async function wordsOf(url: string, who: Who, operation: GraphqlOperation<unknow
 
 describe.each(ANSWERS)("taskUpdated of another owner's task over %s", (_, answerTo) => {
   it.each([undefined, 0, 2])(
-    'is answered exactly as that of a task that never was (after: %s)',
+    'is answered exactly like that of an unknown task (after: %s)',
     async (after) => {
       const { bens, gateway } = await startWithTwoOwners();
       const ids = [bens.id, bens.providerTaskId ?? ''];
@@ -53,7 +53,7 @@ describe.each(ANSWERS)("taskUpdated of another owner's task over %s", (_, answer
     },
   );
 
-  it('says NOT_FOUND, or that this door takes no subscriptions', async () => {
+  it('is NOT_FOUND, or refused by a transport without subscriptions', async () => {
     const { bens, gateway } = await startWithTwoOwners();
     const operation = { query: TASK_UPDATED, variables: { id: bens.id } };
     const answer = JSON.stringify(await answerTo(gateway.graphqlUrl, ADA, operation));
@@ -63,7 +63,7 @@ describe.each(ANSWERS)("taskUpdated of another owner's task over %s", (_, answer
 
 describe('tasksUpdated', () => {
   it.each([undefined, 0])(
-    "shows an owner's changes and nobody else's, on both doors (after: %s)",
+    'delivers the changes of its owner only, on both transports (after: %s)',
     async (after) => {
       const { adas, bens, gateway, store } = await startWithTwoOwners();
       const operation = { query: TASKS_UPDATED, variables: { after } };

@@ -19,7 +19,7 @@ async function idsOf(gateway: Gateway, who: Who, args: Readonly<Record<string, u
 }
 
 describe("another owner's task", () => {
-  it('is null in task(id), by our id and by the id of the provider, and there for its owner', async () => {
+  it('is null in task(id), by either id, but visible to its owner', async () => {
     const { bens, gateway } = await startWithTwoOwners();
     const missing = await ask(gateway, ADA, TASK, { id: 'no-such-task' });
     expect(missing).toEqual({ data: { task: null } });
@@ -29,7 +29,7 @@ describe("another owner's task", () => {
     }
   });
 
-  it('is in no page of tasks, whichever states are asked for', async () => {
+  it('is in no page of tasks, with any states', async () => {
     const { adas, bens, gateway } = await startWithTwoOwners();
     for (const args of [{}, { states: ['WAITING'] }, { states: [] }, { first: 100 }]) {
       expect(await idsOf(gateway, ADA, args)).toEqual([adas.id]);
@@ -38,7 +38,7 @@ describe("another owner's task", () => {
     expect(await idsOf(gateway, ADA, { states: ['FAIL'] })).toEqual([]);
   });
 
-  it('takes no place in a page and is not announced as a next one', async () => {
+  it('does not count in a page or in hasNextPage', async () => {
     const { adas, gateway, store } = await startWithTwoOwners();
     for (let count = 0; count < 5; count += 1) await addTask(store, { owner: 'ben' });
     const { tasks } = dataOf(await ask(gateway, ADA, TASKS, { first: 1 }));
@@ -46,7 +46,7 @@ describe("another owner's task", () => {
     expect(tasks.pageInfo.hasNextPage).toBe(false);
   });
 
-  it('shows in nothing when its cursor is used: it is a place in time like any other', async () => {
+  it('is not revealed by its cursor, which is a position like any other', async () => {
     const { gateway, store } = await startWithTwoOwners();
     const old = await addTask(store, { owner: 'ada', createdAt: 1000 });
     const bens = await addTask(store, { owner: 'ben', createdAt: 2000 });
@@ -58,7 +58,7 @@ describe("another owner's task", () => {
     expect(dataOf(answer).tasks.edges.map(({ node }) => node.id)).toEqual([old.id]);
   });
 
-  it('belongs to exactly that name: names that look alike are other owners', async () => {
+  it('belongs to exactly one name: similar names are other owners', async () => {
     const { adas, gateway, store } = await startWithTwoOwners();
     for (const owner of ['Ada', 'ada ', 'adá']) await addTask(store, { owner });
     expect(await idsOf(gateway, ADA)).toEqual([adas.id]);
@@ -66,7 +66,7 @@ describe("another owner's task", () => {
 });
 
 describe('an idempotency key', () => {
-  it("is its owner's own: two owners with the same one get two tasks", async () => {
+  it('belongs to its owner: two owners with the same key get two tasks', async () => {
     const provider = await startFakeProvider();
     provider.answer('createTask', created('kie-1'), created('kie-2'));
     const gateway = await startGateway({ provider, env: { API_KEYS } });
@@ -81,7 +81,7 @@ describe('an idempotency key', () => {
     expect(provider.requests('createTask')).toHaveLength(2);
   });
 
-  it("makes conflicts with its owner's tasks alone, and names no other", async () => {
+  it('conflicts with tasks of its owner only', async () => {
     const provider = await startFakeProvider();
     provider.answer('createTask', created('kie-1'), created('kie-2'));
     const gateway = await startGateway({ provider, env: { API_KEYS } });
@@ -97,7 +97,7 @@ describe('an idempotency key', () => {
     expect(JSON.stringify(conflict)).not.toMatch(/Ben|kie-1/);
   });
 
-  it('of the same input at the same time makes a task for each owner', async () => {
+  it('creates a task per owner for concurrent equal inputs', async () => {
     const provider = await startFakeProvider();
     provider.answer('createTask', created('kie-1'), created('kie-2'));
     const gateway = await startGateway({ provider, env: { API_KEYS } });

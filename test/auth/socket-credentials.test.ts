@@ -11,7 +11,7 @@ const BEN = 'Bearer key-of-ben';
 
 describe('connection_init', () => {
   it.each(['authorization', 'Authorization', 'AUTHORIZATION', 'authorizatioN'])(
-    'lets in whoever says who they are under %s',
+    'authenticates by the member %s',
     async (name) => {
       const { graphqlUrl } = await startGuarded({ API_KEYS });
       expect(await socketEnd(graphqlUrl, { connectionParams: { [name]: ADA, other: 1 } })).toBe('open');
@@ -22,12 +22,12 @@ describe('connection_init', () => {
     ['the headers of an HTTP request', { headers: { Authorization: ADA } }],
     ['an empty text beside those', { authorization: '', headers: { authorization: ADA } }],
     ['a key without "Bearer"', { authorization: 'key-of-ada' }],
-  ])('lets in whoever says who they are by %s', async (_, connectionParams) => {
+  ])('authenticates by %s', async (_, connectionParams) => {
     const { graphqlUrl } = await startGuarded({ API_KEYS });
     expect(await socketEnd(graphqlUrl, { connectionParams })).toBe('open');
   });
 
-  it('with an empty text lets in whoever said who they are in the header of the upgrade', async () => {
+  it('with an empty string falls back to the header of the upgrade', async () => {
     const { graphqlUrl } = await startGuarded({ API_KEYS });
     const how = { headers: { authorization: ADA }, connectionParams: { authorization: ' ' } };
     expect(await socketEnd(graphqlUrl, how)).toBe('open');
@@ -39,10 +39,10 @@ describe('connection_init', () => {
     [
       'another scheme',
       { authorization: 'Basic hush-hush' },
-      'The Authorization header does not have the form "Bearer <API key or token>".',
+      'Authorization must have the form "Bearer <API key or token>".',
     ],
     ['a wrong key', { authorization: 'Bearer hush-hush' }, 'The API key is unknown.'],
-  ])('with %s is refused with what is missing, and nothing of what was sent', async (_, payload, says) => {
+  ])('with %s is refused with a reason that repeats nothing of the credentials', async (_, payload, says) => {
     const { graphqlUrl } = await startGuarded({ API_KEYS });
     const socket = await openGraphqlWs(graphqlUrl, { init: false });
     socket.send({ type: 'connection_init', payload });
@@ -67,7 +67,7 @@ describe('connection_init', () => {
     expect(await socketEnd(graphqlUrl, { ...(connectionParams && { connectionParams }) })).toBe(4403);
   });
 
-  it('lets nothing run before it was accepted', async () => {
+  it('is required before any operation', async () => {
     const { graphqlUrl } = await startGuarded({ API_KEYS });
     const socket = await openGraphqlWs(graphqlUrl, { init: false, headers: { authorization: ADA } });
     socket.subscribe({ query: '{ __typename }' });
@@ -76,7 +76,7 @@ describe('connection_init', () => {
 });
 
 describe('the header of the upgrade', () => {
-  it('lets in as well', async () => {
+  it('authenticates too', async () => {
     const { graphqlUrl } = await startGuarded({ API_KEYS });
     expect(await socketEnd(graphqlUrl, { headers: { authorization: ADA } })).toBe('open');
     expect(await socketEnd(graphqlUrl, { headers: { authorization: ADA }, connectionParams: {} })).toBe(
@@ -89,7 +89,7 @@ describe('the header of the upgrade', () => {
     expect(await socketEnd(graphqlUrl, { headers: { authorization: 'Bearer nobody' } })).toBe(4403);
   });
 
-  it('does not count where the payload says something else', async () => {
+  it('is ignored if the payload has credentials', async () => {
     const { gateway, store } = await startHeldGateway({ env: { API_KEYS } });
     for (const owner of ['ada', 'ben']) await addTask(store, { owner, prompt: owner });
     const headers = { authorization: ADA };
@@ -105,7 +105,7 @@ describe('the header of the upgrade', () => {
 });
 
 describe('a refused socket', () => {
-  it('frees its place: it does not count for its owner', async () => {
+  it('does not count for its owner', async () => {
     const { graphqlUrl } = await startGuarded({ API_KEYS, MAX_SOCKETS_PER_OWNER: '1' });
     for (let time = 0; time < 3; time += 1)
       expect(await socketEnd(graphqlUrl, { connectionParams: { authorization: 'Bearer nobody' } })).toBe(

@@ -23,7 +23,7 @@ async function guess(url: string, count: number, from: Readonly<Record<string, s
   return { status: last?.status, retryAfter: last?.headers.get('retry-after') };
 }
 
-test('some hundred wrong keys of one address are told so, and further ones to wait until the minute is over', async () => {
+test('after some hundred wrong keys an address gets 429 for further ones until the minute is over', async () => {
   const pass = stopTheClock();
   const provider = await startFakeProvider();
   provider.always('credit', credit(42));
@@ -45,7 +45,7 @@ test('some hundred wrong keys of one address are told so, and further ones to wa
   expect(await guess(gateway.graphqlUrl, 1)).toEqual({ status: 401, retryAfter: null });
 });
 
-test('wrong keys over sockets count with those over HTTP', async () => {
+test('wrong keys over sockets and HTTP share a count', async () => {
   stopTheClock();
   const gateway = await startGuarded({ API_KEYS });
   await guess(gateway.graphqlUrl, TOLERATED - 1);
@@ -56,7 +56,7 @@ test('wrong keys over sockets count with those over HTTP', async () => {
   );
 });
 
-test('an address of IPv6 counts with all of its network, and no other network with it', async () => {
+test('an IPv6 address shares the count of its network, and of no other', async () => {
   stopTheClock();
   const gateway = await startGuarded({ API_KEYS, TRUSTED_PROXIES: '127.0.0.1' });
   const from = (address: string) => ({ 'x-forwarded-for': address });

@@ -155,7 +155,7 @@ describe.each([
     },
   ],
 ])('after %s', (_event, happen) => {
-  test.each(PROTECTED)('$what is safe for $forAtLeast ms', async ({ forAtLeast, prepare }) => {
+  test.each(PROTECTED)('$what is protected for $forAtLeast ms', async ({ forAtLeast, prepare }) => {
     const scene = await start();
     const end = await prepare(scene);
     happen(scene.clock);

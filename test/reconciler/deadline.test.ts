@@ -25,7 +25,7 @@ async function startExpired(env: Readonly<Record<string, string>> = {}): Promise
   return scene;
 }
 
-test('a task without an end in time is EXPIRED, and says where to look before it is tried again', async () => {
+test('a task without a final state in time is EXPIRED, and its message says where to look before a retry', async () => {
   const { gateway, provider, task } = await startExpired();
   const ended = await readTask(gateway, task.id);
   expect(ended).toMatchObject({
@@ -42,7 +42,7 @@ test('a task without an end in time is EXPIRED, and says where to look before it
   );
 });
 
-describe('at its deadline, 24 hours after its creation, the provider is asked once more:', () => {
+describe('at the deadline of 24 hours the provider is queried once more:', () => {
   test.each<readonly [what: string, answer: Answer, failure: object]>([
     ['still running', record('kie-1', { state: 'generating' }), { code: 'EXPIRED' }],
     ['forgotten by then', notVisibleYet(), { code: 'EXPIRED' }],
@@ -61,7 +61,7 @@ describe('at its deadline, 24 hours after its creation, the provider is asked on
     expect(Date.parse(ended.completedAt ?? '') - Date.parse(ended.createdAt)).toBe(DAY);
   });
 
-  test('done: it has its video', async () => {
+  test('a finished task gets its video', async () => {
     const clock = createStandingClock();
     const { gateway, provider, task } = await startWithTask({
       overrides: { clock, timings: { checkIntervalMin: 5000, checkIntervalMax: 300_000 } },
@@ -73,7 +73,7 @@ describe('at its deadline, 24 hours after its creation, the provider is asked on
   });
 });
 
-test('a task that ends as EXPIRED tells what the provider said last, and what it charged', async () => {
+test('an EXPIRED task shows the last message of the provider and the credits', async () => {
   const clock = createStandingClock();
   const { gateway, provider, task } = await startWithTask({
     overrides: { clock, timings: { checkIntervalMin: 5000, checkIntervalMax: DAY } },
@@ -89,11 +89,11 @@ test('a task that ends as EXPIRED tells what the provider said last, and what it
   expect(ended.failure?.message).toMatch(/logs .* The provider last said: it takes a while$/);
 });
 
-describe('a task that is EXPIRED', () => {
+describe('an EXPIRED task', () => {
   test.each([
     ['a late success', callbackSuccess('kie-1'), { state: 'SUCCESS', failure: null, creditsConsumed: 57 }],
     ['a late failure', callbackFail('kie-1'), { state: 'FAIL', failure: { code: 'SERVER_ERROR' } }],
-  ])('gives way to %s, which everybody sees, and which then stays', async (_what, body, expected) => {
+  ])('is replaced by %s, which every client sees and which is final', async (_what, body, expected) => {
     const { callback, gateway, task } = await startExpired();
     const expired = await readTask(gateway, task.id);
     const next = await watchAll(gateway, expired.revision);
@@ -107,7 +107,7 @@ describe('a task that is EXPIRED', () => {
     expect(await readTask(gateway, task.id)).toEqual(late);
   });
 
-  test('does not give way to a late intermediate state', async () => {
+  test('is not replaced by a late intermediate state', async () => {
     const { callback, gateway, task } = await startExpired();
     const expired = await readTask(gateway, task.id);
     const body = callbackSuccess('kie-1', { state: 'generating' });
@@ -115,7 +115,7 @@ describe('a task that is EXPIRED', () => {
     expect(await readTask(gateway, task.id)).toEqual(expired);
   });
 
-  test('is asked about again when an unsigned callback comes', async () => {
+  test('is queried again after an unsigned callback', async () => {
     const { callback, gateway, provider, task } = await startExpired({ KIE_WEBHOOK_HMAC_KEYS: '' });
     const next = await watchAll(gateway, (await readTask(gateway, task.id)).revision);
     provider.answer('recordInfo', succeeded('kie-1'));
@@ -123,7 +123,7 @@ describe('a task that is EXPIRED', () => {
     expect(await next()).toMatchObject({ id: task.id, state: 'SUCCESS', failure: null });
   });
 
-  test('is asked about again when a callback with a wrong signature comes', async () => {
+  test('is queried again after a callback with a wrong signature', async () => {
     const { callback, gateway, provider, task } = await startExpired();
     const next = await watchAll(gateway, (await readTask(gateway, task.id)).revision);
     provider.answer('recordInfo', succeeded('kie-1'));

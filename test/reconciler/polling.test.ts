@@ -24,8 +24,8 @@ async function startPolled(recordInfo: AnswerSource = record('kie-1')): Promise<
   return startWithTask({ provider, env: NO_QUERY_LIMIT, overrides: { timings: POLLING } });
 }
 
-describe('a task that nobody calls back for', () => {
-  test('is followed through all its states to the end, and then left alone', async () => {
+describe('a task without callbacks', () => {
+  test('is polled through all states to the end, and not afterwards', async () => {
     const { gateway, provider, task } = await startPolled();
     provider.answer(
       'recordInfo',
@@ -58,7 +58,7 @@ describe('a task that nobody calls back for', () => {
     });
   });
 
-  test('never goes back to an earlier state', async () => {
+  test('never returns to an earlier state', async () => {
     const { gateway, provider, task } = await startPolled();
     provider.answer(
       'recordInfo',
@@ -72,7 +72,7 @@ describe('a task that nobody calls back for', () => {
     expect(await watch.next()).toMatchObject({ state: 'SUCCESS' });
   });
 
-  test('with no public address the provider is given none to call, and the task finishes all the same', async () => {
+  test('without a public URL the create call has no callback URL, and the task finishes by polling', async () => {
     const { gateway, provider } = await startWithProvider({
       env: { ...NO_QUERY_LIMIT, PUBLIC_URL: '' },
       overrides: { timings: POLLING },
@@ -86,7 +86,7 @@ describe('a task that nobody calls back for', () => {
   });
 });
 
-describe('an answer that is no end counts as running, is logged, and is asked about again:', () => {
+describe('a response without a final state is logged, and the task is queried again:', () => {
   test.each([
     ['an unknown state', record('kie-1', { state: 'dreaming' }), 'the unknown state "dreaming"'],
     [
@@ -124,7 +124,7 @@ describe('an answer that is no end counts as running, is logged, and is asked ab
   });
 });
 
-test('a task is not asked about by two checks at once, however long an answer takes', async () => {
+test('a task has at most one query in flight, however long it takes', async () => {
   const answer = deferred('the query to be answered');
   const { gateway, provider, task } = await startPolled({ ...succeeded('kie-1'), gate: answer.promise });
   await provider.received('recordInfo');
@@ -135,7 +135,7 @@ test('a task is not asked about by two checks at once, however long an answer ta
   await until(() => watch.next(), 'SUCCESS');
 });
 
-test('tasks are asked about side by side: one slow answer holds up no other task', async () => {
+test('tasks are queried concurrently: a slow response delays no other task', async () => {
   const provider = await startFakeProvider();
   const slow = deferred('the slow query to be answered');
   provider.always('recordInfo', async ({ query: { taskId = '' } }) => {
@@ -155,7 +155,7 @@ test('tasks are asked about side by side: one slow answer holds up no other task
   await (await watchTask(gateway, first.id)).completed();
 });
 
-test('an answer that was overtaken by a callback changes nothing', async () => {
+test('a response that is older than a callback changes nothing', async () => {
   const answer = deferred('the query to be answered');
   const { callback, gateway, provider, task } = await startPolled({
     ...failed('kie-1'),

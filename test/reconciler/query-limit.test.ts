@@ -8,7 +8,7 @@ import { createStandingClock } from '../webhooks/standing-clock.ts';
 
 const { checkIntervalMax, checkIntervalMin } = DEFAULT_TIMINGS;
 
-test('no more queries are made in a second than the limit allows, and all tasks have their turn', async () => {
+test('queries stay within the limit per second, and every task is queried', async () => {
   const clock = createStandingClock();
   const { gateway, provider } = await startWithProvider({
     env: { KIE_QUERIES_PER_S: '5' },

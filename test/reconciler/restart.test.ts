@@ -20,7 +20,7 @@ import { NO_QUERY_LIMIT, POLLING, until } from './polled.ts';
 
 const polled = { env: NO_QUERY_LIMIT, overrides: { timings: POLLING } };
 
-test('a running task is asked about by the next process', async () => {
+test('a running task is polled by the next process', async () => {
   const provider = await startFakeProvider();
   provider.always('recordInfo', record('kie-1', { state: 'queuing' }));
   const first = await startWithTask({ ...polled, provider });
@@ -37,7 +37,7 @@ test('a running task is asked about by the next process', async () => {
   expect(provider.requests('createTask')).toHaveLength(1);
 });
 
-test('a running task can be called back at its old address', async () => {
+test('a running task accepts callbacks at its old URL', async () => {
   const first = await startWithTask();
   await first.gateway.close();
   const { gateway } = await startWithProvider({ dataDir: first.gateway.dataDir });
@@ -46,7 +46,7 @@ test('a running task can be called back at its old address', async () => {
   expect(await readTask(gateway, first.task.id)).toMatchObject({ state: 'SUCCESS' });
 });
 
-test('a new secret of callback tokens, as docs/security.md has it made, refuses old ones and loses no task', async () => {
+test('a new secret of callback tokens (docs/security.md) refuses old tokens and loses no task', async () => {
   const provider = await startFakeProvider();
   provider.always('recordInfo', record('kie-1', { state: 'queuing' }));
   const first = await startWithTask({ ...polled, provider });
@@ -64,7 +64,7 @@ test('a new secret of callback tokens, as docs/security.md has it made, refuses 
   await until(() => watch.next(), 'SUCCESS');
 });
 
-test('what was sent when the process died is unknown to the next one, which does not send it again', async () => {
+test('a create call in flight when the process died has an unknown outcome and is not sent again', async () => {
   const { create, gateway, provider, task } = await startAfterDeath({ SUBMISSION_GRACE_MS: '1' });
   const watch = await watchTask(gateway, task.id);
   expect(await until(() => watch.next(), 'FAIL')).toMatchObject({
@@ -74,7 +74,7 @@ test('what was sent when the process died is unknown to the next one, which does
   expect(provider.requests()).toEqual([create]);
 });
 
-test('what was sent when the process died is adopted by its callback', async () => {
+test('a create call in flight when the process died is adopted by its callback', async () => {
   const { callback, create, gateway, provider, task } = await startAfterDeath();
   expect(await readTask(gateway, task.id)).toMatchObject({ state: 'SUBMITTING', providerTaskId: null });
   await callBack(callback);
@@ -82,7 +82,7 @@ test('what was sent when the process died is adopted by its callback', async () 
   expect(provider.requests()).toEqual([create]);
 });
 
-test('without an address for callbacks, what was sent when the process died has failed', async () => {
+test('without a callback URL, a create call in flight when the process died fails', async () => {
   const { create, gateway, provider, task } = await startAfterDeath({ PUBLIC_URL: '' });
   const watch = await watchTask(gateway, task.id);
   expect(await until(() => watch.next(), 'FAIL')).toMatchObject({ failure: { code: 'SUBMISSION_UNKNOWN' } });

@@ -7,7 +7,7 @@ import { NO_QUERY_LIMIT, POLLING, until } from './polled.ts';
 
 const options = { env: NO_QUERY_LIMIT, overrides: { timings: POLLING } };
 
-describe('says nothing about the task, which is asked about again:', () => {
+describe('a response without information causes another query:', () => {
   test.each<readonly [what: string, answer: Answer]>([
     ['422 "recordInfo is null"', notVisibleYet()],
     ['404', refused(404, 'Task not found')],
@@ -38,7 +38,7 @@ describe('says nothing about the task, which is asked about again:', () => {
   });
 });
 
-test('a provider that is away for a while is found again', async () => {
+test('polling continues after an outage of the provider', async () => {
   const before = await startFakeProvider();
   before.always('recordInfo', record('kie-1'));
   const { gateway, task } = await startWithTask({ ...options, provider: before });
@@ -52,7 +52,7 @@ test('a provider that is away for a while is found again', async () => {
   // Queries that meet no provider are held back for seconds once they are many.
 });
 
-describe('is the fate of the task, although it comes without data:', () => {
+describe('an envelope without data fails the task:', () => {
   test.each([
     [501, { code: 'GENERATION_FAILED', providerCode: '501', retryable: true }],
     [408, { code: 'PROVIDER_TIMEOUT', providerCode: '408', retryable: true }],

@@ -30,7 +30,7 @@ async function startGivenUp(options: Options = {}): Promise<CalledBack> {
   return scene;
 }
 
-test('a task whose create answer was lost waits half an hour for a callback, and is never sent again', async () => {
+test('a task whose create response was lost waits half an hour for a callback, and is never sent again', async () => {
   const clock = createStandingClock();
   const { gateway, provider, task } = await startLost({ overrides: { clock } });
   expect(task).toMatchObject({ state: 'SUBMITTING', providerTaskId: null });
@@ -48,7 +48,7 @@ test('a task whose create answer was lost waits half an hour for a callback, and
   expect(provider.requests()).toHaveLength(1);
 });
 
-test('without an address for callbacks nothing could adopt it: it fails at once', async () => {
+test('without a callback URL a task whose create response was lost fails at once', async () => {
   const { gateway, provider } = await startWithProvider({ env: { PUBLIC_URL: '' } });
   provider.answer('createTask', { cutAfterBytes: 0 });
   const task = await submit(gateway);
@@ -66,7 +66,7 @@ test('without an address for callbacks nothing could adopt it: it fails at once'
 test.each([
   ['at once, without an address for callbacks', { PUBLIC_URL: '' }],
   ['when no callback came', { SUBMISSION_GRACE_MS: '1' }],
-])('what the provider said instead of taking a task is told %s', async (_what, env) => {
+])('an unclear create response is shown in the failure %s', async (_what, env) => {
   const { gateway, provider } = await startWithProvider({ env });
   provider.answer('createTask', refused(500, 'image_url file type not supported'));
   const { id } = await submit(gateway);
@@ -77,11 +77,11 @@ test.each([
   expect(provider.requests('createTask')).toHaveLength(1);
 });
 
-describe('a task that was given up as SUBMISSION_UNKNOWN', () => {
+describe('a task that failed with SUBMISSION_UNKNOWN', () => {
   test.each([
     ['a late success', callbackSuccess('kie-1'), { state: 'SUCCESS', failure: null, creditsConsumed: 57 }],
     ['a late failure', callbackFail('kie-1'), { state: 'FAIL', failure: { code: 'SERVER_ERROR' } }],
-  ])('gives way to %s, which everybody sees, and which then stays', async (_what, body, expected) => {
+  ])('is replaced by %s, which every client sees and which is final', async (_what, body, expected) => {
     const { callback, gateway, task } = await startGivenUp();
     const givenUp = await readTask(gateway, task.id);
     expect(givenUp).toMatchObject({ state: 'FAIL', failure: { code: 'SUBMISSION_UNKNOWN' } });
@@ -97,7 +97,7 @@ describe('a task that was given up as SUBMISSION_UNKNOWN', () => {
     expect(await readTask(gateway, task.id)).toEqual(late);
   });
 
-  test('is asked about when an unsigned callback names an id, and the answer counts', async () => {
+  test('is queried when an unsigned callback names an id, and the response counts', async () => {
     const scene = await startGivenUp({ env: { KIE_WEBHOOK_HMAC_KEYS: '' } });
     const { callback, create, gateway, provider, task } = scene;
     const next = await watchAll(gateway, (await readTask(gateway, task.id)).revision);
@@ -108,7 +108,7 @@ describe('a task that was given up as SUBMISSION_UNKNOWN', () => {
   });
 });
 
-test('a task that a callback adopted is not given up when the grace period ends', async () => {
+test('a task that a callback adopted does not fail after the grace period', async () => {
   const clock = createStandingClock();
   const { callback, gateway, provider, task } = await startLost({ overrides: { clock } });
   const waiting = callbackSuccess('kie-1', { state: 'waiting', resultJson: null });

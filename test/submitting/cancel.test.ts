@@ -34,8 +34,8 @@ async function startBusyGateway() {
   return { gateway, provider, sent, waiting };
 }
 
-describe('a task that waits its turn', () => {
-  test('is cancelled for everybody, and never sent', async () => {
+describe('a queued task', () => {
+  test('is cancelled for every client, and never sent', async () => {
     const { gateway, provider, waiting } = await startBusyGateway();
     const socket = await openGraphqlWs(gateway.graphqlUrl);
     const watch = socket.subscribe({ query: TASK_UPDATED, variables: { id: waiting.id } });
@@ -54,13 +54,13 @@ describe('a task that waits its turn', () => {
     expect(provider.requests('createTask').map(promptOf)).toEqual(['sent', 'next']);
   });
 
-  test('may be cancelled again: the same task is answered, and it is told once', async () => {
+  test('may be cancelled again, with the same result and without another event', async () => {
     const { gateway, waiting } = await startBusyGateway();
     const first = await cancelTask(gateway, waiting.id);
     expect(await cancelTask(gateway, waiting.id)).toEqual(first);
   });
 
-  test('gives its idempotencyKey back, also to another input', async () => {
+  test('frees its idempotencyKey when it is cancelled, also for another input', async () => {
     const { gateway, waiting } = await startBusyGateway();
     await cancelTask(gateway, waiting.id);
     const other = await createTask(gateway, { prompt: 'something else', idempotencyKey: 'key' });
@@ -68,7 +68,7 @@ describe('a task that waits its turn', () => {
     expect(other.state).toBe('SUBMITTING');
   });
 
-  test('ends a mutation that waits for it under the same idempotencyKey', async () => {
+  test('that is cancelled ends a mutation that waits for it with the same idempotencyKey', async () => {
     const provider = await startFakeProvider();
     provider.always('createTask', refused(429, 'slow down'));
     const gateway = await startSlowGateway(provider, { CREATE_WAIT_MS: '5000' });
@@ -87,7 +87,7 @@ describe('a task that waits its turn', () => {
     expect(await twin).toMatchObject({ task: { id: announced.task.id, ...CANCELLED } });
   });
 
-  test('is cancelled also when the provider has put it off: it is not sent again', async () => {
+  test('is cancelled after "not now" of the provider, and not sent again', async () => {
     const provider = await startFakeProvider();
     const gateway = await startSlowGateway(provider);
     provider.answer('createTask', refused(429, 'slow down'), created('kie-1'));
@@ -101,8 +101,8 @@ describe('a task that waits its turn', () => {
   });
 });
 
-describe('a task that cannot be cancelled any more', () => {
-  test('was sent: the provider cannot cancel and will charge, and the task goes on', async () => {
+describe('a task that cannot be cancelled', () => {
+  test('was sent, and goes on', async () => {
     const { gateway, sent } = await startBusyGateway();
     const current = await findTask(gateway, sent.id);
     const result = await cancelTask(gateway, sent.id);
@@ -112,7 +112,7 @@ describe('a task that cannot be cancelled any more', () => {
     expect(await findTask(gateway, sent.id)).toEqual(current);
   });
 
-  test('was sent, and nobody knows whether it arrived', async () => {
+  test('was sent with an unknown outcome', async () => {
     const provider = await startFakeProvider();
     const gateway = await startSlowGateway(provider);
     provider.answer('createTask', { reset: true });
@@ -135,7 +135,7 @@ describe('a task that cannot be cancelled any more', () => {
 });
 
 test.each(['00000000-0000-7000-8000-000000000000', '', '\u0000'])(
-  'what nobody may see cannot be cancelled: %j',
+  'cancelTask rejects an unknown id: %j',
   async (id) => {
     const { gateway } = await startBusyGateway();
     expect((await errorOf(gateway, CANCEL, { id })).extensions).toMatchObject({ code: 'NOT_FOUND' });

@@ -44,15 +44,15 @@ async function startGivenUp(late: Answer): Promise<Scene> {
   return scene;
 }
 
-describe('an answer that comes after its call was taken for lost:', () => {
-  test('accepted: the task goes on', async () => {
+describe('a response after its call was declared lost:', () => {
+  test('accepted continues the task', async () => {
     const { answer, gateway, id } = await startUnknown(created('kie-1'));
     answer.resolve();
     await gateway.written((record) => record.state === 'WAITING');
     expect(await findTask(gateway, 'kie-1')).toMatchObject({ id, state: 'WAITING' });
   });
 
-  test('refused: the task has failed for that, and its key is free again', async () => {
+  test('refused fails the task and frees its key', async () => {
     const { answer, gateway, id, provider } = await startUnknown(refused(402, 'Top up'));
     answer.resolve();
     await gateway.written((record) => record.state === 'FAIL');
@@ -64,7 +64,7 @@ describe('an answer that comes after its call was taken for lost:', () => {
     await gateway.written((record) => record.providerTaskId === 'kie-2');
   });
 
-  test('not now: nothing was created after all, so it is sent again', async () => {
+  test('not now sends the task again, because nothing was created', async () => {
     const { answer, gateway, id, provider } = await startUnknown(refused(429, 'slow down'));
     provider.answer('createTask', created('kie-2'));
     answer.resolve();
@@ -75,7 +75,7 @@ describe('an answer that comes after its call was taken for lost:', () => {
   });
 });
 
-test('a call that is in flight here is not taken for lost, however late it is', async () => {
+test('a call in flight in this process is never declared lost', async () => {
   const provider = await startFakeProvider();
   const answer = deferred();
   provider.answer('createTask', { ...created('kie-1'), gate: answer.promise });
@@ -90,7 +90,7 @@ test('a call that is in flight here is not taken for lost, however late it is', 
   expect(await findTask(gateway, 'kie-1')).toMatchObject({ id, state: 'WAITING' });
 });
 
-test('a call that is taken for lost just as it ends with "not now" is sent again all the same', async () => {
+test('a call that is declared lost while it ends with "not now" is sent again', async () => {
   const provider = await startFakeProvider();
   provider.answer('createTask', refused(429, 'slow down'), created('kie-2'));
   const gateway = await startStandingGateway({ provider, env: { CREATE_WAIT_MS: '0' } });
@@ -104,8 +104,8 @@ test('a call that is taken for lost just as it ends with "not now" is sent again
   expect(await findTask(gateway, 'kie-2')).toMatchObject({ id });
 });
 
-describe('an answer that comes after its task was given up as SUBMISSION_UNKNOWN:', () => {
-  test('accepted: the provider is asked until the truth is known, and that overturns it', async () => {
+describe('a response after its task failed with SUBMISSION_UNKNOWN:', () => {
+  test('accepted starts polling, and the real outcome replaces the failure', async () => {
     const { answer, callBackUrl, gateway, id, provider } = await startGivenUp(created('kie-1'));
     const shown = { param: param(callBackUrl) };
     provider.answer('recordInfo', notVisibleYet(), succeeded('kie-1', undefined, shown));
@@ -119,7 +119,7 @@ describe('an answer that comes after its task was given up as SUBMISSION_UNKNOWN
     expect(await findTask(gateway, id)).toMatchObject({ failure: null, providerTaskId: 'kie-1' });
   });
 
-  test('refused: it has failed for that, and its key is free again', async () => {
+  test('refused replaces the failure and frees the key', async () => {
     const { answer, gateway, id, provider } = await startGivenUp(refused(402, 'Top up'));
     answer.resolve();
     await gateway.written((record) => record.failure?.code === 'INSUFFICIENT_CREDITS');
@@ -128,7 +128,7 @@ describe('an answer that comes after its task was given up as SUBMISSION_UNKNOWN
     await gateway.written((record) => record.providerTaskId === 'kie-2');
   });
 
-  test('not now: it is not sent again, but may be retried, for nothing was created', async () => {
+  test('not now makes the failure retryable, because nothing was created', async () => {
     const { answer, gateway, id, provider } = await startGivenUp(refused(429, 'slow down'));
     answer.resolve();
     await gateway.written((record) => record.failure?.code === 'RATE_LIMITED');
@@ -137,7 +137,7 @@ describe('an answer that comes after its task was given up as SUBMISSION_UNKNOWN
   });
 });
 
-test('an id that a callback named before the answer was lost is asked about soon, not after the grace period', async () => {
+test('an id from an earlier unsigned callback is queried soon after the response was lost, not after the grace period', async () => {
   const provider = await startFakeProvider();
   const answer = deferred();
   provider.answer('createTask', { reset: true, gate: answer.promise });
@@ -158,7 +158,7 @@ test('an id that a callback named before the answer was lost is asked about soon
   expect(await findTask(gateway, 'kie-1')).toMatchObject({ id, state: 'SUCCESS' });
 });
 
-test('a task that is given up at once, for no callback could come, keeps its key: it may have been paid for', async () => {
+test('a task that fails at once without callbacks keeps its key, because it may be paid for', async () => {
   const provider = await startFakeProvider();
   provider.answer('createTask', { reset: true });
   const gateway = await startStandingGateway({ provider, env: { PUBLIC_URL: '' } });

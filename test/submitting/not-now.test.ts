@@ -13,8 +13,8 @@ async function putOff(gateway: StandingGateway, times: number): Promise<void> {
   await gateway.written((record) => record.notNowCount === times && record.markedAt === null);
 }
 
-describe('a task that the provider puts off', () => {
-  test('is sent again by itself after 1 to 3 s, and then after pauses that double', async () => {
+describe('a task with "not now" of the provider', () => {
+  test('is sent again after 1 to 3 s, then with doubled delays', async () => {
     const provider = await startFakeProvider();
     const gateway = await startStandingGateway({ provider, env });
     const notNow = refused(455, 'Maintenance');
@@ -40,7 +40,7 @@ describe('a task that the provider puts off', () => {
   test.each([
     ['seconds', () => '120'],
     ['a date', (now: number) => new Date(now + 120_000).toUTCString()],
-  ])('is sent again exactly when Retry-After says, written as %s', async (_, retryAfter) => {
+  ])('is sent again at the time of Retry-After, written as %s', async (_, retryAfter) => {
     const provider = await startFakeProvider();
     const gateway = await startStandingGateway({ provider, env });
     const headers = { 'retry-after': retryAfter(Date.now()) };
@@ -57,7 +57,7 @@ describe('a task that the provider puts off', () => {
     await gateway.written((record) => record.state === 'WAITING');
   });
 
-  test('until the submit deadline fails with that code, may be retried, and its key is free again', async () => {
+  test('fails at the submit deadline with that code, is retryable, and frees its key', async () => {
     const provider = await startFakeProvider();
     const gateway = await startStandingGateway({
       provider,
@@ -85,7 +85,7 @@ describe('a task that the provider puts off', () => {
     await gateway.written((record) => record.providerTaskId === 'kie-2');
   });
 
-  test('and refuses in the end has failed as it was refused', async () => {
+  test('fails with a later refusal', async () => {
     const provider = await startFakeProvider();
     const gateway = await startStandingGateway({ provider, env });
     provider.answer('createTask', refused(429, 'slow down'), refused(402, 'Top up'));
@@ -98,7 +98,7 @@ describe('a task that the provider puts off', () => {
     });
   });
 
-  test('keeps its key meanwhile: a retry joins it', async () => {
+  test('keeps its key until then: a retry joins it', async () => {
     const provider = await startFakeProvider();
     const gateway = await startStandingGateway({ provider, env });
     provider.answer('createTask', refused(429, 'slow down'));
@@ -109,7 +109,7 @@ describe('a task that the provider puts off', () => {
   });
 });
 
-test('a queue that takes no new wishes still answers a retry of one that is in it', async () => {
+test('a full queue still answers a retry of a queued task', async () => {
   const provider = await startFakeProvider();
   const gateway = await startStandingGateway({
     provider,

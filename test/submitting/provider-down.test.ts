@@ -40,8 +40,8 @@ async function reaches(gateway: Gateway, id: string, wanted: string): Promise<vo
   while ((await watch.data()).taskUpdated.state !== wanted);
 }
 
-describe('while the provider is away', () => {
-  test('wishes are answered within CREATE_WAIT_MS and sent by themselves when it is back', async () => {
+describe('during an outage of the provider', () => {
+  test('mutations are answered within CREATE_WAIT_MS, and their tasks are sent afterwards', async () => {
     const before = await startFakeProvider();
     const { port, url } = before;
     await before.close();
@@ -61,7 +61,7 @@ describe('while the provider is away', () => {
     expect(provider.requests('createTask')).toHaveLength(10);
   });
 
-  test('queries are held back after five in a row have failed, and go on when it is back', async () => {
+  test('queries are held back after five consecutive failures, and continue afterwards', async () => {
     const provider = await startFakeProvider();
     provider.answer('createTask', created('kie-1'));
     provider.always('recordInfo', notVisibleYet());
@@ -84,7 +84,7 @@ describe('while the provider is away', () => {
     await reaches(gateway, id, 'SUCCESS');
   });
 
-  test('reads of what is stored and retries of wishes are answered as ever', async () => {
+  test('reads and retries of mutations are answered as usual', async () => {
     const provider = await startFakeProvider();
     provider.answer('createTask', created('kie-1'));
     provider.always('recordInfo', notVisibleYet());

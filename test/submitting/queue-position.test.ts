@@ -42,7 +42,7 @@ async function startQueue() {
 }
 
 describe('the queue position of a task', () => {
-  test('counts who is sent before it, and is null once it was sent', async () => {
+  test('counts tasks that are sent before it, and is null after it was sent', async () => {
     const { gateway } = await startQueue();
     expect(await positions(gateway)).toEqual({ a: null, b: 1, c: 2, d: 3 });
     gateway.clock.advance(10_500);
@@ -56,7 +56,7 @@ describe('the queue position of a task', () => {
     expect(await positions(gateway)).toEqual({ a: null, b: null, c: 1, d: 2 });
   });
 
-  test('is left out of events, which tell what changed of the task', async () => {
+  test('is null in events', async () => {
     const { gateway, ids } = await startQueue();
     const socket = await openGraphqlWs(gateway.graphqlUrl);
     const watch = socket.subscribe({ query: UPDATED, variables: { id: ids['d'] ?? '' } });

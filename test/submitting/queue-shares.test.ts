@@ -39,7 +39,7 @@ async function fill(create: () => Promise<ApiCreateResult>): Promise<string[]> {
   }
 }
 
-test('an owner who fills the queue exhausts its own share, and cancelling gives it no other', async () => {
+test('an owner who fills the queue exhausts only its own share, and cancelling frees no other', async () => {
   const { cancel, create } = await start();
   const anns = await fill(() => create('ann'));
   expect(anns.length).toBeGreaterThanOrEqual(10);

@@ -12,8 +12,8 @@ const WISH = { ...IMAGE, prompt: 'snow', idempotencyKey: 'one' };
 /** Who is not told of an outcome looks for it. */
 const timings = { outcomeLook: 10 };
 
-describe('a twin in another process', () => {
-  test('waits for the outcome of the first one and answers the same task, which is sent once', async () => {
+describe('a twin in another replica', () => {
+  test('waits for the outcome and returns the same task, which is sent once', async () => {
     const provider = await startFakeProvider();
     const lives = await openLives(provider);
     const [first, second] = [lives.start({ timings }), lives.start({ timings })];
@@ -30,7 +30,7 @@ describe('a twin in another process', () => {
     expect(provider.requests('createTask')).toHaveLength(1);
   });
 
-  test('is refused when the first one is, and the key is free again', async () => {
+  test('is refused with it, and the key is free again', async () => {
     const provider = await startFakeProvider();
     const lives = await openLives(provider);
     const [first, second] = [lives.start({ timings }), lives.start({ timings })];
@@ -46,7 +46,7 @@ describe('a twin in another process', () => {
     expect(await second.create('ann', WISH)).toMatchObject({ kind: 'success' });
   });
 
-  test('is answered with a SUBMITTING task as soon as the outcome is unknown', async () => {
+  test('returns a SUBMITTING task as soon as the outcome is unknown', async () => {
     const provider = await startFakeProvider();
     const lives = await openLives(provider);
     const [first, second] = [lives.start({ timings }), lives.start({ timings })];
@@ -63,7 +63,7 @@ describe('a twin in another process', () => {
     expect(await second.create('ann', WISH)).toEqual(one);
   });
 
-  test('becomes the first one when that died before it was sent and was swept', async () => {
+  test('creates the task again when it was deleted unsent after a crash', async () => {
     const provider = await startFakeProvider();
     provider.answer('createTask', created('kie-1'));
     const lives = await openLives(provider);
@@ -79,7 +79,7 @@ describe('a twin in another process', () => {
   });
 });
 
-test('owners take turns, however many wishes one of them has, and each one’s oldest goes first', async () => {
+test('owners are served round robin over all replicas, oldest task first', async () => {
   const provider = await startFakeProvider();
   provider.always('createTask', acceptedAsPrompt);
   provider.always('recordInfo', notVisibleYet());

@@ -8,8 +8,8 @@ import { startStandingGateway } from './standing-gateway.ts';
 
 const SHUTDOWN_MS = 65_000;
 
-describe('a gateway that stops while a create call is in the air', () => {
-  test('answers its mutation at once, waits for the call, and keeps what it brings', async () => {
+describe('a gateway that stops with a create call in flight', () => {
+  test('answers its mutation at once, waits for the call, and stores its outcome', async () => {
     const provider = await startFakeProvider();
     const answer = deferred();
     provider.answer('createTask', { ...created('kie-1'), gate: answer.promise });
@@ -29,7 +29,7 @@ describe('a gateway that stops while a create call is in the air', () => {
     expect(await findTask(second, 'kie-1')).toMatchObject({ id: task.id, state: 'WAITING' });
   });
 
-  test('gives it up after SHUTDOWN_MS; the next process takes it for unknown and does not send it again', async () => {
+  test('abandons the call after SHUTDOWN_MS; the next process records it as unknown and does not send it again', async () => {
     const provider = await startFakeProvider();
     provider.answer('createTask', { hang: true });
     const first = await startStandingGateway({ provider });
@@ -46,7 +46,7 @@ describe('a gateway that stops while a create call is in the air', () => {
     expect(provider.requests('createTask')).toHaveLength(1);
   });
 
-  test('begins no other: what was put off meanwhile is for the next process', async () => {
+  test('starts no other call: the next process sends what got "not now"', async () => {
     const provider = await startFakeProvider();
     const answer = deferred();
     provider.answer('createTask', { ...refused(429, 'slow down'), gate: answer.promise }, created('kie-2'));

@@ -15,8 +15,8 @@ async function nextPrompts(provider: FakeProvider, count: number): Promise<strin
   return (await Promise.all(requests)).map(promptOf).sort();
 }
 
-describe('more wishes than the provider takes at a time', () => {
-  test('are announced when CREATE_WAIT_MS is over and sent in turn, never more in a window than the limit', async () => {
+describe('more tasks than the create limit', () => {
+  test('become visible after CREATE_WAIT_MS and are sent in order, never more per window than the limit', async () => {
     const provider = await startFakeProvider();
     provider.always('createTask', acceptedAsPrompt);
     provider.always('recordInfo', notVisibleYet());
@@ -44,7 +44,7 @@ describe('more wishes than the provider takes at a time', () => {
     expect(provider.requests('createTask')).toHaveLength(8);
   });
 
-  test('count with what the provider has put off: a call that is made again takes another turn', async () => {
+  test('share the limit with repeated calls: each takes another rate slot', async () => {
     const provider = await startFakeProvider();
     const gateway = await startStandingGateway({
       provider,
@@ -63,8 +63,8 @@ describe('more wishes than the provider takes at a time', () => {
   });
 });
 
-describe('what waits its turn when the gateway stops', () => {
-  test('is announced at once and sent by the next process, which keeps to the same limit', async () => {
+describe('a queued task when the gateway stops', () => {
+  test('becomes visible at once and is sent by the next process within the same limit', async () => {
     const provider = await startFakeProvider();
     provider.always('createTask', acceptedAsPrompt);
     provider.always('recordInfo', notVisibleYet());

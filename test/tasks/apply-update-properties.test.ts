@@ -64,8 +64,8 @@ function freeze<T>(value: T): T {
   return value;
 }
 
-describe('whatever is said of a task, in whatever order', () => {
-  it('its rank only grows, except that a FAIL concluded from silence gives way to a true ending', () => {
+describe('any sequence of updates', () => {
+  it('never lowers the rank of a task, except that a real outcome replaces a presumed FAIL', () => {
     fc.assert(
       fc.property(updates, (news) => {
         follow(news, (before, after) => {
@@ -78,7 +78,7 @@ describe('whatever is said of a task, in whatever order', () => {
     );
   });
 
-  it('exactly one of videos and failure is there when it has ended, and neither before', () => {
+  it('leaves either videos or a failure on an ended task, and neither before', () => {
     fc.assert(
       fc.property(updates, (news) => {
         const { failure, state, videos } = follow(news);
@@ -88,7 +88,7 @@ describe('whatever is said of a task, in whatever order', () => {
     );
   });
 
-  it('completedAt is set exactly when it has ended, to the time of the update that ended it', () => {
+  it('sets completedAt to the time of the final update, and never before', () => {
     fc.assert(
       fc.property(updates, (news) => {
         const task = follow(news);
@@ -97,7 +97,7 @@ describe('whatever is said of a task, in whatever order', () => {
     );
   });
 
-  it('the timeline gains each state that it comes to, once, with its time and who told of it', () => {
+  it('adds each state to the timeline once, with its time and source', () => {
     fc.assert(
       fc.property(updates, (news) => {
         const task = follow(news, (before, after) => {
@@ -109,7 +109,7 @@ describe('whatever is said of a task, in whatever order', () => {
     );
   });
 
-  it('the same said twice is as good as said once', () => {
+  it('has the same result when an update is repeated', () => {
     fc.assert(
       fc.property(updates, update, (news, twice) => {
         const after = applyUpdate(follow(news), twice, { at: 100_000, source: 'QUERY' });
@@ -118,7 +118,7 @@ describe('whatever is said of a task, in whatever order', () => {
     );
   });
 
-  it('nothing that was said before is news, however much was said since', () => {
+  it('ignores every earlier update that is repeated later', () => {
     fc.assert(
       fc.property(updates, (news) => {
         const task = follow(news);
@@ -128,7 +128,7 @@ describe('whatever is said of a task, in whatever order', () => {
     );
   });
 
-  it('a provider id that is known never changes', () => {
+  it('never changes a known provider id', () => {
     fc.assert(
       fc.property(updates, (news) => {
         follow(news, (before, after, by) => {
@@ -140,7 +140,7 @@ describe('whatever is said of a task, in whatever order', () => {
     );
   });
 
-  it('what was charged is never forgotten', () => {
+  it('never loses the credits', () => {
     fc.assert(
       fc.property(updates, (news) => {
         follow(news, (before, after) => {
@@ -150,7 +150,7 @@ describe('whatever is said of a task, in whatever order', () => {
     );
   });
 
-  it('neither the task nor the update is touched: what comes out is another object', () => {
+  it('mutates neither the task nor the update', () => {
     fc.assert(
       fc.property(updates, update, (news, last) => {
         const before = freeze(structuredClone(follow(news)));

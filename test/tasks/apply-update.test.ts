@@ -64,7 +64,7 @@ const UPWARD = PAIRS.filter(({ from, to }) => RANKS[to] > RANKS[from]);
 const NOT_UPWARD = PAIRS.filter(({ from, to }) => RANKS[to] <= RANKS[from]);
 
 describe('a task', () => {
-  it('never goes back in time, whenever the news was heard', () => {
+  it('never gets an earlier updatedAt, even from an update with an earlier time', () => {
     expect(applyUpdate(task('WAITING'), update('GENERATING'), heard(THEN - 1))?.updatedAt).toBe(THEN);
     expect(applyUpdate(task('WAITING'), update('FAIL'), heard(THEN - 1))).toMatchObject({
       updatedAt: THEN,
@@ -76,11 +76,11 @@ describe('a task', () => {
     expect(applyUpdate(task(from), update(to), heard(NOW))).toMatchObject({ state: to, updatedAt: NOW });
   });
 
-  it.each(NOT_UPWARD)('learns nothing new in $from from $to', ({ from, to }) => {
+  it.each(NOT_UPWARD)('in $from ignores $to', ({ from, to }) => {
     expect(applyUpdate(task(from), update(to), heard(NOW))).toBeNull();
   });
 
-  it('learns nothing new from an equal state, whatever else the update says', () => {
+  it('ignores an update with the same state, whatever else it contains', () => {
     const news = update('WAITING', { creditsConsumed: 57 });
     expect(applyUpdate(task('WAITING'), news, heard(NOW))).toBeNull();
   });
@@ -96,22 +96,22 @@ describe('a task', () => {
   });
 });
 
-describe('a task that ended', () => {
-  it.each(TRUE_CODES)('as FAIL with %s stays as it is, whatever is said later', (code) => {
+describe('an ended task', () => {
+  it.each(TRUE_CODES)('with FAIL and %s ignores every later update', (code) => {
     for (const state of [...ALONG_THE_WAY, 'SUCCESS', 'FAIL'] as const)
       expect(applyUpdate(task('FAIL', code), update(state), heard(NOW))).toBeNull();
   });
 
-  it('as SUCCESS stays as it is, also when told of another video or a failure', () => {
+  it('with SUCCESS ignores another video and a failure', () => {
     expect(applyUpdate(task('SUCCESS'), update('SUCCESS'), heard(NOW))).toBeNull();
     expect(applyUpdate(task('SUCCESS'), update('FAIL'), heard(NOW))).toBeNull();
   });
 });
 
-describe.each(PRESUMED)('a FAIL that was concluded from silence (%s)', (code) => {
+describe.each(PRESUMED)('a presumed FAIL (%s)', (code) => {
   const presumed = { ...task('FAIL', code), providerTaskId: null };
 
-  it('gives way to a success: failure is gone, the video is there, completedAt is the new time', () => {
+  it('is replaced by a success, with the video, without the failure, and with a new completedAt', () => {
     expect(applyUpdate(presumed, update('SUCCESS'), heard(NOW))).toEqual({
       ...presumed,
       state: 'SUCCESS',
@@ -124,41 +124,41 @@ describe.each(PRESUMED)('a FAIL that was concluded from silence (%s)', (code) =>
     });
   });
 
-  it.each(TRUE_CODES)('gives way to a true failure (%s)', (trueCode) => {
+  it.each(TRUE_CODES)('is replaced by a real failure (%s)', (trueCode) => {
     const failed = applyUpdate(presumed, update('FAIL', {}, trueCode), heard(NOW));
     expect(failed).toMatchObject({ state: 'FAIL', failure: failureOf(trueCode), completedAt: NOW });
   });
 
-  it.each(PRESUMED)('does not give way to another conclusion from silence (%s)', (other) => {
+  it.each(PRESUMED)('is not replaced by another presumed FAIL (%s)', (other) => {
     expect(applyUpdate(presumed, update('FAIL', {}, other), heard(NOW))).toBeNull();
   });
 
-  it.each(ALONG_THE_WAY)('does not give way to %s: only a true ending overturns it', (state) => {
+  it.each(ALONG_THE_WAY)('is not replaced by %s: only by a final state', (state) => {
     expect(applyUpdate(presumed, update(state), heard(NOW))).toBeNull();
   });
 
-  it('does not give way to the ending of another task of the provider’s', () => {
+  it('is not replaced by the final state of another provider task', () => {
     const known = { ...presumed, providerTaskId: 'kie-1' };
     expect(applyUpdate(known, update('SUCCESS', { providerTaskId: 'kie-2' }), heard(NOW))).toBeNull();
   });
 
-  it('gives way once: what it gave way to absorbs', () => {
+  it('is replaced once: the real outcome is final', () => {
     const ended = applyUpdate(presumed, update('SUCCESS'), heard(NOW));
     expect(ended && applyUpdate(ended, update('FAIL'), heard(NOW + 1))).toBeNull();
   });
 });
 
-describe('the provider’s id of a task', () => {
-  it('is taken from the first update that names it', () => {
+describe('the provider id of a task', () => {
+  it('comes from the first update that has one', () => {
     expect(applyUpdate(task('SUBMITTING'), update('WAITING'), heard(NOW))?.providerTaskId).toBe('kie-1');
   });
 
-  it('stays when an update names none', () => {
+  it('stays when an update has none', () => {
     const news = update('QUEUING', { providerTaskId: null });
     expect(applyUpdate(task('WAITING'), news, heard(NOW))?.providerTaskId).toBe('kie-1');
   });
 
-  it('stays unknown when nobody names it', () => {
+  it('stays null while no update has one', () => {
     const news = update('FAIL', { providerTaskId: null });
     expect(applyUpdate(task('SUBMITTING'), news, heard(NOW))).toMatchObject({
       state: 'FAIL',
@@ -166,13 +166,16 @@ describe('the provider’s id of a task', () => {
     });
   });
 
-  it.each(['GENERATING', 'SUCCESS', 'FAIL'] as const)('tells whose update it is: %s of another', (state) => {
-    expect(applyUpdate(task('WAITING'), update(state, { providerTaskId: 'kie-2' }), heard(NOW))).toBeNull();
-  });
+  it.each(['GENERATING', 'SUCCESS', 'FAIL'] as const)(
+    'rejects the update of another provider task: %s',
+    (state) => {
+      expect(applyUpdate(task('WAITING'), update(state, { providerTaskId: 'kie-2' }), heard(NOW))).toBeNull();
+    },
+  );
 });
 
 describe('the fields of a task after an update', () => {
-  it.each(ALONG_THE_WAY)('on the way (%s) know no end: no videos, no failure, no completedAt', (state) => {
+  it.each(ALONG_THE_WAY)('in %s have no videos, no failure and no completedAt', (state) => {
     expect(applyUpdate(task('SUBMITTING'), update(state), heard(NOW))).toMatchObject({
       videos: [],
       failure: null,
@@ -180,7 +183,7 @@ describe('the fields of a task after an update', () => {
     });
   });
 
-  it('after SUCCESS are the videos in their order, each kept for 24 hours from now on, and no failure', () => {
+  it('after SUCCESS have the videos in order, expiring in 24 hours, and no failure', () => {
     const urls = ['https://files.example/1.mp4', 'https://files.example/2.mp4'];
     const news = { ...update('SUCCESS'), state: 'SUCCESS', videoUrls: urls } as const;
     expect(applyUpdate(task('GENERATING'), news, heard(NOW))).toMatchObject({
@@ -190,7 +193,7 @@ describe('the fields of a task after an update', () => {
     });
   });
 
-  it('after FAIL are the failure as it came, and no videos', () => {
+  it('after FAIL have the unchanged failure, and no videos', () => {
     expect(applyUpdate(task('GENERATING'), update('FAIL'), heard(NOW))).toMatchObject({
       videos: [],
       failure: failureOf('GENERATION_FAILED'),
@@ -198,7 +201,7 @@ describe('the fields of a task after an update', () => {
     });
   });
 
-  it('have the credits that the update names, 0 included, and keep the earlier ones when it names none', () => {
+  it('have the credits of the update, including 0, or keep the earlier ones', () => {
     const charged = { ...task('WAITING'), creditsConsumed: 57 };
     const creditsAfter = (creditsConsumed: number | null) =>
       applyUpdate(charged, update('SUCCESS', { creditsConsumed }), heard(NOW))?.creditsConsumed;

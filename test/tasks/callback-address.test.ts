@@ -16,12 +16,12 @@ function tokenOf(taskId: string, from = address): string {
   return urlOf(taskId, from).split('/').at(-1) ?? '';
 }
 
-describe('the callback address of a task', () => {
-  it('is below the public address and names the task, with a token that needs no escaping', () => {
+describe('the callback URL of a task', () => {
+  it('starts with the public URL and contains the task id and a URL-safe token', () => {
     expect(urlOf('task-1')).toMatch(/^https:\/\/gateway\.example\/webhooks\/kie\/task-1\/[\w-]{43}$/);
   });
 
-  it('is always the same for the same task and secret, also after a restart', () => {
+  it('is the same for the same task and secret, also after a restart', () => {
     expect(
       urlOf(
         'task-1',
@@ -30,11 +30,11 @@ describe('the callback address of a task', () => {
     ).toBe(urlOf('task-1'));
   });
 
-  it('is none without a public address', () => {
+  it('is null without a public URL', () => {
     expect(createCallbackAddress(SECRET, () => null).urlFor('task-1')).toBeNull();
   });
 
-  it('follows the public address, which is known only once the server listens', () => {
+  it('follows the public URL, which is known only once the server listens', () => {
     let publicUrl: string | null = null;
     const early = createCallbackAddress(SECRET, () => publicUrl);
     expect(early.urlFor('task-1')).toBeNull();
@@ -43,24 +43,24 @@ describe('the callback address of a task', () => {
   });
 });
 
-describe('a token', () => {
-  it('is its own task’s', () => {
+describe('a callback token', () => {
+  it('is valid for its task', () => {
     expect(address.isToken('task-1', tokenOf('task-1'))).toBe(true);
   });
 
-  it('is no other task’s', () => {
+  it('is invalid for another task', () => {
     for (const other of ['task-2', 'task-1 ', 'TASK-1', 'task-10', '']) {
       expect(tokenOf(other)).not.toBe(tokenOf('task-1'));
       expect(address.isToken(other, tokenOf('task-1'))).toBe(false);
     }
   });
 
-  it('is worth nothing under another secret', () => {
+  it('is invalid with another secret', () => {
     const other = createCallbackAddress(randomBytes(32), () => PUBLIC_URL);
     expect(other.isToken('task-1', tokenOf('task-1'))).toBe(false);
   });
 
-  it('that is wrong in any one character is refused', () => {
+  it('with any single wrong character is refused', () => {
     const token = tokenOf('task-1');
     for (let at = 0; at < token.length; at += 1) {
       const wrong = token.slice(0, at) + (token[at] === 'A' ? 'Q' : 'A') + token.slice(at + 1);
@@ -76,23 +76,23 @@ describe('a token', () => {
     ['in hexadecimal', (token: string) => Buffer.from(token, 'base64url').toString('hex')],
     ['no token at all', () => '../../%00 ü🎞'],
     ['very long', () => 'A'.repeat(100_000)],
-  ])('that is %s is refused, without an error', (_, change) => {
+  ])('that is %s is refused without an exception', (_, change) => {
     expect(address.isToken('task-1', change(tokenOf('task-1')))).toBe(false);
   });
 });
 
-describe('an address that the provider shows', () => {
-  it('is recognised, also when it was made under another public address', () => {
+describe('a callback URL that the provider reports', () => {
+  it('is recognised with another public URL', () => {
     const before = createCallbackAddress(SECRET, () => 'https://old.example:8443/gateway');
     expect(address.matches('task-1', urlOf('task-1'))).toBe(true);
     expect(address.matches('task-1', urlOf('task-1', before))).toBe(true);
   });
 
-  it('is recognised also by a gateway that has no public address any more', () => {
+  it('is recognised by a gateway without a public URL', () => {
     expect(createCallbackAddress(SECRET, () => null).matches('task-1', urlOf('task-1'))).toBe(true);
   });
 
-  it('is not taken for that of another task or another gateway', () => {
+  it('does not match another task or another gateway', () => {
     const foreign = createCallbackAddress(randomBytes(32), () => PUBLIC_URL);
     expect(address.matches('task-2', urlOf('task-1'))).toBe(false);
     expect(address.matches('task-1', urlOf('task-1', foreign))).toBe(false);

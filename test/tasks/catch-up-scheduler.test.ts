@@ -22,11 +22,11 @@ async function turnsOf(workers: Readonly<Record<string, number>>): Promise<reado
   return turns;
 }
 
-test('work of many is done one step in each turn of the event loop, by turns', async () => {
+test('the scheduler runs one step per turn of the event loop, round robin', async () => {
   expect(await turnsOf({ a: 3, b: 1, c: 2 })).toEqual(['a', 'b', 'c', 'a', 'c', 'a']);
 });
 
-test('work that comes again is done again', async () => {
+test('the scheduler accepts the same work again', async () => {
   const letIn = createCatchUpScheduler();
   for (let time = 0; time < 3; time += 1)
     await new Promise<void>((resolve) => {

@@ -11,7 +11,7 @@ function block(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
-test('what has arrived is read before an overdue timer is believed', async () => {
+test('data that has arrived is read before an overdue timer fires', async () => {
   const server = createServer((_request, response) => {
     response.end('an answer');
     // The answer leaves in this turn; whoever waits for it is held up until its time is over.
@@ -27,7 +27,7 @@ test('what has arrived is read before an overdue timer is believed', async () =>
   expect(signal.aborted).toBe(false);
 });
 
-test('a timer that is taken back does not fire, also when it is overdue', async () => {
+test('a cancelled timer does not fire, even if it is overdue', async () => {
   const fired: string[] = [];
   const end = afterReading(1, () => fired.push('taken back'));
   block(10);
@@ -44,7 +44,7 @@ test('a timer that is taken back does not fire, also when it is overdue', async 
 test.each([
   { jump: -5 * 60_000, text: 'jumped back by 300 s', wentBack: 1 },
   { jump: 60 * 60_000, text: 'jumped ahead by 3600 s', wentBack: 0 },
-])('a clock that is set is told of once: $text', async ({ jump, text, wentBack }) => {
+])('a clock that is set is logged once: $text', async ({ jump, text, wentBack }) => {
   let now = 0;
   let elapsed = 0;
   const looks = createQueue<() => void>('a look at the clock');
@@ -77,6 +77,6 @@ test.each([
   await watch.stop();
 });
 
-test("the machine's clock has a time beside it that nobody sets", () => {
+test('the system clock also has a monotonic time', () => {
   expect(systemClock.elapsed?.()).toBeLessThan(systemClock.now());
 });

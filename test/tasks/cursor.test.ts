@@ -33,8 +33,8 @@ async function settled(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
 }
 
-describe('a follower', () => {
-  test('brings what it reads first, then what it is told, and flushes after each', async () => {
+describe('a subscription cursor', () => {
+  test('delivers what it reads, then what the feed publishes, and flushes after each', async () => {
     const { nextRead, seen, tell } = follow({ after: 3 });
     const read = await nextRead();
     expect(read.after).toBe(3);
@@ -44,7 +44,7 @@ describe('a follower', () => {
     expect(seen).toEqual([4, 5, 'flush', 6, 7, 'flush']);
   });
 
-  test('brings what it is told during a read after what it reads, each once', async () => {
+  test('delivers changes published during a read after the page, each once', async () => {
     const { nextRead, revisions, tell } = follow();
     const read = await nextRead();
     tell(1, 2);
@@ -54,7 +54,7 @@ describe('a follower', () => {
     expect(revisions()).toEqual([1, 2, 3]);
   });
 
-  test('reads on from where it is as long as there is more, and drops what it was told meanwhile', async () => {
+  test('reads more pages from its position, and drops what was published meanwhile', async () => {
     const { nextRead, revisions, tell } = follow();
     (await nextRead()).answer([1, 2], { hasMore: true });
     const second = await nextRead();
@@ -65,7 +65,7 @@ describe('a follower', () => {
     expect(revisions()).toEqual([1, 2, 3, 9]);
   });
 
-  test('reads again when more came during a read than it keeps', async () => {
+  test('reads again when its buffer overflowed during a read', async () => {
     const { nextRead, revisions, tell } = follow();
     const read = await nextRead();
     tell(...Array.from({ length: 101 }, (_, index) => index + 2));
@@ -77,7 +77,7 @@ describe('a follower', () => {
     expect(revisions()).toEqual([1, 102]);
   });
 
-  test('brings nothing that is not newer than what it brought', async () => {
+  test('delivers only changes newer than its position', async () => {
     const { nextRead, revisions, tell } = follow({ after: 5 });
     (await nextRead()).answer([7]);
     await settled();
@@ -86,7 +86,7 @@ describe('a follower', () => {
     expect(revisions()).toEqual([7, 8]);
   });
 
-  test('rests while its sink is full, keeps nothing, and reads from where it came to when there is room', async () => {
+  test('pauses without a buffer while its sink is full, and reads from its position afterwards', async () => {
     const { following, nextRead, revisions, room, tell } = follow();
     (await nextRead()).answer([]);
     await settled();
@@ -99,7 +99,7 @@ describe('a follower', () => {
     expect((await nextRead()).after).toBe(2);
   });
 
-  test('that rests reads once it is resumed, and only then', async () => {
+  test('that is paused reads only after resume()', async () => {
     const { following, nextRead, revisions, room, tell } = follow();
     following.resume();
     const first = await nextRead();
@@ -118,7 +118,7 @@ describe('a follower', () => {
     expect(revisions()).toEqual([1, 3, 4]);
   });
 
-  test('brings only the newest of several where that is enough', async () => {
+  test('delivers only the newest of several changes if the source allows it', async () => {
     const { nextRead, revisions, tell } = follow({ isNewestEnough: true });
     const read = await nextRead();
     tell(2);
@@ -132,7 +132,7 @@ describe('a follower', () => {
   test.each([
     ['read', [] as readonly number[]],
     ['told while it reads', [2]],
-  ])('ends with the last change when that is %s, and detaches', async (_, told) => {
+  ])('ends with the last change when it is %s, and detaches', async (_, told) => {
     const { listeners, nextRead, seen, tell } = follow({ end: 2 });
     const read = await nextRead();
     tell(...told);
@@ -142,7 +142,7 @@ describe('a follower', () => {
     expect(listeners()).toBe(0);
   });
 
-  test('ends without a change when there is none and none can come', async () => {
+  test('ends without a change when none can follow', async () => {
     const { listeners, nextRead, revisions } = follow({ after: 2 });
     (await nextRead()).answer([], { isEnd: true });
     await settled();
@@ -150,7 +150,7 @@ describe('a follower', () => {
     expect(listeners()).toBe(0);
   });
 
-  test('brings nothing more once it is stopped, also while it reads', async () => {
+  test('delivers nothing after stop(), also during a read', async () => {
     const { following, listeners, nextRead, seen, tell } = follow();
     const read = await nextRead();
     following.stop();
@@ -170,7 +170,7 @@ describe('a follower', () => {
     expect(listeners()).toBe(0);
   });
 
-  test('waits for a store that is away once it has begun, and catches up then', async () => {
+  test('that has started waits during an outage, and catches up afterwards', async () => {
     const { nextRead, retries, revisions, tell } = follow();
     (await nextRead()).answer([1], { hasMore: true });
     (await nextRead()).fail(new StoreUnavailableError('away'));
@@ -185,7 +185,7 @@ describe('a follower', () => {
     expect(revisions()).toEqual([1, 2, 3]);
   });
 
-  test('that is stopped while the store is away asks it no more', async () => {
+  test('that is stopped during an outage stops reading', async () => {
     const { cancelled, following, nextRead } = follow();
     (await nextRead()).answer([1], { hasMore: true });
     (await nextRead()).fail(new StoreUnavailableError('away'));
@@ -194,7 +194,7 @@ describe('a follower', () => {
     expect(cancelled()).toBe(1);
   });
 
-  test('fails with any other error, also in the middle', async () => {
+  test('fails with any other error, also after its start', async () => {
     const { nextRead, revisions } = follow();
     (await nextRead()).answer([1], { hasMore: true });
     (await nextRead()).fail(new TypeError('broken'));

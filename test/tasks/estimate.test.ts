@@ -23,17 +23,17 @@ function createScene(durations: readonly number[]) {
   return { clock, estimate, scene };
 }
 
-describe('the estimate of the provider', () => {
+describe('the duration estimate', () => {
   it.each([
-    ['nobody can tell of fewer than five', [1, 2, 3, 4], null],
+    ['unknown with fewer than five', [1, 2, 3, 4], null],
     ['five', [50, 10, 40, 20, 30], 30],
     ['an outlier changes nothing', [10, 20, 30, 40, 1_000_000], 30],
     ['a hundred count', [...Array<number>(100).fill(7), ...Array<number>(200).fill(1000)], 7],
-  ])('is the median of the newest: %s', async (_, durations, expected) => {
+  ])('is the median of the newest videos: %s', async (_, durations, expected) => {
     expect(await createScene(durations).estimate.median()).toBe(expected);
   });
 
-  it('is looked at once in a while, and by all who ask meanwhile together', async () => {
+  it('is read once per interval, shared by concurrent calls', async () => {
     const { clock, estimate, scene } = createScene([1, 1, 1, 1, 1]);
     expect(await Promise.all([estimate.median(), estimate.median()])).toEqual([1, 1]);
     scene.durations = [2, 2, 2, 2, 2];
@@ -44,7 +44,7 @@ describe('the estimate of the provider', () => {
     expect(await estimate.median()).toBe(2);
   });
 
-  it('is looked at again after the clock was set back', async () => {
+  it('is read again after the clock was set back', async () => {
     const { clock, estimate, scene } = createScene([1, 1, 1, 1, 1]);
     await estimate.median();
     clock.advance(-3_600_000);
@@ -52,7 +52,7 @@ describe('the estimate of the provider', () => {
     expect(scene.reads).toBe(2);
   });
 
-  it('stays what it was while the store is away', async () => {
+  it('keeps its value during an outage', async () => {
     const { clock, estimate, scene } = createScene([1, 1, 1, 1, 1]);
     await estimate.median();
     scene.isAway = true;

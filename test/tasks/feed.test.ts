@@ -13,7 +13,7 @@ function changeOf(fields: Partial<VisibleRecord>): VisibleRecord {
 }
 
 describe('the feed', () => {
-  test('tells a listener of everything from the moment it attaches, in order, before publish returns', () => {
+  test('calls a listener with every change since it attached, in order, before publish returns', () => {
     const feed = createFeed(noErrors);
     const told: number[] = [];
     feed.publish([changeOf({ id: 'a', revision: 1 })]);
@@ -22,7 +22,7 @@ describe('the feed', () => {
     expect(told).toEqual([2, 3]);
   });
 
-  test('tells each listener only of its own task or owner', () => {
+  test('calls each listener only for its own task or owner', () => {
     const feed = createFeed(noErrors);
     const told: string[] = [];
     feed.onTask('a', ([change]) => told.push(`task a: ${change?.id} of ${change?.owner}`));
@@ -36,7 +36,7 @@ describe('the feed', () => {
     expect(told).toEqual(['task a: a of ben', 'owner anna: b of anna']);
   });
 
-  test('tells an owner’s listener in one call what was published in one', () => {
+  test('calls the listener of an owner once per publication', () => {
     const feed = createFeed(noErrors);
     const told: (readonly number[])[] = [];
     feed.onOwner('anna', (changes) => told.push(changes.map(({ revision }) => revision)));
@@ -48,7 +48,7 @@ describe('the feed', () => {
     expect(told).toEqual([[1, 3]]);
   });
 
-  test('a listener that throws is reported and harms nobody else', () => {
+  test('reports a listener that throws, and calls the others', () => {
     const errors: unknown[] = [];
     const feed = createFeed((error) => errors.push(error));
     const told: string[] = [];
@@ -63,7 +63,7 @@ describe('the feed', () => {
     expect(errors).toEqual([broken, broken]);
   });
 
-  test('detaching takes effect at once, as often as it is done, and leaves all others attached', () => {
+  test('detaches a listener at once, also repeatedly, and leaves the others attached', () => {
     const feed = createFeed(noErrors);
     const told: string[] = [];
     const detachFirst = feed.onTask('a', () => told.push('first'));
@@ -75,7 +75,7 @@ describe('the feed', () => {
     expect(feed.size()).toBe(1);
   });
 
-  test('a late second detach does not detach whoever follows the same task now', () => {
+  test('ignores a second detach, which leaves a newer listener of the same task attached', () => {
     const feed = createFeed(noErrors);
     const told: string[] = [];
     const detach = feed.onTask('a', () => told.push('old'));
@@ -86,7 +86,7 @@ describe('the feed', () => {
     expect(told).toEqual(['new']);
   });
 
-  test('a listener may detach itself while it is told, and nobody is passed over', () => {
+  test('skips nobody when a listener detaches itself during a call', () => {
     const feed = createFeed(noErrors);
     const told: string[] = [];
     const detach = feed.onOwner('anna', () => {
@@ -99,7 +99,7 @@ describe('the feed', () => {
     expect(told).toEqual(['once', 'always', 'always']);
   });
 
-  test('a listener that is attached while others are told hears from the next change on', () => {
+  test('calls a listener that attaches during a publication from the next change on', () => {
     const feed = createFeed(noErrors);
     const told: number[] = [];
     const detach = feed.onTask('a', () => {
@@ -110,7 +110,7 @@ describe('the feed', () => {
     expect(told).toEqual([2]);
   });
 
-  test('counts whoever is attached now', () => {
+  test('counts attached listeners', () => {
     const feed = createFeed(noErrors);
     const detach = [
       feed.onTask('a', () => undefined),
@@ -122,7 +122,7 @@ describe('the feed', () => {
     expect(feed.size()).toBe(0);
   });
 
-  test('tells listeners that take long in later turns, each in order, and others at once', async () => {
+  test('calls slow listeners in later turns, in order, and others at once', async () => {
     const { feed, told, listen } = createSlowFeed();
     for (let count = 0; count < 100; count += 1) listen(`${count}`);
     feed.onOwner('ben', ([change]) => told.push(['ben', change?.revision ?? 0]));
@@ -140,7 +140,7 @@ describe('the feed', () => {
       expect(told.filter(([name]) => name === `${count}`).map(([, revision]) => revision)).toEqual([1, 2]);
   });
 
-  test('has owners who all have much to tell take turns', async () => {
+  test('serves busy owners round robin', async () => {
     const { feed, told, listen } = createSlowFeed();
     for (let count = 0; count < 40; count += 1) for (const owner of ['anna', 'ben']) listen(owner, owner);
     for (const owner of ['anna', 'ben']) feed.publish([changeOf({ owner })]);
@@ -150,7 +150,7 @@ describe('the feed', () => {
     expect(order.indexOf('ben')).toBeLessThan(order.length / 2);
   });
 
-  test('tells the newest change of each task when too many wait, in order of revision', async () => {
+  test('merges waiting changes to the newest of each task, in order of revision', async () => {
     const { feed, told, listen } = createSlowFeed();
     for (let count = 0; count < 20; count += 1) listen(`${count}`);
     for (let revision = 1; revision <= 1000; revision += 1)
@@ -164,7 +164,7 @@ describe('the feed', () => {
     }
   });
 
-  test('drops what waits at a restart, and tells of it', async () => {
+  test('drops waiting changes at a restart, and reports the restart', async () => {
     const { feed, told, listen } = createSlowFeed();
     for (let count = 0; count < 100; count += 1) listen(`${count}`);
     let restarts = 0;

@@ -76,7 +76,7 @@ function start(): Kit {
 }
 
 describe('a loop', () => {
-  test('runs its round at once, and again after the time that the round returned', async () => {
+  test('runs its round at once, and again after the returned time', async () => {
     const { fire, nextRound, nextTimer } = start();
     (await nextRound()).resolve(1234);
     expect((await nextTimer()).ms).toBe(1234);
@@ -91,7 +91,7 @@ describe('a loop', () => {
     expect((await nextTimer()).ms).toBe(0);
   });
 
-  test('runs at once when it is woken between two rounds, and its timer is gone', async () => {
+  test('that is woken between rounds runs at once and cancels its timer', async () => {
     const { loop, nextRound, nextTimer, timers } = start();
     (await nextRound()).resolve(1234);
     await nextTimer();
@@ -103,7 +103,7 @@ describe('a loop', () => {
     expect(timers()).toHaveLength(1);
   });
 
-  test('woken during a round, however often, runs one more right after it, and never two at once', async () => {
+  test('that is woken during a round runs exactly one more round after it', async () => {
     const { loop, mostAtOnce, nextRound, nextTimer, timers } = start();
     const first = await nextRound();
     loop.wake();
@@ -118,7 +118,7 @@ describe('a loop', () => {
     expect(mostAtOnce()).toBe(1);
   });
 
-  test('reports a round that fails, and tries again after its retry time', async () => {
+  test('reports a failed round, and retries after its retry time', async () => {
     const { errors, fire, nextRound, nextTimer } = start();
     const failure = new Error('a failed round');
     (await nextRound()).reject(failure);
@@ -129,7 +129,7 @@ describe('a loop', () => {
     expect((await nextTimer()).ms).toBe(5);
   });
 
-  test('woken during a round that fails, does not wait for its retry time', async () => {
+  test('that is woken during a failing round does not wait for its retry time', async () => {
     const { loop, nextRound, timers } = start();
     const first = await nextRound();
     loop.wake();
@@ -138,7 +138,7 @@ describe('a loop', () => {
     expect(timers()).toEqual([]);
   });
 
-  test('stops when the round that is running has ended, and begins no other, woken or not', async () => {
+  test('stops after the current round and starts no other, even if woken', async () => {
     const { loop, nextRound, timers } = start();
     const first = await nextRound();
     loop.wake();
@@ -151,7 +151,7 @@ describe('a loop', () => {
     expect(timers()).toEqual([]);
   });
 
-  test('stops when the running round fails', async () => {
+  test('stops when the current round fails', async () => {
     const { errors, loop, nextRound, timers } = start();
     const first = await nextRound();
     const stopped = loop.stop();
@@ -161,7 +161,7 @@ describe('a loop', () => {
     expect(timers()).toEqual([]);
   });
 
-  test('stops at once between two rounds, and its timer is gone', async () => {
+  test('stops at once between rounds and cancels its timer', async () => {
     const { loop, nextRound, nextTimer, timers } = start();
     (await nextRound()).resolve(1234);
     await nextTimer();

@@ -13,7 +13,7 @@ function draws(age: number): number[] {
   return Array.from({ length: 500 }, () => nextCheckTime(task, THEN + age, DEFAULT_TIMINGS) - (THEN + age));
 }
 
-describe('the time until a task is checked again', () => {
+describe('the time until the next check', () => {
   it.each([
     ['5 s for a new task', 0, 5 * SECOND],
     ['5 s until it is 15 s old', 15 * SECOND, 5 * SECOND],
@@ -21,19 +21,19 @@ describe('the time until a task is checked again', () => {
     ['5 min for one of 15 min', 15 * MINUTE, 5 * MINUTE],
     ['5 min for one of a day', 24 * 60 * MINUTE, 5 * MINUTE],
     ['5 s when the clock was set back', -60 * MINUTE, 5 * SECOND],
-  ])('is %s, give or take a fifth and half a second (at an age of %i ms)', (_, age, middle) => {
+  ])('is %s, ±20 % and half a second (at an age of %i ms)', (_, age, middle) => {
     const intervals = draws(age);
     expect(Math.min(...intervals)).toBeGreaterThanOrEqual(0.8 * middle - 0.5 * SECOND);
     expect(Math.max(...intervals)).toBeLessThanOrEqual(1.2 * middle + 0.5 * SECOND);
   });
 
-  it('differs from task to task, so that those created together are not checked together', () => {
+  it('differs between tasks that were created together', () => {
     const intervals = draws(10 * MINUTE);
     expect(new Set(intervals).size).toBeGreaterThan(60);
     expect(Math.max(...intervals) - Math.min(...intervals)).toBeGreaterThan(0.3 * 200 * SECOND);
   });
 
-  it('ends at a whole second, which many share, and after 3.5 s to 6 min and a half second at any age', () => {
+  it('ends at a whole second, after 3.5 s to 6 min and half a second at any age', () => {
     fc.assert(
       fc.property(fc.integer({ min: -1e12, max: 1e12 }), (age) => {
         const at = nextCheckTime({ createdAt: THEN }, THEN + age, DEFAULT_TIMINGS);
@@ -44,7 +44,7 @@ describe('the time until a task is checked again', () => {
     );
   });
 
-  it('is in whole milliseconds and in the future, however short the intervals are', () => {
+  it('is in whole ms and in the future, even with tiny intervals', () => {
     const bound = fc.integer({ min: 1, max: 1000 });
     fc.assert(
       fc.property(bound, bound, (one, other) => {

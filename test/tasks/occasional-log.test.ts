@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { createOccasionalLog } from '../../src/tasks/log.ts';
 import { createQueue } from '../support/queue.ts';
 
-test('the first of a kind is logged at once, and the rest in one line with their number', async () => {
+test('the occasional log writes the first warning of a kind at once, and counts the rest in one line', async () => {
   const lines = createQueue<object>('a line of the log');
   const log = {
     warn: (fields: object, message: string) => {

@@ -29,8 +29,8 @@ function start() {
 
 const SETTLED = hiddenTask({ id: 'task', state: 'WAITING' });
 
-describe('whoever waits for the outcome of a create call', () => {
-  it('is answered as soon as it is told, and its timer is cancelled', async () => {
+describe('a pending create', () => {
+  it('resolves when the record is settled, and cancels its timer', async () => {
     const { pending, timers } = start();
     const waiting = pending.wait('task', 15_000);
     expect(timers()).toBe(1);
@@ -39,7 +39,7 @@ describe('whoever waits for the outcome of a create call', () => {
     expect(timers()).toBe(0);
   });
 
-  it('is answered with null when the time is over', async () => {
+  it('resolves with null after its timeout', async () => {
     const { clock, pending, timers } = start();
     const waiting = pending.wait('task', 15_000);
     await clock.runUntil(NOW + 14_999);
@@ -49,26 +49,26 @@ describe('whoever waits for the outcome of a create call', () => {
     expect(timers()).toBe(0);
   });
 
-  it.each([0, -1])('is answered at once when there is no time left (%i ms)', async (ms) => {
+  it.each([0, -1])('resolves at once without time left (%i ms)', async (ms) => {
     const { pending, timers } = start();
     expect(await pending.wait('task', ms)).toBeNull();
     expect(timers()).toBe(0);
   });
 
-  it('hears nothing of what was told before it waited: that it must read', async () => {
+  it('ignores notifications from before the wait', async () => {
     const { pending } = start();
     pending.notify(SETTLED);
     await staysPending(pending.wait('task', 15_000));
   });
 
-  it('hears nothing of other tasks', async () => {
+  it('ignores other tasks', async () => {
     const { pending } = start();
     const waiting = pending.wait('task', 15_000);
     pending.notify({ ...SETTLED, id: 'another task' });
     await staysPending(waiting);
   });
 
-  it('is not answered by a write that settles nothing', async () => {
+  it('ignores a write that does not settle the task', async () => {
     const { pending } = start();
     const waiting = pending.wait('task', 15_000);
     pending.notify(hiddenTask({ id: 'task', markedAt: NOW }));
@@ -77,7 +77,7 @@ describe('whoever waits for the outcome of a create call', () => {
     expect(await waiting).toBe(SETTLED);
   });
 
-  it('may be many: all are answered, each with its own patience', async () => {
+  it('may have many waiters, each with its own timeout', async () => {
     const { clock, pending, timers } = start();
     const [short, long, longer] = [1000, 2000, 3000].map((ms) => pending.wait('task', ms));
     await clock.runUntil(NOW + 1000);
@@ -88,7 +88,7 @@ describe('whoever waits for the outcome of a create call', () => {
     expect(timers()).toBe(0);
   });
 
-  it('is answered once: a later outcome is for those who wait then', async () => {
+  it('resolves once: a later outcome is for later waits', async () => {
     const { pending } = start();
     const first = pending.wait('task', 15_000);
     pending.notify(SETTLED);
@@ -99,8 +99,8 @@ describe('whoever waits for the outcome of a create call', () => {
   });
 });
 
-describe('ending all waiting', () => {
-  it('answers everybody with null now, and cancels their timers', async () => {
+describe('endWaiting()', () => {
+  it('resolves all waits with null, and cancels their timers', async () => {
     const { pending, timers } = start();
     const waiting = [pending.wait('a', 15_000), pending.wait('a', 20_000), pending.wait('b', 15_000)];
     expect(pending.hasEnded()).toBe(false);
@@ -110,7 +110,7 @@ describe('ending all waiting', () => {
     expect(timers()).toBe(0);
   });
 
-  it('lets nobody wait from then on', async () => {
+  it('makes later waits resolve at once', async () => {
     const { pending, timers } = start();
     pending.endWaiting();
     expect(await pending.wait('task', 15_000)).toBeNull();

@@ -9,19 +9,19 @@ function draws(earlierAttempts: number): number[] {
   return Array.from({ length: 500 }, () => resendDelay(earlierAttempts, DEFAULT_TIMINGS));
 }
 
-describe('the time until a create call is tried again', () => {
+describe('the delay before a create call is sent again', () => {
   it.each([
     { earlier: 0, min: 1 * SECOND, max: 3 * SECOND },
     { earlier: 1, min: 2 * SECOND, max: 6 * SECOND },
     { earlier: 2, min: 4 * SECOND, max: 12 * SECOND },
     { earlier: 3, min: 8 * SECOND, max: 24 * SECOND },
-  ])('after $earlier earlier ones is $min to $max ms', ({ earlier, max, min }) => {
+  ])('after $earlier attempts is $min to $max ms', ({ earlier, max, min }) => {
     const delays = draws(earlier);
     expect(Math.min(...delays)).toBeGreaterThanOrEqual(min);
     expect(Math.max(...delays)).toBeLessThanOrEqual(max);
   });
 
-  it.each([0, 1, 6, 30])('is a whole number of ms, as stores keep it (after %i earlier ones)', (earlier) => {
+  it.each([0, 1, 6, 30])('is in whole ms (after %i attempts)', (earlier) => {
     expect(draws(earlier).filter((delay) => !Number.isInteger(delay))).toEqual([]);
   });
 

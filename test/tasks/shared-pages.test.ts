@@ -18,8 +18,8 @@ function revisionsOf({ changes }: Page): readonly number[] {
   return changes.map(({ revision }) => revision);
 }
 
-describe('readers of the same changes', () => {
-  test('who ask before it is read get one page, each from its own place on', async () => {
+describe('catch-ups of one owner', () => {
+  test('that wait for the same read share one page, each from its cursor on', async () => {
     const { nextRead, read } = share();
     const pages = Promise.all([read(0), read(2), read(0), read(3), read(1)]);
     (await nextRead()).answer([1, 2, 4, 5], { hasMore: true });
@@ -33,7 +33,7 @@ describe('readers of the same changes', () => {
     await staysPending(nextRead());
   });
 
-  test('who ask while it is read get a page of their own: theirs may have changed since', async () => {
+  test('that start during a read get a newer page', async () => {
     const { nextRead, read } = share();
     const early = read(0);
     const first = await nextRead();
@@ -44,7 +44,7 @@ describe('readers of the same changes', () => {
     expect(await late).toEqual([1, 2]);
   });
 
-  test('whose place a page does not cover are read for in their turn', async () => {
+  test('whose cursor lies outside the page get another one', async () => {
     const { nextRead, read } = share();
     const pages = Promise.all([read(5), read(9), read(2), read(7)]);
     const first = await nextRead();
@@ -59,14 +59,14 @@ describe('readers of the same changes', () => {
     expect(await pages).toEqual([[6, 7], [], [4, 6, 7, 8], [8]]);
   });
 
-  test('who have it all get the empty end of a page that has no more', async () => {
+  test('that have everything get an empty last page', async () => {
     const { nextRead, read } = share();
     const pages = Promise.all([read(0), read(2)]);
     (await nextRead()).answer([1, 2]);
     expect(await pages).toEqual([[1, 2], []]);
   });
 
-  test('who had asked by then are all told of a read that fails, and who asks later is read for', async () => {
+  test('fail together with a failed read, and later ones read again', async () => {
     const { nextRead, read } = share();
     const told = Promise.allSettled([read(0), read(9)]);
     const failing = await nextRead();
@@ -77,7 +77,7 @@ describe('readers of the same changes', () => {
     expect(await late).toEqual([1]);
   });
 
-  test('are given it in different turns of the event loop', async () => {
+  test('get the page in different turns of the event loop', async () => {
     const { nextRead, read } = share();
     let turn = 0;
     const given: number[] = [];

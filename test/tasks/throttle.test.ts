@@ -12,21 +12,21 @@ function start() {
 }
 
 describe('a throttle', () => {
-  it('lets the first one happen at once, and puts off all that come too early to one time', async () => {
+  it('allows the first event at once, and delays all early ones to the same time', async () => {
     const { clock, reserve } = start();
     expect([reserve('a'), reserve('a'), reserve('a')]).toEqual([0, EVERY, EVERY]);
     await clock.runUntil(EVERY - 1);
     expect(reserve('a')).toBe(1);
   });
 
-  it('lets one happen at once again when nothing happened for long enough', async () => {
+  it('allows an event at once after a pause', async () => {
     const { clock, reserve } = start();
     reserve('a');
     await clock.runUntil(EVERY);
     expect(reserve('a')).toBe(0);
   });
 
-  it('lets a key happen at once whose reservation was given back', () => {
+  it('allows an event at once after its reservation was cancelled', () => {
     const { reserve, throttle } = start();
     reserve('a');
     reserve('b');
@@ -34,12 +34,12 @@ describe('a throttle', () => {
     expect([reserve('a'), reserve('b')]).toEqual([0, EVERY]);
   });
 
-  it('treats each key by itself', () => {
+  it('treats each key separately', () => {
     const { reserve } = start();
     expect(['a', 'b', 'a', 'c', 'b'].map(reserve)).toEqual([0, 0, EVERY, 0, EVERY]);
   });
 
-  it('still knows each of very many keys', async () => {
+  it('keeps very many keys apart', async () => {
     const { clock, reserve } = start();
     const keys = Array.from({ length: 5000 }, (_, n) => `key-${n}`);
     expect(keys.every((key) => reserve(key) === 0)).toBe(true);
@@ -47,7 +47,7 @@ describe('a throttle', () => {
     expect(keys.every((key) => reserve(key) === 1)).toBe(true);
   });
 
-  it('never puts off for longer than that time, and never lets two happen closer together', async () => {
+  it('never delays longer than the interval, and never allows two events within it', async () => {
     const calls = fc.array(
       fc.record({ pause: fc.integer({ min: 0, max: EVERY }), key: fc.constantFrom('a', 'b') }),
     );

@@ -17,8 +17,8 @@ const input: fc.Arbitrary<CreateInput> = fc.record(
   { requiredKeys: ['prompt', 'imageUrl'] },
 );
 
-describe('any input whatsoever', () => {
-  it('is either valid or has issues, each with a known code and a sentence that can be shown', () => {
+describe('any input', () => {
+  it('is valid or has issues with a known code and a message', () => {
     fc.assert(
       fc.property(input, (given) => {
         const result = validateInput(given);
@@ -50,7 +50,7 @@ describe('any input whatsoever', () => {
     expect(valid).toBeGreaterThan(50);
   });
 
-  it('that is valid is as valid, and the same, when it is sent again as it was understood', () => {
+  it('that is valid stays the same when its normalised form is validated again', () => {
     fc.assert(
       fc.property(input, (given) => {
         const result = validateInput(given);
@@ -60,7 +60,7 @@ describe('any input whatsoever', () => {
     );
   });
 
-  it('that is valid has addresses which every URL parser reads as http or https without credentials', () => {
+  it('that is valid has http or https URLs without credentials for every URL parser', () => {
     fc.assert(
       fc.property(input, (given) => {
         const result = validateInput(given);
@@ -75,7 +75,7 @@ describe('any input whatsoever', () => {
     );
   });
 
-  it('is not changed by being looked at', () => {
+  it('is not mutated by validation', () => {
     fc.assert(
       fc.property(input, (given) => {
         const copy = structuredClone(given);

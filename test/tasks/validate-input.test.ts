@@ -21,12 +21,12 @@ function codes(changes: Partial<CreateInput>): string[] {
 }
 
 describe('a valid input', () => {
-  it('needs no more than a prompt and a picture; what is left out is null', () => {
+  it('needs only a prompt and an image; omitted fields are null', () => {
     expect(valid()).toEqual({ ...INPUT, endImageUrl: null, promptOptimizer: null, idempotencyKey: null });
     expect(valid({ endImageUrl: null, promptOptimizer: null, idempotencyKey: null })).toEqual(valid());
   });
 
-  it('keeps everything that was given', () => {
+  it('keeps all given fields', () => {
     const full = {
       ...INPUT,
       endImageUrl: 'https://files.example/last.png',
@@ -36,7 +36,7 @@ describe('a valid input', () => {
     expect(valid(full)).toEqual(full);
   });
 
-  it.each(['', ' ', '\n\t', '\u3000'])('has no end picture when endImageUrl is %j', (endImageUrl) => {
+  it.each(['', ' ', '\n\t', '\u3000'])('has no end image when endImageUrl is %j', (endImageUrl) => {
     expect(valid({ endImageUrl }).endImageUrl).toBeNull();
   });
 });
@@ -56,7 +56,7 @@ describe('a prompt', () => {
     },
   );
 
-  it('may have 1500 characters, counted as people count: a code point is one, white space around counts', () => {
+  it('may have 1500 code points, including outer white space', () => {
     expect(codes({ prompt: 'x'.repeat(1500) })).toEqual([]);
     expect(codes({ prompt: '🎞'.repeat(1500) })).toEqual([]);
     expect(codes({ prompt: 'x'.repeat(1501) })).toEqual(['prompt TOO_LONG']);
@@ -64,17 +64,20 @@ describe('a prompt', () => {
     expect(codes({ prompt: `${'x'.repeat(1500)} ` })).toEqual(['prompt TOO_LONG']);
   });
 
-  it('that is too long is told how long it is and may be', () => {
+  it('that is too long gets a message with its length and the limit', () => {
     expect(issues({ prompt: '🎞'.repeat(1501) })[0]?.message).toMatch(/1501.*1500/);
   });
 
-  it.each(['a\0b', '\0', 'a\ud83d', '\ude00b', '\ude00\ud83d'])('must survive every wire: %j', (prompt) => {
-    expect(codes({ prompt })).toEqual(['prompt INVALID_CHARACTERS']);
-  });
+  it.each(['a\0b', '\0', 'a\ud83d', '\ude00b', '\ude00\ud83d'])(
+    'with NUL or half of a surrogate pair is refused: %j',
+    (prompt) => {
+      expect(codes({ prompt })).toEqual(['prompt INVALID_CHARACTERS']);
+    },
+  );
 });
 
 describe('an idempotencyKey', () => {
-  it('may have 1 to 255 characters, which travel unchanged', () => {
+  it('may have 1 to 255 characters, which stay unchanged', () => {
     for (const idempotencyKey of ['k', ' k ', ' ', '🔑'.repeat(255)])
       expect(valid({ idempotencyKey }).idempotencyKey).toBe(idempotencyKey);
   });
@@ -89,21 +92,21 @@ describe('an idempotencyKey', () => {
   });
 });
 
-describe('what is wrong', () => {
-  it('is all told at once, field by field', () => {
+describe('a list of issues', () => {
+  it('contains all issues of all fields', () => {
     expect(
       codes({ prompt: '', imageUrl: 'ftp://a.example', endImageUrl: '//b', idempotencyKey: '' }),
     ).toEqual(['prompt REQUIRED', 'imageUrl URL_SCHEME', 'endImageUrl NOT_A_URL', 'idempotencyKey REQUIRED']);
   });
 
-  it('is all told of one field too', () => {
+  it('contains several issues of one field', () => {
     expect(codes({ prompt: `\0${'x'.repeat(1500)}` })).toEqual([
       'prompt TOO_LONG',
       'prompt INVALID_CHARACTERS',
     ]);
   });
 
-  it('is told in words that name the field', () => {
+  it('names the field in each message', () => {
     const all = issues({ prompt: '', imageUrl: '', endImageUrl: 'x', idempotencyKey: '' });
     expect(all).toHaveLength(4);
     for (const { field, message } of all) expect(message).toMatch(new RegExp(`^${field} .*\\.$`));

@@ -11,7 +11,7 @@ function check(url: string): string | string[] {
   return answers[0] ?? [];
 }
 
-describe('the address of a picture', () => {
+describe('the URL of an image', () => {
   it.each([
     ['of http', 'http://files.example/a.png'],
     ['with a scheme in upper case', 'HTTPS://FILES.EXAMPLE/A.PNG'],
@@ -26,21 +26,21 @@ describe('the address of a picture', () => {
     ['of IPv6', 'http://[::1]:8080/a.png'],
     ['of a host without dots', 'http://nas/a.png'],
     ['with an @ in its path', 'https://files.example/@ann/a.png'],
-  ])('%s travels unchanged: %s', (_, url) => {
+  ])('stays unchanged with %s: %s', (_, url) => {
     expect(check(url)).toBe(url);
   });
 
-  it('with an international host is still an address after many others', () => {
+  it('with an international host is valid after many validations', () => {
     const url = 'https://bücher.example/ü.png';
     for (let count = 0; count < 20_000; count += 1) check(url);
     expect(check(url)).toBe(url);
   });
 
-  it.each([' ', '\n', '\t\r\n', '\u00a0', '\u3000', '\ufeff'])('loses white space around it: %j', (space) => {
+  it.each([' ', '\n', '\t\r\n', '\u00a0', '\u3000', '\ufeff'])('is trimmed of %j', (space) => {
     expect(check(`${space}https://files.example/a.png${space}`)).toBe('https://files.example/a.png');
   });
 
-  it('may have 2048 characters, white space around not counted', () => {
+  it('may have 2048 characters after trimming', () => {
     const longest = `https://files.example/${'🎞'.repeat(2026)}`;
     expect(check(longest)).toBe(longest);
     expect(check(`  ${longest}  `)).toBe(longest);
@@ -48,7 +48,7 @@ describe('the address of a picture', () => {
   });
 });
 
-describe('what is no absolute URL', () => {
+describe('a text that is not an absolute URL', () => {
   it.each([
     'a.png',
     '/a.png',
@@ -91,14 +91,14 @@ describe('what is no absolute URL', () => {
     'https://files.example/a\u007fb.png',
     'https:// files.example/a.png',
     'data:image/png; base64,AAAA',
-  ])('because of white space or control characters in it is refused, with a hint: %j', (url) => {
+  ])('because of white space or control characters is refused, with a hint: %j', (url) => {
     expect(check(url)).toEqual(['NOT_A_URL']);
     const result = validateInput({ prompt: 'snow', imageUrl: url });
     expect('issues' in result && result.issues[0]?.message).toContain('%20');
   });
 });
 
-describe('an address that the provider cannot or must not use', () => {
+describe('a URL that the provider cannot use', () => {
   it.each([
     'data:image/png;base64,iVBORw0KGgo=',
     'javascript:alert(1)',
@@ -110,7 +110,7 @@ describe('an address that the provider cannot or must not use', () => {
     'about:blank',
     'mailto:ann@files.example',
     'localhost:8080/a.png',
-  ])('because of its scheme is refused: %s', (url) => {
+  ])('with another scheme is refused: %s', (url) => {
     expect(check(url)).toEqual(['URL_SCHEME']);
   });
 
@@ -120,11 +120,11 @@ describe('an address that the provider cannot or must not use', () => {
     'https://:secret@files.example/a.png',
     'https://%61nn@files.example/a.png',
     'https://files.example:80@evil.example/a.png',
-  ])('because it carries credentials is refused: %s', (url) => {
+  ])('with credentials is refused: %s', (url) => {
     expect(check(url)).toEqual(['URL_CREDENTIALS']);
   });
 
-  it('never has its credentials repeated in the message', () => {
+  it('with credentials gets a message without them', () => {
     const result = validateInput({ prompt: 'snow', imageUrl: 'https://ann:hush@files.example/a.png' });
     expect(JSON.stringify(result)).not.toContain('hush');
   });
@@ -140,11 +140,11 @@ describe('an address that the provider cannot or must not use', () => {
     expect(check(`ftp://ann:secret@files.example/${'x'.repeat(2048)}`)).toEqual(['TOO_LONG']);
   });
 
-  it('for several reasons is told all of them', () => {
+  it('with several problems gets several issues', () => {
     expect(check('ftp://ann:secret@files.example/a.png')).toEqual(['URL_SCHEME', 'URL_CREDENTIALS']);
   });
 
-  it('because it is missing is refused', () => {
+  it('that is empty is refused', () => {
     for (const imageUrl of ['', '  ']) {
       const result = validateInput({ prompt: 'snow', imageUrl });
       expect('issues' in result && result.issues).toMatchObject([{ field: 'imageUrl', code: 'REQUIRED' }]);

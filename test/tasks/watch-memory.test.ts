@@ -14,7 +14,7 @@ const BOUND = 15_000_000;
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
-test('watches whose reader takes nothing do not grow while changes happen, and lose nothing', async () => {
+test('subscriptions with a stalled reader do not grow in memory, and lose no final state', async () => {
   const { ports, store } = await startHeldGateway();
   const tasks = await Promise.all(Array.from({ length: 5 }, () => addTask(store)));
   const all = await createWatchTasks(ports)(OWNER, 0);

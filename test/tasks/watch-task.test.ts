@@ -11,8 +11,8 @@ const SUCCESS = {
   completedAt: 1,
 } as const;
 
-describe('watching one task', () => {
-  test('a change between reading the task and attaching to the feed is not missed', async () => {
+describe('a subscription to one task', () => {
+  test('does not miss a change between reading the task and attaching to the feed', async () => {
     const { held, ports, store } = await startHeldGateway();
     const task = await addTask(store);
     const gap = held.holdAnswer('find');
@@ -61,7 +61,7 @@ describe('watching one task', () => {
     },
   );
 
-  test('a slow reader skips states, never the last one', async () => {
+  test('may skip states for a slow reader, never the last one', async () => {
     const { ports, store } = await startHeldGateway();
     let task = await addTask(store);
     const watch = await watchTask(ports, OWNER, task.id, null);
@@ -71,7 +71,7 @@ describe('watching one task', () => {
     expect(await statesOf(watch)).toEqual(['SUCCESS']);
   });
 
-  test('a true ending that replaces a presumed one before it was read is shown in its place', async () => {
+  test('delivers a real outcome in place of an unread presumed FAIL', async () => {
     const { ports, store } = await startHeldGateway();
     const task = await addTask(store);
     const watch = await watchTask(ports, OWNER, task.id, task.revision);
@@ -81,14 +81,14 @@ describe('watching one task', () => {
     expect(await statesOf(watch)).toEqual(['SUCCESS']);
   });
 
-  test('with an `after` that is the terminal state itself ends without a state', async () => {
+  test('ends without a state when `after` is the revision of the final state', async () => {
     const { ports, store } = await startHeldGateway();
     const done = await change(store, await addTask(store), SUCCESS);
     expect(await statesOf(await watchTask(ports, OWNER, done.id, done.revision))).toEqual([]);
     expect(await statesOf(await watchTask(ports, OWNER, done.id, done.revision - 1))).toEqual(['SUCCESS']);
   });
 
-  test('refuses a task of another owner as if it did not exist', async () => {
+  test('treats a task of another owner as unknown', async () => {
     const { ports, store } = await startHeldGateway();
     const theirs = await addTask(store, { owner: 'somebody else' });
     const errors = await Promise.all(
@@ -100,7 +100,7 @@ describe('watching one task', () => {
     expect(ports.feed.size()).toBe(0);
   });
 
-  test('a store that fails when the first state is read ends it with that error and detaches it', async () => {
+  test('fails with the error of its first read, and detaches', async () => {
     const { held, ports, store } = await startHeldGateway();
     const task = await addTask(store);
     const watch = await watchTask(ports, OWNER, task.id, null);

@@ -36,7 +36,7 @@ const commandLists: fc.Arbitrary<readonly Command[]> = fc
   )
   .map((groups) => groups.flat());
 
-test('however changes, reads and a slow store fall together, everybody is shown each task last in its newest state, all in order', async () => {
+test('with any interleaving of changes, reads and a slow store, every subscription ends with the newest state of each task', async () => {
   const kit = await startHeldGateway();
   const watchTasks = createWatchTasks(kit.ports);
   let run = 0;

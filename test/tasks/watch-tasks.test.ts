@@ -6,8 +6,8 @@ import { startHeldGateway } from '../websocket/held-gateway.ts';
 import { OWNER, addTask, change } from '../websocket/stored-tasks.ts';
 import { staysPending } from '../support/absence.ts';
 
-describe('watching all tasks', () => {
-  test('without `after` shows only what changes from now on', async () => {
+describe('a subscription to all tasks', () => {
+  test('without `after` delivers only later changes', async () => {
     const { ports, store } = await startHeldGateway();
     const [first] = await addTasks(store, 3);
     const watch = await createWatchTasks(ports)(OWNER, null);
@@ -17,7 +17,7 @@ describe('watching all tasks', () => {
     expect((await next).value).toMatchObject({ id: first.id, revision: changed.revision });
   });
 
-  test('a change between taking the newest revision and attaching to the feed is not missed', async () => {
+  test('does not miss a change between reading the newest revision and attaching to the feed', async () => {
     const { held, ports, store } = await startHeldGateway();
     await addTasks(store, 3);
     const gap = held.holdAnswer('newestRevision');
@@ -61,7 +61,7 @@ describe('watching all tasks', () => {
     },
   );
 
-  test('shows each task that changed several times once, in its newest state, at its newest place', async () => {
+  test('delivers a task that changed several times once, in its newest state and order', async () => {
     const { ports, store } = await startHeldGateway();
     const [first, second, third] = await addTasks(store, 3);
     const queuing = await change(store, first, { state: 'QUEUING' });
@@ -93,7 +93,7 @@ describe('watching all tasks', () => {
     },
   );
 
-  test('of many who catch up with the same at the same time reads each page once', async () => {
+  test('reads each page once for many concurrent catch-ups', async () => {
     const { held, ports, store } = await startHeldGateway();
     const tasks = await addTasks(store, 250);
     const watchTasks = createWatchTasks(ports);
@@ -108,7 +108,7 @@ describe('watching all tasks', () => {
     expect(held.reads('changesAfter')).toBe(3);
   });
 
-  test('of many who catch up brings no more than one page in a turn of the event loop', async () => {
+  test('delivers at most one page per turn of the event loop', async () => {
     const { ports, store } = await startHeldGateway();
     const last = (await addTasks(store, 250)).at(-1)?.revision;
     const watchTasks = createWatchTasks(ports);
@@ -123,7 +123,7 @@ describe('watching all tasks', () => {
     await Promise.all(followed.map(({ revisions }) => revisions));
   });
 
-  test('shows nothing of other owners', async () => {
+  test('delivers nothing of other owners', async () => {
     const { ports, store } = await startHeldGateway();
     await addTask(store, { owner: 'somebody else' });
     const watch = await createWatchTasks(ports)(OWNER, 0);
@@ -133,7 +133,7 @@ describe('watching all tasks', () => {
     expect((await next).value?.id).toBe(mine.id);
   });
 
-  test('detaches at once when it is ended while a page is read', async () => {
+  test('detaches at once when it ends during a read', async () => {
     const { held, ports, store } = await startHeldGateway();
     await addTask(store);
     const watch = await createWatchTasks(ports)(OWNER, 0);
@@ -146,7 +146,7 @@ describe('watching all tasks', () => {
     gap.release();
   });
 
-  test('a store that fails while it catches up ends it with that error and detaches it', async () => {
+  test('fails with the error of its first read, and detaches', async () => {
     const { held, ports, store } = await startHeldGateway();
     await addTasks(store, 150);
     const watch = await createWatchTasks(ports)(OWNER, 0);
@@ -158,7 +158,7 @@ describe('watching all tasks', () => {
     expect(ports.feed.size()).toBe(0);
   });
 
-  test.each([-1, 4])('refuses an `after` that was never given: %i', async (after) => {
+  test.each([-1, 4])('refuses an unknown revision as `after`: %i', async (after) => {
     const { ports, store } = await startHeldGateway();
     await addTasks(store, 3);
     await expect(createWatchTasks(ports)(OWNER, after)).rejects.toMatchObject({ code: 'BAD_USER_INPUT' });

@@ -16,14 +16,14 @@ function valueOf(revision: number) {
   return { done: false, value: changeOf(revision) };
 }
 
-describe('a watch', () => {
-  test('attaches and reads nothing before it is asked', async () => {
+describe('a task subscription', () => {
+  test('neither attaches nor reads before the first next()', async () => {
     const { attached, nextRead } = watchSource();
     expect(attached()).toBe(0);
     await staysPending(nextRead());
   });
 
-  test('gives what was read one by one, in order, then what happens', async () => {
+  test('yields the page one by one, in order, then later changes', async () => {
     const { nextRead, tell, watch } = watchSource();
     const first = watch.next();
     (await nextRead()).answer([1, 2]);
@@ -36,7 +36,7 @@ describe('a watch', () => {
     expect(await watch.next()).toEqual(valueOf(4));
   });
 
-  test('keeps a hundred changes for a reader that rests, and reads what came after them', async () => {
+  test('buffers a hundred changes for a slow reader, and reads later ones from the store', async () => {
     const { nextRead, tell, watch } = watchSource();
     const first = watch.next();
     (await nextRead()).answer([1]);
@@ -51,7 +51,7 @@ describe('a watch', () => {
     expect(await next).toEqual(valueOf(150));
   });
 
-  test('keeps nothing for a reader that rests when the newest is enough', async () => {
+  test('buffers nothing for a slow reader if the newest change is enough', async () => {
     const { nextRead, tell, watch } = watchSource({ isNewestEnough: true });
     const first = watch.next();
     (await nextRead()).answer([1]);
@@ -63,7 +63,7 @@ describe('a watch', () => {
     expect(await next).toEqual(valueOf(3));
   });
 
-  test("ends with its source's end, after what is left to read", async () => {
+  test('ends with its source, after the buffered changes', async () => {
     const { listeners, nextRead, watch } = watchSource({ end: 2 });
     const first = watch.next();
     (await nextRead()).answer([1, 2]);
@@ -74,7 +74,7 @@ describe('a watch', () => {
     expect(await watch.return()).toEqual(DONE);
   });
 
-  test('return() ends and detaches it at once while next() waits', async () => {
+  test('ends and detaches at once by return(), also while next() is pending', async () => {
     const { listeners, nextRead, watch } = watchSource();
     const next = watch.next();
     (await nextRead()).answer([]);
@@ -85,14 +85,14 @@ describe('a watch', () => {
     expect(listeners()).toBe(0);
   });
 
-  test('return() before anything was asked for leaves it never attached', async () => {
+  test('never attaches after return() before the first next()', async () => {
     const { attached, watch } = watchSource();
     await watch.return();
     expect(await watch.next()).toEqual(DONE);
     expect(attached()).toBe(0);
   });
 
-  test('return() drops what was taken and not read', async () => {
+  test('drops buffered changes at return()', async () => {
     const { nextRead, watch } = watchSource();
     const next = watch.next();
     (await nextRead()).answer([1, 2]);
@@ -101,7 +101,7 @@ describe('a watch', () => {
     expect(await watch.next()).toEqual(DONE);
   });
 
-  test('a read that fails ends it with that error, once, and detaches it', async () => {
+  test('fails once with the error of a read, and detaches', async () => {
     const { listeners, nextRead, watch } = watchSource();
     const failure = new Error('a failed read');
     const next = watch.next();
@@ -111,7 +111,7 @@ describe('a watch', () => {
     expect(listeners()).toBe(0);
   });
 
-  test('a failure that nobody waits for is told at the next call, after what is left to read', async () => {
+  test('reports a failure at the next call, after the buffered changes', async () => {
     const { nextRead, watch } = watchSource();
     const failure = new Error('a failed read');
     const next = watch.next();
@@ -123,7 +123,7 @@ describe('a watch', () => {
     expect(await watch.next()).toEqual(DONE);
   });
 
-  test('a second next() before the first is answered is refused, and the first is answered all the same', async () => {
+  test('refuses a second next() while the first is pending, which still resolves', async () => {
     const { nextRead, watch } = watchSource();
     const first = watch.next();
     await expect(watch.next()).rejects.toThrow('another next() is pending');
@@ -131,7 +131,7 @@ describe('a watch', () => {
     expect(await first).toEqual(valueOf(1));
   });
 
-  test('leaving a `for await` loop detaches it', async () => {
+  test('detaches when a `for await` loop is left', async () => {
     const { listeners, nextRead, watch } = watchSource();
     const answered = nextRead().then((read) => {
       read.answer([1, 2]);
