@@ -11,7 +11,7 @@ import { createGraphql, GRAPHQL_PATH } from '../engine/yoga.ts';
 import { createAdmit } from '../http/authorize.ts';
 import { createEventStreams } from '../http/event-streams.ts';
 import { createForwarded } from '../http/forwarded.ts';
-import { createGate, createHostPolicy } from '../http/gate.ts';
+import { createGate, createHostPolicy, namesManyHosts } from '../http/gate.ts';
 import { createGraphqlHttp } from '../http/graphql-http.ts';
 import { graphqlRoute } from '../http/graphql.ts';
 import { health } from '../http/health.ts';
@@ -192,6 +192,7 @@ function openSockets(
     protocol: acceptPersistedQueries(protocol),
     mayConnect: (request) =>
       isOurHost(forwarded.hostOf(request)) && mayCall(request.headers.origin, forwarded.siteOf(request)),
+    namesManyHosts,
     addressOf: (request) => forwarded.addressOf(request),
     isOverloaded: () => overload.refusal() !== null,
     maxMessageBytes: config.maxBodyBytes,

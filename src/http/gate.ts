@@ -78,7 +78,7 @@ const NOT_OURS: Refused = {
   }),
 };
 
-const NO_HOST: Refused = {
+export const NO_HOST: Refused = {
   problem: problem(400, 'The request names no valid host.', {
     hint: 'Send one Host header: a name or an address, and a port.',
   }),
@@ -96,6 +96,13 @@ const TOO_MANY: Refused = {
   }),
   headers: { 'retry-after': String(RETRY_AFTER_S) },
 };
+
+/** Whether a request has more than one Host header, of which Node.js keeps the first (RFC 9112, 3.2). */
+export function namesManyHosts({ rawHeaders }: IncomingMessage): boolean {
+  let hosts = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) if (/^host$/i.test(rawHeaders[at] ?? '')) hosts += 1;
+  return hosts > 1;
+}
 
 /** Whether a request may be for the host that it names. */
 export type HostPolicy = (hostHeader: string | undefined) => boolean;

@@ -102,24 +102,27 @@ export class Incoming extends IncomingMessage {
   }
 }
 
-/** What Node keeps at a socket: its parser, which calls a member of this name for each chunk of a body. */
+/** What Node keeps at a socket: its parser, which calls members of these names for each request and each chunk of a body. */
 interface Parsed extends Socket {
-  readonly parser?: (Record<number, unknown> & { constructor: { kOnBody: number } }) | null;
+  readonly parser?:
+    (Record<number, unknown> & { constructor: { kOnBody: number; kOnHeadersComplete: number } }) | null;
 }
 
 /**
- * Destroys a connection. Its parser goes on to the end of what it has read, up to 64 KiB, but without a call for each chunk. It
- * is used again for other connections, so it gets its callback back.
+ * Destroys a connection. Its parser goes on to the end of what it has read, up to 64 KiB, but makes no requests of it and
+ * calls nobody for each chunk. It is used again for other connections, so it gets its callbacks back.
  * https://github.com/nodejs/node/blob/v20.19.0/lib/_http_common.js#L187
  */
-function cut(socket: Parsed): void {
+export function cut(socket: Parsed): void {
   const { parser } = socket;
   if (socket.destroyed || !parser) return;
-  const name = parser.constructor.kOnBody;
-  const onBody = parser[name];
-  parser[name] = null;
+  const { kOnBody, kOnHeadersComplete } = parser.constructor;
+  const { [kOnBody]: onBody, [kOnHeadersComplete]: onHeadersComplete } = parser;
+  parser[kOnBody] = null;
+  parser[kOnHeadersComplete] = null;
   socket.once('close', () => {
-    parser[name] = onBody;
+    parser[kOnBody] = onBody;
+    parser[kOnHeadersComplete] = onHeadersComplete;
   });
   socket.destroy();
 }

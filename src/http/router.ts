@@ -2,11 +2,13 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { IncomingMessage, ServerResponse, RequestListener } from 'node:http';
 import { problem, sendProblem } from './problem.ts';
 import type { AllowOrigin } from './origins.ts';
-import type { Gate, Refused } from './gate.ts';
+import { NO_HOST, namesManyHosts, type Gate, type Refused } from './gate.ts';
+import { cut } from './incoming.ts';
 import { isGraphqlUrl } from '../engine/yoga.ts';
 import { ofProblem, sendGraphqlRefusal } from './graphql-refusal.ts';
 import { REQUEST_ID_FIELD, type RequestLog } from './request-log.ts';
 import type { Socket } from 'node:net';
+import { createBeginInTurns } from '../limits/turns.ts';
 
 /** Answers a request; `reqId` names it in the log. A rejection is answered with 500. */
 export type DirectHandler = (
@@ -74,7 +76,9 @@ export function createDirectRoutes(options: {
     take(request, response) {
       const route = routes.find(({ fits }) => fits(request));
       const refused =
-        (isClosed ? CLOSING : null) ?? (route?.isBeforeGate ? null : gate.refusalOf(request, response));
+        (isClosed ? CLOSING : null) ??
+        (namesManyHosts(request) ? NO_HOST : null) ??
+        (route?.isBeforeGate ? null : gate.refusalOf(request, response));
       if (refused) {
         allowOrigin(request, response);
         answer(refusing(refused), request, response);
@@ -108,45 +112,60 @@ function refusing({ headers, problem: refusal }: Refused): DirectRoute {
 const MAX_WAITING = 128;
 const MAX_WAITING_OF_ALL = 8192;
 
+/** The requests of one connection. */
+interface Line {
+  /** How many wait. */
+  waiting: number;
+  /** How many bytes had been read when the last one was taken at once. */
+  takenAt: number;
+}
+
 /**
- * Has each request of a connection taken when the answer to the one before is out. Node.js hands over all requests that
- * arrived in one read, and holds back their answers as long as nobody reads the first. A connection on which too many wait is
- * cut: its client has to expect that (RFC 9112, 9.3.2).
+ * Has each request of a connection taken when the answer to the one before is out, and those that arrived in one read in
+ * slices. Node.js hands over all requests that arrived in one read, and holds back their answers as long as nobody reads the
+ * first. A connection on which too many wait is cut: its client has to expect that (RFC 9112, 9.3.2).
  */
 export function inTurn(take: RequestListener): RequestListener {
-  const waitingOn = new WeakMap<Socket, number>();
+  const lines = new WeakMap<Socket, Line>();
+  const inSlices = createBeginInTurns();
   let waitingOfAll = 0;
-
-  function count(socket: Socket, change: 1 | -1): number {
-    const waiting = (waitingOn.get(socket) ?? 0) + change;
-    waitingOn.set(socket, waiting);
-    waitingOfAll += change;
-    return waiting;
-  }
 
   return (request, response) => {
     const { socket } = request;
+    const line = lines.get(socket) ?? { waiting: 0, takenAt: -1 };
+    lines.set(socket, line);
     // Node.js gives an answer the connection when its turn has come.
-    if (response.socket !== null) {
+    const isNext = response.socket !== null;
+    if (isNext && socket.bytesRead !== line.takenAt) {
+      line.takenAt = socket.bytesRead;
       take(request, response);
       return;
     }
     if (socket.destroyed) return;
-    const waiting = count(socket, 1);
-    const leave = (): void => {
-      count(socket, -1);
+    const count = (change: 1 | -1): void => {
+      line.waiting += change;
+      waitingOfAll += change;
     };
+    const leave = (): void => {
+      count(-1);
+    };
+    const begin = (): Promise<void> => {
+      // When it was cut meanwhile, `close` counts it.
+      if (!socket.destroyed) {
+        request.off('close', leave);
+        count(-1);
+        take(request, response);
+      }
+      return Promise.resolve();
+    };
+    const beginInTurn = (): void => {
+      void inSlices(socket.remoteAddress ?? '', begin);
+    };
+    count(1);
     request.once('close', leave);
-    if (waiting > MAX_WAITING || waitingOfAll > MAX_WAITING_OF_ALL) {
-      socket.destroy();
-      return;
-    }
-    socket.pause();
-    response.once('socket', () => {
-      request.off('close', leave);
-      if (count(socket, -1) === 0) socket.resume();
-      take(request, response);
-    });
+    if (line.waiting > MAX_WAITING || waitingOfAll > MAX_WAITING_OF_ALL) cut(socket);
+    else if (isNext) beginInTurn();
+    else response.once('socket', beginInTurn);
   };
 }
 

@@ -34,9 +34,13 @@ export function connectSocket(
   const { log, maxOperationsPerSecond, protocol } = options;
   const openedAt = performance.now();
   const extra = extraOf(options, socket, request, outlet);
-  const count = closeWhenFlooded(socket, maxOperationsPerSecond);
+  const countOfAll = closeWhenFlooded(socket, maxOperationsPerSecond);
+  const countBeforeInit = limitBeforeInit(socket, stream, () => extra.principal !== null);
+  const count = (): void => {
+    countOfAll();
+    countBeforeInit();
+  };
   socket.on('ping', count).on('pong', count);
-  limitBeforeInit(socket, stream, () => extra.principal !== null);
   const opened = protocol.opened(
     {
       // Clients that name no subprotocol are taken to mean this one; those that name another mean another.

@@ -1,4 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify';
+import { CloseCode } from 'graphql-ws';
 import {
   HOW_TO_SEND,
   IssuerUnavailableError,
@@ -83,14 +84,17 @@ export function createWelcome(options: {
 
 /** Bytes before connection_init is accepted. A JSON Web Token fits: HTTP headers have the same limit in Node.js. */
 const MAX_BYTES = 16 * 1024;
+/** Messages before that, pings included. A client needs one; some send a ping or two at once. */
+const MAX_MESSAGES = 8;
 /** Reads from the connection before that. Each read costs an object, however few bytes it brings. */
 const MAX_READS = 64;
 
 /**
  * Cuts a socket that sends more than a connection_init needs before `isAdmitted` says that its client is let in. ws has
- * one limit for all messages of a server, and counts neither pings nor unfinished messages.
+ * one limit for all messages of a server, and counts neither pings nor unfinished messages. Returns what counts a message.
  */
-export function limitBeforeInit(socket: WebSocket, stream: Duplex, isAdmitted: () => boolean): void {
+export function limitBeforeInit(socket: WebSocket, stream: Duplex, isAdmitted: () => boolean): () => void {
+  let messages = 0;
   let bytes = 0;
   let reads = 0;
   const onData = (chunk: Buffer): void => {
@@ -100,10 +104,22 @@ export function limitBeforeInit(socket: WebSocket, stream: Duplex, isAdmitted: (
     }
     bytes += chunk.length;
     reads += 1;
-    if (bytes <= MAX_BYTES && reads <= MAX_READS) return;
+    if (bytes > MAX_BYTES || reads > MAX_READS)
+      cut(MESSAGE_TOO_BIG, `More than ${MAX_BYTES / 1024} KiB before connection_ack`);
+  };
+  const cut = (code: number, reason: string): void => {
     stream.off('data', onData);
-    socket.close(MESSAGE_TOO_BIG, `More than ${MAX_BYTES / 1024} KiB before connection_ack`);
+    socket.close(code, reason);
     socket.terminate();
   };
   stream.on('data', onData);
+  return () => {
+    if (isAdmitted()) return;
+    messages += 1;
+    if (messages > MAX_MESSAGES)
+      cut(
+        CloseCode.TooManyInitialisationRequests,
+        `More than ${MAX_MESSAGES} messages before connection_ack`,
+      );
+  };
 }

@@ -16,6 +16,8 @@ export interface WebsocketServerOptions extends SocketOptions {
   readonly path: string;
   /** Whether the web page that asks may connect, and by the name that it asks for. */
   readonly mayConnect: (request: IncomingMessage) => boolean;
+  /** Whether a request cannot be for us, since it names several hosts. */
+  readonly namesManyHosts: (request: IncomingMessage) => boolean;
   /** Whether new sockets are sent away, to come back later. */
   readonly isOverloaded: () => boolean;
   readonly maxMessageBytes: number;
@@ -51,6 +53,10 @@ export function createWebsocketServer(options: WebsocketServerOptions): Websocke
   const { addressOf, counts, http, isOverloaded, log, mayConnect, path, perAddress, protocol, slowReaderMs } =
     options;
   const sockets = new WebSocketServer(serverOptions(options.maxMessageBytes));
+  sockets.on('wsClientError', (_error, stream, { headers, method }) => {
+    if (method !== 'GET') refuseUpgrade(stream, 405);
+    else refuseUpgrade(stream, headers['sec-websocket-version'] === '13' ? 400 : 426);
+  });
   const outlets = new WeakMap<WebSocket, Outlet>();
   const takenBy = (socket: WebSocket): number => outlets.get(socket)?.taken ?? 0;
   const stopWatchdog = startWatchdog(sockets.clients, slowReaderMs, takenBy, counts);
@@ -60,6 +66,8 @@ export function createWebsocketServer(options: WebsocketServerOptions): Websocke
     const address = addressOf(request);
     if (requested !== path && requested !== `${path}/`) {
       refuseUpgrade(stream, 404);
+    } else if (options.namesManyHosts(request)) {
+      refuseUpgrade(stream, 400);
     } else if (!mayConnect(request)) {
       log.warn({ origin: request.headers.origin }, 'a WebSocket of a foreign origin was refused');
       refuseUpgrade(stream, 403);
@@ -124,18 +132,30 @@ function sendAway(socket: WebSocket): void {
 const RETRY_AFTER_S = 5;
 
 const REFUSALS = {
+  400: problem(400, 'This is no valid WebSocket handshake.', {
+    hint: 'Send one Host, a Sec-WebSocket-Key of 16 bytes in Base64, and the subprotocol graphql-transport-ws.',
+  }),
   403: problem(403, 'This web page may not connect.', { hint: 'Name its origin in ALLOWED_ORIGINS.' }),
   404: problem(404, 'There is no socket here.', { hint: 'The API is at /graphql.' }),
+  405: problem(405, 'A WebSocket handshake has another method.', { hint: 'Send GET.' }),
+  426: problem(426, 'This version of the WebSocket protocol is not supported.', {
+    hint: 'Send Sec-WebSocket-Version: 13.',
+  }),
   429: problem(429, 'Too many sockets and streams of this address are open.', {
     hint: `Close some first, or try again in ${RETRY_AFTER_S} s.`,
   }),
 };
 
+const HEADERS: Readonly<Partial<Record<keyof typeof REFUSALS, Readonly<Record<string, string>>>>> = {
+  405: { Allow: 'GET' },
+  426: { Upgrade: 'websocket', 'Sec-WebSocket-Version': '13' },
+  429: { 'Retry-After': String(RETRY_AFTER_S) },
+};
+
 /** Answers a request for a socket with no; browsers show their pages nothing of it, other clients can read why. */
 export function refuseUpgrade(stream: Duplex, status: keyof typeof REFUSALS): void {
   stream.on('error', () => undefined);
-  const headers = status === 429 ? { 'Retry-After': String(RETRY_AFTER_S) } : {};
-  stream.end(rawAnswer(REFUSALS[status], headers));
+  stream.end(rawAnswer(REFUSALS[status], HEADERS[status]));
 }
 
 /** Thousands of clients that are sent away in one instant come back in one. */

@@ -4,6 +4,7 @@ import { startHeldGateway } from '../websocket/held-gateway.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { named } from '../support/waits.ts';
 import { headOf, sendRaw } from './raw-http.ts';
+import { openRaw } from './raw-socket.ts';
 
 const QUERY = JSON.stringify({ query: '{ task(id: "no-such-task") { id } }' });
 const TYPE = 'Content-Type: application/json';
@@ -84,4 +85,61 @@ test('a connection on which hundreds of requests wait is cut, and others go on',
   await named('the connection to be cut', closed);
   first.release();
   expect((await fetch(`${gateway.url}/health`)).status).toBe(200);
+});
+
+test('two Host headers are refused on every route, and for sockets', async () => {
+  const { gateway } = await startHeldGateway();
+  const upgrade = [
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+    'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+    'Sec-WebSocket-Version: 13',
+  ];
+  for (const [start, lines] of [
+    ['GET /health', []],
+    ['POST /webhooks/kie/a/b', []],
+    ['GET /graphql', upgrade],
+  ] as const) {
+    const head = headOf(start, 'Host: localhost', 'host: elsewhere', ...lines);
+    const { body, status } = await sendRaw(gateway.app.port, head);
+    expect([start, status, body]).toEqual([start, 400, expect.stringContaining('one Host')]);
+  }
+});
+
+test('a body that is announced as too large is refused before it comes', async () => {
+  const { gateway } = await startHeldGateway();
+  const socket = open(gateway.app.port);
+  const answer = new Promise<string>((resolve) => {
+    socket.once('data', (data: Buffer) => {
+      resolve(data.toString());
+    });
+  });
+  socket.write(headOf('POST /graphql', 'Host: localhost', TYPE, 'Content-Length: 300000000'));
+  expect(await named('the refusal', answer)).toMatch(/^HTTP\/1\.1 413 /);
+});
+
+test('a wrong WebSocket handshake is refused with problem details', async () => {
+  const { gateway } = await startHeldGateway();
+  const handshake = ['Host: localhost', 'Connection: Upgrade', 'Upgrade: websocket'];
+  const key = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==';
+  const version = 'Sec-WebSocket-Version: 13';
+  for (const [start, status, ...lines] of [
+    ['POST /graphql', 405, key, version],
+    ['GET /graphql', 426, key, 'Sec-WebSocket-Version: 99'],
+    ['GET /graphql', 400, 'Sec-WebSocket-Key: x', version],
+  ] as const) {
+    const answer = await sendRaw(gateway.app.port, headOf(start, ...handshake, ...lines));
+    expect([start, answer.status]).toEqual([start, status]);
+    expect(JSON.parse(answer.body)).toMatchObject({ status, hint: expect.any(String) as string });
+  }
+});
+
+test('a stranger gets answers to a handful of pings before connection_init, and is cut', async () => {
+  const { gateway } = await startHeldGateway();
+  const { closed, socket } = await openRaw(gateway.graphqlUrl);
+  let pongs = 0;
+  socket.on('message', () => (pongs += 1));
+  for (let sent = 0; sent < 500; sent += 1) socket.send('{"type":"ping"}');
+  await closed;
+  expect(pongs).toBeLessThanOrEqual(8);
 });
