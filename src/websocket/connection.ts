@@ -34,12 +34,8 @@ export function connectSocket(
   const { log, maxOperationsPerSecond, protocol } = options;
   const openedAt = performance.now();
   const extra = extraOf(options, socket, request, outlet);
-  const countOfAll = closeWhenFlooded(socket, maxOperationsPerSecond);
+  const count = closeWhenFlooded(socket, maxOperationsPerSecond);
   const countBeforeInit = limitBeforeInit(socket, stream, () => extra.principal !== null);
-  const count = (): void => {
-    countOfAll();
-    countBeforeInit();
-  };
   socket.on('ping', count).on('pong', count);
   const opened = protocol.opened(
     {
@@ -56,6 +52,7 @@ export function connectSocket(
       onMessage: (receive) => {
         socket.on('message', (data: Buffer) => {
           count();
+          countBeforeInit();
           // A client that does not answer the close could go on for half a minute.
           if (socket.readyState !== socket.OPEN) return;
           extra.messageBytes = data.length;

@@ -84,7 +84,7 @@ export function createWelcome(options: {
 
 /** Bytes before connection_init is accepted. A JSON Web Token fits: HTTP headers have the same limit in Node.js. */
 const MAX_BYTES = 16 * 1024;
-/** Messages before that, pings included. A client needs one; some send a ping or two at once. */
+/** Messages before that. A client needs one; some send a protocol ping or two at once. */
 const MAX_MESSAGES = 8;
 /** Reads from the connection before that. Each read costs an object, however few bytes it brings. */
 const MAX_READS = 64;
