@@ -94,9 +94,9 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       if (drains && config.drainDelayMs > 0)
         await new Promise<void>((resolve) => ports.clock.after(config.drainDelayMs, resolve));
       const stopped = tasks.stop(config.shutdownMs);
-      connections.hurry?.(LAST_WRITES_MS);
+      connections.setResponseTimeout?.(LAST_WRITES_MS);
       await Promise.all([websockets.close(), http.close(), host.close()]);
-      if (!(await stopped)) connections.hurry?.(0);
+      if (!(await stopped)) connections.setResponseTimeout?.(0);
       await cleanup.run();
     };
     let closing: Promise<void> | null = null;

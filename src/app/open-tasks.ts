@@ -59,7 +59,6 @@ export async function openTaskPorts(
   const countChanges = createTaskMetrics(registry);
   const store = createTaskStore(connections, {
     audience: feed,
-    keepsRecords: true,
     onWritten: (changes) => {
       changes.forEach(pendingCreates.notify);
       countChanges(changes);

@@ -1,11 +1,10 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
-import { nameOf } from '../store/record.ts';
-import { openConnections } from '../store/open-connections.ts';
+import { databaseName } from '../store/connections.ts';
+import { collectStatistics, openConnections } from '../store/open-connections.ts';
 import { STORE_FILE } from '../store/sqlite/open.ts';
 import { copyStore } from '../store/copy.ts';
-import { collectStatistics } from '../store/postgres/statistics.ts';
 
 /**
  * Copies the embedded store in a directory to an empty PostgreSQL database, which it migrates first. Throws an error that
@@ -25,7 +24,7 @@ export async function runCopy(dataDir: string, databaseUrl: string, stdout: Writ
       const { newestRevision, tasks } = await copyStore(from, to);
       await collectStatistics(to.writer);
       stdout.write(
-        `Copied ${tasks} tasks up to revision ${newestRevision} from ${dataDir} to ${nameOf(databaseUrl)}, and verified the copy.\n` +
+        `Copied ${tasks} tasks up to revision ${newestRevision} from ${dataDir} to ${databaseName(databaseUrl)}, and verified the copy.\n` +
           'Start the gateway with DATABASE_URL from now on.\n',
       );
     } finally {

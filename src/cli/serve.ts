@@ -3,7 +3,7 @@ import type { WriteStream } from 'node:tty';
 import { startApp, type App } from '../app/create-app.ts';
 import { parseConfig, type Config } from '../config/config.ts';
 import { createLog } from '../log/log.ts';
-import { nameOf } from '../store/record.ts';
+import { databaseName } from '../store/connections.ts';
 import { VERSION } from '../version.ts';
 import { describeAccess, banner, type BannerFacts } from './banner.ts';
 
@@ -69,7 +69,7 @@ function decoded(text: string): string {
 function factsOf(config: Config, { port, publicUrl, upstream }: App, env: Environment): BannerFacts {
   const { databaseUrl, dataDir, graphiql, host } = config;
   const color = env['NO_COLOR'] === undefined;
-  const store = databaseUrl === null ? `SQLite in ${dataDir}` : `PostgreSQL at ${nameOf(databaseUrl)}`;
+  const store = databaseUrl === null ? `SQLite in ${dataDir}` : `PostgreSQL at ${databaseName(databaseUrl)}`;
   const access = describeAccess(config);
   return { version: VERSION, host, port, publicUrl, graphiql, provider: upstream, store, access, color };
 }

@@ -3,27 +3,24 @@ import type { Claim, TaskStore } from '../tasks/store.ts';
 import type { Database } from './schema.ts';
 import { prepared } from './statements.ts';
 import { toRecord } from './record.ts';
-import { countSlots, takeSlot, type SlotClock } from './rate-slots.ts';
 import type { WriteContext } from './writer-queue.ts';
+import { countSlots, takeSlot, type SlotClock } from './rate-slots.ts';
 
-type Query = Parameters<TaskStore['takeTurns']>[0];
+type SubmissionQuery = Parameters<TaskStore['claimSubmissions']>[0];
 
-/** What the queries are run with; times in ms since the epoch. */
-interface Values extends Pick<Query, 'attempt' | 'processId'> {
+/** The parameters of the statements below; times in ms since the epoch. */
+interface Values extends Pick<SubmissionQuery, 'attempt' | 'processId'> {
   readonly now: number;
   readonly checkAt: number;
-  /** Marks from before it have a slot that counts no more. */
+  /** The rate slot of an older mark has expired. */
   readonly slotsSince: number;
 }
 
-/**
- * In the text of the query, as in those of the indexes that it is to use: for a value that comes with each run SQLite plans
- * the query anew each time.
- */
+/** A literal, as in the partial indexes: SQLite would plan the query again for each bound value. */
 const SUBMITTING = sql.lit('SUBMITTING' as const);
 
-/** A task that was not sent yet, or whose mark was taken back. */
-export function waitsItsTurn(eb: ExpressionBuilder<Database, 'tasks'>) {
+/** The task has no mark: it was not sent yet, or its mark was undone. */
+export function awaitsSubmission(eb: ExpressionBuilder<Database, 'tasks'>) {
   return eb.and([
     eb('state', '=', SUBMITTING),
     eb('marked_at', 'is', null),
@@ -32,7 +29,7 @@ export function waitsItsTurn(eb: ExpressionBuilder<Database, 'tasks'>) {
   ]);
 }
 
-/** A task whose mark is set, and of whose create call nothing is written. */
+/** The task has a mark, and the outcome of its create call is not recorded. */
 export function awaitsOutcome(eb: ExpressionBuilder<Database, 'tasks'>) {
   return eb.and([
     eb('state', '=', SUBMITTING),
@@ -43,10 +40,10 @@ export function awaitsOutcome(eb: ExpressionBuilder<Database, 'tasks'>) {
 }
 
 /**
- * Of an earlier call of the same attempt, whose commit was not heard of. Nobody was given them, so nothing was sent, also
- * where another process has concluded by now that the answer was lost. They need new slots: theirs count no more.
+ * Undoes marks of an earlier try of this attempt whose rate slots have expired. The records were never handed out, so nothing
+ * was sent, even if another process has since recorded the outcome as unknown.
  */
-const takeBackOldMarks = prepared((db, { attempt, slotsSince }: Values) =>
+const undoExpiredMarks = prepared((db, { attempt, slotsSince }: Values) =>
   db
     .updateTable('tasks')
     .set((eb) => ({
@@ -64,13 +61,13 @@ const takeBackOldMarks = prepared((db, { attempt, slotsSince }: Values) =>
     .returningAll(),
 );
 
-/** By an earlier call of the same attempt, so lately that their slots still count. */
-const markedBefore = prepared((db, { attempt }: Values) =>
+/** Tasks that an earlier try of this attempt marked, and whose rate slots still count. */
+const markedByThisAttempt = prepared((db, { attempt }: Values) =>
   db.selectFrom('tasks').selectAll().where('marked_by', '=', attempt).where(awaitsOutcome),
 );
 
-/** Round robin: the first task of every owner before the second of any, the owner who was served longest ago first. */
-const nextInTurn = prepared((db, values: Values & { readonly count: number }) =>
+/** Round robin over owners: the first task of each before the second of any; the owner served longest ago comes first. */
+const nextSubmissions = prepared((db, values: Values & { readonly count: number }) =>
   db
     .selectFrom(
       sendable(db, values)
@@ -78,22 +75,22 @@ const nextInTurn = prepared((db, values: Values & { readonly count: number }) =>
         .select((eb) => [
           'id',
           'owner',
-          sql<number>`row_number() over (partition by owner order by created_at, id)`.as('turn'),
+          sql<number>`row_number() over (partition by owner order by created_at, id)`.as('round'),
           sql<number>`min(created_at) over (partition by owner)`.as('since'),
           lastServed(eb).as('served'),
         ])
         .as('waiting'),
     )
     .select(['id', 'owner'])
-    .orderBy('turn')
+    .orderBy('round')
     .orderBy('served')
-    // Of the owner and not of the task: so it is the same order whether turns are taken one by one or many at a time.
+    // Per owner, not per task: the order is the same for many claims of one task and one claim of many.
     .orderBy('since')
     .orderBy('owner')
     .limit(values.count),
 );
 
-/** When the owner of a task had a turn last: the id of a slot. */
+/** When a task of this owner was last submitted, as the id of its rate slot; 0 if never. */
 export function lastServed({ selectFrom }: ExpressionBuilder<Database, 'tasks'>) {
   return selectFrom('slots')
     .where('kind', '=', 'create')
@@ -101,8 +98,8 @@ export function lastServed({ selectFrom }: ExpressionBuilder<Database, 'tasks'>)
     .select(({ fn }) => fn.coalesce(fn.max('slots.id'), sql<number>`0`).as('served'));
 }
 
-/** Nothing when somebody else set the mark first: then it is theirs to send. */
-const mark = prepared((db, { attempt, checkAt, id, now }: Values & { readonly id: string }) =>
+/** Sets a mark. Returns no row if another process set it first; that process sends the task. */
+const setMark = prepared((db, { attempt, checkAt, id, now }: Values & { readonly id: string }) =>
   db
     .updateTable('tasks')
     .set((eb) => ({
@@ -112,7 +109,7 @@ const mark = prepared((db, { attempt, checkAt, id, now }: Values & { readonly id
       version: eb('version', '+', 1),
     }))
     .where('id', '=', id)
-    .where(waitsItsTurn)
+    .where(awaitsSubmission)
     .returningAll(),
 );
 
@@ -120,14 +117,11 @@ const earliestSubmit = prepared((db, values: Values) =>
   sendable(db, values).select(sql<number | string | null>`min(submit_at)`.as('at')),
 );
 
-/**
- * A hidden task belongs to the process in which its mutation waits, as long as its lease lasts: nobody else may send it,
- * nor that process when it slept for longer.
- */
+/** A hidden task may be sent only by the process that runs its mutation, and only while that process holds the lease. */
 function sendable(db: Kysely<Database>, { now, processId }: Values) {
   return db
     .selectFrom('tasks')
-    .where(waitsItsTurn)
+    .where(awaitsSubmission)
     .where((eb) =>
       eb.or([
         eb('revision', 'is not', null),
@@ -136,56 +130,52 @@ function sendable(db: Kysely<Database>, { now, processId }: Values) {
     );
 }
 
-/** Marks as many waiting tasks as there are free slots. */
+/** Marks as many tasks as there are free rate slots. Run it in one transaction. */
 export async function claimSubmissions(
   { trx: db, wrote }: WriteContext,
-  query: Query,
+  query: SubmissionQuery,
   slotClock: SlotClock,
 ): Promise<Claim> {
   const { attempt, checkAfterMs, limit, processId, windowMs } = query;
   const now = query.now();
-  const slotTime = await slotClock(db, 'create', () => {
-    const at = query.now();
-    return { now: at, elapsed: query.elapsed?.() ?? at };
-  });
+  const slotTime = await slotClock(db, 'create', query);
   const values = { attempt, processId, now, checkAt: now + checkAfterMs, slotsSince: now - windowMs };
 
-  const takenBack = await takeBackOldMarks(db, values);
-  takenBack.rows.map(toRecord).forEach(wrote);
-  const { rows } = await markedBefore(db, values);
+  const undone = await undoExpiredMarks(db, values);
+  undone.rows.map(toRecord).forEach(wrote);
+  const { rows } = await markedByThisAttempt(db, values);
   const taken = await countSlots(db, 'create', slotTime - windowMs);
-  const next =
-    taken.count < limit ? (await nextInTurn(db, { ...values, count: limit - taken.count })).rows : [];
-  let newly = 0;
+  const candidates =
+    taken.count < limit ? (await nextSubmissions(db, { ...values, count: limit - taken.count })).rows : [];
+  let marks = 0;
   const records = rows.map(toRecord);
-  for (const { id, owner } of next) {
-    const [marked] = (await mark(db, { ...values, id })).rows;
+  for (const { id, owner } of candidates) {
+    const [marked] = (await setMark(db, { ...values, id })).rows;
     if (!marked) continue;
     await takeSlot(db, 'create', owner, slotTime);
     const record = toRecord(marked);
     wrote(record);
     records.push(record);
-    newly += 1;
+    marks += 1;
   }
-  const isLimited = taken.count + newly >= limit;
+  const isLimited = taken.count + marks >= limit;
   const freeAt = isLimited ? now + (taken.oldest ?? slotTime) + windowMs - slotTime : now;
   const at = (await earliestSubmit(db, values)).rows[0]?.at ?? null;
   return { records, nextAt: at === null ? null : Math.max(freeAt, Number(at)) };
 }
 
-type Checks = Parameters<TaskStore['claimDue']>[0];
-
-/** Over how long the limit of queries counts, in ms. */
+/** The window of the query limit, in ms. */
 export const QUERY_WINDOW_MS = 1000;
 
-/** Leases the most overdue tasks, as many as the query limit allows; to be run in one transaction. */
-export async function claimDue(db: Kysely<Database>, checks: Checks, slotClock: SlotClock): Promise<Claim> {
-  const { leaseMs, limitPerSecond } = checks;
-  const now = checks.now();
-  const slotTime = await slotClock(db, 'query', () => {
-    const at = checks.now();
-    return { now: at, elapsed: checks.elapsed?.() ?? at };
-  });
+/** Leases the most overdue tasks, as many as the query limit allows. Run it in one transaction. */
+export async function claimDue(
+  db: Kysely<Database>,
+  query: Parameters<TaskStore['claimDue']>[0],
+  slotClock: SlotClock,
+): Promise<Claim> {
+  const { leaseMs, limitPerSecond } = query;
+  const now = query.now();
+  const slotTime = await slotClock(db, 'query', query);
   const taken = await countSlots(db, 'query', slotTime - QUERY_WINDOW_MS);
   const due = await mostOverdue(db, now, limitPerSecond - taken.count);
   for (const task of due) await takeSlot(db, 'query', task.owner, slotTime);
@@ -200,7 +190,7 @@ export async function claimDue(db: Kysely<Database>, checks: Checks, slotClock: 
             'in',
             due.map((task) => task.id),
           )
-          // Another process may have written them since they were found.
+          // Another process may have written these tasks since they were read.
           .where(isDue(now))
           .returningAll()
           .execute();

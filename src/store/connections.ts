@@ -3,39 +3,45 @@ import type { Database } from './schema.ts';
 
 export type Dialect = 'sqlite' | 'postgres';
 
-/** What only one process may do at a time: take turns of the create limit, checks of the query limit, capped inserts. */
-export type Lock = 'turns' | 'checks' | 'caps';
+/** What only one process may do at a time: claim submissions, claim polls, insert under a cap. */
+export type Lock = 'submissions' | 'polls' | 'caps';
 
-/** An open database, with what each kind of database does in its own way. */
+/** An open database, and everything in which the two kinds of database differ. */
 export interface Connections {
-  /** Sees what is committed; may be the same as the writer. */
+  /** Reads committed data. May be the same connection as the writer. */
   readonly reader: Kysely<Database>;
   readonly writer: Kysely<Database>;
-  /** No other process writes to the same data as long as this one lives. */
+  /** This process is the only writer. */
   readonly isExclusive: boolean;
-  /** Keeps other processes out of the same until the transaction ends. Always taken in the same order, before all else. */
+  /** Takes locks until the transaction ends. Call it before any other statement of the transaction. */
   lock(trx: Transaction<Database>, locks: ReadonlySet<Lock>): Promise<void>;
-  /** Has the other processes woken when the transaction, which holds visible changes, is committed. */
+  /** Wakes the other replicas once the transaction is committed. */
   notify(trx: Transaction<Database>): Promise<void>;
-  /** From now on tells of what other processes may have done. */
+  /** Subscribes to signs of what other replicas may have done. */
   listen(listener: StoreListener): void;
-  /** How long a write is tried anew while an error is nobody's fault, how often, and which errors are so. */
-  readonly patience: RetryPolicy;
-  /** From now on waits no longer than this for any answer; missing where none is waited for. */
-  readonly hurry?: (withinMs: number) => void;
+  /** How writes are retried during an outage. */
+  readonly retryPolicy: RetryPolicy;
+  /** Limits how long every response is awaited, those in flight included. Absent if the database runs in this process. */
+  readonly setResponseTimeout?: (ms: number) => void;
   close(): Promise<void>;
 }
 
 export interface StoreListener {
   /** Another process may have committed changes. */
   wake(): void;
-  /** The store may have lost commits that were told: another server has taken over from the one that had them. */
-  setBack(): void;
+  /** The database may have lost published commits: another server has taken over. */
+  rolledBack(): void;
 }
 
 interface RetryPolicy {
   readonly totalMs: number;
   readonly pauseMs: number;
-  /** The database could not be reached or used, so that no other write would have fared better. */
+  /** The database could not be reached or used, so any other write would have failed too. */
   readonly isOutage: (error: unknown) => boolean;
+}
+
+/** The address of a PostgreSQL database without its password. */
+export function databaseName(url: string): string {
+  const { host, pathname, username } = new URL(url);
+  return `${username === '' ? '' : `${username}@`}${host}${pathname}`;
 }

@@ -7,31 +7,25 @@ import { toRecord, toRow } from './record.ts';
 
 const PAGE = 500;
 
-/** What was copied, and found equal on both sides. */
-export interface Copied {
+interface Copied {
   readonly tasks: number;
   readonly newestRevision: number;
 }
 
 /**
- * Copies all that a store knows into an empty one, in one transaction, and compares both sides by count and content before
- * it is committed. Nothing may write to either meanwhile. Throws, with the target as it was, when that is not empty or
- * the sides differ.
+ * Copies a store into an empty one in one transaction, and compares both sides by count and content before the commit.
+ * Nothing may write to either store meanwhile. Throws and leaves the target unchanged if it is not empty or the sides differ.
  */
 export async function copyStore(from: Connections, to: Connections): Promise<Copied> {
   return to.writer.transaction().execute(async (trx) => {
     await assertEmpty(trx);
-    await copyTasks(from.reader, trx);
-    await copySlots(from.reader, trx);
-    await copySecrets(from.reader, trx);
-    await copyUploads(from.reader, trx);
-    const newestRevision = await copyCounter(from.reader, trx);
+    await copyRows(from.reader, trx);
     const [source, target] = [await fingerprint(from.reader), await fingerprint(trx)];
     if (source.tasks !== target.tasks || source.digest !== target.digest)
       throw new Error(
         `The copy differs from its source (${target.tasks} of ${source.tasks} tasks); nothing was kept. Is a gateway still running?`,
       );
-    return { tasks: source.tasks, newestRevision };
+    return { tasks: source.tasks, newestRevision: await readNewestRevision(trx) };
   });
 }
 
@@ -42,57 +36,42 @@ async function assertEmpty(trx: Transaction<Database>): Promise<void> {
     throw new Error('The target database already has tasks. Use an empty one.');
 }
 
-async function copyTasks(from: Kysely<Database>, to: Kysely<Database>): Promise<void> {
-  for await (const rows of pagesOf(from)) {
+async function copyRows(from: Kysely<Database>, to: Kysely<Database>): Promise<void> {
+  for await (const rows of taskPages(from)) {
     const copies = rows.map((row) => ({ ...toRow(toRecord(row)), marked_by: row.marked_by }));
     await to.insertInto('tasks').values(copies).execute();
   }
-}
-
-async function copySlots(from: Kysely<Database>, to: Kysely<Database>): Promise<void> {
-  for (const page of inPages(await readSlots(from))) await to.insertInto('slots').values(page).execute();
+  const { secrets, slots, uploads } = await readOtherRows(from);
+  for (const page of inPages(slots)) await to.insertInto('slots').values(page).execute();
+  for (const page of inPages(uploads)) await to.insertInto('uploads').values(page).execute();
+  // The target's own secrets go, so that callback URLs of unfinished tasks stay valid.
+  await to.deleteFrom('secrets').execute();
+  for (const page of inPages(secrets)) await to.insertInto('secrets').values(page).execute();
+  const value = await readNewestRevision(from);
+  await to.updateTable('counters').set({ value }).where('name', '=', 'revision').execute();
 }
 
 function* inPages<Row>(rows: readonly Row[]): Generator<readonly Row[]> {
   for (let at = 0; at < rows.length; at += PAGE) yield rows.slice(at, at + PAGE);
 }
 
-async function readSlots(db: Kysely<Database>) {
-  const rows = await db.selectFrom('slots').select(['kind', 'owner', 'taken_at']).orderBy('id').execute();
-  return rows.map((row) => ({ ...row, taken_at: Number(row.taken_at) }));
+/** The rows of all other tables, with numbers as numbers and in the same order on both databases. */
+async function readOtherRows(db: Kysely<Database>) {
+  const slots = await db.selectFrom('slots').select(['kind', 'owner', 'taken_at']).orderBy('id').execute();
+  const secrets = await db.selectFrom('secrets').select(['name', 'value']).orderBy('name').execute();
+  const uploads = await db.selectFrom('uploads').selectAll().execute();
+  return {
+    slots: slots.map((row) => ({ ...row, taken_at: Number(row.taken_at) })),
+    secrets,
+    // Sorted here, because databases collate text differently.
+    uploads: uploads
+      .map((row) => ({ ...row, expires_at: Number(row.expires_at) }))
+      .sort((one, other) => (uploadKey(one) < uploadKey(other) ? -1 : 1)),
+  };
 }
 
-/** The secret of callback addresses among them: callbacks of tasks under way keep their tokens. */
-async function copySecrets(from: Kysely<Database>, to: Kysely<Database>): Promise<void> {
-  const rows = await readSecrets(from);
-  await to.deleteFrom('secrets').execute();
-  if (rows.length > 0) await to.insertInto('secrets').values(rows).execute();
-}
-
-async function readSecrets(db: Kysely<Database>) {
-  return db.selectFrom('secrets').select(['name', 'value']).orderBy('name').execute();
-}
-
-async function copyUploads(from: Kysely<Database>, to: Kysely<Database>): Promise<void> {
-  for (const page of inPages(await readUploads(from))) await to.insertInto('uploads').values(page).execute();
-}
-
-async function readUploads(db: Kysely<Database>) {
-  const rows = await db.selectFrom('uploads').selectAll().execute();
-  return rows
-    .map((row) => ({ ...row, expires_at: Number(row.expires_at) }))
-    .sort((one, other) => (nameOf(one) < nameOf(other) ? -1 : 1));
-}
-
-/** Compared here, since databases order text in ways of their own. */
-function nameOf({ hash, owner }: { readonly hash: string; readonly owner: string }): string {
+function uploadKey({ hash, owner }: { readonly hash: string; readonly owner: string }): string {
   return JSON.stringify([owner, hash]);
-}
-
-async function copyCounter(from: Kysely<Database>, to: Kysely<Database>): Promise<number> {
-  const value = await readNewestRevision(from);
-  await to.updateTable('counters').set({ value }).where('name', '=', 'revision').execute();
-  return value;
 }
 
 async function fingerprint(
@@ -100,18 +79,17 @@ async function fingerprint(
 ): Promise<{ readonly tasks: number; readonly digest: string }> {
   const hash = createHash('sha256');
   let tasks = 0;
-  for await (const rows of pagesOf(db)) {
+  for await (const rows of taskPages(db)) {
     tasks += rows.length;
-    // As records: what a driver gives as number and what as text differs.
+    // Hashed as records, because drivers differ in which columns are numbers and which are text.
     for (const row of rows) hash.update(JSON.stringify([toRecord(row), row.marked_by]));
   }
-  hash.update(JSON.stringify([await readSlots(db), await readSecrets(db), await readUploads(db)]));
-  hash.update(String(await readNewestRevision(db)));
+  hash.update(JSON.stringify([await readOtherRows(db), await readNewestRevision(db)]));
   return { tasks, digest: hash.digest('hex') };
 }
 
-/** All tasks in the order of their ids, which are compared by bytes everywhere. */
-async function* pagesOf(db: Kysely<Database>) {
+/** All tasks in the order of their ids, which both databases compare bytewise. */
+async function* taskPages(db: Kysely<Database>) {
   let after = '';
   for (;;) {
     const page = db.selectFrom('tasks').selectAll().where('id', '>', after).orderBy('id').limit(PAGE);

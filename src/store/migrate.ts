@@ -11,7 +11,7 @@ import { providerIdsMigration } from './migrations/0008-provider-ids.ts';
 import { lastWordsMigration } from './migrations/0009-last-words.ts';
 import { StoreSchemaError } from './schema.ts';
 
-/** Each runs once on every store, in the order of its name; one that was released is never edited. */
+/** Each migration runs once on a store, in order of name. A released migration is never edited. */
 const migrations = (dialect: Dialect) => ({
   '0001-tasks': tasksMigration(dialect),
   '0002-creations': creationsMigration,
@@ -24,22 +24,22 @@ const migrations = (dialect: Dialect) => ({
   '0009-last-words': lastWordsMigration,
 });
 
-/** The list of those that were run. */
+/** The table of applied migrations. */
 const TABLE = 'kineograph_migration';
-/** Kysely's default, where 0.1.0 kept the list; in a database that is shared another application may have it. */
+/** Kysely's default table, which 0.1.0 used. In a shared database it may belong to another application. */
 const OLD_TABLE = 'kysely_migration';
-/** The old table is ours when it holds these. */
+/** The old table is ours if it contains these. */
 const OUR_FIRST = ['0001-tasks', '0002-creations'];
 
 /**
- * Migrates a store to the schema of this version; several processes may do so at once. Returns the names of the
- * migrations that were run. Throws StoreSchemaError when a newer program has been here, changing nothing.
+ * Migrates a store to the schema of this version and returns the names of the applied migrations. Several processes may call
+ * it at once. Throws StoreSchemaError and changes nothing if the schema is newer.
  */
 export async function migrate<T>(db: Kysely<T>, dialect: Dialect): Promise<readonly string[]> {
   const pending = await pendingMigrations(db, dialect);
-  await takeOverList(db, dialect);
+  await importOldList(db, dialect);
   const done = pending.length === 0 ? [] : await runMigrations(db, dialect);
-  await keepOldList(db, dialect);
+  await updateOldList(db, dialect);
   return done;
 }
 
@@ -55,7 +55,7 @@ async function runMigrations<T>(db: Kysely<T>, dialect: Dialect): Promise<readon
   return results.map(({ migrationName }) => migrationName);
 }
 
-/** The names of the migrations that `migrate` would run. Throws StoreSchemaError when a newer program has been here. */
+/** The names of the migrations that `migrate` would apply. Throws StoreSchemaError if the schema is newer. */
 export async function pendingMigrations<T>(db: Kysely<T>, dialect: Dialect): Promise<readonly string[]> {
   const known = Object.keys(migrations(dialect));
   const done = [...((await readList(db, dialect, TABLE)) ?? []), ...(await readOldList(db, dialect))];
@@ -69,12 +69,11 @@ export async function pendingMigrations<T>(db: Kysely<T>, dialect: Dialect): Pro
   return known.filter((name) => !names.has(name));
 }
 
-/** The names of all migrations, in order. */
 export function migrationNames(dialect: Dialect): readonly string[] {
   return Object.keys(migrations(dialect));
 }
 
-/** For those who may not change the store: throws StoreSchemaError unless it has the schema of this version. */
+/** Throws StoreSchemaError unless the store has the schema of this version. */
 export async function assertMigrated<T>(db: Kysely<T>, dialect: Dialect): Promise<void> {
   const pending = await pendingMigrations(db, dialect);
   if (pending.length === 0) return;
@@ -83,8 +82,8 @@ export async function assertMigrated<T>(db: Kysely<T>, dialect: Dialect): Promis
   );
 }
 
-/** Copies what 0.1.0 has run into our own list. */
-async function takeOverList<T>(db: Kysely<T>, dialect: Dialect): Promise<void> {
+/** Copies the entries of 0.1.0 into our own table. */
+async function importOldList<T>(db: Kysely<T>, dialect: Dialect): Promise<void> {
   const old = await readOldList(db, dialect);
   if (old.length === 0) return;
   const ours = await readList(db, dialect, TABLE);
@@ -92,8 +91,8 @@ async function takeOverList<T>(db: Kysely<T>, dialect: Dialect): Promise<void> {
   await addTo(db, TABLE, missing(old, ours ?? []));
 }
 
-/** Keeps the list of 0.1.0 in step where there is one, so that 0.1.0 refuses a newer schema. */
-async function keepOldList<T>(db: Kysely<T>, dialect: Dialect): Promise<void> {
+/** Updates the table of 0.1.0 if it exists, so that 0.1.0 rejects a newer schema. */
+async function updateOldList<T>(db: Kysely<T>, dialect: Dialect): Promise<void> {
   const old = await readOldList(db, dialect);
   if (old.length === 0) return;
   await addTo(db, OLD_TABLE, missing((await readList(db, dialect, TABLE)) ?? [], old));
@@ -120,7 +119,7 @@ async function readOldList<T>(db: Kysely<T>, dialect: Dialect): Promise<readonly
   return OUR_FIRST.every((first) => list.some(({ name }) => name === first)) ? list : [];
 }
 
-/** null when there is no such table that we may read, where the database looks for names without a schema. */
+/** Returns null if the search path has no such table that we may read. */
 async function readList<T>(db: Kysely<T>, dialect: Dialect, table: string): Promise<readonly Entry[] | null> {
   const { rows } = await (
     dialect === 'sqlite'
@@ -132,7 +131,7 @@ async function readList<T>(db: Kysely<T>, dialect: Dialect, table: string): Prom
   return list.rows;
 }
 
-/** As Kysely's Migrator would. */
+/** Creates the table as Kysely's Migrator does. */
 async function createList<T>(db: Kysely<T>, dialect: Dialect): Promise<void> {
   try {
     await db.schema
@@ -142,7 +141,7 @@ async function createList<T>(db: Kysely<T>, dialect: Dialect): Promise<void> {
       .addColumn('timestamp', 'varchar(255)', (column) => column.notNull())
       .execute();
   } catch (error) {
-    // PostgreSQL refuses one of two that make it at the same time.
+    // If two processes create it at once, PostgreSQL rejects one of them despite IF NOT EXISTS.
     if ((await readList(db, dialect, TABLE)) === null) throw error;
   }
 }

@@ -1,53 +1,51 @@
-import type { Kysely } from 'kysely';
+import { sql, type Kysely } from 'kysely';
 import type { Connections, Dialect } from './connections.ts';
 import type { Database } from './schema.ts';
 import { assertMigrated, migrate, migrationNames, pendingMigrations } from './migrate.ts';
-import { collectStatistics } from './postgres/statistics.ts';
 
-/** Where tasks are kept. */
+/** The database that holds the store. */
 export type StoreLocation =
   | { readonly kind: 'sqlite'; readonly dataDir: string }
   | {
       readonly kind: 'postgres';
       readonly url: string;
-      /** The same database without a pooler, where `url` leads through one that shares sessions. */
+      /** The same database without a pooler, if `url` leads through one that shares sessions. */
       readonly listenUrl?: string | null;
       readonly readers: number;
     };
 
 interface OpenOptions {
-  /** Whether the store may be migrated; otherwise it must have the schema of this version. */
+  /** Migrates the store; otherwise it must have the schema of this version. */
   readonly mayMigrate: boolean;
-  /** Told of connections that break while nobody uses them. */
+  /** Receives the errors of idle connections. */
   readonly onError: (error: unknown) => void;
 }
 
 /**
- * Opens a store with the schema of this version. Rejects with StoreSchemaError when it has another one, and with
- * an error that says what to do when it cannot be opened.
+ * Opens a store with the schema of this version. Rejects with StoreSchemaError if the schema differs, and with an error that
+ * says what to do if the store cannot be opened.
  */
 export function openConnections(
   location: StoreLocation,
   { mayMigrate, onError }: OpenOptions,
 ): Promise<Connections> {
-  const prepare = mayMigrate ? migrate : assertMigrated;
   return openPrepared(
     location,
     async (writer, dialect) => {
-      await prepare(writer, dialect);
+      await (mayMigrate ? migrate : assertMigrated)(writer, dialect);
       if (dialect === 'postgres') await collectStatistics(writer);
     },
     onError,
   );
 }
 
-/** Opens a store once `prepare` has been through with it. */
+/** Opens a store after running `prepare` on it. */
 async function openPrepared(
   location: StoreLocation,
   prepare: (writer: Kysely<Database>, dialect: Dialect) => Promise<unknown>,
   onError: (error: unknown) => void,
 ): Promise<Connections> {
-  // Loaded when they are needed: each brings a driver.
+  // Dynamic imports: each module loads a driver.
   if (location.kind === 'sqlite') {
     const { openSqlite } = await import('./sqlite/open.ts');
     return openSqlite(location.dataDir, (writer) => prepare(writer, 'sqlite'));
@@ -57,21 +55,20 @@ async function openPrepared(
   return openPostgres({ url, listenUrl, readers, onError, prepare: (writer) => prepare(writer, 'postgres') });
 }
 
-/** Migrates a store to the schema of this version; returns the names of the migrations that were run. */
+/** Migrates a store to the schema of this version and returns the names of the applied migrations. */
 export function migrateStore(location: StoreLocation): Promise<readonly string[]> {
-  return during(location, migrate);
+  return runOn(location, migrate);
 }
 
-/** What `migrateStore` would run. Changes nothing, and may be asked while a gateway runs on the store. */
+/** Returns what `migrateStore` would apply. Read-only; safe while a gateway uses the store. */
 export async function pendingIn(location: StoreLocation): Promise<readonly string[]> {
-  if (location.kind === 'postgres') return during(location, pendingMigrations);
-  // Loaded when it is needed: it brings a driver.
+  if (location.kind === 'postgres') return runOn(location, pendingMigrations);
   const { inspectSqlite } = await import('./sqlite/inspect.ts');
   const facts = await inspectSqlite(location.dataDir);
   return facts?.pending ?? migrationNames('sqlite');
 }
 
-async function during(location: StoreLocation, run: typeof migrate): Promise<readonly string[]> {
+async function runOn(location: StoreLocation, run: typeof migrate): Promise<readonly string[]> {
   let names: readonly string[] = [];
   const connections = await openPrepared(
     location,
@@ -82,4 +79,22 @@ async function during(location: StoreLocation, run: typeof migrate): Promise<rea
   );
   await connections.close();
   return names;
+}
+
+/**
+ * Collects PostgreSQL's statistics of tables that have none. After a restore, copy or migration the planner would scan whole
+ * tables until autovacuum runs. Takes seconds at most; a role without the privilege only gets a warning.
+ */
+export async function collectStatistics<T>(db: Kysely<T>): Promise<void> {
+  const { rows } = await sql<{ name: string }>`
+    select distinct wanted.name from (values
+      ('tasks', to_regclass('tasks')), ('tasks', to_regclass('tasks_listed')),
+      ('slots', to_regclass('slots')), ('uploads', to_regclass('uploads'))
+    ) as wanted (name, relation)
+    join pg_class on pg_class.oid = wanted.relation
+    join pg_namespace on pg_namespace.oid = relnamespace
+    where not pg_is_in_recovery() and not exists (select from pg_stats where schemaname = nspname and tablename = relname)`.execute(
+    db,
+  );
+  for (const { name } of rows) await sql`analyze ${sql.table(name)}`.execute(db);
 }

@@ -9,13 +9,13 @@ import {
   isVisible,
   type TaskState,
 } from '../tasks/task.ts';
-import { available } from './retry.ts';
+import { storeRead } from './retry.ts';
 import type { Database, TaskTable } from './schema.ts';
-import type { KeptRecords } from './kept-records.ts';
+import type { RecordCache } from './record-cache.ts';
 import { prepared } from './statements.ts';
 import { toVisible, toRecord } from './record.ts';
 import { readQueue } from './stats.ts';
-import { waitsItsTurn } from './claims.ts';
+import { awaitsSubmission } from './claims.ts';
 
 type RecordReads = Pick<
   TaskStore,
@@ -31,42 +31,42 @@ const idByProviderId = prepared((db, { id }: { readonly id: string }) =>
 const waiting = prepared((db) =>
   db
     .selectFrom('tasks')
-    .where(waitsItsTurn)
+    .where(awaitsSubmission)
     .groupBy('owner')
     .select(({ fn }) => ['owner', fn.countAll<number | string>().as('count')]),
 );
 
-/** In the text of the query, as in that of its index. */
+/** A literal, as in the partial index. */
 const DONE = sql.lit('SUCCESS' as const);
 
-/** What the task's life reads: hidden tasks too. */
-export function createRecordReads(db: Kysely<Database>, kept: KeptRecords): RecordReads {
+/** Reads of tasks, callbacks and workers; hidden tasks are included. */
+export function createRecordReads(db: Kysely<Database>, cache: RecordCache): RecordReads {
   const tasks = db.selectFrom('tasks');
 
   return {
-    get: (id) => available(() => kept.read(id, () => readById(db, id))),
+    get: (id) => storeRead(() => cache.get(id, () => readById(db, id))),
 
     getByKey: (owner, idempotencyKey) =>
-      available(async () => {
+      storeRead(async () => {
         const mine = tasks.selectAll().where('owner', '=', owner);
         const row = await mine.where('idempotency_key', '=', idempotencyKey).executeTakeFirst();
         return row ? toRecord(row) : null;
       }),
 
     holderOf: (id) =>
-      available(async () => {
+      storeRead(async () => {
         const { rows } = await idByProviderId(db, { id });
         return rows[0]?.id ?? null;
       }),
 
     waitingByOwner: () =>
-      available(async () => {
+      storeRead(async () => {
         const { rows } = await waiting(db, {});
         return new Map(rows.map(({ count, owner }) => [owner, Number(count)]));
       }),
 
     newestDurations: (limit) =>
-      available(async () => {
+      storeRead(async () => {
         const rows = await tasks
           .select(['timeline', 'created_at', 'completed_at'])
           .where('state', '=', DONE)
@@ -76,38 +76,30 @@ export function createRecordReads(db: Kysely<Database>, kept: KeptRecords): Reco
         return rows.map(durationOf);
       }),
 
-    queue: (now) => available(() => readQueue(db, now)),
+    queue: (now) => storeRead(() => readQueue(db, now)),
   };
 }
 
-/** Any task, hidden ones included. */
 async function readById(db: Kysely<Database>, id: string): Promise<TaskRecord | null> {
   const { rows } = await byId(db, { id });
   return rows[0] ? toRecord(rows[0]) : null;
 }
 
-/** From when the provider took it, where that is known. */
+/** Measured from when the provider accepted the task, or from its creation if that is not recorded. */
 function durationOf(row: Pick<Selectable<TaskTable>, 'timeline' | 'created_at' | 'completed_at'>): number {
   const timeline = JSON.parse(row.timeline) as readonly TimelineEntry[];
   return Number(row.completed_at) - (takenAt(timeline) ?? Number(row.created_at));
 }
 
-/** Visible tasks of all owners that changed after a revision, each in its newest state, in order of revision. */
+/** Visible tasks of all owners that changed after a revision, in order of revision. */
 export function readChanges(
   db: Kysely<Database>,
 ): (revision: number, limit: number) => Promise<readonly VisibleRecord[]> {
   return (revision, limit) =>
-    available(async () => {
+    storeRead(async () => {
       const newer = db.selectFrom('tasks').selectAll().where('revision', '>', revision);
       return (await newer.orderBy('revision').limit(limit).execute()).map(toVisible);
     });
-}
-
-/** Rejects when the store cannot be read. */
-export function proveRead(db: Kysely<Database>): Promise<void> {
-  return available(async () => {
-    await sql`select 1`.execute(db);
-  });
 }
 
 type OwnerReads = Pick<TaskStore, 'find' | 'page' | 'changesAfter' | 'newestRevision'>;
@@ -118,7 +110,7 @@ interface NewerThan {
   readonly limit: number;
 }
 
-/** Not narrowed to the owner here: SQLite would read the owner's whole history by another index. */
+/** Without a condition on the owner: with one, SQLite would read the owner's whole history by another index. */
 const byProviderId = prepared((db, { id }: { readonly id: string }) =>
   db.selectFrom('tasks').selectAll().where('provider_task_id', '=', id),
 );
@@ -134,10 +126,10 @@ interface PageOf {
   readonly limit: number;
 }
 
-/** What stands for a state that is not asked for, so that one statement does for every list of states. */
+/** Replaces a state that is not requested, so that one statement serves every list of states. */
 const NO_STATE = '' as TaskState;
 
-/** The newest of each state, merged: an index on states gives them in order only one state at a time. */
+/** Merges the newest tasks of each state: an index on the state is ordered by time within one state only. */
 const page = prepared(
   (db, { createdAt, id, limit, owner, ...states }: PageOf & Record<TaskState, TaskState>) => {
     const [first, ...others] = TASK_STATES.map((state) =>
@@ -147,7 +139,7 @@ const page = prepared(
             .selectFrom('tasks')
             .selectAll()
             .where('revision', 'is not', null)
-            // As in the index tasks_listed.
+            // The expression of the index tasks_listed.
             .where(sql`owner || ''`, '=', owner)
             .where('state', '=', states[state])
             .where(({ eb, refTuple, tuple }) => eb(refTuple('created_at', 'id'), '<', tuple(createdAt, id)))
@@ -167,25 +159,25 @@ const page = prepared(
   },
 );
 
-/** What callers read: announced tasks of one owner. */
-export function createOwnerReads(db: Kysely<Database>, kept: KeptRecords): OwnerReads {
+/** Reads for clients: visible tasks of one owner. */
+export function createOwnerReads(db: Kysely<Database>, cache: RecordCache): OwnerReads {
   return {
     find: (owner, id) =>
-      available(async () => {
-        const isOwnVisible = (record: TaskRecord | null): record is VisibleRecord =>
+      storeRead(async () => {
+        const isVisibleToOwner = (record: TaskRecord | null): record is VisibleRecord =>
           record?.owner === owner && isVisible(record);
-        const record = await kept.read(id, () => readById(db, id));
-        if (isOwnVisible(record)) return record;
+        const record = await cache.get(id, () => readById(db, id));
+        if (isVisibleToOwner(record)) return record;
         const { rows } = await byProviderId(db, { id });
-        return rows.map(toRecord).find(isOwnVisible) ?? null;
+        return rows.map(toRecord).find(isVisibleToOwner) ?? null;
       }),
 
     page: (owner, { below, limit, states }) =>
-      available(async () => {
+      storeRead(async () => {
         const wanted = new Set(states.length > 0 ? states : TASK_STATES);
-        const asked = TASK_STATES.map((state) => [state, wanted.has(state) ? state : NO_STATE]);
+        const parameters = TASK_STATES.map((state) => [state, wanted.has(state) ? state : NO_STATE]);
         const { rows } = await page(db, {
-          ...(Object.fromEntries(asked) as Record<TaskState, TaskState>),
+          ...(Object.fromEntries(parameters) as Record<TaskState, TaskState>),
           ...(below ?? { createdAt: Number.MAX_SAFE_INTEGER, id: '' }),
           owner,
           limit,
@@ -194,16 +186,16 @@ export function createOwnerReads(db: Kysely<Database>, kept: KeptRecords): Owner
       }),
 
     changesAfter: (owner, revision, limit) =>
-      available(async () => {
+      storeRead(async () => {
         const { rows } = await newer(db, { owner, revision, limit });
         return rows.map(toVisible);
       }),
 
-    newestRevision: () => available(() => readNewestRevision(db)),
+    newestRevision: () => storeRead(() => readNewestRevision(db)),
   };
 }
 
-/** The newest revision that was given to any task; 0 before the first. */
+/** The newest revision of any task; 0 before the first. */
 export async function readNewestRevision(db: Kysely<Database>): Promise<number> {
   const { rows } = await newest(db, {});
   return Number(rows[0]?.value);

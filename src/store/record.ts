@@ -11,7 +11,7 @@ import type { TaskTable } from './schema.ts';
 
 type TaskRow = Selectable<TaskTable>;
 
-/** All columns of a record; a check lease is not among them and ends with every write. */
+/** All columns of a record. `check_lease_until` is not one: every write ends the lease. */
 export function toRow(record: TaskRecord): Insertable<TaskTable> {
   const { promptOptimizer } = record;
   return {
@@ -28,7 +28,7 @@ export function toRow(record: TaskRecord): Insertable<TaskTable> {
   };
 }
 
-/** What a write may change; the rest of a task is as its caller wanted it, for ever. */
+/** The columns that a write may change. The others hold the client's input and never change. */
 export function mutableColumns(record: TaskRecord) {
   return {
     state: record.state,
@@ -82,7 +82,7 @@ export function toRecord(row: TaskRow): TaskRecord {
     inputHash: row.input_hash,
     submitLeaseBy: row.submit_lease_by,
     submitLeaseUntil: toNumber(row.submit_lease_until),
-    // Embedded stores of earlier versions may hold fractions, which PostgreSQL refuses.
+    // SQLite stores of earlier versions may hold fractions, which PostgreSQL rejects.
     submitAt: Math.round(Number(row.submit_at)),
     notNowCount: row.not_now_count,
     notNowSince: toNumber(row.not_now_since),
@@ -96,10 +96,10 @@ export function toRecord(row: TaskRow): TaskRecord {
   };
 }
 
-/** For rows that a query found by their revision. */
+/** Converts a row that was selected by its revision. */
 export function toVisible(row: TaskRow): VisibleRecord {
   const record = toRecord(row);
-  if (!isVisible(record)) throw new Error(`task ${record.id} was read as visible and has no revision`);
+  if (!isVisible(record)) throw new Error(`task ${record.id} was read as visible but has no revision`);
   return record;
 }
 
@@ -113,10 +113,4 @@ function toJson(value: object | null): string | null {
 
 function fromJson(text: string | null): unknown {
   return text === null ? null : JSON.parse(text);
-}
-
-/** A database's address without the password. */
-export function nameOf(url: string): string {
-  const { host, pathname, username } = new URL(url);
-  return `${username === '' ? '' : `${username}@`}${host}${pathname}`;
 }

@@ -1,31 +1,31 @@
 import type { VisibleRecord } from '../tasks/task.ts';
 import type { Commit } from './writer-queue.ts';
 
-/** Where changes are told; `size` is how many listen. */
+/** Where changes are published. `size` is the number of listeners. */
 export interface Audience {
   publish(changes: readonly VisibleRecord[]): void;
   size(): number;
-  /** Changes that were told may be lost: whoever listens has to begin anew. */
+  /** Published changes may be lost: every listener must catch up again. */
   restart(): void;
 }
 
-/** Tells the changes of all processes, each once, in order of revision. */
+/** Publishes the changes of all replicas, each once, in order of revision. */
 export interface ReplicaChanges {
-  /** A commit of this process: told at once when it is the next one, else read in its turn. */
+  /** Handles a commit of this process. It is published at once if it is the next one; otherwise it is read in order. */
   committed(commit: Commit): void;
-  /** Another process may have committed something. */
+  /** Another replica may have committed. */
   wake(): void;
-  /** The store may have lost changes that were told. */
-  setBack(): void;
-  /** Fulfilled when every change that is committed from now on will be told as long as somebody listens. */
+  /** The store may have lost published changes. */
+  rolledBack(): void;
+  /** Resolves once every later commit will be published while there are listeners. */
   follow(): Promise<void>;
-  /** Fulfilled when nothing is being read any more. */
+  /** Resolves when no read is in flight. */
   stop(): Promise<void>;
 }
 
 const PAGE = 500;
-/** A wake-up may be lost; what it would have told is found by looking. */
-const LOOK_EVERY_MS = 5000;
+/** Wake-ups may be lost, so the reader polls as well. */
+const POLL_EVERY_MS = 5000;
 const RETRY_MS = 500;
 
 interface ReplicaChangeSources {
@@ -36,24 +36,21 @@ interface ReplicaChangeSources {
   readonly onError: (error: unknown) => void;
 }
 
-/**
- * Follows a store that other processes write to as well. While nobody listens it reads nothing; it begins at the newest
- * revision when somebody does.
- */
+/** Follows a store that other replicas write to. It reads nothing without listeners; the next one starts at the newest revision. */
 export class ReplicaChangeReader implements ReplicaChanges {
   readonly #sources: ReplicaChangeSources;
-  readonly #look: NodeJS.Timeout;
-  /** Everything up to it was told; null when nobody has to be told anything. */
+  readonly #pollTimer: NodeJS.Timeout;
+  /** The last published revision; null without listeners. */
   #cursor: number | null = null;
-  #beginning: Promise<void> | null = null;
+  #starting: Promise<void> | null = null;
   #reading: Promise<void> | null = null;
   #isWoken = false;
   #isStopped = false;
-  #retry: NodeJS.Timeout | undefined;
+  #retryTimer: NodeJS.Timeout | undefined;
 
   constructor(sources: ReplicaChangeSources) {
     this.#sources = sources;
-    this.#look = setInterval(this.wake, LOOK_EVERY_MS).unref();
+    this.#pollTimer = setInterval(this.wake, POLL_EVERY_MS).unref();
   }
 
   readonly committed = ({ before, changes, last }: Commit): void => {
@@ -68,71 +65,74 @@ export class ReplicaChangeReader implements ReplicaChanges {
 
   readonly wake = (): void => {
     this.#isWoken = true;
-    if (this.#hasListeners() && this.#cursor !== null && !this.#isStopped) this.#reading ??= this.#readAll();
+    if (this.#isActive()) this.#reading ??= this.#readAll();
   };
 
-  readonly setBack = (): void => {
+  readonly rolledBack = (): void => {
     if (this.#cursor === null) return;
-    // Before anybody is told, for who begins anew attaches at once.
+    // Cleared before listeners restart, because they attach again at once.
     this.#cursor = null;
     this.#sources.audience.restart();
-    // Those who stay are told what comes from now on.
     if (this.#hasListeners()) this.follow().catch(this.#sources.onError);
   };
 
   readonly follow = (): Promise<void> =>
-    this.#cursor === null ? (this.#beginning ??= this.#begin()) : Promise.resolve();
+    this.#cursor === null ? (this.#starting ??= this.#start()) : Promise.resolve();
 
   async stop(): Promise<void> {
     this.#isStopped = true;
-    clearInterval(this.#look);
-    clearTimeout(this.#retry);
+    clearInterval(this.#pollTimer);
+    clearTimeout(this.#retryTimer);
     await this.#reading;
   }
 
-  async #begin(): Promise<void> {
+  async #start(): Promise<void> {
     try {
       const newest = await this.#sources.newestRevision();
       this.#cursor ??= newest;
     } finally {
-      this.#beginning = null;
+      this.#starting = null;
     }
-    // For what was committed since that was read.
+    // Reads what was committed in the meantime.
     this.wake();
   }
 
   async #readAll(): Promise<void> {
-    clearTimeout(this.#retry);
+    clearTimeout(this.#retryTimer);
     try {
-      while (this.#isWoken && this.#hasListeners() && this.#cursor !== null && !this.#isStopped) {
+      while (this.#isWoken && this.#isActive() && this.#cursor !== null) {
         this.#isWoken = false;
         const page = await this.#sources.changesAfter(this.#cursor, PAGE);
-        this.#tell(page);
+        this.#publish(page);
         if (page.length === PAGE) this.#isWoken = true;
-        if (page.length === 0) await this.#lookBehind(this.#cursor);
+        if (page.length === 0) await this.#detectRollback(this.#cursor);
       }
     } catch (error) {
       this.#sources.onError(error);
-      this.#retry = setTimeout(this.wake, RETRY_MS).unref();
+      this.#retryTimer = setTimeout(this.wake, RETRY_MS).unref();
     } finally {
       this.#reading = null;
     }
   }
 
-  /** A store that knows no revision as new as what was told has lost some. */
-  async #lookBehind(cursor: number): Promise<void> {
+  /** A store whose newest revision is below a published one has lost commits. */
+  async #detectRollback(cursor: number): Promise<void> {
     const newest = await this.#sources.newestRevision();
-    if (newest < cursor && this.#cursor === cursor) this.setBack();
+    if (newest < cursor && this.#cursor === cursor) this.rolledBack();
   }
 
-  /** Without listeners the place is forgotten: the next one begins at the newest revision. */
+  #isActive(): boolean {
+    return this.#hasListeners() && this.#cursor !== null && !this.#isStopped;
+  }
+
+  /** Drops the cursor if there are no listeners. */
   #hasListeners(): boolean {
     if (this.#sources.audience.size() > 0) return true;
     this.#cursor = null;
     return false;
   }
 
-  #tell(page: readonly VisibleRecord[]): void {
+  #publish(page: readonly VisibleRecord[]): void {
     const newest = page.at(-1);
     if (this.#cursor === null || !newest) return;
     this.#cursor = newest.revision;

@@ -3,75 +3,37 @@ import type { Connections } from './connections.ts';
 import { StoreUnavailableError } from '../tasks/store.ts';
 
 /**
- * Runs a write again and again while the database is away; rejects with the last error when that takes too long. After a
- * write that broke off `inDoubt` is called once it has succeeded or was given up.
+ * Runs a write, and retries it during an outage within the retry policy. Rejects with the last error. If any try failed that
+ * way, its commit may have happened: `inDoubt` is called at the end.
  */
 export async function retryOutage(
-  connections: Pick<Connections, 'patience'>,
+  connections: Pick<Connections, 'retryPolicy'>,
   write: () => Promise<void>,
   inDoubt: () => void,
 ): Promise<void> {
-  const begunAt = performance.now();
-  let brokeOff = false;
+  const startedAt = performance.now();
+  let isInDoubt = false;
   try {
     for (;;) {
       try {
         await write();
         return;
       } catch (error) {
-        // Asked each time: it shrinks when the process stops.
-        const { isOutage, pauseMs, totalMs } = connections.patience;
+        // Read each time: a shutdown shortens it.
+        const { isOutage, pauseMs, totalMs } = connections.retryPolicy;
         if (!isOutage(error)) throw error;
-        brokeOff = true;
-        if (performance.now() - begunAt >= totalMs) throw error;
+        isInDoubt = true;
+        if (performance.now() - startedAt >= totalMs) throw error;
         await delay(pauseMs);
       }
     }
   } finally {
-    if (brokeOff) inDoubt();
+    if (isInDoubt) inDoubt();
   }
 }
 
-/** How long answers are waited for, as long as somebody has set a limit. */
-export interface TimeLimit {
-  /** From now on, also for what is under way, no answer is waited for longer than this. */
-  set(ms: number): void;
-  isSet(): boolean;
-  /** The answer, or a rejection when it takes too long. */
-  on<T>(answer: Promise<T>): Promise<T>;
-}
-
-export function createTimeLimit(): TimeLimit {
-  let limitMs: number | null = null;
-  const waiting = new Set<() => void>();
-
-  return {
-    set(ms) {
-      limitMs = ms;
-      const giveUp = [...waiting];
-      setTimeout(() => {
-        for (const one of giveUp) one();
-      }, ms);
-    },
-    isSet: () => limitMs !== null,
-    on: (answer) =>
-      new Promise((resolve, reject) => {
-        const giveUp = (): void => {
-          reject(new Error('Gateway is stopping and waits no longer for the database'));
-        };
-        waiting.add(giveUp);
-        const timer = limitMs === null ? undefined : setTimeout(giveUp, limitMs);
-        const settled = (): void => {
-          waiting.delete(giveUp);
-          clearTimeout(timer);
-        };
-        answer.finally(settled).then(resolve, reject);
-      }),
-  };
-}
-
-/** Runs a read; whatever goes wrong becomes a StoreUnavailableError. */
-export async function available<T>(read: () => Promise<T>): Promise<T> {
+/** Runs a read and turns every error into a StoreUnavailableError. */
+export async function storeRead<T>(read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {

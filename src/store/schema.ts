@@ -2,11 +2,11 @@ import type { ColumnType, Generated } from 'kysely';
 import type { Image } from '../images/image.ts';
 import type { TaskState } from '../tasks/task.ts';
 
-/** 64 bits; some drivers give it as a string. */
+/** 64 bits. Some drivers return it as a string. */
 type Integer = ColumnType<number | string, number, number | string>;
 type NullableInteger = ColumnType<number | string | null, number | null, number | null>;
 
-/** Times are ms since the epoch, booleans 0 or 1, JSON is text: the same on every dialect. */
+/** On both dialects, times are ms since the epoch, booleans are 0 or 1, and JSON is text. */
 export interface TaskTable {
   readonly id: string;
   readonly owner: string;
@@ -34,19 +34,19 @@ export interface TaskTable {
   readonly not_now_count: number;
   readonly not_now_since: NullableInteger;
   readonly marked_at: NullableInteger;
-  /** Not part of a record: the attempt that set the mark. */
+  /** The attempt that set the mark. Not part of a record. */
   readonly marked_by: string | null;
   readonly unknown_since: NullableInteger;
   readonly refusal: string | null;
   readonly candidate_provider_task_id: string | null;
   readonly last_words: string | null;
   readonly next_check_at: NullableInteger;
-  /** Not part of a record: every write of the record ends it. */
+  /** Every write of the record clears it. Not part of a record. */
   readonly check_lease_until: NullableInteger;
   readonly version: Integer;
 }
 
-/** One row for each call to the provider that a limit counts. */
+/** Rate slots: one row for each call to the provider that counts against a limit. */
 export interface SlotTable {
   readonly id: Generated<number>;
   readonly kind: 'create' | 'query';
@@ -64,7 +64,7 @@ interface SecretTable {
   readonly value: string;
 }
 
-/** One row for each owner and each picture that it uploaded. */
+/** One row for each owner and image. */
 export interface UploadTable {
   readonly owner: string;
   readonly hash: string;
@@ -84,7 +84,7 @@ export interface Database {
   readonly uploads: UploadTable;
 }
 
-/** The store does not have the schema of this version; the message says the way out. */
+/** The store does not have the schema of this version. The message says what to do. */
 export class StoreSchemaError extends Error {
   override readonly name = 'StoreSchemaError';
 }

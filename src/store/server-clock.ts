@@ -1,37 +1,36 @@
 import { sql, type Kysely } from 'kysely';
 import { systemClock, type Clock } from '../tasks/clock.ts';
 
-/** How much the server's clock is ahead of another one, in ms, as exactly as half a round trip. */
+/** A measurement of the server's clock. `aheadMs` may be wrong by half the round trip. */
 export interface ClockTrip {
   readonly roundTripMs: number;
   readonly aheadMs: number;
 }
 
 const MEASURE_EVERY_MS = 10_000;
-/** A smaller difference may come from a slow round trip, and harms nobody. */
+/** A smaller difference is harmless and may come from a slow round trip. */
 const TOLERATED_MS = 1000;
 
-/** A clock that many processes share, and how to let go of it. */
 interface ServerClock extends Clock {
   stop(): void;
 }
 
 /**
- * The clock of the database server, so that all processes on it agree about leases and due times. Between two looks at it
- * the time goes on by itself: a clock that is set on this machine does not matter.
+ * The clock of the database server, so that all replicas agree on leases and due times. It is measured regularly and advances
+ * monotonically in between, so changes of the local clock have no effect.
  */
 export async function openServerClock<T>(db: Kysely<T>): Promise<ServerClock> {
   let base = Date.now() - performance.now();
   const now = (): number => Math.round(base + performance.now());
 
-  async function follow(): Promise<void> {
+  async function synchronize(): Promise<void> {
     const { aheadMs, roundTripMs } = await measureClock(db, now);
     if (Math.abs(aheadMs) > TOLERATED_MS + roundTripMs) base += aheadMs;
   }
 
-  await follow();
-  // A database that is away is somebody else's trouble; the time goes on meanwhile.
-  const timer = setInterval(() => void follow().catch(() => undefined), MEASURE_EVERY_MS).unref();
+  await synchronize();
+  // A failed measurement is ignored: the clock keeps advancing, and others report the outage.
+  const timer = setInterval(() => void synchronize().catch(() => undefined), MEASURE_EVERY_MS).unref();
   return {
     ...systemClock,
     now,

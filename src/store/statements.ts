@@ -1,7 +1,7 @@
 import type { Compilable, CompiledQuery, DialectAdapter, Kysely, QueryResult } from 'kysely';
 import type { Database } from './schema.ts';
 
-/** Where a value is put each time the query is run. */
+/** Stands for a value that each run provides. */
 class Placeholder {
   readonly name: PropertyKey;
 
@@ -10,33 +10,32 @@ class Placeholder {
   }
 }
 
-/** Runs a query with these values, on a database or in a transaction. */
+/** Runs a query with values, on a database or in a transaction. */
 type Prepared<Values, Row> = (db: Kysely<Database>, values: Values) => Promise<QueryResult<Row>>;
 
 /**
- * A query that is built and compiled once for each database, which for one that runs all the time costs more than the
- * query itself. `build` gets in place of each value what stands for it, and must not look at it; every run brings values
- * of the same names.
+ * A query that is built and compiled once per database: compiling takes longer than running it. `build` receives placeholders
+ * and must not inspect them. Every run provides values of the same names.
  */
 export function prepared<Values extends object, Row>(
   build: (db: Kysely<Database>, values: Values) => Compilable<Row>,
 ): Prepared<Values, Row> {
-  const kept = new WeakMap<DialectAdapter, CompiledQuery<Row>>();
+  const cache = new WeakMap<DialectAdapter, CompiledQuery<Row>>();
 
   return async (db, values) => {
     const { adapter } = db.getExecutor();
-    let compiled = kept.get(adapter);
+    let compiled = cache.get(adapter);
     if (!compiled) {
       compiled = build(db, placeholdersFor(values)).compile();
-      kept.set(adapter, compiled);
+      cache.set(adapter, compiled);
     }
     const parameters = compiled.parameters.map((parameter) =>
       parameter instanceof Placeholder ? values[parameter.name as keyof Values] : parameter,
     );
-    const answer = answersAtOnce(adapter)
-      ? adapter.answerAtOnce(compiled.sql, parameters, db.isTransaction)
+    const result = isSynchronous(adapter)
+      ? adapter.executeSync(compiled.sql, parameters, db.isTransaction)
       : null;
-    return (answer as QueryResult<Row> | null) ?? db.executeQuery({ ...compiled, parameters });
+    return (result as QueryResult<Row> | null) ?? db.executeQuery({ ...compiled, parameters });
   };
 }
 
@@ -45,19 +44,19 @@ function placeholdersFor<Values extends object>(values: Values): Values {
   return Object.fromEntries(entries) as Values;
 }
 
-/** A database in this very process, whose statements answer on the spot. */
-export interface AnswersAtOnce {
+/** The adapter of a database in this process, which runs statements synchronously. */
+export interface SynchronousAdapter {
   /**
-   * Runs a statement without Kysely's queue for the one connection, which takes longer than most statements do. Returns
-   * null when it has to queue: somebody's transaction is open, and only they may see what is not committed.
+   * Runs a statement without Kysely's connection queue, which takes longer than most statements. Returns null if the statement
+   * must queue, because another caller's transaction is open and its uncommitted data must stay private.
    */
-  answerAtOnce(
+  executeSync(
     sql: string,
     parameters: readonly unknown[],
     isInTransaction: boolean,
   ): QueryResult<unknown> | null;
 }
 
-function answersAtOnce(adapter: DialectAdapter): adapter is AnswersAtOnce & DialectAdapter {
-  return 'answerAtOnce' in adapter;
+function isSynchronous(adapter: DialectAdapter): adapter is SynchronousAdapter & DialectAdapter {
+  return 'executeSync' in adapter;
 }

@@ -1,37 +1,37 @@
 import { sql, type Kysely } from 'kysely';
 import { isTerminal, type TaskState } from '../tasks/task.ts';
-import { available } from './retry.ts';
+import { storeRead } from './retry.ts';
 import type { Database } from './schema.ts';
 import { prepared } from './statements.ts';
 import { countSlots } from './rate-slots.ts';
-import { waitsItsTurn, lastServed } from './claims.ts';
+import { awaitsSubmission, lastServed } from './claims.ts';
 import type { Dialect } from './connections.ts';
 import { pendingMigrations } from './migrate.ts';
 
-/** What there is to do, over all owners; times in ms since the epoch. */
+/** The unfinished work of all owners; times in ms since the epoch. */
 export interface Overview {
-  /** Tasks that have not ended, hidden ones included. */
+  /** Unfinished tasks by state, hidden ones included. */
   readonly unfinished: Readonly<Record<Exclude<TaskState, 'SUCCESS' | 'FAIL'>, number>>;
-  /** When the oldest of them was created. */
+  /** When the oldest unfinished task was created. */
   readonly oldestAt: number | null;
-  /** Those that wait their turn to be sent. */
+  /** Tasks that await submission. */
   readonly waiting: number;
-  /** Those of which nobody knows whether the provider took them. */
+  /** Tasks whose outcome is unknown. */
   readonly unknown: number;
-  /** The earliest time at which a task is to be looked at, also when it is past. */
+  /** The earliest due time of a poll; in the past if polling lags. */
   readonly checkDueAt: number | null;
-  /** Slots of the limits that are taken. */
+  /** Taken rate slots. */
   readonly slots: { readonly create: number; readonly query: number };
 }
 
 type Value = number | string | null;
 
-/** By the index of times of checks, in which no task is that has truly ended. */
-const looked = prepared((db) =>
+/** Uses the index on due times, which excludes tasks that have ended for good. */
+const polled = prepared((db) =>
   db
     .selectFrom('tasks')
     .where('next_check_at', 'is not', null)
-    .where((eb) => eb.not(waitsItsTurn(eb)))
+    .where((eb) => eb.not(awaitsSubmission(eb)))
     .groupBy('state')
     .select(({ fn }) => [
       'state',
@@ -42,24 +42,24 @@ const looked = prepared((db) =>
     ]),
 );
 
-/** All others that have not ended. */
+/** All other unfinished tasks. */
 const waiting = prepared((db) =>
   db
     .selectFrom('tasks')
-    .where(waitsItsTurn)
+    .where(awaitsSubmission)
     .select(({ fn }) => [
       fn.countAll<number | string>().as('count'),
       sql<Value>`min(created_at)`.as('oldest_at'),
     ]),
 );
 
-/** Reads no more rows than there are unfinished tasks, however many have ended. */
+/** Reads only unfinished tasks, however many have ended. */
 export function readOverview(
   db: Kysely<Database>,
   slotsSince: { readonly create: number; readonly query: number },
 ): Promise<Overview> {
-  return available(async () => {
-    const { rows } = await looked(db, {});
+  return storeRead(async () => {
+    const { rows } = await polled(db, {});
     const [queue] = (await waiting(db, {})).rows;
     const unfinished = rows.filter(({ state }) => !isTerminal(state));
     const inQueue = Number(queue?.count);
@@ -89,46 +89,48 @@ function earliest(times: readonly (Value | undefined)[]): number | null {
   return known.length === 0 ? null : Math.min(...known);
 }
 
-/** As turns are taken, those last that may not be sent yet. */
-const inTurn = prepared((db, { now }: { readonly now: number }) => {
-  const isPutOff = sql<number>`case when submit_at > ${now} then 1 else 0 end`;
+/** In the order of claims; tasks that may not be sent yet come last. */
+const inOrder = prepared((db, { now }: { readonly now: number }) => {
+  const isDelayed = sql<number>`case when submit_at > ${now} then 1 else 0 end`;
   return db
     .selectFrom(
       db
         .selectFrom('tasks')
-        .where(waitsItsTurn)
+        .where(awaitsSubmission)
         .select((eb) => [
           'id',
           'owner',
-          isPutOff.as('is_put_off'),
-          sql<number>`row_number() over (partition by owner, ${isPutOff} order by created_at, id)`.as('turn'),
-          sql<number>`min(created_at) over (partition by owner, ${isPutOff})`.as('since'),
+          isDelayed.as('is_delayed'),
+          sql<number>`row_number() over (partition by owner, ${isDelayed} order by created_at, id)`.as(
+            'round',
+          ),
+          sql<number>`min(created_at) over (partition by owner, ${isDelayed})`.as('since'),
           lastServed(eb).as('served'),
         ])
         .as('waiting'),
     )
     .select('id')
-    .orderBy('is_put_off')
-    .orderBy('turn')
+    .orderBy('is_delayed')
+    .orderBy('round')
     .orderBy('served')
     .orderBy('since')
     .orderBy('owner');
 });
 
-/** The ids of all tasks that wait their turn, in the order in which they would be sent at `now`. */
+/** The ids of all tasks that await submission, in the order in which they would be sent at `now`. */
 export async function readQueue(db: Kysely<Database>, now: number): Promise<readonly string[]> {
-  return (await inTurn(db, { now })).rows.map(({ id }) => id);
+  return (await inOrder(db, { now })).rows.map(({ id }) => id);
 }
 
-/** What can be learnt of a store without changing anything in it. */
+/** What can be read from a store without changing it. */
 export interface StoreFacts {
-  /** The migrations that it lacks. */
+  /** The missing migrations. */
   readonly pending: readonly string[];
-  /** Of which callback addresses are made; null when no gateway has run on it yet. */
+  /** The key of callback tokens; null if no gateway has used the store yet. */
   readonly callbackSecret: Buffer | null;
 }
 
-/** Reads them. Throws StoreSchemaError when a newer program has been here. */
+/** Throws StoreSchemaError if the schema is newer. */
 export async function readStoreFacts(db: Kysely<Database>, dialect: Dialect): Promise<StoreFacts> {
   const pending = await pendingMigrations(db, dialect);
   const hasTables = !pending.includes('0001-tasks');

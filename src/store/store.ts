@@ -4,83 +4,81 @@ import type { VisibleRecord } from '../tasks/task.ts';
 import { claimDue, claimSubmissions } from './claims.ts';
 import { type CommitObserver, createWriterQueue, type Commit } from './writer-queue.ts';
 import type { Connections } from './connections.ts';
-import { NOTHING_KEPT, createKeptRecords } from './kept-records.ts';
+import { createRecordCache, NO_CACHE } from './record-cache.ts';
 import { ReplicaChangeReader, type Audience, type ReplicaChanges } from './replica-changes.ts';
-import { createOwnerReads, createRecordReads, proveRead, readChanges } from './reads.ts';
-import { createWriteProof, proveWrite } from './prove-write.ts';
+import { createOwnerReads, createRecordReads, readChanges } from './reads.ts';
+import { createWriteProof, testRead, testWrite } from './ping.ts';
 import { createSlotClock } from './rate-slots.ts';
 import { createSweeps } from './upkeep.ts';
 import { createUploads } from './uploads.ts';
 import { createWrites } from './writes.ts';
 
 export interface TaskStoreOptions {
-  /** Is told every committed change of every process, in order of revision. */
+  /** Receives every committed change of every replica, in order of revision. */
   readonly audience: Audience;
-  /** Gets the changes of this process as soon as they are committed, before their promises are fulfilled. */
+  /** Called with the changes of this process after their commit and before their promises resolve. */
   readonly onWritten?: (changes: readonly VisibleRecord[]) => void;
-  /** Whether tasks that were written or read are kept in memory, where no other process writes. */
-  readonly keepsRecords?: boolean;
   readonly commits?: CommitObserver;
-  /** Told when the changes of other processes cannot be read now; that is tried again. */
+  /** Called if the changes of other replicas cannot be read; the read is retried. */
   readonly onError: (error: unknown) => void;
 }
 
-/** Tasks, and the pictures that lie with the provider, on open connections, which are closed with it. */
+/** The store of tasks and of uploads. It owns the connections and closes them. */
 export function createTaskStore(
   connections: Connections,
   options: TaskStoreOptions,
 ): TaskStore & UploadStore {
-  const { audience, commits = null, keepsRecords = false, onError, onWritten } = options;
+  const { audience, commits = null, onError, onWritten } = options;
   const { reader } = connections;
-  const kept = keepsRecords && connections.isExclusive ? createKeptRecords() : NOTHING_KEPT;
-  const ownerReads = createOwnerReads(reader, kept);
+  const cache = connections.isExclusive ? createRecordCache() : NO_CACHE;
+  const ownerReads = createOwnerReads(reader, cache);
   const { newestRevision } = ownerReads;
-  const follower = connections.isExclusive
-    ? tellAtOnce(audience)
+  const replicaChanges = connections.isExclusive
+    ? publishDirectly(audience)
     : new ReplicaChangeReader({ audience, newestRevision, changesAfter: readChanges(reader), onError });
-  connections.listen(follower);
+  connections.listen(replicaChanges);
   const listener = {
     committed(commit: Commit) {
-      follower.committed(commit);
+      replicaChanges.committed(commit);
       onWritten?.(commit.changes);
     },
-    inDoubt: follower.wake,
+    inDoubt: replicaChanges.wake,
   };
   const proof = createWriteProof(commits);
-  const queue = createWriterQueue(connections, kept, listener, proof);
+  const queue = createWriterQueue(connections, cache, listener, proof);
   const slotClock = createSlotClock();
 
   return {
-    ...createRecordReads(reader, kept),
+    ...createRecordReads(reader, cache),
     ...ownerReads,
     ...createWrites(queue),
     ...createSweeps(queue),
     ...createUploads(reader, queue),
-    takeTurns: (turns) =>
-      queue.write({ lock: 'turns' }, (context) => claimSubmissions(context, turns, slotClock)),
-    claimDue: (checks) => queue.write({ lock: 'checks' }, ({ trx }) => claimDue(trx, checks, slotClock)),
-    follow: follower.follow,
+    claimSubmissions: (query) =>
+      queue.write({ lock: 'submissions' }, (context) => claimSubmissions(context, query, slotClock)),
+    claimDue: (query) => queue.write({ lock: 'polls' }, ({ trx }) => claimDue(trx, query, slotClock)),
+    follow: replicaChanges.follow,
     writeLag: queue.lag,
     async ping() {
-      await proveRead(reader);
-      await proof.prove(() => queue.write({}, ({ trx }) => proveWrite(trx)));
+      await testRead(reader);
+      await proof.prove(() => queue.write({}, ({ trx }) => testWrite(trx)));
     },
     async close() {
       await queue.drain();
-      await follower.stop();
+      await replicaChanges.stop();
       await connections.close();
     },
   };
 }
 
-/** For the only process on a store: its own commits are all there is. */
-function tellAtOnce(audience: Audience): ReplicaChanges {
+/** For the only process on a store: there are no other commits than its own. */
+function publishDirectly(audience: Audience): ReplicaChanges {
   return {
     committed: ({ changes }) => {
       audience.publish(changes);
     },
     wake: () => undefined,
-    setBack: () => undefined,
+    rolledBack: () => undefined,
     follow: () => Promise.resolve(),
     stop: () => Promise.resolve(),
   };

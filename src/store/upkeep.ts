@@ -1,47 +1,29 @@
 import { sql, type Kysely } from 'kysely';
 import type { TaskStore } from '../tasks/store.ts';
 import type { Database } from './schema.ts';
-import { awaitsOutcome, waitsItsTurn } from './claims.ts';
-import type { WriteContext, WriterQueue } from './writer-queue.ts';
+import { awaitsOutcome, awaitsSubmission } from './claims.ts';
+import type { WriterQueue } from './writer-queue.ts';
 
 type Sweeps = Pick<TaskStore, 'takeOver' | 'clockWentBack' | 'sweepOrphans' | 'sweep' | 'sweepEnded'>;
 
 export function createSweeps(queue: WriterQueue): Sweeps {
+  const sweepWith = <T>(run: (trx: Kysely<Database>) => Promise<T>): Promise<T> =>
+    queue.write({}, ({ trx, wroteUnknown }) => {
+      wroteUnknown();
+      return run(trx);
+    });
+
   return {
-    takeOver: (now) =>
-      queue.write(
-        {},
-        unseen((trx) => takeOver(trx, now)),
-      ),
-    clockWentBack: (now) =>
-      queue.write(
-        {},
-        unseen((trx) => clockWentBack(trx, now)),
-      ),
-    sweepOrphans: (now) =>
-      queue.write(
-        {},
-        unseen((trx) => sweepOrphans(trx, now)),
-      ),
-    sweep: (before) =>
-      queue.write(
-        {},
-        unseen((trx) => sweep(trx, before)),
-      ),
+    takeOver: (now) => sweepWith((trx) => takeOver(trx, now)),
+    clockWentBack: (now) => sweepWith((trx) => clockWentBack(trx, now)),
+    sweepOrphans: (now) => sweepWith((trx) => sweepOrphans(trx, now)),
+    sweep: (before) => sweepWith((trx) => sweep(trx, before)),
     sweepEnded: (query) =>
-      queue.write({}, async ({ trx, wroteUnseen }) => {
+      queue.write({}, async ({ trx, wroteUnknown }) => {
         const count = await sweepEnded(trx, query);
-        if (count > 0) wroteUnseen();
+        if (count > 0) wroteUnknown();
         return count;
       }),
-  };
-}
-
-/** They are rare, so nobody looks at which records they write. */
-function unseen<T>(run: (trx: Kysely<Database>) => Promise<T>) {
-  return ({ trx, wroteUnseen }: WriteContext): Promise<T> => {
-    wroteUnseen();
-    return run(trx);
   };
 }
 
@@ -49,7 +31,7 @@ async function takeOver(db: Kysely<Database>, now: number): Promise<void> {
   await db
     .updateTable('tasks')
     .set({ submit_lease_until: now })
-    .where(waitsItsTurn)
+    .where(awaitsSubmission)
     .where('submit_lease_until', '>', now)
     .execute();
   await db
@@ -66,7 +48,7 @@ async function takeOver(db: Kysely<Database>, now: number): Promise<void> {
     .execute();
 }
 
-/** An expression, so that no index of hidden tasks is chosen: those that were refused are many. */
+/** An expression, so that no index on hidden tasks is used: refused tasks are many. */
 const isHidden = sql<boolean>`revision + 0 is null`;
 
 async function clockWentBack(db: Kysely<Database>, now: number): Promise<void> {
@@ -79,7 +61,7 @@ async function clockWentBack(db: Kysely<Database>, now: number): Promise<void> {
   await db
     .updateTable('tasks')
     .set((eb) => ({ submit_at: now, version: eb('version', '+', 1) }))
-    .where(waitsItsTurn)
+    .where(awaitsSubmission)
     .where('submit_at', '>', now)
     .execute();
 }
@@ -88,7 +70,7 @@ async function sweepOrphans(db: Kysely<Database>, now: number): Promise<number> 
   const { numDeletedRows } = await db
     .deleteFrom('tasks')
     .where(isHidden)
-    .where(waitsItsTurn)
+    .where(awaitsSubmission)
     .where('submit_lease_until', '<=', now)
     .executeTakeFirst();
   return Number(numDeletedRows);
@@ -104,7 +86,7 @@ async function sweep(
     .where('refusal', 'is not', null)
     .where('updated_at', '<', refusedBefore)
     .execute();
-  // Slots have a time of their own, which a clock that jumps ahead does not make old.
+  // Also compared with the newest slot: if the clock jumps ahead, slots must not look old.
   for (const kind of ['create', 'query'] as const) {
     const slots = db.selectFrom('slots').where('kind', '=', kind);
     const newest = slots.select(sql<number>`max(taken_at) - ${now - slotsBefore}`.as('at'));
@@ -118,16 +100,15 @@ async function sweep(
   await db.deleteFrom('uploads').where('expires_at', '<=', now).execute();
 }
 
-/** In the text of the query, as in those of its indexes. */
-const ENDS = [sql.lit('SUCCESS' as const), sql.lit('FAIL' as const)];
+/** Literals, as in the partial indexes. */
+const FINAL_STATES = [sql.lit('SUCCESS' as const), sql.lit('FAIL' as const)];
 
-/** The oldest first. */
 async function sweepEnded(
   db: Kysely<Database>,
   { endedBefore, limit }: Parameters<TaskStore['sweepEnded']>[0],
 ): Promise<number> {
   let deleted = 0;
-  for (const state of ENDS) {
+  for (const state of FINAL_STATES) {
     const ended = db
       .selectFrom('tasks')
       .select('id')

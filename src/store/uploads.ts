@@ -1,13 +1,13 @@
 import type { Kysely, Selectable } from 'kysely';
 import type { Upload, UploadStore } from '../images/upload.ts';
-import { available } from './retry.ts';
+import { storeRead } from './retry.ts';
 import type { Database, UploadTable } from './schema.ts';
 import type { WriterQueue } from './writer-queue.ts';
 
 export function createUploads(db: Kysely<Database>, queue: WriterQueue): UploadStore {
   return {
     findUpload: (owner, hash, until) =>
-      available(async () => {
+      storeRead(async () => {
         const row = await db
           .selectFrom('uploads')
           .selectAll()
@@ -19,7 +19,7 @@ export function createUploads(db: Kysely<Database>, queue: WriterQueue): UploadS
       }),
 
     isUploaded: (url, until) =>
-      available(async () => {
+      storeRead(async () => {
         const row = await db
           .selectFrom('uploads')
           .select('url')

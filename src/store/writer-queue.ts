@@ -1,89 +1,87 @@
 import type { Transaction } from 'kysely';
 import { StoreUnavailableError } from '../tasks/store.ts';
-import type { VisibleRecord, TaskRecord } from '../tasks/task.ts';
+import type { TaskRecord, VisibleRecord } from '../tasks/task.ts';
 import type { Connections, Lock } from './connections.ts';
 import type { Database } from './schema.ts';
-import type { KeptRecords } from './kept-records.ts';
+import type { RecordCache } from './record-cache.ts';
 import { retryOutage } from './retry.ts';
 import { prepared } from './statements.ts';
 
-/** How many writes share one commit at most. */
+/** The most writes that share one commit. */
 const MAX_BATCH = 500;
 
-/** What a write needs before any write of its batch begins. */
+/** What a write needs before its batch starts. */
 export interface Needs {
-  /** It takes a revision. */
+  /** The write takes a revision. */
   readonly revision?: true;
-  /** No other process may do the same meanwhile. */
+  /** Held until the batch is committed. */
   readonly lock?: Lock;
 }
 
 /** The changes of one commit, in order of revision. */
 export interface Commit {
   readonly changes: readonly VisibleRecord[];
-  /** The revisions that it took are the ones above this one, up to `last`. */
+  /** The commit took the revisions after `before`, up to and including `last`. */
   readonly before: number;
   readonly last: number;
 }
 
-/** What a write does inside the transaction that it shares with others. */
+/** What a write may use inside the shared transaction. */
 export interface WriteContext {
   readonly trx: Transaction<Database>;
-  /** The next revision; only for writes that said that they take one. */
+  /** The next revision. Throws unless the write declared that it takes one. */
   takeRevision(): number;
-  /** Says what a record is once this is committed; every write of one has to, or to say that it cannot. */
+  /** Reports a written record, for the cache. Every write of records must call this, `publish` or `wroteUnknown`. */
   wrote(record: TaskRecord): void;
-  /** The same, for a change that is to be told as well. */
-  changed(record: VisibleRecord): void;
-  /** Says that records were written of which it is not known what they are. */
-  wroteUnseen(): void;
+  /** Reports records that were written but not read back, so the cache must be cleared. */
+  wroteUnknown(): void;
+  /** Reports a visible change, which is published after the commit. */
+  publish(record: VisibleRecord): void;
 }
 
 export interface WriterQueue {
   /**
-   * Runs `run` in a transaction together with other writes that arrive at the same time, in order of arrival.
-   * Fulfilled when it is committed; `run` may be called again when the shared transaction failed, so it must have no
-   * effect but on the store. Rejects with StoreUnavailableError.
+   * Runs `run` in a transaction shared with concurrent writes, in order of arrival, and resolves after the commit. `run` may be
+   * called again after a failed transaction, so it may only affect the store. Rejects with StoreUnavailableError.
    */
   write<T>(needs: Needs, run: (context: WriteContext) => Promise<T>): Promise<T>;
-  /** How long the oldest write that is not answered has been waiting, in ms; 0 when there is none. */
+  /** The age of the oldest unanswered write in ms; 0 if there is none. */
   lag(): number;
-  /** Fulfilled when nothing is being written or waiting. */
+  /** Resolves when all writes are answered. */
   drain(): Promise<void>;
 }
 
 interface Write {
-  /** By the clock that only goes forward, in ms. */
+  /** Monotonic, in ms. */
   readonly since: number;
   readonly needs: Needs;
-  /** Runs it and returns how to tell its caller. */
+  /** Returns a function that resolves the caller's promise. */
   readonly run: (context: WriteContext) => Promise<() => void>;
   readonly fail: (error: unknown) => void;
 }
 
-/** Who is told what became of the writes. */
 interface CommitListener {
-  /** In order of revision, before the writers are answered. */
+  /** Called in order of revision, before the writers are answered. */
   readonly committed: (commit: Commit) => void;
-  /** An answer was lost: it may have been committed, and nobody was told. */
+  /** A response was lost: its batch may be committed and unpublished. */
   readonly inDoubt: () => void;
 }
 
-/** One batch is in flight at a time. */
+/** Group commit: one batch is in flight at a time. */
 export function createWriterQueue(
   connections: Connections,
-  kept: KeptRecords,
+  cache: RecordCache,
   { committed, inDoubt }: CommitListener,
   observer: CommitObserver | null = null,
 ): WriterQueue {
   let waiting: Write[] = [];
   let running: Promise<void> | null = null;
-  /** Of the batch that is in flight, or was last. */
+  /** The first write of the batch in flight. */
   let oldest: Write | undefined;
 
   async function runAll(): Promise<void> {
     while (waiting.length > 0) {
-      // Everything that arrives in one turn of the event loop shares a commit, what those who were answered write next as well.
+      // Writes of one event-loop turn share a commit, including the next writes of callers just answered.
       await new Promise((resolve) => setImmediate(resolve));
       const batch = waiting.slice(0, MAX_BATCH);
       waiting = waiting.slice(MAX_BATCH);
@@ -98,24 +96,24 @@ export function createWriterQueue(
     try {
       await retryOutage(connections, () => commit(batch), inDoubt);
     } catch (error) {
-      // It may have been committed all the same.
-      kept.forget();
+      // The commit may have happened despite the error.
+      cache.clear();
       observer?.failed();
-      // One of them may be at fault: none of the others shall suffer for it. For an outage none is, and each would wait anew.
-      if (batch.length === 1 || connections.patience.isOutage(error))
+      // A bad write must not fail the others, so each is tried alone. In an outage that would only repeat the wait.
+      if (batch.length === 1 || connections.retryPolicy.isOutage(error))
         for (const write of batch) write.fail(error);
       else for (const write of batch) await commitAll([write]);
     }
   }
 
   async function commit(batch: readonly Write[]): Promise<void> {
-    const notes: Notes = { changes: [], written: [], isUnseen: false };
-    const { changes } = notes;
+    const report: Report = { changes: [], written: [], isIncomplete: false };
+    const { changes } = report;
     const start = performance.now();
-    const { answers, before, last } = await transact(connections, batch, notes);
+    const { answers, before, last } = await transact(connections, batch, report);
     observer?.committed(performance.now() - start, batch.length);
-    if (notes.isUnseen) kept.forget();
-    else kept.committed(notes.written);
+    if (report.isIncomplete) cache.clear();
+    else cache.committed(report.written);
     if (changes.length > 0) committed({ changes, before, last });
     for (const answer of answers) answer();
   }
@@ -139,52 +137,48 @@ function ageOf(write: Write | undefined): number {
   return write ? performance.now() - write.since : 0;
 }
 
-/** Commits a batch. Returns how to answer its callers, and its revisions. */
-function transact({ lock, notify, writer }: Connections, batch: readonly Write[], notes: Notes) {
+/** What the writes of a batch report. */
+interface Report {
+  readonly changes: VisibleRecord[];
+  readonly written: TaskRecord[];
+  isIncomplete: boolean;
+}
+
+/** Runs a batch in one transaction. Returns the functions that answer its callers, and its revisions. */
+function transact({ lock, notify, writer }: Connections, batch: readonly Write[], report: Report) {
   return writer.transaction().execute(async (trx) => {
     await lock(trx, new Set(batch.flatMap(({ needs }) => needs.lock ?? [])));
     const revisions = await takeRevisions(trx, batch.filter(({ needs }) => needs.revision).length);
-    const context = contextOf(trx, revisions, notes);
+    const context: WriteContext = {
+      trx,
+      takeRevision: revisions.next,
+      wrote: (record) => {
+        report.written.push(record);
+      },
+      wroteUnknown: () => {
+        report.isIncomplete = true;
+      },
+      publish: (record) => {
+        report.written.push(record);
+        report.changes.push(record);
+      },
+    };
     const answers: (() => void)[] = [];
     for (const write of batch) answers.push(await write.run(context));
-    if (notes.changes.length > 0) await notify(trx);
+    if (report.changes.length > 0) await notify(trx);
     return { answers, ...revisions };
   });
 }
 
-/** What the writes of a batch say of themselves. */
-interface Notes {
-  readonly changes: VisibleRecord[];
-  readonly written: TaskRecord[];
-  isUnseen: boolean;
-}
-
-function contextOf(trx: Transaction<Database>, revisions: Revisions, notes: Notes): WriteContext {
-  return {
-    trx,
-    takeRevision: revisions.next,
-    wrote: (record) => {
-      notes.written.push(record);
-    },
-    changed: (record) => {
-      notes.written.push(record);
-      notes.changes.push(record);
-    },
-    wroteUnseen: () => {
-      notes.isUnseen = true;
-    },
-  };
-}
-
-/** Is told how batches of writes fare. */
+/** Observes commits. */
 export interface CommitObserver {
-  /** One was committed, `ms` after its first statement. */
+  /** A batch was committed, `ms` after its first statement. */
   committed(ms: number, writes: number): void;
-  /** One was not, after all tries; its callers are told, or each of its writes is tried by itself. */
+  /** A batch failed after all retries. Its writes are rejected or tried one by one. */
   failed(): void;
 }
 
-const counted = prepared((db, { count }: { readonly count: number }) =>
+const addToCounter = prepared((db, { count }: { readonly count: number }) =>
   db
     .updateTable('counters')
     .set((eb) => ({ value: eb('value', '+', count) }))
@@ -192,26 +186,21 @@ const counted = prepared((db, { count }: { readonly count: number }) =>
     .returning('value'),
 );
 
-/** Revisions that belong to one transaction: those above `before`, up to `last`. */
-export interface Revisions {
+interface Revisions {
   readonly before: number;
   readonly last: number;
-  /** Gives them out one by one. */
   readonly next: () => number;
 }
 
-/**
- * Takes so many from the store's one counter. Its row is locked before anything else is written, so that commits happen in
- * order of revision.
- */
+/** Takes revisions from the counter. This locks its row before any other write, so commits happen in order of revision. */
 async function takeRevisions(trx: Transaction<Database>, count: number): Promise<Revisions> {
-  if (count === 0) return { before: 0, last: 0, next: never };
-  const { rows } = await counted(trx, { count });
+  if (count === 0) return { before: 0, last: 0, next: rejectRevision };
+  const { rows } = await addToCounter(trx, { count });
   const last = Number(rows[0]?.value);
   let given = last - count;
   return { before: given, last, next: () => (given += 1) };
 }
 
-function never(): never {
-  throw new Error('a write took a revision without having said so');
+function rejectRevision(): never {
+  throw new Error('a write took a revision without declaring it');
 }

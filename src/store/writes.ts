@@ -9,7 +9,7 @@ import type { WriteContext, WriterQueue } from './writer-queue.ts';
 
 type Writes = Pick<TaskStore, 'insert' | 'save' | 'amend' | 'secret'>;
 
-const update = prepared((db, { id, readVersion, ...columns }: Changed) =>
+const update = prepared((db, { id, readVersion, ...columns }: Update) =>
   db.updateTable('tasks').set(columns).where('id', '=', id).where('version', '=', readVersion),
 );
 const add = prepared((db, row: Insertable<TaskTable>) =>
@@ -35,16 +35,16 @@ export function createWrites(queue: WriterQueue): Writes {
     save: (next) =>
       queue.write({ revision: true }, async (context) => {
         const written = { ...next, revision: context.takeRevision(), version: next.version + 1 };
-        if (!(await compareAndSet(context, written))) return null;
-        context.changed(written);
+        if (!(await compareAndSet(context.trx, written))) return null;
+        context.publish(written);
         return written;
       }),
 
     amend: (next) =>
-      queue.write({}, async (context) => {
+      queue.write({}, async ({ trx, wrote }) => {
         const written = { ...next, version: next.version + 1 };
-        if (!(await compareAndSet(context, written))) return null;
-        context.wrote(written);
+        if (!(await compareAndSet(trx, written))) return null;
+        wrote(written);
         return written;
       }),
 
@@ -52,13 +52,12 @@ export function createWrites(queue: WriterQueue): Writes {
   };
 }
 
-/** What a write changes, and the version that it was made from. */
-interface Changed extends ReturnType<typeof mutableColumns> {
+interface Update extends ReturnType<typeof mutableColumns> {
   readonly id: string;
   readonly readVersion: number;
 }
 
-/** Of the caps that this task would break the one that lasts longest; none when it is there already and adds nothing. */
+/** Returns the exceeded cap that lasts longest, or null. A task that is stored already exceeds none. */
 async function reachedCap(
   db: Kysely<Database>,
   record: TaskRecord,
@@ -68,11 +67,11 @@ async function reachedCap(
   const mine = db.selectFrom('tasks').where('owner', '=', owner);
   let reached: ReachedCap | null = null;
   for (const cap of caps) {
-    // With this one gone from the window there is room, also when the window holds more than are allowed by now.
+    // There is room once this task leaves the window, even if a lowered cap leaves more tasks in it than allowed.
     const last = await mine
       .select('created_at')
       .where('created_at', '>', createdAt - cap.windowMs)
-      // The clock may have been ahead.
+      // Excludes tasks that a clock far ahead created.
       .where('created_at', '<=', createdAt + cap.windowMs)
       .orderBy('created_at', 'desc')
       .limit(1)
@@ -82,12 +81,12 @@ async function reachedCap(
     if (freeAt !== null && freeAt >= (reached?.freeAt ?? 0)) reached = { cap, freeAt };
   }
   if (!reached) return null;
-  const holder = db.selectFrom('tasks').select('id').where(isThere(record));
-  return (await holder.executeTakeFirst()) ? null : reached;
+  const stored = db.selectFrom('tasks').select('id').where(isSameOrTwin(record));
+  return (await stored.executeTakeFirst()) ? null : reached;
 }
 
-/** The task itself, when an earlier try was committed without our hearing of it, or the one that has its key. */
-function isThere({ id, idempotencyKey, owner }: TaskRecord) {
+/** Matches the task itself, if an earlier try was committed, and its twin. */
+function isSameOrTwin({ id, idempotencyKey, owner }: TaskRecord) {
   return ({ and, eb, or }: ExpressionBuilder<Database, 'tasks'>) =>
     or([eb('id', '=', id), and([eb('owner', '=', owner), eb('idempotency_key', '=', idempotencyKey)])]);
 }
@@ -98,11 +97,15 @@ async function insertOrFind({ trx, wrote }: WriteContext, record: TaskRecord): P
     wrote(record);
     return record;
   }
-  const holder = await trx.selectFrom('tasks').selectAll().where(isThere(record)).executeTakeFirstOrThrow();
-  return toRecord(holder);
+  const stored = await trx
+    .selectFrom('tasks')
+    .selectAll()
+    .where(isSameOrTwin(record))
+    .executeTakeFirstOrThrow();
+  return toRecord(stored);
 }
 
-async function compareAndSet({ trx }: WriteContext, written: TaskRecord): Promise<boolean> {
+async function compareAndSet(trx: Kysely<Database>, written: TaskRecord): Promise<boolean> {
   const values = { ...mutableColumns(written), id: written.id, readVersion: written.version - 1 };
   return (await update(trx, values)).numAffectedRows === 1n;
 }

@@ -76,7 +76,7 @@ export interface TaskStore {
    * `windowMs`) in one transaction. Takes visible tasks, and hidden ones leased by `processId`. Only the process that gets a
    * record may send it. Repeat a rejected call with the same `attempt`: its marks may have been committed.
    */
-  takeTurns(query: {
+  claimSubmissions(query: {
     /** Called under the lock: an earlier time would shorten the window of the rate slots. */
     readonly now: () => number;
     /** Monotonic clock for the rate slots. Default: `now`. */

@@ -25,7 +25,7 @@ export function startSubmitter(
     log,
     idleMs: timings.idleLook,
     claim: async () => {
-      const claim = await store.takeTurns({
+      const claim = await store.claimSubmissions({
         now: clock.now,
         elapsed: clock.elapsed,
         processId,

@@ -1,16 +1,25 @@
 import { describe, expect, it } from 'vitest';
 import type { Claim, TaskStore } from '../../src/tasks/store.ts';
 import type { TaskRecord } from '../../src/tasks/task.ts';
-import { FAILURE, NOW, amended, idsOf, insertHidden, insertVisible, saved, takeTurns } from './records.ts';
+import {
+  FAILURE,
+  NOW,
+  amended,
+  idsOf,
+  insertHidden,
+  insertVisible,
+  saved,
+  claimSubmissions,
+} from './records.ts';
 import { STORES } from './stores.ts';
 
 /** Takes turns in an attempt. */
 function take(
   store: TaskStore,
   attempt: string,
-  changes: Parameters<typeof takeTurns>[1] = {},
+  changes: Parameters<typeof claimSubmissions>[1] = {},
 ): Promise<Claim> {
-  return takeTurns(store, { ...changes, attempt });
+  return claimSubmissions(store, { ...changes, attempt });
 }
 
 /** What is known of a call that somebody has made for a marked task. */

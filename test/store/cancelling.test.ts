@@ -6,7 +6,7 @@ import type { TaskStore } from '../../src/tasks/store.ts';
 import type { VisibleRecord } from '../../src/tasks/task.ts';
 import { temporaryDatabase } from '../support/postgres-database.ts';
 import { createStandingClock } from '../webhooks/standing-clock.ts';
-import { NOW, idsOf, insertVisible, takeTurns } from './records.ts';
+import { NOW, idsOf, insertVisible, claimSubmissions } from './records.ts';
 import { openReplica } from './replicas.ts';
 import { STORES } from './stores.ts';
 
@@ -58,7 +58,7 @@ async function run({ canceller, sender }: Parties, tasks: readonly VisibleRecord
   const cancelled: Promise<CancelResult>[] = [];
   // In windows of no length each call takes as many as its limit allows.
   const send = async (limit: number): Promise<string[]> =>
-    idsOf((await takeTurns(sender, { limit, windowMs: 0 })).records);
+    idsOf((await claimSubmissions(sender, { limit, windowMs: 0 })).records);
   for (const step of steps) {
     if (step.kind === 'send') sent.push(send(step.limit));
     else if (step.kind === 'pause') await setImmediate();

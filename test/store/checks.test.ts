@@ -127,7 +127,7 @@ describe.each(STORES)('the query limit in $name', ({ open }) => {
   it('is not touched by create calls', async () => {
     const { store } = await open();
     await insertVisible(store);
-    await store.takeTurns({
+    await store.claimSubmissions({
       now: () => NOW,
       processId: PROCESS,
       attempt: randomUUID(),

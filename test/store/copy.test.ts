@@ -92,7 +92,7 @@ describe('a copy of a data directory in PostgreSQL', () => {
     const [dataDir, url] = [await quickDir(), await emptyDatabase()];
     const content = await fill(dataDir, async (store) => {
       const turns = { now: () => NOW, limit: 2, processId: PROCESS, windowMs: 10_000, checkAfterMs: 90_000 };
-      await store.takeTurns({ ...turns, attempt: 'one' });
+      await store.claimSubmissions({ ...turns, attempt: 'one' });
       await store.claimDue({ now: () => NOW + 5000, leaseMs: 30_000, limitPerSecond: 10 });
       const [task] = await store.page('ann', { limit: 1, below: null, states: ['SUBMITTING'] });
       if (task) await amended(store, task);

@@ -4,7 +4,7 @@ import { onTestEnd } from '../support/leftovers.ts';
 import { openTaskStore } from '../support/open-store.ts';
 import { temporaryDatabase } from '../support/postgres-database.ts';
 import { named } from '../support/waits.ts';
-import { NOW, idsOf, insertVisible, takeTurns } from './records.ts';
+import { NOW, idsOf, insertVisible, claimSubmissions } from './records.ts';
 import { onceSomebodyWaits } from './somebody-waits.ts';
 
 const touch = (id: string): string => `update tasks set prompt = prompt where id = '${id}'`;
@@ -28,7 +28,7 @@ it('a write that PostgreSQL breaks off, since it and another one wait for each o
   const other = await begin(url);
   await other.query(touch(second.id));
   // Marks the first task, and waits for the second one.
-  const turns = takeTurns(store, { limit: 2 });
+  const turns = claimSubmissions(store, { limit: 2 });
   // In the server, at once: after a second PostgreSQL looks whether those who wait wait for each other, and breaks off the one
   // that began first.
   await named('both to have waited', other.query(onceSomebodyWaits(`${touch(first.id)};`)));

@@ -49,9 +49,9 @@ export const EXERCISES: Readonly<Record<keyof Store, (store: Store) => Promise<u
   },
   changesAfter: (store) => store.changesAfter('ann', HISTORY, 100),
   newestRevision: (store) => store.newestRevision(),
-  async takeTurns(store) {
-    await store.takeTurns(turns('one'));
-    await store.takeTurns(turns('one'));
+  async claimSubmissions(store) {
+    await store.claimSubmissions(turns('one'));
+    await store.claimSubmissions(turns('one'));
   },
   waitingByOwner: (store) => store.waitingByOwner(),
   async holderOf(store) {

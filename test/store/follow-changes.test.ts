@@ -145,26 +145,26 @@ describe('a store that has lost what was told', () => {
     world.store.newest = 9;
     world.follower.wake();
     await answer(world);
-    expect(world.setBacks).toEqual([11]);
+    expect(world.restarts).toEqual([11]);
     expect(await answer(world, 10)).toMatchObject({ after: 9 });
     expect(world.told).toEqual([11, 10]);
-    expect(world.setBacks).toHaveLength(1);
+    expect(world.restarts).toHaveLength(1);
   });
 
   it('is followed from its newest revision when it was noticed elsewhere', async () => {
     const world = await follow({ newest: 10 });
     world.store.newest = 20;
-    world.follower.setBack();
+    world.follower.rolledBack();
     expect(await answer(world, 21)).toMatchObject({ after: 20 });
-    expect([world.setBacks, world.told]).toEqual([[0], [21]]);
+    expect([world.restarts, world.told]).toEqual([[0], [21]]);
   });
 
   it('is nobody’s trouble while nobody listens', async () => {
     const world = await follow();
     world.audience.listeners = 0;
     world.follower.wake();
-    world.follower.setBack();
-    expect(world.setBacks).toEqual([]);
+    world.follower.rolledBack();
+    expect(world.restarts).toEqual([]);
   });
 });
 

@@ -33,10 +33,10 @@ export function start({ newest = 10, listeners = 1 } = {}) {
       void told.push(...changes.map(({ revision }) => revision)),
     size: () => audience.listeners,
     restart: () => {
-      setBacks.push(told.at(-1) ?? 0);
+      restarts.push(told.at(-1) ?? 0);
     },
   };
-  const setBacks: number[] = [];
+  const restarts: number[] = [];
   const store = { newest };
   let read = 0;
   const follower = new ReplicaChangeReader({
@@ -53,7 +53,7 @@ export function start({ newest = 10, listeners = 1 } = {}) {
   onTestEnd(() => {
     void follower.stop();
   });
-  return { audience, errors, follower, readCount: () => read, reads, setBacks, store, told };
+  return { audience, errors, follower, readCount: () => read, reads, restarts, store, told };
 }
 
 /** The same, once it has begun to follow and has read that nothing was missed. */

@@ -69,7 +69,7 @@ describe.each(WAYS)('a COMMIT that %s', (_, lose) => {
     await insertHidden(store);
     const lost = proxy[lose]();
     const turns = { now: () => NOW, limit: 2, processId: PROCESS, windowMs: 10_000, checkAfterMs: 90_000 };
-    const { records } = await store.takeTurns({ ...turns, attempt: 'one' });
+    const { records } = await store.claimSubmissions({ ...turns, attempt: 'one' });
     await lost;
     expect(idsOf(records).sort()).toEqual(idsOf(tasks).sort());
     expect(await count('slots')).toBe(2);

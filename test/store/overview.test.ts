@@ -26,7 +26,7 @@ test.each<[string, () => Promise<StoreLocation>]>([
   await insertHidden(store, { refusal: FAILURE, markedAt: NOW });
   await insertHidden(store, { submitAt: NOW });
   const turns = { processId: PROCESS, attempt: 'one', limit: 1, windowMs: 1000, checkAfterMs: 5000 };
-  await store.takeTurns({ ...turns, now: () => NOW });
+  await store.claimSubmissions({ ...turns, now: () => NOW });
   await insertVisible(store, { markedAt: NOW, unknownSince: NOW, nextCheckAt: NOW + 9000 });
   await insertVisible(store, { state: 'WAITING', createdAt: NOW - 900, nextCheckAt: NOW - 70 });
   await insertVisible(store, { state: 'SUCCESS', createdAt: NOW - 9000, completedAt: NOW });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
 import { openConnections, type StoreLocation } from '../../src/store/open-connections.ts';
 import { readOverview } from '../../src/store/stats.ts';
-import { KeptStatements, DatabaseSync, type SqliteDatabase } from '../../src/store/sqlite/driver.ts';
+import { StatementCache, DatabaseSync, type SqliteDatabase } from '../../src/store/sqlite/driver.ts';
 import { createTaskStore } from '../../src/store/store.ts';
 import { readChanges } from '../../src/store/reads.ts';
 import { quickDir } from '../support/gateway.ts';
@@ -59,9 +59,9 @@ function queries(recorded: Recorded): readonly Statement[] {
 /** Records what SQLite is asked to run. */
 function spyOnSqlite(): Recorded {
   const recorded: Recorded = new Map();
-  const { prepare } = KeptStatements.prototype;
-  const spy = vi.spyOn(KeptStatements.prototype, 'prepare').mockImplementation(function (
-    this: KeptStatements,
+  const { prepare } = StatementCache.prototype;
+  const spy = vi.spyOn(StatementCache.prototype, 'prepare').mockImplementation(function (
+    this: StatementCache,
     text,
   ) {
     const statement = prepare.call(this, text);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { TaskStore } from '../../src/tasks/store.ts';
-import { NOW, amended, idsOf, insertHidden, insertVisible, saved, takeTurns } from './records.ts';
+import { NOW, amended, idsOf, insertHidden, insertVisible, saved, claimSubmissions } from './records.ts';
 import { STORES } from './stores.ts';
 
 /** Many stores or many tasks, each commit of which is synced to a disk that others use too. */
@@ -11,7 +11,7 @@ const SLOW = { timeout: 60_000 };
 async function takeAll(store: TaskStore, from: number): Promise<string[]> {
   const taken: string[] = [];
   for (let now = from; ; now += 20_000) {
-    const ids = idsOf((await takeTurns(store, { now, limit: 1 })).records);
+    const ids = idsOf((await claimSubmissions(store, { now, limit: 1 })).records);
     if (ids.length === 0) return taken;
     taken.push(...ids);
   }
@@ -47,7 +47,7 @@ describe.each(STORES)('the queue of $name', ({ open }) => {
   it('does not hold what was sent, refused or has ended', async () => {
     const { store } = await open();
     await insertVisible(store);
-    await takeTurns(store);
+    await claimSubmissions(store);
     const refused = await insertHidden(store);
     await amended(store, {
       ...refused,

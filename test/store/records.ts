@@ -84,11 +84,16 @@ export function idsOf(records: readonly TaskRecord[]): string[] {
   return records.map(({ id }) => id);
 }
 
-type TurnChanges = Partial<Omit<Parameters<TaskStore['takeTurns']>[0], 'now'>> & { readonly now?: number };
+type TurnChanges = Partial<Omit<Parameters<TaskStore['claimSubmissions']>[0], 'now'>> & {
+  readonly now?: number;
+};
 
 /** Takes turns at NOW, in an attempt of its own, with two slots in ten seconds, unless told otherwise. */
-export function takeTurns(store: TaskStore, { now = NOW, ...changes }: TurnChanges = {}): Promise<Claim> {
-  return store.takeTurns({
+export function claimSubmissions(
+  store: TaskStore,
+  { now = NOW, ...changes }: TurnChanges = {},
+): Promise<Claim> {
+  return store.claimSubmissions({
     now: () => now,
     limit: 2,
     processId: PROCESS,

@@ -74,7 +74,7 @@ describe('several stores on one database', () => {
     const replicas = await openAll(3);
     await Promise.all(Array.from({ length: 40 }, () => insertVisible(replicas[0]?.store ?? never())));
     const claims = await everywhere(replicas, 6, (store, index) =>
-      store.takeTurns({
+      store.claimSubmissions({
         now: () => NOW + index,
         limit: 25,
         processId: 'any',

@@ -47,9 +47,9 @@ export async function openReplica(url: string, listenUrl: string | null = null):
       {
         ...connections,
         reader: connections.reader.withPlugin(counting),
-        listen: ({ setBack, wake }) => {
+        listen: ({ rolledBack, wake }) => {
           connections.listen({
-            setBack,
+            rolledBack,
             wake() {
               wake();
               wakes.push(null);
@@ -57,7 +57,7 @@ export async function openReplica(url: string, listenUrl: string | null = null):
           });
         },
       },
-      { audience: { publish, size: () => replica.listeners, restart: setBack }, onError: fail },
+      { audience: { publish, size: () => replica.listeners, restart: rolledBack }, onError: fail },
     ),
     told,
     tells: (revision) => changes.take((change) => change.revision === revision),
@@ -68,7 +68,7 @@ export async function openReplica(url: string, listenUrl: string | null = null):
   onTestEnd(() => replica.store.close());
   return replica;
 
-  function setBack(): void {
+  function rolledBack(): void {
     fail(new Error('the store was set back'));
   }
 

@@ -18,7 +18,7 @@ async function takeIn(store: TaskStore, window: number, limit: number) {
     windowMs: WINDOW,
     checkAfterMs: 90_000,
   };
-  return (await store.takeTurns(turns)).records;
+  return (await store.claimSubmissions(turns)).records;
 }
 
 /** Tasks of an owner that were created one millisecond after the other. */

@@ -3,7 +3,7 @@ import { openConnections } from '../../src/store/open-connections.ts';
 import { createSlotClock } from '../../src/store/rate-slots.ts';
 import { temporaryDir } from '../support/gateway.ts';
 import { onTestEnd, recordFailure } from '../support/leftovers.ts';
-import { NOW, idsOf, insertHidden, insertVisible, hiddenTask, takeTurns } from './records.ts';
+import { NOW, idsOf, insertHidden, insertVisible, hiddenTask, claimSubmissions } from './records.ts';
 import { STORES } from './stores.ts';
 
 const MINUTE = 60_000;
@@ -11,7 +11,7 @@ const HOUR = 60 * MINUTE;
 const fail = (error: unknown): void => {
   recordFailure(String(error));
 };
-/** As `takeTurns` counts. */
+/** As `claimSubmissions` counts. */
 const WINDOW = 10_000;
 
 describe.each(STORES)('when the clock is set, $name', ({ open }) => {
@@ -22,7 +22,7 @@ describe.each(STORES)('when the clock is set, $name', ({ open }) => {
     const { store } = await open();
     for (let task = 0; task < 4; task += 1) await insertVisible(store, { submitAt: NOW - HOUR });
     const taken = async (elapsed: number, clock: number): Promise<number> =>
-      (await takeTurns(store, { now: clock + elapsed, elapsed: () => elapsed })).records.length;
+      (await claimSubmissions(store, { now: clock + elapsed, elapsed: () => elapsed })).records.length;
     expect(await taken(0, NOW)).toBe(2);
     expect(await taken(1000, NOW + jump)).toBe(0);
     expect(await taken(WINDOW - 1, NOW + jump)).toBe(0);
@@ -32,18 +32,19 @@ describe.each(STORES)('when the clock is set, $name', ({ open }) => {
   it('says when the next turn can be taken by the clock as it is now', async () => {
     const { store } = await open();
     for (let task = 0; task < 3; task += 1) await insertVisible(store, { submitAt: NOW - HOUR });
-    await takeTurns(store, { now: NOW, elapsed: () => 0 });
-    const { nextAt } = await takeTurns(store, { now: NOW - MINUTE, elapsed: () => 1000 });
+    await claimSubmissions(store, { now: NOW, elapsed: () => 0 });
+    const { nextAt } = await claimSubmissions(store, { now: NOW - MINUTE, elapsed: () => 1000 });
     expect(nextAt).toBe(NOW - MINUTE + WINDOW - 1000);
   });
 
   it('lets the next process wait no longer than one window for slots that lie in its future', async () => {
     const first = await open();
     for (let task = 0; task < 4; task += 1) await insertVisible(first.store, { submitAt: NOW - HOUR });
-    await takeTurns(first.store, { now: NOW, elapsed: () => 0 });
+    await claimSubmissions(first.store, { now: NOW, elapsed: () => 0 });
     const { store } = await first.reopen();
     const taken = async (elapsed: number): Promise<number> =>
-      (await takeTurns(store, { now: NOW - 5 * MINUTE + elapsed, elapsed: () => elapsed })).records.length;
+      (await claimSubmissions(store, { now: NOW - 5 * MINUTE + elapsed, elapsed: () => elapsed })).records
+        .length;
     expect([await taken(0), await taken(WINDOW - 1), await taken(WINDOW)]).toEqual([0, 0, 2]);
   });
 
@@ -83,7 +84,7 @@ describe.each(STORES)('when the clock is set, $name', ({ open }) => {
     const { store } = await open();
     await insertHidden(store, { submitLeaseUntil: NOW });
     const leased = await insertHidden(store, { submitLeaseUntil: NOW + 1 });
-    expect(idsOf((await takeTurns(store)).records)).toEqual([leased.id]);
+    expect(idsOf((await claimSubmissions(store)).records)).toEqual([leased.id]);
   });
 });
 
@@ -94,7 +95,7 @@ it('slots that others take while the clock of slots looks for the newest one do 
   let passed = 0;
   const slotClock = createSlotClock();
   const read = (): Promise<number> =>
-    slotClock(writer, 'create', () => ({ now: NOW + passed, elapsed: passed }));
+    slotClock(writer, 'create', { now: () => NOW + passed, elapsed: () => passed });
   await writer
     .insertInto('slots')
     .values({ kind: 'create', owner: 'ann', taken_at: NOW + 100 })

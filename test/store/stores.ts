@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import type { StoreLocation } from '../../src/store/open-connections.ts';
-import type { TaskStoreOptions } from '../../src/store/store.ts';
 import type { UploadStore } from '../../src/images/upload.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { VisibleRecord } from '../../src/tasks/task.ts';
@@ -35,17 +34,13 @@ type CountCommits = () => Promise<number>;
 
 /** Every kind of store; what is promised of a store is promised of each. */
 export const STORES: readonly StoreKind[] = [
-  { name: 'SQLite', open: (onChanges) => openSqliteAt({ keepsRecords: false }, onChanges) },
-  {
-    name: 'SQLite with records kept',
-    open: (onChanges) => openSqliteAt({ keepsRecords: true }, onChanges),
-  },
+  { name: 'SQLite', open: openSqlite },
   {
     name: 'PostgreSQL',
     async open(onChanges) {
       const { giveBack, url } = await borrowDatabase();
       const location = { kind: 'postgres', url, readers: 5 } as const;
-      const opened = await openAt(location, () => countCommits(url), onChanges, {}, giveBack);
+      const opened = await openAt(location, () => countCommits(url), onChanges, giveBack);
       // The first write on a database adds a row that says which one it is.
       await opened.store.secret('first');
       await logCommits(url);
@@ -54,17 +49,16 @@ export const STORES: readonly StoreKind[] = [
   },
 ];
 
-async function openSqliteAt(options: Partial<TaskStoreOptions>, onChanges?: OnChanges): Promise<Opened> {
+async function openSqlite(onChanges?: OnChanges): Promise<Opened> {
   const dataDir = await quickDir();
   const commits = (): Promise<number> => Promise.resolve(countWalCommits(join(dataDir, 'kineograph.db')));
-  return openAt({ kind: 'sqlite', dataDir }, commits, onChanges, options);
+  return openAt({ kind: 'sqlite', dataDir }, commits, onChanges);
 }
 
 async function openAt(
   location: StoreLocation,
   commits: CountCommits,
   onChanges?: OnChanges,
-  options: Partial<TaskStoreOptions> = {},
   giveBack: () => Promise<void> = () => Promise.resolve(),
 ): Promise<Opened> {
   const told: (readonly VisibleRecord[])[] = [];
@@ -72,7 +66,7 @@ async function openAt(
     told.push(changes);
     onChanges?.(changes);
   };
-  const store = await openTaskStore(location, tell, options);
+  const store = await openTaskStore(location, tell);
   await store.follow();
   onTestEnd(() => store.close());
   return {
@@ -80,7 +74,7 @@ async function openAt(
     told,
     async reopen() {
       await store.close();
-      return openAt(location, commits, onChanges, options, giveBack);
+      return openAt(location, commits, onChanges, giveBack);
     },
     async close() {
       await store.close();

@@ -6,8 +6,8 @@ import { FAILURE, NOW, PROCESS, amended, idsOf, insertHidden, insertVisible, sav
 import { STORES } from './stores.ts';
 import { upload } from './upload-records.ts';
 
-function takeTurns(store: TaskStore, now = NOW) {
-  return store.takeTurns({
+function claimSubmissions(store: TaskStore, now = NOW) {
+  return store.claimSubmissions({
     now: () => now,
     processId: PROCESS,
     attempt: randomUUID(),
@@ -59,7 +59,7 @@ describe.each(STORES)('sweeping orphans in $name', ({ open }) => {
   it('deletes one whose mark was taken back: the provider has nothing of it', async () => {
     const { store } = await open();
     const task = await insertHidden(store, { submitLeaseUntil: NOW });
-    const [marked] = (await takeTurns(store, NOW - 1)).records;
+    const [marked] = (await claimSubmissions(store, NOW - 1)).records;
     if (marked) await amended(store, { ...marked, markedAt: null, nextCheckAt: null });
     expect(await store.sweepOrphans(NOW)).toBe(1);
     expect(await store.get(task.id)).toBeNull();
@@ -101,11 +101,11 @@ describe.each(STORES)('sweeping $name', ({ open }) => {
   it('deletes slots from before the given time, and no others', async () => {
     const { store } = await open();
     for (let n = 0; n < 2; n += 1) await insertVisible(store);
-    await takeTurns(store);
+    await claimSubmissions(store);
     await store.sweep({ ...NOTHING, slotsBefore: NOW });
-    expect((await takeTurns(store)).records).toEqual([]);
+    expect((await claimSubmissions(store)).records).toEqual([]);
     await store.sweep({ ...NOTHING, slotsBefore: NOW + 1 });
-    expect((await takeTurns(store)).records).toHaveLength(1);
+    expect((await claimSubmissions(store)).records).toHaveLength(1);
   });
 
   it('deletes uploads that have expired, and no others', async () => {

@@ -71,7 +71,7 @@ export function withMoments(ports: TaskPorts, options: MomentOptions): TaskPorts
 function writesWithMoments(
   { store }: TaskPorts,
   { dieAt, held, reached }: MomentOptions,
-): Pick<TaskPorts['store'], 'insert' | 'save' | 'amend' | 'takeTurns' | 'claimDue'> {
+): Pick<TaskPorts['store'], 'insert' | 'save' | 'amend' | 'claimSubmissions' | 'claimDue'> {
   let inserts = 0;
   /** The write after which this gateway dies: a mark in the same commit would be there as well, so none is set meanwhile. */
   let last: Promise<unknown> = Promise.resolve();
@@ -97,11 +97,11 @@ function writesWithMoments(
     },
     save: (next) => write(nameOf(next), () => store.save(next)),
     amend: (next) => write(nameOf(next), () => store.amend(next)),
-    async takeTurns(query) {
+    async claimSubmissions(query) {
       await last;
       // It looks for work all the time; the step is the one in which there is some.
       if (inserts > 0) reached('before the mark');
-      const claim = await store.takeTurns(query);
+      const claim = await store.claimSubmissions(query);
       if (claim.records.length > 0) reached('after the mark');
       else if ((await countWaiting(store)) > 0) reached('while a task waits its turn');
       return claim;

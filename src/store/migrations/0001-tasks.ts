@@ -1,7 +1,7 @@
 import { sql, type Kysely, type Migration } from 'kysely';
 import type { Dialect } from '../connections.ts';
 
-/** Tasks, the slots of the provider's limits, the revision counter and the secrets. */
+/** Tasks, rate slots, the revision counter and the secrets. */
 export const tasksMigration = (dialect: Dialect): Migration => ({
   async up(db: Kysely<unknown>) {
     await createTasks(db, dialect);
@@ -36,7 +36,7 @@ async function createSlots(db: Kysely<unknown>, dialect: Dialect): Promise<void>
 }
 
 async function createTasks(db: Kysely<unknown>, dialect: Dialect): Promise<void> {
-  // By bytes: pages break ties by id, and cursors compare as JavaScript does.
+  // Bytewise, as JavaScript compares cursors: pages break ties by id.
   const id = dialect === 'sqlite' ? 'text' : sql`text collate "C"`;
   await db.schema
     .createTable('tasks')
@@ -73,7 +73,7 @@ async function createTasks(db: Kysely<unknown>, dialect: Dialect): Promise<void>
     .execute();
 }
 
-/** Partial where most rows have nothing to find: a finished task is in the first three only. */
+/** Partial indexes, so that a finished task is in the first three only. */
 async function createTaskIndexes(db: Kysely<unknown>): Promise<void> {
   await sql`create index tasks_by_creation on tasks (owner, created_at, id) where revision is not null`.execute(
     db,

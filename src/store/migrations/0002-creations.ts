@@ -1,6 +1,6 @@
 import { sql, type Kysely, type Migration } from 'kysely';
 
-/** What an owner created of late is counted for the caps, hidden tasks included. */
+/** Extends the index to hidden tasks, because caps count them. */
 export const creationsMigration: Migration = {
   async up(db: Kysely<unknown>) {
     await db.schema.dropIndex('tasks_by_creation').execute();

@@ -1,6 +1,6 @@
 import { sql, type Kysely, type Migration } from 'kysely';
 
-/** Who set a mark, so that one whose commit was not heard of can be found again. */
+/** The attempt that set a mark, so that a retry finds marks whose commit it never heard of. */
 export const attemptsMigration: Migration = {
   async up(db: Kysely<unknown>) {
     await db.schema.alterTable('tasks').addColumn('marked_by', 'text').execute();

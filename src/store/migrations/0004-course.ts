@@ -1,9 +1,6 @@
 import { sql, type Kysely, type Migration } from 'kysely';
 
-/**
- * How each task came to its states (of those that are there already nobody can tell), when it may be done, and a way to the
- * newest videos.
- */
+/** The timeline (empty for existing tasks), the expected completion, and an index on the newest successes. */
 export const courseMigration: Migration = {
   async up(db: Kysely<unknown>) {
     await db.schema

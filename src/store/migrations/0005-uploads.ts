@@ -1,6 +1,6 @@
 import { sql, type Kysely, type Migration } from 'kysely';
 
-/** Pictures that lie with the provider, by whom and by what they are. */
+/** Images uploaded to the provider, by owner and content hash. */
 export const uploadsMigration: Migration = {
   async up(db: Kysely<unknown>) {
     await db.schema

@@ -1,8 +1,8 @@
 import { sql, type Kysely, type Migration } from 'kysely';
 
 /**
- * A provider id belongs to one task. Of tasks that have the same one, the task that got it as the answer to its create call
- * keeps it, else the oldest; the others keep it with their own id behind it, by which nobody is found or asked.
+ * Makes provider ids unique. The task that received an id as the answer to its create call keeps it, otherwise the oldest one.
+ * The others get their own id as a suffix, which matches no lookup.
  */
 export const providerIdsMigration: Migration = {
   async up(db: Kysely<unknown>) {

@@ -7,17 +7,17 @@ import { Client } from 'pg';
 import { notifyOfCommit } from './listener.ts';
 
 export interface PostgresFacts extends StoreFacts {
-  /** Of the server, such as `18.4`. */
+  /** The server version, such as `18.4`. */
   readonly version: string;
-  /** The quickest of a few statements there and back, in ms. */
+  /** The shortest of a few round trips, in ms. */
   readonly roundTripMs: number;
-  /** How much the server's clock is ahead of ours, in ms, as exactly as half a round trip. */
+  /** How much the server's clock is ahead of ours, in ms. May be wrong by half a round trip. */
   readonly clockAheadMs: number;
-  /** Why a gateway could not write there, or migrate the store where it may and has to; null when it could. */
+  /** Why a gateway could not write, or not migrate if it must; null if it could. */
   readonly obstacle: { readonly error: unknown } | null;
-  /** How many connections a gateway needs, how many could be had at once, and why not more. */
+  /** How many connections a gateway needs, how many could be opened at once, and why not more. */
   readonly connections: { readonly needed: number; readonly had: number; readonly error: unknown };
-  /** Whether notifications arrive and migrations can be run. */
+  /** Whether LISTEN and migrations work over this connection. */
   readonly keepsSession: boolean;
 }
 
@@ -30,17 +30,17 @@ interface InspectOptions {
 
 const TRIPS = 5;
 
-/** Tries what a gateway does with a database, and changes nothing. Rejects with what pg says when it cannot be reached. */
+/** Tries everything that a gateway does with a database, without changing it. Rejects with pg's error if it is unreachable. */
 export async function inspectPostgres(options: InspectOptions): Promise<PostgresFacts> {
-  const facts = await lookInto(options);
+  const facts = await readFacts(options);
   const { listenUrl, readers, url } = options;
-  // One more writes, and one listens.
+  // Plus one writer and one listener.
   const needed = readers + 2;
   const connections = { needed, ...(await tryConnections(url, needed)) };
   return { ...facts, connections, keepsSession: await keepsSession(listenUrl ?? url) };
 }
 
-async function lookInto({
+async function readFacts({
   mayMigrate,
   url,
 }: InspectOptions): Promise<Omit<PostgresFacts, 'connections' | 'keepsSession'>> {
@@ -59,14 +59,14 @@ async function lookInto({
       roundTripMs,
       version,
       ...facts,
-      obstacle: await obstacleIn(db, facts, mayMigrate),
+      obstacle: await findObstacle(db, facts, mayMigrate),
     };
   } finally {
     await db.destroy();
   }
 }
 
-async function obstacleIn(
+async function findObstacle(
   db: Kysely<Database>,
   { pending }: StoreFacts,
   mayMigrate: boolean,
@@ -80,7 +80,7 @@ async function obstacleIn(
   }
 }
 
-/** What the gateway does to each table; conditions that nothing fulfils suffice to ask for the right. */
+/** Statements that need each privilege of the gateway. Conditions that match nothing suffice. */
 const STATEMENTS = [
   'insert into tasks select * from tasks where false',
   'update tasks set version = version where false',
@@ -94,42 +94,42 @@ const STATEMENTS = [
   'delete from uploads where false',
 ];
 
-/**
- * Does all that a gateway does to a database with the current schema, in a transaction that is taken back. Rejects with what the
- * database refuses.
- */
+/** Tries all writes of a gateway in a transaction that is rolled back. Rejects with the error of the database. */
 async function tryWrites(db: Kysely<Database>): Promise<void> {
-  await takenBack(db, async (trx) => {
+  await rollBackAfter(db, async (trx) => {
     for (const statement of STATEMENTS) await sql.raw(statement).execute(trx);
     await notifyOfCommit(trx);
   });
 }
 
-/** The same for what migrations do. */
+/** Tries what migrations do, in the same way. */
 async function tryMigrating(db: Kysely<Database>): Promise<void> {
-  await takenBack(db, async (trx) => {
+  await rollBackAfter(db, async (trx) => {
     await sql`create table kineograph_doctor (id integer)`.execute(trx);
     const { rows } = await sql<{ owner: string }>`select pg_get_userbyid(relowner) as owner from pg_class
       where oid = to_regclass('tasks') and not pg_has_role(relowner, 'usage')`.execute(trx);
     const [table] = rows;
-    if (table) throw new Error(`the tables belong to ${table.owner}, who alone may migrate them`);
+    if (table) throw new Error(`the tables belong to ${table.owner}; only this role can migrate them`);
   });
 }
 
-const TAKEN_BACK = new Error('taken back');
+const ROLLBACK = new Error('rolled back');
 
-async function takenBack(db: Kysely<Database>, run: (trx: Kysely<Database>) => Promise<void>): Promise<void> {
-  const tried = db.transaction().execute(async (trx) => {
+async function rollBackAfter(
+  db: Kysely<Database>,
+  run: (trx: Kysely<Database>) => Promise<void>,
+): Promise<void> {
+  const transaction = db.transaction().execute(async (trx) => {
     await sql`set local lock_timeout = '2s'`.execute(trx);
     await run(trx);
-    throw TAKEN_BACK;
+    throw ROLLBACK;
   });
-  await tried.catch((error: unknown) => {
-    if (error !== TAKEN_BACK) throw error;
+  await transaction.catch((error: unknown) => {
+    if (error !== ROLLBACK) throw error;
   });
 }
 
-/** Opens so many connections at once and closes them again. Returns how many there were, and why not more. */
+/** Opens connections at once and closes them. Returns how many could be opened, and the error of the others. */
 async function tryConnections(
   url: string,
   count: number,

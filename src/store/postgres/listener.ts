@@ -7,22 +7,22 @@ import { CONNECTION, setTimeouts } from './pool.ts';
 
 const CHANNEL = 'kineograph';
 const RECONNECT_MS = 1000;
-/** A connection that was cut without a word is found out by asking. */
+/** A probe detects a connection that was cut silently. */
 const PROBE_EVERY_MS = 15_000;
 
-/** Wakes every process that listens, once, when the transaction is committed; not at all when it is not. */
+/** Wakes every listening process once when the transaction is committed. */
 export async function notifyOfCommit(trx: Kysely<Database>): Promise<void> {
   await sql`notify ${sql.id(CHANNEL)}`.execute(trx);
 }
 
 /**
- * Calls `wake` at each commit of another process, and when the connection was lost for a while. The connection is its
- * own and made anew as often as it breaks. Returns how to stop.
+ * Calls `wake` at each commit of another process and after each reconnect. Uses a connection of its own and reconnects whenever
+ * it breaks. Returns a function that stops it.
  */
 export function listenForCommits(options: {
   readonly url: string;
   readonly wake: () => void;
-  /** Whether a process of the server works for this process: its commits are known here. */
+  /** Whether a server process belongs to this process, whose commits are known already. */
   readonly isOwn: (pid: number) => boolean;
   readonly onError: (error: unknown) => void;
 }): () => Promise<void> {
@@ -38,7 +38,6 @@ export function listenForCommits(options: {
         resolve();
       });
     });
-    const end = (): void => void client.end().catch(() => undefined);
     try {
       await client.connect();
       await setTimeouts(client);
@@ -49,7 +48,7 @@ export function listenForCommits(options: {
       wake();
       await Promise.race([lost, probe(client), whenStopped]);
     } finally {
-      end();
+      void client.end().catch(() => undefined);
     }
   }
 

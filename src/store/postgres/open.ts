@@ -1,47 +1,50 @@
 import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Connections, Lock, StoreListener } from '../connections.ts';
+import { databaseName, type Connections, type Lock, type StoreListener } from '../connections.ts';
 import { type Database, StoreSchemaError } from '../schema.ts';
-import { nameOf } from '../record.ts';
-import { POOLED, adviceFor, reasonOf, isOutage, createPostgresPool, keepsSession } from './pool.ts';
+import {
+  POOLED,
+  adviceFor,
+  reasonOf,
+  isOutage,
+  createPostgresPool,
+  createTimeLimit,
+  keepsSession,
+} from './pool.ts';
 import { createHistoryCheck } from './history.ts';
 import { listenForCommits, notifyOfCommit } from './listener.ts';
-import { createTimeLimit } from '../retry.ts';
 
 interface PostgresOptions {
-  /** `postgres://user:password@host:port/database`, with the parameters that libpq knows. */
+  /** `postgres://user:password@host:port/database`, with parameters of libpq. */
   readonly url: string;
-  /** The same database without a pooler, for LISTEN and migrations; null when `url` does for those. */
+  /** The same database without a pooler, for LISTEN and migrations; null to use `url`. */
   readonly listenUrl: string | null;
-  /** How many connections read; one more writes and one listens. */
+  /** The number of reading connections, beside one writer and one listener. */
   readonly readers: number;
   readonly onError: (error: unknown) => void;
-  /** Migrates the database before anything else is done. */
+  /** Runs before anything else, to migrate the database. */
   readonly prepare: (db: Kysely<Database>) => Promise<unknown>;
 }
 
-/** A restart of the database, or a switch to its replica, is outlasted; the callers of a longer outage are told. */
-const PATIENCE = { totalMs: 3000, pauseMs: 100, isOutage };
-const HURRIED = { ...PATIENCE, totalMs: 0 };
+/** Covers a restart of the database or a failover. A longer outage is reported to callers. */
+const RETRY_POLICY = { totalMs: 3000, pauseMs: 100, isOutage };
+const NO_RETRIES = { ...RETRY_POLICY, totalMs: 0 };
 
 /** How long a close waits for the server, in ms. */
 const CLOSE_MS = 2000;
-const HURRIED_CLOSE_MS = 500;
+const FAST_CLOSE_MS = 500;
 
-/** Advisory locks of ours, apart from those of others in the same database. Taken in the order of these numbers. */
+/** The namespace of our advisory locks. They are taken in the order of their numbers, so that processes cannot deadlock. */
 const LOCK_SPACE = 0x6b696e65;
-const LOCK_NUMBERS: Readonly<Record<Lock, number>> = { turns: 1, checks: 2, caps: 3 };
+const LOCK_NUMBERS: Readonly<Record<Lock, number>> = { submissions: 1, polls: 2, caps: 3 };
 
-/**
- * Connects to a PostgreSQL database, which any number of processes share. Rejects with an error that says what to do when
- * it cannot be used.
- */
+/** Connects to a PostgreSQL database, which replicas may share. Rejects with an error that says what to do if it is unusable. */
 export async function openPostgres(options: PostgresOptions): Promise<Connections> {
   const { onError, readers, url } = options;
   const sessionUrl = options.listenUrl ?? url;
   await prepareDatabase(sessionUrl, options);
   let listener: StoreListener | null = null;
-  const onConnect = createHistoryCheck(() => listener?.setBack());
+  const onConnect = createHistoryCheck(() => listener?.rolledBack());
   const limit = createTimeLimit();
   const readerPool = createPostgresPool({ url, size: readers, onError, limit, onConnect });
   // One batch is written at a time.
@@ -60,24 +63,24 @@ export async function openPostgres(options: PostgresOptions): Promise<Connection
       const isOwn = (pid: number): boolean => writerPool.pids.has(pid);
       stopListening = listenForCommits({ url: sessionUrl, wake: given.wake, isOwn, onError });
     },
-    get patience() {
-      return limit.isSet() ? HURRIED : PATIENCE;
+    get retryPolicy() {
+      return limit.isSet() ? NO_RETRIES : RETRY_POLICY;
     },
-    hurry: limit.set,
+    setResponseTimeout: limit.set,
     async close() {
       const closed = Promise.all([stopListening(), reader.destroy(), writer.destroy()]);
-      // Over a connection that was cut without a word no goodbye is ever answered.
+      // On a silently cut connection the server never confirms the close.
       await Promise.race([
         closed,
-        delay(limit.isSet() ? HURRIED_CLOSE_MS : CLOSE_MS, undefined, { ref: false }),
+        delay(limit.isSet() ? FAST_CLOSE_MS : CLOSE_MS, undefined, { ref: false }),
       ]);
     },
   };
 }
 
-/** On a connection of its own: a migration takes its time, and waits as long as another process is at it. */
+/** Uses its own connection without timeouts: a migration may be slow, and waits for those of other processes. */
 async function prepareDatabase(url: string, { onError, prepare }: PostgresOptions): Promise<void> {
-  const pool = createPostgresPool({ url, size: 1, onError, isPatient: true });
+  const pool = createPostgresPool({ url, size: 1, onError, hasTimeouts: false });
   const db = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
   try {
     if (!(await keepsSession(url))) throw new StoreSchemaError(POOLED);
@@ -96,7 +99,10 @@ async function takeLocks(trx: Transaction<Database>, locks: ReadonlySet<Lock>): 
 }
 
 function unusable(url: string, error: unknown): Error {
-  return new Error(`The database ${nameOf(url)} cannot be used (${reasonOf(error)}). ${adviceFor(error)}`, {
-    cause: error,
-  });
+  return new Error(
+    `The database ${databaseName(url)} cannot be used (${reasonOf(error)}). ${adviceFor(error)}`,
+    {
+      cause: error,
+    },
+  );
 }

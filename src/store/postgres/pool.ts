@@ -1,52 +1,56 @@
 import type { PostgresPool, PostgresPoolClient } from 'kysely';
 import { Pool, type ClientBase, type PoolClient, Client, type ClientConfig, DatabaseError } from 'pg';
-import { createTimeLimit, type TimeLimit } from '../retry.ts';
 
-interface OurPool extends PostgresPool {
-  /** The server's process ids of the connections that are open. */
+interface TrackedPool extends PostgresPool {
+  /** The server process ids of the open connections. */
   readonly pids: ReadonlySet<number>;
 }
 
 /**
- * At most `size` connections. One on which something went wrong with the connection itself is not used again: it may
- * have been cut without a word, and would hold up whoever gets it next.
+ * A pool of at most `size` connections. A connection that failed is not reused: it may be cut silently and would stall its next
+ * user.
  */
 export function createPostgresPool(options: {
   readonly url: string;
   readonly size: number;
-  /** Told of connections that break while nobody uses them. */
+  /** Receives the errors of idle connections. */
   readonly onError: (error: unknown) => void;
-  /** Run on each new connection before it is used. */
+  /** Runs on each new connection before its first use. */
   readonly onConnect?: (client: ClientBase) => Promise<void>;
-  /** Statements may take as long as they need. */
-  readonly isPatient?: true;
-  /** For connecting and for each statement, beside the limits that every connection has. */
+  /** Whether statements are limited in time; true if left out. */
+  readonly hasTimeouts?: boolean;
+  /** Limits connecting and each statement, in addition to the timeouts. */
   readonly limit?: TimeLimit;
-}): OurPool {
-  const { isPatient = false, limit = createTimeLimit(), onConnect, size: max } = options;
+}): TrackedPool {
+  const { hasTimeouts = true, limit = createTimeLimit(), onConnect, size: max } = options;
   const { url: connectionString } = options;
-  const pool = new Pool({ ...(isPatient ? PATIENT_CONNECTION : CONNECTION), connectionString, max });
+  const pool = new Pool({
+    ...CONNECTION,
+    ...(hasTimeouts ? {} : { query_timeout: 0 }),
+    connectionString,
+    max,
+  });
   const pids = new Set<number>();
   const prepared = new WeakSet<ClientBase>();
   pool.on('error', (error) => {
-    // pg attaches the whole connection, with the key by which its statements can be cancelled. It would end up in logs.
+    // pg attaches the client with its cancellation key, which must not reach the logs.
     Reflect.deleteProperty(error, 'client');
-    // A connection that is being closed can no longer break.
+    // Errors of a closing pool are irrelevant.
     if (!pool.ending) options.onError(error);
   });
   pool.on('connect', (client) => {
     pids.add(processIdOf(client));
-    // While it is used the pool does not listen, and an error that nobody hears ends the process. Its user is told anyway.
+    // The pool has no listener while a client is in use, and an unhandled error ends the process. Its query rejects anyway.
     client.on('error', () => undefined);
   });
   pool.on('remove', (client) => pids.delete(processIdOf(client)));
 
-  /** Not by the pool's own onConnect: it waits for the goodbye of a connection that fails, which may never come. */
+  /** Does not use the pool's `onConnect`: after a failure it waits for the connection to close, which may never happen. */
   async function connect(): Promise<PoolClient> {
     const client = await pool.connect();
     if (prepared.has(client)) return client;
     try {
-      await setTimeouts(client, { isPatient });
+      await setTimeouts(client, hasTimeouts);
       await onConnect?.(client);
       prepared.add(client);
       return client;
@@ -61,9 +65,9 @@ export function createPostgresPool(options: {
     async connect() {
       const connected = connect();
       try {
-        return careful(await limit.on(connected), limit);
+        return discardIfBroken(await limit.apply(connected), limit);
       } catch (error) {
-        // One that comes too late is nobody's.
+        // A connection that arrives too late goes back to the pool.
         connected.then(
           (client) => {
             client.release();
@@ -77,13 +81,14 @@ export function createPostgresPool(options: {
   };
 }
 
-function careful(client: PoolClient, limit: TimeLimit): PostgresPoolClient {
+/** Fails fast after an outage on this client, and closes it on release. */
+function discardIfBroken(client: PoolClient, limit: TimeLimit): PostgresPoolClient {
   let broken: { readonly by: unknown } | null = null;
   const query = async (text: string, values: readonly unknown[]): Promise<unknown> => {
-    // Such as the ROLLBACK after what went wrong: it would wait for an answer in vain.
+    // Kysely's ROLLBACK after a failure, for example, would get no response.
     if (broken) throw broken.by;
     try {
-      return await limit.on(client.query(text, [...values]));
+      return await limit.apply(client.query(text, [...values]));
     } catch (error) {
       if (isOutage(error)) broken = { by: error };
       throw error;
@@ -97,12 +102,11 @@ function careful(client: PoolClient, limit: TimeLimit): PostgresPoolClient {
   };
 }
 
-/** How long a connection may take to come about, and one statement to be answered, in ms. */
 const CONNECT_TIMEOUT_MS = 5000;
 const STATEMENT_TIMEOUT_MS = 5000;
-/** The server gives up first and says so; a client that hears nothing by then has lost its connection. */
+/** Later than the server's own timeout, so that no response means a lost connection. */
 const ANSWER_TIMEOUT_MS = STATEMENT_TIMEOUT_MS + 1000;
-/** A process that was cut off in the middle of a transaction holds its locks for so long. */
+/** How long a process that lost its connection inside a transaction keeps its locks. */
 const IDLE_IN_TRANSACTION_MS = 2500;
 
 export const CONNECTION: ClientConfig = {
@@ -112,10 +116,7 @@ export const CONNECTION: ClientConfig = {
   keepAlive: true,
 };
 
-/** Statements may take as long as they need; 0 means no limit. */
-const PATIENT_CONNECTION: ClientConfig = { ...CONNECTION, query_timeout: 0 };
-
-/** No role or database setting may cut what we do; some of them exist in newer servers only. */
+/** Override the settings of the role and the database. Some exist on newer servers only. */
 const NO_TIMEOUTS = {
   statement_timeout: '0',
   lock_timeout: '0',
@@ -130,20 +131,20 @@ const TIMEOUTS = {
 };
 
 /**
- * Sets the time limits of a new connection. Startup parameters would save a round trip, but PgBouncer refuses a
- * connection that has them (https://www.pgbouncer.org/config.html, ignore_startup_parameters), and pg sends no zeros.
+ * Sets the timeouts of a new connection. Startup parameters would save a round trip, but PgBouncer rejects them
+ * (https://www.pgbouncer.org/config.html, ignore_startup_parameters), and pg omits zeros.
  */
-export async function setTimeouts(client: ClientBase, { isPatient = false } = {}): Promise<void> {
+export async function setTimeouts(client: ClientBase, hasTimeouts = true): Promise<void> {
   await client.query(
     `select set_config(name, value, false) from json_each_text($1) as ours (name, value)
        where name in (select name from pg_settings)`,
-    [JSON.stringify(isPatient ? NO_TIMEOUTS : TIMEOUTS)],
+    [JSON.stringify(hasTimeouts ? TIMEOUTS : NO_TIMEOUTS)],
   );
 }
 
 /**
- * Whether a connection keeps one server session, as LISTEN and the locks of migrations need. It does not behind a pooler
- * in transaction mode, such as PgBouncer, which gives each transaction the next best session.
+ * Whether a connection keeps one server session, which LISTEN and the locks of migrations need. A pooler in transaction mode,
+ * such as PgBouncer, may use another session for each transaction.
  */
 export async function keepsSession(url: string): Promise<boolean> {
   const client = new Client({ ...CONNECTION, connectionString: url });
@@ -152,7 +153,7 @@ export async function keepsSession(url: string): Promise<boolean> {
   try {
     await client.connect();
     if ((await backendOf(client)) === processIdOf(client)) return true;
-    // The second client takes the session that the first one used last, if the pooler lets it.
+    // Behind a pooler, the second client takes the session that the first one used last.
     await other.connect();
     const before = await backendOf(client);
     await other.query('begin');
@@ -163,60 +164,49 @@ export async function keepsSession(url: string): Promise<boolean> {
   }
 }
 
-/** The server's process that answers; a pooler gives clients a number of its own when they connect. */
+/** The server process that answers. A pooler reports a process id of its own when clients connect. */
 async function backendOf(client: Client): Promise<number | undefined> {
   const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
   return rows[0]?.pid;
 }
 
-/** Known to pg's client and missing from its types. */
+/** Missing from the types of pg. */
 function processIdOf(client: object): number {
   return 'processID' in client && typeof client.processID === 'number' ? client.processID : 0;
 }
 
-/**
- * Classes of SQLSTATE that speak of the server and not of the statement: connections, transactions that were rolled back so
- * that another one can go on (two processes that waited for each other), resources, an operator, itself.
- */
-const CLASSES = new Set(['08', '40', '53', '57', '58']);
-const CODES = new Set([
-  // The server ended the connection because its transaction had been left alone, or had lasted, for too long.
+/** SQLSTATE classes about the server, not the statement: connection, rollback (deadlock), resources, operator, system. */
+const OUTAGE_CLASSES = new Set(['08', '40', '53', '57', '58']);
+const OUTAGE_CODES = new Set([
+  // The server ended a transaction that was idle or lasted too long.
   '25P03',
   '25P04',
-  // The server, or this session of it, is read-only: another connection may lead to one that is not.
+  // The server or session is read-only; another connection may not be.
   '25006',
 ]);
 
-/** What pg says itself of connections that ended or did not come about, and we when we stop; neither gives codes. */
-const OF_CONNECTIONS =
+/** Messages of connection errors without a code: pg's own, and that of our time limit. */
+const CONNECTION_MESSAGES =
   /^(Gateway is stopping|Connection terminated|Query read timeout|timeout e|Client (was closed|has encountered)|The server does not support SSL|There was an error establishing an SSL)/;
 
-/**
- * Whether the database could not be reached or is not able to work now (PostgreSQL, Appendix A), so that the same may
- * succeed on another connection or at another time.
- */
+/** Whether the database is unreachable or unable to work (PostgreSQL, Appendix A), so that a retry may succeed. */
 export function isOutage(error: unknown): boolean {
   if (error instanceof DatabaseError) {
     const { code = '' } = error;
-    return CLASSES.has(code.slice(0, 2)) || CODES.has(code);
+    return OUTAGE_CLASSES.has(code.slice(0, 2)) || OUTAGE_CODES.has(code);
   }
   if (error instanceof AggregateError) return error.errors.some(isOutage);
-  return error instanceof Error && (isOfTheSystem(error) || OF_CONNECTIONS.test(error.message));
+  return error instanceof Error && ('syscall' in error || CONNECTION_MESSAGES.test(error.message));
 }
 
-/** Such as ECONNREFUSED or ENOTFOUND. */
-function isOfTheSystem(error: Error): boolean {
-  return 'syscall' in error;
-}
-
-/** Said when DATABASE_URL leads through a pooler that gives each transaction another session. */
+/** The error for a pooler in transaction mode. */
 export const POOLED =
   'DATABASE_URL leads through a pooler in transaction mode, such as PgBouncer: LISTEN and migrations need a session of their own. ' +
   'Set DATABASE_LISTEN_URL to the same database without the pooler (or with it in session mode), or let DATABASE_URL lead there.';
 
 const GENERAL = 'Check DATABASE_URL, and that the server runs and lets this user in.';
 
-/** SQLSTATEs (PostgreSQL, Appendix A) and what to do about them. */
+/** What to do about each SQLSTATE (PostgreSQL, Appendix A). */
 const ADVICE: Readonly<Record<string, string>> = {
   '25006': 'It is read-only, as a standby is: let DATABASE_URL lead to the primary, or make it writable.',
   '42501':
@@ -226,19 +216,57 @@ const ADVICE: Readonly<Record<string, string>> = {
   '08P01': 'A pooler may refuse what DATABASE_URL asks for: leave out parameters such as "options".',
 };
 
-/** How to mend that a database cannot be used. */
+/** What to do if a database cannot be used. */
 export function adviceFor(error: unknown): string {
   const code = codeOf(error);
   return (code === null ? undefined : ADVICE[code]) ?? GENERAL;
 }
 
-/** What went wrong, in the database's own words. */
+/** The message of the database. */
 export function reasonOf(error: unknown): string {
   return error instanceof AggregateError ? error.errors.join('; ') : String(error);
 }
 
-/** Of the error itself, or of what caused it. */
+/** The SQLSTATE of an error or its cause. */
 function codeOf(error: unknown): string | null {
   if (error instanceof DatabaseError) return error.code ?? null;
   return error instanceof Error && error.cause !== undefined ? codeOf(error.cause) : null;
+}
+
+/** Limits how long responses of the database are awaited, once a limit is set. */
+export interface TimeLimit {
+  /** Applies to all later responses and to those in flight. */
+  set(ms: number): void;
+  isSet(): boolean;
+  /** Resolves with the response, or rejects if it takes too long. */
+  apply<T>(response: Promise<T>): Promise<T>;
+}
+
+export function createTimeLimit(): TimeLimit {
+  let limitMs: number | null = null;
+  const pending = new Set<() => void>();
+
+  return {
+    set(ms) {
+      limitMs = ms;
+      const rejections = [...pending];
+      setTimeout(() => {
+        for (const giveUp of rejections) giveUp();
+      }, ms);
+    },
+    isSet: () => limitMs !== null,
+    apply: (response) =>
+      new Promise((resolve, reject) => {
+        const giveUp = (): void => {
+          reject(new Error('Gateway is stopping and did not wait longer for the database'));
+        };
+        pending.add(giveUp);
+        const timer = limitMs === null ? undefined : setTimeout(giveUp, limitMs);
+        const settled = (): void => {
+          pending.delete(giveUp);
+          clearTimeout(timer);
+        };
+        response.finally(settled).then(resolve, reject);
+      }),
+  };
 }

@@ -4,32 +4,32 @@ import { STORE_FILE } from './open.ts';
 import { isDataDirLocked, lockDataDir, privateFile } from './data-dir.ts';
 import { DatabaseSync } from './driver.ts';
 
-/** For a commit of the gateway that is under way. */
+/** Covers a commit of the gateway that is in progress. */
 const BUSY_TIMEOUT_MS = 5000;
 
 /**
- * Copies the store in a directory to a new file, as it is at one moment; a gateway that runs on it goes on. The copy is
- * checked, on disk and for this user alone. Returns how many tasks it holds; throws an error that says what to do.
+ * Copies the store of a data directory into a new file, as one consistent snapshot, while a gateway may be using it. The copy is
+ * verified, synced, and private to this user. Returns its number of tasks; throws an error that says what to do.
  */
 export function backUpSqlite(dataDir: string, file: string): number {
   const from = join(dataDir, STORE_FILE);
   if (!existsSync(from)) throw new Error(`There is no store in DATA_DIR ${dataDir}; nothing was backed up.`);
   if (existsSync(file)) throw new Error(`${file} exists already. Choose another name.`);
-  // Nobody shall take a half copy for a backup.
+  // The final name appears only when the copy is complete.
   const unfinished = `${file}.unfinished`;
   rmSync(unfinished, { force: true });
-  // Without a gateway none may begin meanwhile: it would find files of this user, who may be another one.
+  // If no gateway runs, none may start meanwhile: it would find WAL files that belong to this user.
   const unlock = isDataDirLocked(dataDir) ? () => undefined : lockDataDir(dataDir);
   try {
     copy(from, unfinished);
     const tasks = check(unfinished);
     renameSync(unfinished, file);
-    sync(dirname(resolve(file)));
+    syncDir(dirname(resolve(file)));
     return tasks;
   } catch (error) {
     rmSync(unfinished, { force: true });
     const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`${from} could not be backed up to ${file} (${reason}); nothing was left there.`, {
+    throw new Error(`${from} could not be backed up to ${file} (${reason}); no file was left there.`, {
       cause: error,
     });
   } finally {
@@ -60,8 +60,8 @@ function check(path: string): number {
   }
 }
 
-/** A name in a directory is on disk when the directory is. */
-function sync(directory: string): void {
+/** Makes a rename in a directory durable. */
+function syncDir(directory: string): void {
   const handle = openSync(directory, 'r');
   fsyncSync(handle);
   closeSync(handle);

@@ -13,19 +13,18 @@ import { DatabaseSync, SQLITE, sqliteCode } from './driver.ts';
 
 const LOCK_FILE = 'kineograph.lock';
 
-/** What the gateway and its sandbox keep in a data directory, and what a file system of its own has in it. */
+/** Files of the gateway and its sandbox, and `lost+found` of a mounted file system. */
 const OURS = /^(kineograph\.|sandbox|lost\+found$)/;
 
-/** Everybody but the owner. */
+/** The permissions of group and others. */
 const OTHERS = 0o077;
 
-/** With less than this the disk counts as full: SQLite's shared memory alone takes 32 KiB. */
+/** A disk with less space counts as full: SQLite's shared memory alone takes 32 KiB. */
 const FULL_BYTES = 64 * 1024;
 
 /**
- * Takes a data directory for this process alone, creating it when it is missing; the returned function gives it back.
- * What this user owns in it is closed to other users. The lock is one of the operating system's on an open file, so that
- * a killed process leaves none behind. Throws an error that says what to do.
+ * Locks a data directory for this process and creates it if missing; the returned function unlocks it. Our files in it become
+ * private to their owner. The operating system releases the lock of a killed process. Throws an error that says what to do.
  */
 export function lockDataDir(dataDir: string): () => void {
   try {
@@ -38,8 +37,8 @@ export function lockDataDir(dataDir: string): () => void {
 }
 
 /**
- * Creates a directory and those above it. Node's `recursive` tries again for ever where a directory that exists takes no
- * other one, such as /proc: https://github.com/nodejs/node/blob/v24.0.0/src/node_file.cc (MKDirpSync).
+ * Creates a directory and its parents. Node's `recursive` option loops forever if an existing directory accepts no children,
+ * such as /proc: https://github.com/nodejs/node/blob/v24.0.0/src/node_file.cc (MKDirpSync).
  */
 function makeDir(path: string): void {
   if (existsSync(path)) return;
@@ -47,32 +46,32 @@ function makeDir(path: string): void {
   try {
     mkdirSync(path, { mode: 0o700 });
   } catch (error) {
-    // Another process may have been faster.
+    // Another process may have created it.
     if (!existsSync(path)) throw error;
   }
 }
 
 /**
- * What other users of this machine may look into although it belongs to this one: the directory, unless it holds files of
- * others as well, and the files of ours in it.
+ * Paths that other users can access although this user owns them: our files in the directory, and the directory itself unless
+ * it also holds other files.
  */
 export function openToOthers(dataDir: string): readonly string[] {
   const names = readdirSync(dataDir);
   const files = names.filter((name) => OURS.test(name)).map((name) => join(dataDir, name));
   const paths = files.length === names.length ? [dataDir, ...files] : files;
   return paths.filter((path) => {
-    // SQLite may have taken it away by now.
+    // SQLite may have deleted it in the meantime.
     const found = statSync(path, { throwIfNoEntry: false });
     return found?.uid === process.getuid?.() && ((found?.mode ?? 0) & OTHERS) !== 0;
   });
 }
 
-/** Makes a file that only this user may read, unless there is one. */
+/** Creates a file that only this user can access, unless it exists. */
 export function privateFile(path: string): void {
   if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600));
 }
 
-/** Whether a process has the data directory now. Changes nothing. */
+/** Whether a process holds the lock of a data directory. Read-only. */
 export function isDataDirLocked(dataDir: string): boolean {
   const path = join(dataDir, LOCK_FILE);
   if (!existsSync(path)) return false;
@@ -88,7 +87,7 @@ export function isDataDirLocked(dataDir: string): boolean {
   }
 }
 
-/** Says why a file in a data directory cannot be used, and the way out. */
+/** An error that says why a file in a data directory cannot be used, and what to do. */
 export function unusable(dataDir: string, name: string, cause: unknown): Error {
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new Error(explain(dataDir, name, { code: sqliteCode(cause), reason }), { cause });
@@ -103,7 +102,7 @@ function explain(
   if (code === SQLITE.BUSY)
     return name === LOCK_FILE
       ? `DATA_DIR ${dataDir} is in use by another Kineograph process. Stop that one, or give this one a DATA_DIR of its own.`
-      : `${path} is held by another program (${reason}). Let that program end, and start again.`;
+      : `${path} is locked by another program (${reason}). Stop that program and start again.`;
   if (code === SQLITE.NOTADB || code === SQLITE.CORRUPT)
     return `${path} is damaged, or no SQLite database (${reason}). Restore a backup of it. To begin with an empty store, move it away, with the files ${name}-wal and ${name}-shm.`;
   if (code === SQLITE.FULL || isDiskFull(dataDir))
@@ -116,7 +115,7 @@ function explain(
 function isDiskFull(dataDir: string): boolean {
   try {
     const { bavail, blocks, bsize } = statfsSync(dataDir);
-    // File systems that store nothing, such as /proc, have no blocks.
+    // Virtual file systems such as /proc have no blocks.
     return blocks > 0 && bavail * bsize < FULL_BYTES;
   } catch {
     return false;
@@ -127,7 +126,7 @@ function lock(path: string): () => void {
   privateFile(path);
   const file = new DatabaseSync(path, { timeout: 0 });
   try {
-    // Memory: a journal file left behind by a killed process would be one more thing to recover.
+    // In memory, so that a killed process leaves no journal file.
     file.exec('pragma journal_mode = MEMORY');
     file.exec('BEGIN EXCLUSIVE');
   } catch (error) {

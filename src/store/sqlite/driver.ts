@@ -7,7 +7,7 @@ import {
   type SqliteStatement as KyselyStatement,
 } from 'kysely';
 import { LRUCache } from 'lru-cache';
-import type { AnswersAtOnce } from '../statements.ts';
+import type { SynchronousAdapter } from '../statements.ts';
 
 export type SqliteDatabase = Driver.DatabaseSyncInstance;
 type SqliteStatement = Driver.StatementSyncInstance;
@@ -15,16 +15,16 @@ type SqliteStatement = Driver.StatementSyncInstance;
 /** The first version of Node.js whose own `node:sqlite` prints no warning (nodejs/node#61262). */
 const BUILT_IN = { major: 24, minor: 15 };
 
-/** Result codes of SQLite, without what extends them: https://sqlite.org/rescode.html. */
+/** Primary result codes of SQLite: https://sqlite.org/rescode.html. */
 export const SQLITE = { BUSY: 5, CORRUPT: 11, FULL: 13, NOTADB: 26 } as const;
 
-/** `node:sqlite`, or the same API from a package on older versions of Node.js. Rejects with what to install. */
+/** `node:sqlite`, or a package with the same API on older versions of Node.js. Loading fails with an error that says what to install. */
 export const { DatabaseSync } = await load();
 
-/** Which of the SQLITE codes an error has, and is caused by; null for errors of others. */
+/** The SQLite result code of an error or its cause; null for other errors. */
 export function sqliteCode(error: unknown): number | null {
   if (!(error instanceof Error)) return null;
-  // The low byte is the kind of error, the others say more of it.
+  // The low byte is the primary code.
   if ('errcode' in error && typeof error.errcode === 'number') return error.errcode & 0xff;
   return sqliteCode(error.cause);
 }
@@ -32,45 +32,45 @@ export function sqliteCode(error: unknown): number | null {
 async function load(): Promise<typeof Driver> {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   const isBuiltIn = major > BUILT_IN.major || (major === BUILT_IN.major && minor >= BUILT_IN.minor);
-  // In a variable: the build leaves it alone, and types of Node.js 20 do not know the other one.
+  // In a variable, so that the bundler leaves it alone and the types of Node.js 20 accept it.
   const name = isBuiltIn ? 'node:sqlite' : '@photostructure/sqlite';
   try {
     return (await import(name)) as typeof Driver;
   } catch (error) {
     throw new Error(
-      `${name} cannot be loaded, and without it no data directory can be opened. Install without --omit=optional, use Node.js 24.15 or newer, or keep the tasks in PostgreSQL (DATABASE_URL).`,
+      `${name} cannot be loaded, so the data directory cannot be opened. Install without --omit=optional, use Node.js 24.15 or newer, or set DATABASE_URL to use PostgreSQL.`,
       { cause: error },
     );
   }
 }
 
-/** Of the SQL text of all prepared statements, in characters. A statement takes some ten times as much memory. */
-const MAX_KEPT_TEXT = 256 * 1024;
+/** The limit of the statement cache, in characters of SQL. A statement takes about ten times its text in memory. */
+const MAX_CACHED_TEXT = 256 * 1024;
 
-/** Kysely's dialect for `node:sqlite`. It keeps prepared statements, and offers a way past the queue for its connection. */
-export class AtOnceDialect extends SqliteDialect {
-  readonly #database: KeptStatements;
+/** Kysely's SQLite dialect with cached statements and synchronous execution outside transactions. */
+export class SynchronousSqliteDialect extends SqliteDialect {
+  readonly #database: StatementCache;
 
   constructor(database: SqliteDatabase) {
-    const kept = new KeptStatements(database);
-    super({ database: kept });
-    this.#database = kept;
+    const cache = new StatementCache(database);
+    super({ database: cache });
+    this.#database = cache;
   }
 
   override createAdapter(): SqliteAdapter {
-    return new AtOnceAdapter(this.#database);
+    return new SynchronousSqliteAdapter(this.#database);
   }
 }
 
-class AtOnceAdapter extends SqliteAdapter implements AnswersAtOnce {
-  readonly #database: KeptStatements;
+class SynchronousSqliteAdapter extends SqliteAdapter implements SynchronousAdapter {
+  readonly #database: StatementCache;
 
-  constructor(database: KeptStatements) {
+  constructor(database: StatementCache) {
     super();
     this.#database = database;
   }
 
-  answerAtOnce(
+  executeSync(
     sql: string,
     parameters: readonly unknown[],
     isInTransaction: boolean,
@@ -83,11 +83,11 @@ class AtOnceAdapter extends SqliteAdapter implements AnswersAtOnce {
   }
 }
 
-/** Kysely prepares each query anew; the text of ours is always one of a few dozen. All statements are run by it. */
-export class KeptStatements implements KyselyDatabase {
+/** Prepares each statement once: Kysely would prepare every query again, and ours have a few dozen texts. */
+export class StatementCache implements KyselyDatabase {
   readonly #database: SqliteDatabase;
-  readonly #kept = new LRUCache<string, KyselyStatement>({
-    maxSize: MAX_KEPT_TEXT,
+  readonly #statements = new LRUCache<string, KyselyStatement>({
+    maxSize: MAX_CACHED_TEXT,
     sizeCalculation: (_statement, sql) => sql.length,
   });
 
@@ -100,22 +100,22 @@ export class KeptStatements implements KyselyDatabase {
   }
 
   prepare(sql: string): KyselyStatement {
-    // SQLite itself rolls back what a full or broken disk has stopped; doing it twice would hide why.
-    if (sql === 'rollback' && !this.inTransaction) return NOTHING;
-    const kept = this.#kept.get(sql);
-    if (kept) return kept;
+    // SQLite rolls back by itself after some disk errors. Kysely's second rollback would fail and hide the cause.
+    if (sql === 'rollback' && !this.inTransaction) return NO_OP;
+    const cached = this.#statements.get(sql);
+    if (cached) return cached;
     const statement = toKysely(this.#database.prepare(sql));
-    this.#kept.set(sql, statement);
+    this.#statements.set(sql, statement);
     return statement;
   }
 
   close(): void {
-    this.#kept.clear();
+    this.#statements.clear();
     this.#database.close();
   }
 }
 
-/** A statement that was prepared by `node:sqlite`, as Kysely takes it. */
+/** Adapts a statement of `node:sqlite` to Kysely. */
 function toKysely(statement: SqliteStatement): KyselyStatement {
   return {
     reader: statement.columns().length > 0,
@@ -125,7 +125,7 @@ function toKysely(statement: SqliteStatement): KyselyStatement {
   };
 }
 
-const NOTHING: KyselyStatement = {
+const NO_OP: KyselyStatement = {
   reader: false,
   all: () => [],
   run: () => ({ changes: 0, lastInsertRowid: 0 }),

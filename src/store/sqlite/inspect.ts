@@ -4,18 +4,18 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Database } from '../schema.ts';
 import { STORE_FILE } from './open.ts';
-import { AtOnceDialect, DatabaseSync, type SqliteDatabase } from './driver.ts';
+import { SynchronousSqliteDialect, DatabaseSync, type SqliteDatabase } from './driver.ts';
 import { readStoreFacts, type StoreFacts } from '../stats.ts';
 
-/** Waiting for a lock blocks the whole process. */
+/** Waiting for a lock blocks the process. */
 const BUSY_TIMEOUT_MS = 1000;
 
-/** Looks into the store in a directory, also while a gateway runs on it, and changes nothing; null when there is none. */
+/** Reads the facts of the store in a directory; null if there is none. Read-only; safe while a gateway uses it. */
 export async function inspectSqlite(dataDir: string): Promise<StoreFacts | null> {
   const path = join(dataDir, STORE_FILE);
   if (!existsSync(path)) return null;
-  const database = openBeside(path);
-  const db = new Kysely<Database>({ dialect: new AtOnceDialect(database) });
+  const database = openReadOnly(path);
+  const db = new Kysely<Database>({ dialect: new SynchronousSqliteDialect(database) });
   try {
     return await readStoreFacts(db, 'sqlite');
   } finally {
@@ -23,9 +23,9 @@ export async function inspectSqlite(dataDir: string): Promise<StoreFacts | null>
   }
 }
 
-function openBeside(path: string): SqliteDatabase {
+function openReadOnly(path: string): SqliteDatabase {
   const url = pathToFileURL(path);
-  // Where nobody has it open SQLite would make two files beside it. Left behind by another user, they keep the gateway out.
+  // SQLite would create WAL files if no process has it open. Files of another user would lock the gateway out.
   if (!existsSync(`${path}-wal`)) url.search = 'immutable=1';
   return new DatabaseSync(url, { readOnly: true, timeout: BUSY_TIMEOUT_MS });
 }

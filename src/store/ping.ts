@@ -1,9 +1,17 @@
-import type { Kysely } from 'kysely';
+import { sql, type Kysely } from 'kysely';
 import type { CommitObserver } from './writer-queue.ts';
+import { storeRead } from './retry.ts';
 import type { Database } from './schema.ts';
 import { prepared } from './statements.ts';
 
-/** The value differs each time: SQLite does not write a page that stays as it is. */
+/** Rejects with StoreUnavailableError if the store cannot be read. */
+export function testRead(db: Kysely<Database>): Promise<void> {
+  return storeRead(async () => {
+    await sql`select 1`.execute(db);
+  });
+}
+
+/** The value changes each time, because SQLite does not write an unchanged page. */
 const stamp = prepared((db, { now }: { readonly now: number }) =>
   db
     .insertInto('counters')
@@ -11,20 +19,20 @@ const stamp = prepared((db, { now }: { readonly now: number }) =>
     .onConflict((conflict) => conflict.column('name').doUpdateSet({ value: now })),
 );
 
-/** Writes something that means nothing; rejects when the store cannot write. */
-export async function proveWrite(db: Kysely<Database>): Promise<void> {
+/** Writes a timestamp that nothing reads; rejects if the store cannot write. */
+export async function testWrite(db: Kysely<Database>): Promise<void> {
   await stamp(db, { now: Date.now() });
 }
 
-/** For how long a commit proves that the store can write, in ms. */
+/** How long a commit counts as proof that the store can write, in ms. */
 const PROVEN_MS = 1000;
 
 interface WriteProof extends CommitObserver {
-  /** Fulfilled when something was committed lately and nothing has failed since, or once `write` is committed. */
+  /** Resolves if there was a commit lately and no failure since; otherwise once `write` is committed. */
   prove(write: () => Promise<void>): Promise<void>;
 }
 
-/** Knows from what is committed whether the store can write; tells `observer` of all as well. */
+/** Learns from commits whether the store can write. Passes every event on to `observer`. */
 export function createWriteProof(observer: CommitObserver | null): WriteProof {
   let provenAt: number | null = null;
   let proof: Promise<void> | null = null;
@@ -40,7 +48,7 @@ export function createWriteProof(observer: CommitObserver | null): WriteProof {
     },
     async prove(write) {
       if (provenAt !== null && performance.now() - provenAt < PROVEN_MS) return;
-      // One for all who ask meanwhile.
+      // Concurrent callers share one write.
       proof ??= write().finally(() => {
         proof = null;
       });

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { createWriteProof } from '../../src/store/prove-write.ts';
+import { createWriteProof } from '../../src/store/ping.ts';
 import { deferred } from '../support/deferred.ts';
 
 it('many who ask at the same time whether the store can write share one write', async () => {
