@@ -25,7 +25,7 @@ async function backUp(file: string, env: Readonly<Record<string, string>>): Prom
   return text(stdout);
 }
 
-it('a backup beside a running gateway holds every task that was acknowledged before it', async () => {
+it('a backup of a running gateway contains every task acknowledged before it', async () => {
   const [DATA_DIR, home, restored] = [await quickDir(), await quickDir(), await quickDir()];
   const store = await open(DATA_DIR);
   const task = await insertVisible(store);
@@ -49,7 +49,7 @@ it('a backup beside a running gateway holds every task that was acknowledged bef
   expect(await (await open(restored)).find('ann', task.id)).toEqual(task);
 });
 
-it('a backup of a store that nobody uses leaves the data directory as it is', async () => {
+it('a backup of an unused store leaves the data directory unchanged', async () => {
   const DATA_DIR = await quickDir();
   await (await open(DATA_DIR)).close();
   const before = readFileSync(join(DATA_DIR, 'kineograph.db'));
@@ -58,7 +58,7 @@ it('a backup of a store that nobody uses leaves the data directory as it is', as
   expect(readFileSync(join(DATA_DIR, 'kineograph.db'))).toEqual(before);
 });
 
-it('a backup overwrites nothing', async () => {
+it('a backup never overwrites a file', async () => {
   const DATA_DIR = await quickDir();
   await open(DATA_DIR);
   const file = join(await quickDir(), 'copy.db');
@@ -67,7 +67,7 @@ it('a backup overwrites nothing', async () => {
   expect(readFileSync(file, 'utf8')).toBe('mine');
 });
 
-it('a backup that cannot be finished leaves nothing behind and says why', async () => {
+it('a failed backup leaves no file and says why', async () => {
   const [DATA_DIR, home] = [await quickDir(), await quickDir()];
   await (await open(DATA_DIR)).close();
   const path = join(DATA_DIR, 'kineograph.db');
@@ -77,7 +77,7 @@ it('a backup that cannot be finished leaves nothing behind and says why', async 
   expect(readdirSync(home)).toEqual([]);
 });
 
-it('a backup of what is no data directory makes none', async () => {
+it('a backup of a missing data directory creates none', async () => {
   const DATA_DIR = join(await quickDir(), randomUUID());
   await expect(backUp('copy.db', { DATA_DIR })).rejects.toThrow(`There is no store in DATA_DIR ${DATA_DIR}`);
 });

@@ -7,8 +7,8 @@ import { STORES } from './stores.ts';
 /** A record that no store takes: a time that is not a number. */
 const BROKEN = { updatedAt: NaN };
 
-describe.each(STORES)('writes to $name that arrive together', ({ open }) => {
-  it('share one commit', async () => {
+describe.each(STORES)('$name', ({ open }) => {
+  it('concurrent writes of one kind share a commit', async () => {
     const { commits, store } = await open();
     const before = await commits();
     const tasks = await Promise.all(Array.from({ length: 100 }, () => insertHidden(store)));
@@ -17,7 +17,7 @@ describe.each(STORES)('writes to $name that arrive together', ({ open }) => {
     expect((await commits()) - before).toBe(2);
   });
 
-  it('share it whatever they are', async () => {
+  it('concurrent writes of different kinds share a commit', async () => {
     const { commits, store } = await open();
     const [task, other] = [await insertVisible(store), await insertHidden(store)];
     const before = await commits();
@@ -31,7 +31,7 @@ describe.each(STORES)('writes to $name that arrive together', ({ open }) => {
     expect((await commits()) - before).toBe(1);
   });
 
-  it('are written in the order in which they arrived', async () => {
+  it('concurrent writes happen in order of arrival', async () => {
     const { store } = await open();
     const task = hiddenTask();
     const [inserted, announced, late] = await Promise.all([
@@ -44,7 +44,7 @@ describe.each(STORES)('writes to $name that arrive together', ({ open }) => {
     expect(await store.get(task.id)).toEqual(announced);
   });
 
-  it('share at most 500 to a commit', async () => {
+  it('at most 500 writes share a commit', async () => {
     const { commits, store } = await open();
     const before = await commits();
     await Promise.all(Array.from({ length: 501 }, () => insertHidden(store)));
@@ -52,7 +52,7 @@ describe.each(STORES)('writes to $name that arrive together', ({ open }) => {
     expect(await countWaiting(store)).toBe(501);
   });
 
-  it('need no more than one further commit for all that arrived while one was written', async () => {
+  it('writes that follow a commit share the next commit', async () => {
     const { commits, store } = await open();
     const tasks = await Promise.all(Array.from({ length: 50 }, () => insertHidden(store)));
     const before = await commits();
@@ -62,13 +62,8 @@ describe.each(STORES)('writes to $name that arrive together', ({ open }) => {
   });
 });
 
-describe.each(STORES)('a write that $name cannot take', ({ open }) => {
-  it('is rejected with StoreUnavailableError', async () => {
-    const { store } = await open();
-    await expect(insertHidden(store, BROKEN)).rejects.toThrow(StoreUnavailableError);
-  });
-
-  it('leaves nothing behind and is not told', async () => {
+describe.each(STORES)('$name', ({ open }) => {
+  it('a write that fails changes and publishes nothing', async () => {
     const { store, told } = await open();
     const task = await insertVisible(store);
     await expect(store.save({ ...task, ...BROKEN })).rejects.toThrow(StoreUnavailableError);
@@ -76,7 +71,7 @@ describe.each(STORES)('a write that $name cannot take', ({ open }) => {
     expect(told.flat()).toEqual([task]);
   });
 
-  it('harms none of those that it shared a commit with', async () => {
+  it('a write that fails does not affect the others in its batch', async () => {
     const { store, told } = await open();
     const tasks = await Promise.all(Array.from({ length: 10 }, () => insertHidden(store)));
     const results = await Promise.allSettled(
@@ -91,7 +86,7 @@ describe.each(STORES)('a write that $name cannot take', ({ open }) => {
     expect(await store.changesAfter('ann', 0, 100)).toEqual(written);
   });
 
-  it('does not stop those that come after it', async () => {
+  it('the store accepts writes after one has failed', async () => {
     const { store } = await open();
     await expect(insertHidden(store, BROKEN)).rejects.toThrow(StoreUnavailableError);
     const task = await insertVisible(store);
@@ -99,8 +94,8 @@ describe.each(STORES)('a write that $name cannot take', ({ open }) => {
   });
 });
 
-describe.each(STORES)('closing $name', ({ open }) => {
-  it('waits until everything that was to be written is written', async () => {
+describe.each(STORES)('$name', ({ open }) => {
+  it('closing the store completes pending writes', async () => {
     const opened = await open();
     const { store } = opened;
     const task = hiddenTask();
@@ -112,7 +107,7 @@ describe.each(STORES)('closing $name', ({ open }) => {
     expect(await countWaiting(again.store)).toBe(2);
   });
 
-  it('makes every later use reject with StoreUnavailableError', async () => {
+  it('every call after closing rejects with StoreUnavailableError', async () => {
     const { store } = await open();
     const task = await insertHidden(store);
     await store.close();
@@ -123,22 +118,15 @@ describe.each(STORES)('closing $name', ({ open }) => {
     await expect(store.ping()).rejects.toThrow(StoreUnavailableError);
   });
 
-  it('may be repeated', async () => {
+  it('closing the store twice is safe', async () => {
     const { store } = await open();
     await store.close();
     await expect(store.close()).resolves.toBeUndefined();
   });
 });
 
-describe.each(STORES)('asking $name whether it is there', ({ open }) => {
-  it('is answered while it is open', async () => {
-    const { store } = await open();
-    await expect(store.ping()).resolves.toBeUndefined();
-  });
-});
-
-describe.each(STORES)('a secret in $name', ({ open }) => {
-  it('has 32 bytes, is the same at every call and after opening again, and differs by name', async () => {
+describe.each(STORES)('$name', ({ open }) => {
+  it('a secret has 32 bytes, stays the same across restarts, and differs by name', async () => {
     const opened = await open();
     const [secret, twin, other] = await Promise.all(
       ['callback', 'callback', 'other'].map((name) => opened.store.secret(name)),
@@ -150,7 +138,7 @@ describe.each(STORES)('a secret in $name', ({ open }) => {
     expect(await store.secret('callback')).toEqual(secret);
   });
 
-  it('differs between two stores', async () => {
+  it('two stores have different secrets', async () => {
     const [one, two] = [await open(), await open()];
     expect(await one.store.secret('callback')).not.toEqual(await two.store.secret('callback'));
   });

@@ -71,8 +71,8 @@ async function run({ canceller, sender }: Parties, tasks: readonly VisibleRecord
   return { sent: (await Promise.all(sent)).flat(), results };
 }
 
-describe.each(KINDS)('a task that is cancelled at the moment when it is sent, in $name', ({ open }) => {
-  it('is sent once or cancelled, and never both', async () => {
+describe.each(KINDS)('$name', ({ open }) => {
+  it('a task that is cancelled while it is sent is either sent once or cancelled', async () => {
     const parties = await open();
     await fc.assert(
       fc.asyncProperty(STEPS, async (steps) => {

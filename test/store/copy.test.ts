@@ -10,8 +10,7 @@ import { quickDir } from '../support/gateway.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { openTaskStore } from '../support/open-store.ts';
 import { emptyDatabase, queryDatabase } from '../support/postgres-database.ts';
-import { upload } from './upload-records.ts';
-import { FAILURE, NOW, PROCESS, amended, insertHidden, insertVisible } from './records.ts';
+import { FAILURE, NOW, PROCESS, amended, insertHidden, insertVisible, upload } from './records.ts';
 
 const UNICODE = 'Grüße, 雪 🎬 e\u0301 \u202eright to left\u202c "quotes" \'and\' \\ %_ \t\r\n\u{10ffff}';
 const VIDEOS = [{ url: 'https://files.example/video.mp4', width: 1080, height: 1920 }] as never;
@@ -88,7 +87,7 @@ function at(url: string): StoreLocation {
 }
 
 describe('a copy of a data directory in PostgreSQL', () => {
-  it('holds all that the directory holds: tasks of every kind, slots, secrets and the revision', async () => {
+  it('a copy contains tasks of every kind, rate slots, secrets and the revision', async () => {
     const [dataDir, url] = [await quickDir(), await emptyDatabase()];
     const content = await fill(dataDir, async (store) => {
       const turns = { now: () => NOW, limit: 2, processId: PROCESS, windowMs: 10_000, checkAfterMs: 90_000 };
@@ -108,7 +107,7 @@ describe('a copy of a data directory in PostgreSQL', () => {
     expect(await contentOf({ kind: 'sqlite', dataDir })).toEqual(content);
   });
 
-  it('may be of more tasks than are read at once', async () => {
+  it('a copy may span several pages of tasks', async () => {
     const [dataDir, url] = [await quickDir(), await emptyDatabase()];
     const content = await fill(dataDir, (store) =>
       Promise.all(Array.from({ length: 1100 }, (_, index) => insertHidden(store, { id: `many-${index}` }))),
@@ -117,7 +116,7 @@ describe('a copy of a data directory in PostgreSQL', () => {
     expect(await contentOf(at(url))).toEqual(content);
   });
 
-  it('may be of tasks whose time to be sent again is no whole number, as earlier versions wrote it', async () => {
+  it('a copy rounds the fractional times of earlier versions', async () => {
     const [dataDir, url] = [await quickDir(), await emptyDatabase()];
     await fill(dataDir, (store) => insertHidden(store, { id: 'old', submitAt: NOW + 0.75 }));
     await copy(dataDir, url);
@@ -126,7 +125,7 @@ describe('a copy of a data directory in PostgreSQL', () => {
     expect((await store.get('old'))?.submitAt).toBe(NOW + 1);
   });
 
-  it('goes on where the directory ended: with the next revision, and the same tasks to those who ask', async () => {
+  it('a copy continues with the next revision and the same tasks', async () => {
     const [dataDir, url] = [await quickDir(), await emptyDatabase()];
     await fill(dataDir);
     await copy(dataDir, url);
@@ -138,7 +137,7 @@ describe('a copy of a data directory in PostgreSQL', () => {
 });
 
 describe('a copy is refused', () => {
-  it('by a database that has tasks already, and leaves it as it was', async () => {
+  it('a copy into a database with tasks is refused and changes nothing', async () => {
     const [dataDir, other, url] = [await quickDir(), await quickDir(), await emptyDatabase()];
     await fill(other);
     await copy(other, url);
@@ -150,7 +149,7 @@ describe('a copy is refused', () => {
     expect(await contentOf(at(url))).toEqual(before);
   });
 
-  it('by a data directory that is in use', async () => {
+  it('a copy of a data directory in use is refused', async () => {
     const [dataDir, url] = [await quickDir(), await emptyDatabase()];
     const store = await openTaskStore({ kind: 'sqlite', dataDir });
     onTestEnd(() => store.close());
@@ -162,13 +161,13 @@ describe('a copy is refused', () => {
     ).toEqual([]);
   });
 
-  it('by a directory in which there is no store, and makes none there', async () => {
+  it('a copy of a directory without a store is refused and creates none', async () => {
     const [dataDir, url] = [join(await quickDir(), 'misspelt'), await emptyDatabase()];
     for (let time = 0; time < 2; time += 1)
       await expect(copy(dataDir, url)).rejects.toThrow(`There is no store in ${dataDir}.`);
   });
 
-  it('by a database that cannot be reached, without its password', async () => {
+  it('a copy into an unreachable database fails without showing its password', async () => {
     const dataDir = await quickDir();
     await fill(dataDir);
     const failed = await copy(dataDir, 'postgres://me:hush@127.0.0.1:1/db').catch(String);
@@ -180,7 +179,7 @@ describe('a copy is refused', () => {
     ['tasks', "new.prompt := new.prompt || ' '"],
     ['slots', 'new.taken_at := new.taken_at + 1'],
     ['secrets', 'new.value := lower(new.value)'],
-  ])('when the copied %s differ, and keeps nothing', async (table, change) => {
+  ])('a copy whose %s differ is rolled back', async (table, change) => {
     const [dataDir, url] = [await quickDir(), await emptyDatabase()];
     await fill(dataDir, (store) => store.claimDue({ now: () => NOW + 5000, leaseMs: 1, limitPerSecond: 10 }));
     await migrateStore(at(url));

@@ -17,15 +17,15 @@ function at(time: number, fields: Partial<TaskRecord> = {}): TaskRecord {
   return hiddenTask({ createdAt: NOW + time, ...fields });
 }
 
-describe.each(STORES)('a cap on what an owner creates, in $name,', ({ open }) => {
-  it('lets as many tasks through as it says', async () => {
+describe.each(STORES)('$name', ({ open }) => {
+  it('a cap admits as many tasks as it allows', async () => {
     const { store } = await open();
     await insertAt(store, 0);
     const second = at(1);
     expect(await store.insert(second, [MINUTE])).toEqual(second);
   });
 
-  it('adds nothing beyond that, and says when there is room', async () => {
+  it('an insert beyond a cap adds nothing and returns when there is room', async () => {
     const { store } = await open();
     await insertAt(store, 5, 10);
     const third = at(20);
@@ -34,7 +34,7 @@ describe.each(STORES)('a cap on what an owner creates, in $name,', ({ open }) =>
     expect(await countWaiting(store)).toBe(2);
   });
 
-  it('forgets a task when its window has passed to the millisecond', async () => {
+  it('a task counts against a cap for exactly one window', async () => {
     const { store } = await open();
     await insertAt(store, 0, 10);
     expect(await store.insert(at(59_999), [MINUTE])).toEqual({ cap: MINUTE, freeAt: NOW + 60_000 });
@@ -42,7 +42,7 @@ describe.each(STORES)('a cap on what an owner creates, in $name,', ({ open }) =>
     expect(await store.insert(later, [MINUTE])).toEqual(later);
   });
 
-  it('that has become smaller says when there is room under what it is now', async () => {
+  it('a lowered cap returns when there is room under the new limit', async () => {
     const { store } = await open();
     await insertAt(store, 0, 10, 20, 30, 40);
     const reached = await store.insert(at(50), [MINUTE]);
@@ -51,7 +51,7 @@ describe.each(STORES)('a cap on what an owner creates, in $name,', ({ open }) =>
     expect(await store.insert(then, [MINUTE])).toEqual(then);
   });
 
-  it('beside another one that is reached is told only when it lasts longer', async () => {
+  it('of several exceeded caps, the one that lasts longest is returned', async () => {
     const { store } = await open();
     await insertAt(store, 0, 10, 20);
     const reached = { cap: DAY, freeAt: NOW + 86_400_000 };
@@ -59,7 +59,7 @@ describe.each(STORES)('a cap on what an owner creates, in $name,', ({ open }) =>
     expect(await store.insert(at(30), [DAY, MINUTE])).toEqual(reached);
   });
 
-  it('that alone is reached is told, wherever it stands', async () => {
+  it('the order of caps does not matter', async () => {
     const { store } = await open();
     await insertAt(store, 0, 10);
     const reached = { cap: MINUTE, freeAt: NOW + 60_000 };
@@ -67,7 +67,7 @@ describe.each(STORES)('a cap on what an owner creates, in $name,', ({ open }) =>
     expect(await store.insert(at(30), [MINUTE, DAY])).toEqual(reached);
   });
 
-  it('counts what is visible, what is hidden and what was refused alike', async () => {
+  it('a cap counts visible, hidden and refused tasks', async () => {
     const { store } = await open();
     await insertVisible(store);
     const hidden = await insertHidden(store, { idempotencyKey: 'key' });
@@ -75,14 +75,14 @@ describe.each(STORES)('a cap on what an owner creates, in $name,', ({ open }) =>
     expect(await store.insert(at(1), [MINUTE])).toMatchObject({ cap: MINUTE });
   });
 
-  it('counts nothing of another owner', async () => {
+  it('a cap does not count tasks of other owners', async () => {
     const { store } = await open();
     await insertAt(store, 0, 1);
     const bobs = at(2, { owner: 'bob' });
     expect(await store.insert(bobs, [MINUTE])).toEqual(bobs);
   });
 
-  it('finds the task of a key in use, also when it is reached', async () => {
+  it('an insert with a used key returns the twin even beyond a cap', async () => {
     const { store } = await open();
     const first = await insertHidden(store, { idempotencyKey: 'key' });
     await insertAt(store, 0);
@@ -93,14 +93,14 @@ describe.each(STORES)('a cap on what an owner creates, in $name,', ({ open }) =>
     expect(await store.insert(bobs, [MINUTE])).toEqual(bobs);
   });
 
-  it('lets no more through of many that arrive together', async () => {
+  it('a cap holds for concurrent inserts', async () => {
     const { store } = await open();
     const wishes = Array.from({ length: 20 }, () => store.insert(at(0), [DAY]));
     const added = (await Promise.all(wishes)).filter((answer) => 'id' in answer);
     expect([added.length, await countWaiting(store)]).toEqual([3, 3]);
   });
 
-  it('counts what an earlier process stored', async () => {
+  it('a cap counts tasks of earlier processes', async () => {
     const first = await open();
     await insertAt(first.store, 0, 1);
     const { store } = await first.reopen();

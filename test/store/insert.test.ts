@@ -3,9 +3,9 @@ import { countWaiting } from '../support/count-waiting.ts';
 import { FAILURE, NOW, amended, hiddenTask, insertHidden } from './records.ts';
 import { STORES } from './stores.ts';
 
-describe.each(STORES)('inserting into $name', ({ open }) => {
-  it('stores a task with all its fields, and returns it', async () => {
-    const { store } = await open();
+describe.each(STORES)('$name', ({ open }) => {
+  it('an inserted task keeps all its fields across a restart', async () => {
+    const opened = await open();
     const record = hiddenTask({
       owner: 'ann',
       state: 'FAIL',
@@ -31,26 +31,12 @@ describe.each(STORES)('inserting into $name', ({ open }) => {
       unverifiedProviderTaskId: 'kie-2',
       nextCheckAt: NOW + 8,
     });
-    expect(await store.insert(record)).toEqual(record);
+    expect(await opened.store.insert(record)).toEqual(record);
+    const { store } = await opened.reopen();
     expect(await store.get(record.id)).toEqual(record);
   });
 
-  it.each([true, false, null])(
-    'keeps a promptOptimizer of %s apart from the others',
-    async (promptOptimizer) => {
-      const { store } = await open();
-      const { id } = await insertHidden(store, { promptOptimizer });
-      expect((await store.get(id))?.promptOptimizer).toBe(promptOptimizer);
-    },
-  );
-
-  it('leaves absent what was absent', async () => {
-    const { store } = await open();
-    const record = await insertHidden(store);
-    expect(await store.get(record.id)).toEqual(record);
-  });
-
-  it('tells nobody, takes no revision, and shows the task to no reader', async () => {
+  it('an inserted task is hidden: it has no revision and is not published', async () => {
     const { store, told } = await open();
     const { id } = await insertHidden(store, { providerTaskId: 'kie-1' });
     expect(told).toEqual([]);
@@ -61,14 +47,14 @@ describe.each(STORES)('inserting into $name', ({ open }) => {
     expect(await store.changesAfter('ann', 0, 10)).toEqual([]);
   });
 
-  it('finds nothing by an id that was never stored', async () => {
+  it('an unknown id finds no task', async () => {
     const { store } = await open();
     expect(await store.get('no-such-task')).toBeNull();
   });
 });
 
-describe.each(STORES)('an idempotencyKey in $name', ({ open }) => {
-  it('that is taken adds nothing and returns the task that has it', async () => {
+describe.each(STORES)('$name', ({ open }) => {
+  it('an insert with a used key adds nothing and returns the twin', async () => {
     const { store } = await open();
     const first = await insertHidden(store, { idempotencyKey: 'key' });
     const second = hiddenTask({ idempotencyKey: 'key', prompt: 'another wish' });
@@ -76,14 +62,14 @@ describe.each(STORES)('an idempotencyKey in $name', ({ open }) => {
     expect(await store.get(second.id)).toBeNull();
   });
 
-  it('returns its task as it is by now', async () => {
+  it('an insert with a used key returns the current state of the twin', async () => {
     const { store } = await open();
     const first = await insertHidden(store, { idempotencyKey: 'key' });
     const written = await store.save({ ...first, state: 'WAITING', providerTaskId: 'kie-1' });
     expect(await insertHidden(store, { idempotencyKey: 'key' })).toEqual(written);
   });
 
-  it('goes to exactly one of many inserts that arrive together', async () => {
+  it('exactly one of many concurrent inserts gets a key', async () => {
     const { store } = await open();
     const wishes = Array.from({ length: 20 }, () => hiddenTask({ idempotencyKey: 'key' }));
     const holders = await Promise.all(wishes.map((wish) => store.insert(wish)));
@@ -91,7 +77,7 @@ describe.each(STORES)('an idempotencyKey in $name', ({ open }) => {
     expect(await countWaiting(store)).toBe(1);
   });
 
-  it('belongs to its owner alone', async () => {
+  it('each owner has idempotency keys of their own', async () => {
     const { store } = await open();
     const ann = await insertHidden(store, { owner: 'ann', idempotencyKey: 'key' });
     const bob = hiddenTask({ owner: 'bob', idempotencyKey: 'key' });
@@ -101,14 +87,14 @@ describe.each(STORES)('an idempotencyKey in $name', ({ open }) => {
     expect(await store.getByKey('eve', 'key')).toBeNull();
   });
 
-  it('that is absent never collides', async () => {
+  it('tasks without a key are never twins', async () => {
     const { store } = await open();
     const tasks = await Promise.all([1, 2, 3].map(() => insertHidden(store)));
     expect(new Set(tasks.map(({ id }) => id)).size).toBe(3);
     expect(await countWaiting(store)).toBe(3);
   });
 
-  it('is compared letter by letter', async () => {
+  it('idempotency keys are compared exactly', async () => {
     const { store } = await open();
     await insertHidden(store, { idempotencyKey: 'key' });
     for (const other of ['KEY', 'key ', 'kéy']) {
@@ -117,7 +103,7 @@ describe.each(STORES)('an idempotencyKey in $name', ({ open }) => {
     }
   });
 
-  it('is free again once its task has given it up', async () => {
+  it('a key is free again after its task has dropped it', async () => {
     const { store } = await open();
     const first = await insertHidden(store, { idempotencyKey: 'key' });
     await amended(store, { ...first, refusal: FAILURE, idempotencyKey: null });

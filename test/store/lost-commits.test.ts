@@ -33,7 +33,7 @@ const WAYS = [
 ] as const;
 
 describe.each(WAYS)('a COMMIT that %s', (_, lose) => {
-  it('neither doubles nor loses an insert', async () => {
+  it('an insert whose COMMIT is lost happens once', async () => {
     const { count, proxy, store } = await open();
     const lost = proxy[lose]();
     const task = hiddenTask();
@@ -43,7 +43,7 @@ describe.each(WAYS)('a COMMIT that %s', (_, lose) => {
     expect(await count('tasks')).toBe(1);
   });
 
-  it('neither doubles nor loses an insert with a key', async () => {
+  it('an insert with a key whose COMMIT is lost happens once', async () => {
     const { count, proxy, store } = await open();
     const lost = proxy[lose]();
     const [task, twin] = [hiddenTask({ idempotencyKey: 'key' }), hiddenTask({ idempotencyKey: 'key' })];
@@ -52,7 +52,7 @@ describe.each(WAYS)('a COMMIT that %s', (_, lose) => {
     expect(await count('tasks')).toBe(1);
   });
 
-  it('does not have a task counted against its own cap', async () => {
+  it('a task whose COMMIT is lost does not count against its own cap', async () => {
     const { count, proxy, store } = await open();
     const caps = [{ limit: 1, windowMs: 60_000 }];
     const lost = proxy[lose]();
@@ -63,7 +63,7 @@ describe.each(WAYS)('a COMMIT that %s', (_, lose) => {
     expect(await count('tasks')).toBe(1);
   });
 
-  it('neither doubles nor loses turns and their slots', async () => {
+  it('a claim whose COMMIT is lost takes its slots once', async () => {
     const { count, proxy, store } = await open();
     const tasks = [await insertHidden(store), await insertHidden(store)];
     await insertHidden(store);
@@ -75,7 +75,7 @@ describe.each(WAYS)('a COMMIT that %s', (_, lose) => {
     expect(await count('slots')).toBe(2);
   });
 
-  it('leaves a change written once, whatever its writer hears of it, and tells it once', async () => {
+  it('a change whose COMMIT is lost is written and published once', async () => {
     const { proxy, store, told } = await open();
     await store.follow();
     const task = await insertHidden(store);

@@ -105,7 +105,7 @@ async function withoutProviderIds(run: (sql: string) => Promise<unknown>): Promi
 }
 
 describe.each(PLACES)('migrating $name', ({ empty, tables }) => {
-  it('runs every migration on a fresh store, once, and names them', async () => {
+  it('a new store gets every migration once, and their names are printed', async () => {
     const { env, location } = await empty();
     expect(await printed(false, env)).toBe(
       `Applied migrations:\n${ALL.map((name) => `  ${name}\n`).join('')}`,
@@ -115,7 +115,7 @@ describe.each(PLACES)('migrating $name', ({ empty, tables }) => {
     await open(location, { mayMigrate: false });
   });
 
-  it('runs only what is missing, and keeps what is stored', async () => {
+  it('an old store gets the missing migrations and keeps its tasks', async () => {
     const { location, run } = await empty();
     const first = await openTaskStore(location);
     const task = await insertVisible(first);
@@ -128,7 +128,7 @@ describe.each(PLACES)('migrating $name', ({ empty, tables }) => {
     await store.close();
   });
 
-  it('leaves a provider id that several tasks have to the one that got it as the answer to its create call', async () => {
+  it('a shared provider id stays with the task whose create call returned it', async () => {
     const { location, run } = await empty();
     const before = await openTaskStore(location);
     const adopted = await insertVisible(before, { providerTaskId: 'kie-3', state: 'WAITING' });
@@ -147,7 +147,7 @@ describe.each(PLACES)('migrating $name', ({ empty, tables }) => {
     await store.close();
   });
 
-  it('in a dry run names what would be run, and changes nothing', async () => {
+  it('a dry run prints the pending migrations and changes nothing', async () => {
     const { env, run } = await empty();
     const expected = `Pending migrations:\n${ALL.map((name) => `  ${name}\n`).join('')}`;
     expect(await printed(true, env)).toBe(expected);
@@ -157,7 +157,7 @@ describe.each(PLACES)('migrating $name', ({ empty, tables }) => {
     expect(await printed(true, env)).toMatch(/nothing to do/);
   });
 
-  it('is left to the command where it is forbidden: the store is refused with the way out', async () => {
+  it('without permission to migrate, an old store is refused with advice', async () => {
     const { location, run } = await empty();
     const refused = expect(open(location, { mayMigrate: false })).rejects;
     await refused.toThrow(
@@ -168,7 +168,7 @@ describe.each(PLACES)('migrating $name', ({ empty, tables }) => {
     expect(await run(tables)).toEqual([]);
   });
 
-  it('refuses a store of a newer program in every way, with the way out, and leaves it as it is', async () => {
+  it('a store with a newer schema is refused with advice and stays unchanged', async () => {
     const { env, location, run } = await empty();
     await migrateStore(location);
     await run(NEWER);
@@ -195,7 +195,7 @@ describe.each(PLACES)('migrating $name', ({ empty, tables }) => {
 });
 
 describe('the list of migrations', () => {
-  it('is taken over from 0.1.0, which had it in Kysely’s table, and kept in step there', async () => {
+  it('the migration list of 0.1.0 is imported and kept up to date', async () => {
     for (const { empty } of PLACES) {
       const { location, run } = await empty();
       await migrateStore(location);
@@ -217,7 +217,7 @@ describe('the list of migrations', () => {
     }
   });
 
-  it('is apart from that of another application in the same database, which stays as it is', async () => {
+  it('the migration list of another application stays unchanged', async () => {
     const url = await emptyDatabase();
     const theirs =
       "insert into kysely_migration values ('0001-tasks', '2020-01-01'), ('0002-theirs', '2020-01-02')";
@@ -234,7 +234,7 @@ describe('the list of migrations', () => {
   });
 });
 
-it('a migration takes as long as it needs, whatever time limits its role has', async () => {
+it('a migration ignores the timeouts of its role', async () => {
   const url = await emptyDatabase();
   const name = new URL(url).pathname.slice(1);
   const admin = inject('postgresUrl');
@@ -253,7 +253,7 @@ it('a migration takes as long as it needs, whatever time limits its role has', a
   expect(await migrated).toEqual(ALL);
 });
 
-it('migrating a database may be begun by several at once, and is done once', async () => {
+it('concurrent migrations of a database run once', async () => {
   const url = await emptyDatabase();
   const runs = await Promise.all(
     Array.from({ length: 4 }, () => migrateStore({ kind: 'postgres', url, readers: 1 })),

@@ -1,10 +1,66 @@
 import fc from 'fast-check';
 import { expect, describe, it } from 'vitest';
 import type { TaskStore } from '../../src/tasks/store.ts';
-import { TASK_STATES, type TaskRecord } from '../../src/tasks/task.ts';
-import { StoreModel } from './model.ts';
+import { isVisible, TASK_STATES, type TaskRecord, type VisibleRecord } from '../../src/tasks/task.ts';
 import { NOW, hiddenTask } from './records.ts';
 import { STORES, type Opened } from './stores.ts';
+
+/** The simplest task store: a list in memory with one writer at a time. */
+class StoreModel {
+  readonly #records = new Map<string, TaskRecord>();
+  /** Every visible state ever written, in order. */
+  readonly history: VisibleRecord[] = [];
+
+  /** All tasks, in the order in which they were added. */
+  all(): readonly TaskRecord[] {
+    return [...this.#records.values()];
+  }
+
+  insert(record: TaskRecord): TaskRecord {
+    const holder = this.all().find(
+      ({ idempotencyKey, owner }) => owner === record.owner && idempotencyKey === record.idempotencyKey,
+    );
+    if (record.idempotencyKey !== null && holder) return holder;
+    this.#records.set(record.id, record);
+    return record;
+  }
+
+  /** `revision` is the one that the real store chose; the model only judges it. */
+  save(next: TaskRecord, revision: number | null): VisibleRecord | null {
+    if (!this.#isFresh(next) || revision === null) return null;
+    const written = { ...next, revision, version: next.version + 1 };
+    this.#records.set(next.id, written);
+    this.history.push(written);
+    return written;
+  }
+
+  amend(next: TaskRecord): TaskRecord | null {
+    if (!this.#isFresh(next)) return null;
+    const written = { ...next, version: next.version + 1 };
+    this.#records.set(next.id, written);
+    return written;
+  }
+
+  page(owner: string): VisibleRecord[] {
+    return this.#visible(owner).sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1));
+  }
+
+  changesAfter(owner: string, revision: number): VisibleRecord[] {
+    return this.#visible(owner)
+      .filter((record) => record.revision > revision)
+      .sort((a, b) => a.revision - b.revision);
+  }
+
+  #isFresh(next: TaskRecord): boolean {
+    return this.#records.get(next.id)?.version === next.version;
+  }
+
+  #visible(owner: string): VisibleRecord[] {
+    return this.all()
+      .filter(isVisible)
+      .filter((record) => record.owner === owner);
+  }
+}
 
 const OWNERS = ['ann', 'bob'] as const;
 
@@ -84,7 +140,7 @@ async function compare(store: TaskStore, model: StoreModel): Promise<void> {
 }
 
 describe.each(STORES)('$name', ({ open }) => {
-  it('is a list in memory that forgets nothing, whatever is written together, late or across restarts', async () => {
+  it('the store behaves like a list in memory under concurrent, stale and restarted writes', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
         const model = new StoreModel();

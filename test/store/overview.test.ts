@@ -12,7 +12,7 @@ const nothing = (): void => undefined;
 test.each<[string, () => Promise<StoreLocation>]>([
   ['SQLite', async () => ({ kind: 'sqlite', dataDir: await quickDir() })],
   ['PostgreSQL', async () => ({ kind: 'postgres', url: await temporaryDatabase(), readers: 1 })],
-])('%s tells how many tasks there are to be looked after, and since when', async (_name, place) => {
+])('%s counts the unfinished work and its age', async (_name, place) => {
   const connections = await openConnections(await place(), { mayMigrate: true, onError: nothing });
   const store = createTaskStore(connections, {
     audience: { publish: nothing, size: () => 0, restart: nothing },

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { createWriteProof } from '../../src/store/ping.ts';
 import { deferred } from '../support/deferred.ts';
 
-it('many who ask at the same time whether the store can write share one write', async () => {
+it('concurrent pings share one write', async () => {
   const proof = createWriteProof(null);
   const commit = deferred();
   let writes = 0;
@@ -16,7 +16,7 @@ it('many who ask at the same time whether the store can write share one write', 
   expect(writes).toBe(1);
 });
 
-it('a commit proves that the store can write, until something fails', async () => {
+it('a commit proves that the store can write, until a write fails', async () => {
   const proof = createWriteProof(null);
   const fail = (): Promise<void> => Promise.reject(new Error('nothing is written'));
   await expect(proof.prove(fail)).rejects.toThrow('nothing is written');

@@ -7,9 +7,22 @@ import { onTestEnd } from '../support/leftovers.ts';
 import { openTaskStore } from '../support/open-store.ts';
 import { queryDatabase, temporaryDatabase } from '../support/postgres-database.ts';
 import { startTransactionPooler } from '../support/transaction-pooler.ts';
-import { hiddenTask, insertVisible } from './records.ts';
+import { named } from '../support/waits.ts';
+import { NOW, claimSubmissions, hiddenTask, idsOf, insertVisible } from './records.ts';
 import { openReplica } from './replicas.ts';
-import { onceSomebodyWaits } from './somebody-waits.ts';
+
+/** A statement that runs others once some statement waits for a lock. */
+function onceSomebodyWaits(statements = ''): string {
+  return `
+    do $$ begin
+      while not exists (
+        select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+      ) loop
+        perform pg_sleep(0.01), pg_stat_clear_snapshot();
+      end loop;
+      ${statements}
+    end $$`;
+}
 
 /** A store on a database of its own. That connections break is no failure here. */
 async function open() {
@@ -47,7 +60,7 @@ async function breakConnections(database: string): Promise<void> {
 }
 
 describe('a pooler in transaction mode', () => {
-  it('is refused with the way out, and works when DATABASE_LISTEN_URL leads around it', async () => {
+  it('a pooler in transaction mode is rejected unless DATABASE_LISTEN_URL bypasses it', async () => {
     const direct = await temporaryDatabase();
     const url = await startTransactionPooler(direct);
     await expect(openReplica(url)).rejects.toThrow(new StoreSchemaError(POOLED));
@@ -61,7 +74,7 @@ describe('a pooler in transaction mode', () => {
 });
 
 describe('a database that becomes read-only', () => {
-  it('takes no write, and takes them again over new connections once it is writable', async () => {
+  it('a read-only database rejects writes until it is writable again', async () => {
     const { database, store } = await open();
     const name = new URL(database).pathname.slice(1);
     const alter = async (change: string): Promise<void> => {
@@ -80,7 +93,7 @@ describe('a database that becomes read-only', () => {
 });
 
 describe('a connection that breaks', () => {
-  it('is replaced: the next write and the next read succeed', async () => {
+  it('a broken connection is replaced before the next write and read', async () => {
     const { database, store } = await open();
     const task = await insertVisible(store);
     for (let time = 0; time < 3; time += 1) {
@@ -91,7 +104,7 @@ describe('a connection that breaks', () => {
     expect(await store.find('ann', task.id)).toEqual(task);
   });
 
-  it('costs none of the writes that are under way on it', async () => {
+  it('a connection that breaks loses no write in flight', async () => {
     const { count, database, store } = await open();
     const tasks = Array.from({ length: 50 }, () => hiddenTask());
     const other = await lockTasks(database);
@@ -103,7 +116,7 @@ describe('a connection that breaks', () => {
     expect(await count('tasks')).toBe(50);
   });
 
-  it('is one reader’s trouble alone when it is read from', async () => {
+  it('a connection that breaks fails only the read in flight', async () => {
     const { database, store } = await open();
     const task = await insertVisible(store);
     const other = await lockTasks(database);
@@ -116,7 +129,7 @@ describe('a connection that breaks', () => {
     expect(await store.get(task.id)).toEqual(task);
   });
 
-  it('is told of while nobody uses it, and no longer when the store was closed', async () => {
+  it('a broken idle connection is reported until the store is closed', async () => {
     const { database, errors, store } = await open();
     await insertVisible(store);
     await breakConnections(database);
@@ -128,4 +141,34 @@ describe('a connection that breaks', () => {
     await breakConnections(database);
     expect(errors).toHaveLength(before);
   });
+});
+
+const touch = (id: string): string => `update tasks set prompt = prompt where id = '${id}'`;
+
+/** Somebody else who writes to the same database, in a transaction of their own. */
+async function begin(url: string): Promise<Client> {
+  const client = new Client(url);
+  await client.connect();
+  onTestEnd(() => client.end());
+  await client.query('begin');
+  return client;
+}
+
+it('a write that PostgreSQL aborts in a deadlock is retried', async () => {
+  const url = await temporaryDatabase();
+  const store = await openTaskStore({ kind: 'postgres', url, readers: 2 });
+  onTestEnd(() => store.close());
+  const first = await insertVisible(store, { createdAt: NOW - 1 });
+  const second = await insertVisible(store);
+
+  const other = await begin(url);
+  await other.query(touch(second.id));
+  // Marks the first task, and waits for the second one.
+  const turns = claimSubmissions(store, { limit: 2 });
+  // In the server, at once: after a second PostgreSQL looks whether those who wait wait for each other, and breaks off the one
+  // that began first.
+  await named('both to have waited', other.query(onceSomebodyWaits(`${touch(first.id)};`)));
+  await other.query('commit');
+
+  expect(idsOf((await turns).records)).toEqual([first.id, second.id]);
 });

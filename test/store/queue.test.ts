@@ -17,8 +17,8 @@ async function takeAll(store: TaskStore, from: number): Promise<string[]> {
   }
 }
 
-describe.each(STORES)('the queue of $name', ({ open }) => {
-  it('is the order in which turns are taken, over owners and what they had before', SLOW, async () => {
+describe.each(STORES)('$name', ({ open }) => {
+  it('the queue has the order in which tasks are claimed', SLOW, async () => {
     const { store } = await open();
     const owner = fc.constantFrom('ann', 'bob', 'cat');
     let now = NOW;
@@ -35,7 +35,7 @@ describe.each(STORES)('the queue of $name', ({ open }) => {
     );
   });
 
-  it('holds what is hidden, and last what may not be sent yet', async () => {
+  it('the queue includes hidden tasks and ends with delayed ones', async () => {
     const { store } = await open();
     const putOff = await insertVisible(store, { submitAt: NOW + 1000 });
     const hidden = await insertHidden(store, { createdAt: NOW + 1 });
@@ -44,7 +44,7 @@ describe.each(STORES)('the queue of $name', ({ open }) => {
     expect(await store.queue(NOW + 1000)).toEqual([putOff.id, bobs.id, hidden.id]);
   });
 
-  it('does not hold what was sent, refused or has ended', async () => {
+  it('the queue leaves out tasks that were sent, refused or have ended', async () => {
     const { store } = await open();
     await insertVisible(store);
     await claimSubmissions(store);
@@ -61,8 +61,8 @@ describe.each(STORES)('the queue of $name', ({ open }) => {
   });
 });
 
-describe.each(STORES)('how long videos took, in $name', ({ open }) => {
-  it('is counted from when the provider took them, newest first', async () => {
+describe.each(STORES)('$name', ({ open }) => {
+  it('durations start when the provider accepts a task, newest first', async () => {
     const { store } = await open();
     const finish = async (minute: number, timeline: readonly string[]): Promise<void> => {
       const at = NOW + minute * 60_000;
@@ -81,7 +81,7 @@ describe.each(STORES)('how long videos took, in $name', ({ open }) => {
     expect(await store.newestDurations(2)).toEqual([10_000, 20_000]);
   });
 
-  it('is counted from their creation where nobody wrote down when the provider took them', async () => {
+  it('durations start at the creation if the acceptance is not recorded', async () => {
     const { store } = await open();
     await insertVisible(store, { state: 'SUCCESS', completedAt: NOW + 5000, timeline: [] });
     expect(await store.newestDurations(100)).toEqual([5000]);

@@ -3,15 +3,15 @@ import type { TaskStore } from '../../src/tasks/store.ts';
 import { NOW, idsOf, insertHidden, insertVisible, saved } from './records.ts';
 import { STORES } from './stores.ts';
 
-describe.each(STORES)('finding a task in $name', ({ open }) => {
-  it('works by our id and by the provider’s', async () => {
+describe.each(STORES)('$name', ({ open }) => {
+  it('a task is found by its id and by its provider id', async () => {
     const { store } = await open();
     const task = await insertVisible(store, { providerTaskId: 'kie-1' });
     expect(await store.find('ann', task.id)).toEqual(task);
     expect(await store.find('ann', 'kie-1')).toEqual(task);
   });
 
-  it('works by the provider’s id as soon as it is known', async () => {
+  it('a task is found by its provider id once that is known', async () => {
     const { store } = await open();
     const task = await insertVisible(store);
     expect(await store.find('ann', 'kie-1')).toBeNull();
@@ -19,20 +19,20 @@ describe.each(STORES)('finding a task in $name', ({ open }) => {
     expect(await store.find('ann', 'kie-1')).toEqual(adopted);
   });
 
-  it('does not believe a provider id that is only a candidate', async () => {
+  it('an unverified provider id finds no task', async () => {
     const { store } = await open();
     await insertVisible(store, { unverifiedProviderTaskId: 'kie-1' });
     expect(await store.find('ann', 'kie-1')).toBeNull();
   });
 
-  it('prefers our id to an equal one of the provider’s', async () => {
+  it('a task id takes precedence over an equal provider id', async () => {
     const { store } = await open();
     const task = await insertVisible(store);
     await insertVisible(store, { providerTaskId: task.id });
     expect(await store.find('ann', task.id)).toEqual(task);
   });
 
-  it('shows a task to its owner only, under either id', async () => {
+  it('only its owner finds a task, by either id', async () => {
     const { store } = await open();
     const { id } = await insertVisible(store, { owner: 'bob', providerTaskId: 'kie-1' });
     for (const owner of ['ann', 'Bob', '', '%']) {
@@ -43,7 +43,7 @@ describe.each(STORES)('finding a task in $name', ({ open }) => {
   });
 });
 
-describe.each(STORES)('a page of tasks in $name', ({ open }) => {
+describe.each(STORES)('$name', ({ open }) => {
   const all = { limit: 100, below: null, states: [] };
 
   /** Tasks that were created one second after the other, the last one being the newest. */
@@ -54,12 +54,7 @@ describe.each(STORES)('a page of tasks in $name', ({ open }) => {
     return ids;
   }
 
-  it('is empty where there are no tasks', async () => {
-    const { store } = await open();
-    expect(await store.page('ann', all)).toEqual([]);
-  });
-
-  it('has the newest tasks first, as they are now, whatever was written last', async () => {
+  it('a page lists the newest tasks first in their current state', async () => {
     const { store } = await open();
     const [oldest = '', middle = '', newest = ''] = await insertSeries(store, 3);
     const read = await store.find('ann', oldest);
@@ -69,27 +64,27 @@ describe.each(STORES)('a page of tasks in $name', ({ open }) => {
     expect(page[2]).toMatchObject({ state: 'WAITING' });
   });
 
-  it('has at most as many tasks as asked for', async () => {
+  it('a page has at most the requested number of tasks', async () => {
     const { store } = await open();
     const ids = await insertSeries(store, 5);
     expect(idsOf(await store.page('ann', { ...all, limit: 2 }))).toEqual(ids.toReversed().slice(0, 2));
   });
 
-  it('goes on below a position, with that task left out', async () => {
+  it('a page continues after the task at its position', async () => {
     const { store } = await open();
     const ids = (await insertSeries(store, 5)).toReversed();
     const [, second] = await store.page('ann', all);
     expect(idsOf(await store.page('ann', { ...all, below: second ?? null }))).toEqual(ids.slice(2));
   });
 
-  it('goes on below a position whose task is no longer there', async () => {
+  it('a page continues at the position of a deleted task', async () => {
     const { store } = await open();
     const ids = await insertSeries(store, 3);
     const below = { createdAt: NOW + 1500, id: 'gone' };
     expect(idsOf(await store.page('ann', { ...all, below }))).toEqual(ids.slice(0, 2).toReversed());
   });
 
-  it('shows every task once, page by page, also when all were created in the same millisecond', async () => {
+  it('pages show every task once, even if all were created in the same millisecond', async () => {
     const { store } = await open();
     const tasks = await Promise.all(Array.from({ length: 7 }, () => insertVisible(store)));
     const seen: string[] = [];
@@ -101,7 +96,7 @@ describe.each(STORES)('a page of tasks in $name', ({ open }) => {
     expect(seen).toEqual(idsOf(tasks).sort().toReversed());
   });
 
-  it('filters by states, any of them; none given filters nothing', async () => {
+  it('a page filters by any of the given states; no states mean no filter', async () => {
     const { store } = await open();
     const waiting = await insertVisible(store, { state: 'WAITING', createdAt: NOW });
     const failed = await insertVisible(store, { state: 'FAIL', createdAt: NOW + 1 });
@@ -115,7 +110,7 @@ describe.each(STORES)('a page of tasks in $name', ({ open }) => {
     expect(await store.page('ann', all)).toHaveLength(3);
   });
 
-  it('takes a list of states of any length, which says no more than its different values', async () => {
+  it('a page accepts any number of repeated states', async () => {
     const { store } = await open();
     const task = await insertVisible(store, { state: 'WAITING' });
     await insertVisible(store, { state: 'FAIL' });
@@ -125,14 +120,14 @@ describe.each(STORES)('a page of tasks in $name', ({ open }) => {
     }
   });
 
-  it('fills up to its limit with what passes the filter', async () => {
+  it('a page is filled with tasks that match the filter', async () => {
     const { store } = await open();
     const old = await insertVisible(store, { state: 'WAITING', createdAt: NOW });
     await insertSeries(store, 5);
     expect(idsOf(await store.page('ann', { ...all, limit: 1, states: ['WAITING'] }))).toEqual([old.id]);
   });
 
-  it('has only the owner’s tasks, and no hidden ones', async () => {
+  it('a page has only visible tasks of the owner', async () => {
     const { store } = await open();
     await insertVisible(store, { owner: 'bob' });
     await insertHidden(store);
@@ -141,22 +136,22 @@ describe.each(STORES)('a page of tasks in $name', ({ open }) => {
   });
 });
 
-describe.each(STORES)('changes after a revision in $name', ({ open }) => {
-  it('come in order of revision, each task once and in its newest state', async () => {
+describe.each(STORES)('$name', ({ open }) => {
+  it('changes come in order of revision, each task once in its newest state', async () => {
     const { store } = await open();
     const [first, second] = [await insertVisible(store), await insertVisible(store)];
     const moved = await saved(store, { ...first, state: 'WAITING' });
     expect(await store.changesAfter('ann', 0, 10)).toEqual([second, moved]);
   });
 
-  it('leave out what changed at the revision or before', async () => {
+  it('changes start after the given revision', async () => {
     const { store } = await open();
     const [first, second] = [await insertVisible(store), await insertVisible(store)];
     expect(await store.changesAfter('ann', first.revision, 10)).toEqual([second]);
     expect(await store.changesAfter('ann', second.revision, 10)).toEqual([]);
   });
 
-  it('come page by page, the earliest first', async () => {
+  it('changes come in pages, the earliest first', async () => {
     const { store } = await open();
     const tasks = [];
     for (let n = 0; n < 5; n += 1) tasks.push(await insertVisible(store));
@@ -165,7 +160,7 @@ describe.each(STORES)('changes after a revision in $name', ({ open }) => {
     expect(await store.changesAfter('ann', page.at(-1)?.revision ?? 0, 3)).toEqual(tasks.slice(3));
   });
 
-  it('are the owner’s only, and not of hidden tasks', async () => {
+  it('changes include only visible tasks of the owner', async () => {
     const { store } = await open();
     await insertVisible(store, { owner: 'bob' });
     await insertHidden(store);
@@ -173,7 +168,7 @@ describe.each(STORES)('changes after a revision in $name', ({ open }) => {
     expect(await store.changesAfter('ann', 0, 10)).toEqual([mine]);
   });
 
-  it('do not come from amendments', async () => {
+  it('an amend is not among the changes', async () => {
     const { store } = await open();
     const task = await insertVisible(store);
     await store.amend({ ...task, nextCheckAt: NOW });
@@ -181,8 +176,8 @@ describe.each(STORES)('changes after a revision in $name', ({ open }) => {
   });
 });
 
-describe.each(STORES)('the newest revision of $name', ({ open }) => {
-  it('is 0 before the first change, and then that of the latest change of any owner', async () => {
+describe.each(STORES)('$name', ({ open }) => {
+  it('the newest revision is 0 at first, then that of the latest change of any owner', async () => {
     const { store } = await open();
     expect(await store.newestRevision()).toBe(0);
     const { revision } = await insertVisible(store, { owner: 'bob' });

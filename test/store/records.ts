@@ -1,3 +1,4 @@
+import type { Upload } from '../../src/images/upload.ts';
 import type { TaskFailure } from '../../src/tasks/failure.ts';
 import { randomUUID } from 'node:crypto';
 import type { Claim, TaskStore } from '../../src/tasks/store.ts';
@@ -58,7 +59,7 @@ export function insertHidden(store: TaskStore, fields: Partial<TaskRecord> = {})
   return store.insert(hiddenTask(fields));
 }
 
-/** Stores a task and announces it. */
+/** Stores a task and makes it visible. */
 export async function insertVisible(
   store: TaskStore,
   fields: Partial<TaskRecord> = {},
@@ -66,14 +67,14 @@ export async function insertVisible(
   return saved(store, await insertHidden(store, fields));
 }
 
-/** Writes a record that nobody else writes. */
+/** Saves a record that has no other writer. */
 export async function saved(store: TaskStore, next: TaskRecord): Promise<VisibleRecord> {
   const written = await store.save(next);
   if (!written) throw new Error(`task ${next.id} was written by somebody else`);
   return written;
 }
 
-/** The same for what no reader sees. */
+/** Amends a record that has no other writer. */
 export async function amended(store: TaskStore, next: TaskRecord): Promise<TaskRecord> {
   const written = await store.amend(next);
   if (!written) throw new Error(`task ${next.id} was written by somebody else`);
@@ -84,14 +85,14 @@ export function idsOf(records: readonly TaskRecord[]): string[] {
   return records.map(({ id }) => id);
 }
 
-type TurnChanges = Partial<Omit<Parameters<TaskStore['claimSubmissions']>[0], 'now'>> & {
+type ClaimChanges = Partial<Omit<Parameters<TaskStore['claimSubmissions']>[0], 'now'>> & {
   readonly now?: number;
 };
 
-/** Takes turns at NOW, in an attempt of its own, with two slots in ten seconds, unless told otherwise. */
+/** Claims submissions at NOW in a new attempt, with two slots in ten seconds, unless `changes` say otherwise. */
 export function claimSubmissions(
   store: TaskStore,
-  { now = NOW, ...changes }: TurnChanges = {},
+  { now = NOW, ...changes }: ClaimChanges = {},
 ): Promise<Claim> {
   return store.claimSubmissions({
     now: () => now,
@@ -102,4 +103,18 @@ export function claimSubmissions(
     checkAfterMs: 90_000,
     ...changes,
   });
+}
+
+/** An upload that a store may hold. */
+export function upload(fields: Partial<Upload> = {}): Upload {
+  return {
+    url: 'https://files.example/kineograph/1.png',
+    expiresAt: NOW + 1000,
+    contentType: 'image/png',
+    width: 400,
+    height: 320,
+    bytes: 12_345,
+    hash: 'hash-1',
+    ...fields,
+  };
 }

@@ -27,7 +27,7 @@ function everywhere<T>(
 }
 
 describe('several stores on one database', () => {
-  it('tell every change of all of them, each once, in order of revision', async () => {
+  it('replicas publish every change of all of them once, in order of revision', async () => {
     const replicas = await openAll(3);
     const written = await everywhere(replicas, 60, (store) => insertVisible(store));
     const revisions = written.map(({ revision }) => revision).sort((one, other) => one - other);
@@ -35,7 +35,7 @@ describe('several stores on one database', () => {
     for (const { told } of replicas) expect(told.map(({ revision }) => revision)).toEqual(revisions);
   });
 
-  it('tell the newest state of a task that many change, whoever wrote it', async () => {
+  it('replicas publish the newest state of a task that several of them change', async () => {
     const replicas = await openAll(2);
     const [first] = replicas;
     const task = await insertVisible(first?.store ?? never());
@@ -52,14 +52,14 @@ describe('several stores on one database', () => {
     }
   });
 
-  it('let one of them win who changes the same version, and tell the others', async () => {
+  it('one of several replicas that change the same version succeeds', async () => {
     const replicas = await openAll(3);
     const task = await insertHidden(replicas[0]?.store ?? never());
     const written = await everywhere(replicas, 1, (store) => store.save(task));
     expect(written.filter((one) => one !== null)).toHaveLength(1);
   });
 
-  it('write what the others write in another order, and none is refused', async () => {
+  it('replicas that write the same tasks in different orders all succeed', async () => {
     const replicas = await openAll(2);
     const [one = never(), other = never()] = replicas.map(({ store }) => store);
     const tasks = await Promise.all(Array.from({ length: 40 }, () => insertHidden(one)));
@@ -70,7 +70,7 @@ describe('several stores on one database', () => {
     expect([...forward, ...backward].filter((written) => written !== null)).toHaveLength(40);
   });
 
-  it('take no more turns together than the limit says, and none twice', async () => {
+  it('replicas together keep the create limit and claim no task twice', async () => {
     const replicas = await openAll(3);
     await Promise.all(Array.from({ length: 40 }, () => insertVisible(replicas[0]?.store ?? never())));
     const claims = await everywhere(replicas, 6, (store, index) =>
@@ -87,7 +87,7 @@ describe('several stores on one database', () => {
     expect([ids.length, new Set(ids).size]).toEqual([25, 25]);
   });
 
-  it('claim no more checks together than the limit says, and none twice', async () => {
+  it('replicas together keep the query limit and claim no poll twice', async () => {
     const replicas = await openAll(3);
     await Promise.all(
       Array.from({ length: 40 }, () =>
@@ -101,7 +101,7 @@ describe('several stores on one database', () => {
     expect([ids.length, new Set(ids).size]).toEqual([25, 25]);
   });
 
-  it('let an owner create no more together than a cap says', async () => {
+  it('replicas together keep the cap of an owner', async () => {
     const replicas = await openAll(3);
     const answers = await everywhere(replicas, 10, (store) => store.insert(hiddenTask(), [MINUTE]));
     expect(answers.filter((answer) => 'id' in answer)).toHaveLength(7);
@@ -109,7 +109,7 @@ describe('several stores on one database', () => {
     expect(counts[0]).toBe(7);
   });
 
-  it('have one task for one key of an owner', async () => {
+  it('replicas store one task for one key of an owner', async () => {
     const replicas = await openAll(3);
     const stored = await everywhere(replicas, 10, (store, index) =>
       store.insert(hiddenTask({ idempotencyKey: `key ${index % 2}` })),
@@ -117,7 +117,7 @@ describe('several stores on one database', () => {
     expect(new Set(idsOf(stored)).size).toBe(2);
   });
 
-  it('have one secret, also when they make it at once', async () => {
+  it('replicas share a secret even if they create it at once', async () => {
     const replicas = await openAll(3);
     const secrets = await everywhere(replicas, 3, (store) => store.secret('callback'));
     expect(new Set(secrets.map((secret) => secret.toString('hex'))).size).toBe(1);
@@ -126,7 +126,7 @@ describe('several stores on one database', () => {
 });
 
 describe('a store to which nobody listens', () => {
-  it('reads nothing of what the others write, and all that comes after somebody does', async () => {
+  it('a replica without listeners reads no changes until one attaches', async () => {
     const [writer = never(), idle = never()] = await openAll(2);
     await idle.wakes.take();
     idle.listeners = 0;
@@ -148,7 +148,7 @@ describe('a store to which nobody listens', () => {
   });
 });
 
-it('several stores may open an empty database at once', async () => {
+it('several replicas can open an empty database at once', async () => {
   const url = await emptyDatabase();
   const replicas = await Promise.all(Array.from({ length: 5 }, () => openReplica(url)));
   const written = await everywhere(replicas, 1, (store) => insertVisible(store));

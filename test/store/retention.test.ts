@@ -18,8 +18,8 @@ function insertEnded(
   return insertVisible(store, { state: 'SUCCESS', completedAt, ...fields });
 }
 
-describe.each(STORES)('deleting tasks that ended long ago from $name', ({ open }) => {
-  it('takes those that ended before the given time, well or not, with their idempotency keys, and no others', async () => {
+describe.each(STORES)('$name', ({ open }) => {
+  it('retention deletes tasks that ended before the given time, with their idempotency keys', async () => {
     const { store } = await open();
     const old = [
       await insertEnded(store, NOW - 1, { idempotencyKey: 'key' }),
@@ -44,7 +44,7 @@ describe.each(STORES)('deleting tasks that ended long ago from $name', ({ open }
     expect(await store.sweepEnded({ endedBefore: NOW, limit: ALL })).toBe(0);
   });
 
-  it('takes no more than it may at a time, the oldest first', async () => {
+  it('retention deletes the oldest tasks first, up to its limit', async () => {
     const { store } = await open();
     const [third, first, second] = [
       await insertEnded(store, NOW - 1),
@@ -61,7 +61,7 @@ describe.each(STORES)('deleting tasks that ended long ago from $name', ({ open }
     expect(await left()).toEqual([]);
   });
 
-  it('is no visible change: pages and changes go on from where a deleted task was', async () => {
+  it('retention is no visible change: pages and changes continue at a deleted task', async () => {
     const { store, told } = await open();
     const old = await insertEnded(store, NOW - 1, { createdAt: NOW - 5 });
     const older = await insertVisible(store, { createdAt: NOW - 6 });
@@ -73,7 +73,7 @@ describe.each(STORES)('deleting tasks that ended long ago from $name', ({ open }
     expect(await store.changesAfter('ann', old.revision, ALL)).toEqual([older]);
   });
 
-  it('does not bring one back that is written at the same time', async () => {
+  it('a concurrent write does not restore a deleted task', async () => {
     const { store } = await open();
     const old = await insertEnded(store, NOW - 1, { state: 'FAIL', failure: FAILURE });
     const [count, written] = await Promise.all([
@@ -85,7 +85,7 @@ describe.each(STORES)('deleting tasks that ended long ago from $name', ({ open }
   });
 });
 
-it('what was deleted makes room in the file of SQLite for what comes', async () => {
+it('SQLite reuses the space of deleted tasks', async () => {
   const dataDir = await quickDir();
   const store = await openTaskStore({ kind: 'sqlite', dataDir });
   const pages = (): unknown => {

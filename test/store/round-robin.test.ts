@@ -29,8 +29,8 @@ async function insertQueue(store: TaskStore, owner: string, count: number, since
   return idsOf(await Promise.all(tasks));
 }
 
-describe.each(STORES)('turns over owners in $name', ({ open }) => {
-  it('are shared equally, however long one owner’s queue is and however early it came', async () => {
+describe.each(STORES)('$name', ({ open }) => {
+  it('owners get equal shares, however long their queues are', async () => {
     const { store } = await open();
     await insertQueue(store, 'ann', 10);
     const bobs = await insertQueue(store, 'bob', 2, NOW + 1000);
@@ -39,7 +39,7 @@ describe.each(STORES)('turns over owners in $name', ({ open }) => {
     expect(idsOf(taken.filter(({ owner }) => owner === 'bob')).sort()).toEqual(bobs.sort());
   });
 
-  it('alternate also when one slot at a time is free', async () => {
+  it('owners alternate if slots become free one at a time', async () => {
     const { store } = await open();
     await insertQueue(store, 'ann', 5);
     await insertQueue(store, 'bob', 3, NOW + 1000);
@@ -49,7 +49,7 @@ describe.each(STORES)('turns over owners in $name', ({ open }) => {
     expect(owners).toEqual(['ann', 'bob', 'ann', 'bob', 'ann', 'bob', 'ann', 'ann']);
   });
 
-  it('go next to whoever was served longest ago, to those never served before all', async () => {
+  it('the owner served longest ago comes next, after owners never served', async () => {
     const { store } = await open();
     await insertQueue(store, 'ann', 3);
     await insertQueue(store, 'bob', 3, NOW + 1);
@@ -62,13 +62,13 @@ describe.each(STORES)('turns over owners in $name', ({ open }) => {
     expect(owners).toEqual(['eve', 'ann', 'bob']);
   });
 
-  it('go to all of one owner when nobody else waits', async () => {
+  it('one owner gets all slots if no other waits', async () => {
     const { store } = await open();
     const ids = await insertQueue(store, 'ann', 5);
     expect(idsOf(await takeIn(store, 0, 5)).sort()).toEqual(ids.sort());
   });
 
-  it('go to the oldest task first within one owner', async () => {
+  it('the oldest task of an owner comes first', async () => {
     const { store } = await open();
     const young = await insertVisible(store, { createdAt: NOW + 2 });
     const old = await insertVisible(store, { createdAt: NOW });
@@ -78,14 +78,14 @@ describe.each(STORES)('turns over owners in $name', ({ open }) => {
     expect(ids).toEqual([old.id, middle.id, young.id]);
   });
 
-  it('are not held up by an older task that may not be sent yet', async () => {
+  it('a delayed task does not block the younger tasks of its owner', async () => {
     const { store } = await open();
     await insertVisible(store, { createdAt: NOW - 1000, submitAt: NOW + 60_000 });
     const ready = await insertVisible(store);
     expect(idsOf(await takeIn(store, 0, 1))).toEqual([ready.id]);
   });
 
-  it('never differ by more than one between owners that wait all the time', async () => {
+  it('the shares of owners that always wait differ by at most one', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 6 }),

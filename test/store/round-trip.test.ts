@@ -39,7 +39,7 @@ const step = fc.record({
 const SLOW = { timeout: 60_000 };
 
 describe.each(STORES)('$name', ({ open }) => {
-  it('gives back every valid input letter by letter, and finds it by its key', SLOW, async () => {
+  it('every valid input is stored exactly and found by its key', SLOW, async () => {
     const { store } = await open();
     let owners = 0;
     await fc.assert(
@@ -50,7 +50,8 @@ describe.each(STORES)('$name', ({ open }) => {
         const { valid } = result;
         const task = hiddenTask({ ...valid, owner: `owner-${owners}` });
         expect(await store.insert(task)).toEqual(task);
-        expect(await store.get(task.id)).toEqual(task);
+        // Unlike `get`, which may be cached, a repeated insert returns the stored row.
+        expect(await store.insert(task)).toEqual(task);
         if (valid.idempotencyKey !== null)
           expect(await store.getByKey(task.owner, valid.idempotencyKey)).toEqual(task);
       }),
@@ -59,7 +60,7 @@ describe.each(STORES)('$name', ({ open }) => {
     expect(owners).toBeGreaterThan(10);
   });
 
-  it('gives back whatever was written to a task', SLOW, async () => {
+  it('every written field is stored exactly', SLOW, async () => {
     const { store } = await open();
     await fc.assert(
       fc.asyncProperty(
@@ -89,7 +90,7 @@ describe.each(STORES)('$name', ({ open }) => {
           const first = await amended(store, { ...(await insertHidden(store)), ...fields });
           expect(await store.get(first.id)).toEqual(first);
           const second = await saved(store, first);
-          expect(await store.find(first.owner, first.id)).toEqual(second);
+          expect(await store.changesAfter(first.owner, second.revision - 1, 1)).toEqual([second]);
         },
       ),
       { numRuns: 50 },

@@ -3,8 +3,8 @@ import type { TaskStore } from '../../src/tasks/store.ts';
 import { NOW, amended, idsOf, insertHidden, insertVisible, saved } from './records.ts';
 import { STORES } from './stores.ts';
 
-describe.each(STORES)('saving to $name', ({ open }) => {
-  it('announces a hidden task: it has a revision and readers find it', async () => {
+describe.each(STORES)('$name', ({ open }) => {
+  it('saving a hidden task makes it visible', async () => {
     const { store } = await open();
     const written = await saved(store, await insertHidden(store));
     expect(written.revision).toBeGreaterThan(0);
@@ -12,7 +12,7 @@ describe.each(STORES)('saving to $name', ({ open }) => {
     expect(await store.newestRevision()).toBe(written.revision);
   });
 
-  it('writes what was to be written, and counts the version', async () => {
+  it('saving writes the record and increments its version', async () => {
     const { store } = await open();
     const record = await insertHidden(store);
     const next = { ...record, state: 'WAITING', providerTaskId: 'kie-1', updatedAt: NOW + 5 } as const;
@@ -21,7 +21,7 @@ describe.each(STORES)('saving to $name', ({ open }) => {
     expect(await store.get(record.id)).toEqual(written);
   });
 
-  it('gives every write of any task a larger revision than all before', async () => {
+  it('every save takes a larger revision than all before', async () => {
     const { store } = await open();
     const revisions: number[] = [];
     let [ann, bob] = [await insertHidden(store), await insertHidden(store, { owner: 'bob' })];
@@ -32,7 +32,7 @@ describe.each(STORES)('saving to $name', ({ open }) => {
     expect(revisions).toEqual([...new Set(revisions)].sort((a, b) => a - b));
   });
 
-  it('gives revisions that go on growing after it was opened again', async () => {
+  it('revisions continue to grow after a restart', async () => {
     const opened = await open();
     const before = await insertVisible(opened.store);
     const { store } = await opened.reopen();
@@ -40,7 +40,7 @@ describe.each(STORES)('saving to $name', ({ open }) => {
     expect((await saved(store, before)).revision).toBeGreaterThan(before.revision);
   });
 
-  it('writes nothing and returns null when the record was written since it was read', async () => {
+  it('a save after a concurrent save writes nothing', async () => {
     const { store, told } = await open();
     const read = await insertHidden(store);
     const written = await saved(store, { ...read, state: 'WAITING' });
@@ -49,7 +49,7 @@ describe.each(STORES)('saving to $name', ({ open }) => {
     expect(told.flat()).toEqual([written]);
   });
 
-  it('notices an amendment as well as a save', async () => {
+  it('a save after a concurrent amend writes nothing', async () => {
     const { store } = await open();
     const read = await insertHidden(store);
     const amendment = await amended(store, { ...read, nextCheckAt: NOW });
@@ -57,7 +57,7 @@ describe.each(STORES)('saving to $name', ({ open }) => {
     expect(await store.get(read.id)).toEqual(amendment);
   });
 
-  it('lets exactly one of many writers win that have read the same', async () => {
+  it('exactly one of many concurrent saves succeeds', async () => {
     const { store, told } = await open();
     const read = await insertHidden(store);
     const writers = Array.from({ length: 20 }, (_, n) => store.save({ ...read, updatedAt: NOW + n }));
@@ -67,7 +67,7 @@ describe.each(STORES)('saving to $name', ({ open }) => {
     expect(told.flat()).toEqual(winners);
   });
 
-  it('returns null for a task that does not exist', async () => {
+  it('a write of an unknown task returns null', async () => {
     const { store, told } = await open();
     const read = await insertHidden(store);
     expect(await store.save({ ...read, id: 'no-such-task' })).toBeNull();
@@ -75,7 +75,7 @@ describe.each(STORES)('saving to $name', ({ open }) => {
     expect(told).toEqual([]);
   });
 
-  it('never changes what the caller wished for, nor whose task it is', async () => {
+  it('saving never changes the input or the owner of a task', async () => {
     const { store } = await open();
     const read = await insertHidden(store);
     await saved(store, { ...read, owner: 'eve', prompt: 'other', imageUrl: 'other', createdAt: 1 });
@@ -88,8 +88,8 @@ describe.each(STORES)('saving to $name', ({ open }) => {
   });
 });
 
-describe.each(STORES)('changes in $name', ({ open }) => {
-  it('are told before the promise of their write is fulfilled', async () => {
+describe.each(STORES)('$name', ({ open }) => {
+  it('a change is published before its write resolves', async () => {
     const events: string[] = [];
     const { store } = await open(() => events.push('told'));
     const record = await insertHidden(store);
@@ -97,7 +97,7 @@ describe.each(STORES)('changes in $name', ({ open }) => {
     expect(events).toEqual(['told', 'fulfilled']);
   });
 
-  it('are told after they were committed: who is told and looks, finds them', async () => {
+  it('a change is published after its commit', async () => {
     const found: Promise<unknown>[] = [];
     let store: TaskStore | null = null;
     const opened = await open((changes) => {
@@ -108,7 +108,7 @@ describe.each(STORES)('changes in $name', ({ open }) => {
     expect(await Promise.all(found)).toEqual([written]);
   });
 
-  it('are told in order of revision, each once', async () => {
+  it('changes are published once, in order of revision', async () => {
     const { store, told } = await open();
     const tasks = await Promise.all(Array.from({ length: 30 }, () => insertHidden(store)));
     const first = await Promise.all(tasks.toReversed().map((task) => saved(store, task)));
@@ -117,16 +117,10 @@ describe.each(STORES)('changes in $name', ({ open }) => {
     expect(revisions).toHaveLength(60);
     expect(revisions).toEqual([...new Set(revisions)].sort((a, b) => a - b));
   });
-
-  it('are told as they are stored', async () => {
-    const { store, told } = await open();
-    const { id } = await insertVisible(store);
-    expect(told).toEqual([[await store.get(id)]]);
-  });
 });
 
-describe.each(STORES)('amending in $name', ({ open }) => {
-  it('writes without a new revision and tells nobody', async () => {
+describe.each(STORES)('$name', ({ open }) => {
+  it('amending takes no revision and publishes nothing', async () => {
     const { store, told } = await open();
     const visible = await insertVisible(store);
     const next = { ...visible, nextCheckAt: NOW + 5000, unverifiedProviderTaskId: 'kie-1' };
@@ -136,29 +130,23 @@ describe.each(STORES)('amending in $name', ({ open }) => {
     expect(told.flat()).toEqual([visible]);
   });
 
-  it('leaves a hidden task hidden', async () => {
+  it('amending leaves a hidden task hidden', async () => {
     const { store } = await open();
     const { id } = await amended(store, await insertHidden(store));
     expect(await store.find('ann', id)).toBeNull();
   });
 
-  it('writes nothing and returns null when the record was written since it was read', async () => {
+  it('an amend after a concurrent save writes nothing', async () => {
     const { store } = await open();
     const read = await insertVisible(store);
     const written = await saved(store, { ...read, state: 'WAITING' });
     expect(await store.amend({ ...read, nextCheckAt: NOW })).toBeNull();
     expect(await store.get(read.id)).toEqual(written);
   });
-
-  it('returns null for a task that does not exist', async () => {
-    const { store } = await open();
-    const read = await insertHidden(store);
-    expect(await store.amend({ ...read, id: 'no-such-task' })).toBeNull();
-  });
 });
 
-describe.each(STORES)('what $name acknowledged', ({ open }) => {
-  it('is there when it is opened again', async () => {
+describe.each(STORES)('$name', ({ open }) => {
+  it('acknowledged writes survive a restart', async () => {
     const opened = await open();
     const visible = await insertVisible(opened.store);
     const hidden = await amended(opened.store, await insertHidden(opened.store, { idempotencyKey: 'key' }));

@@ -14,11 +14,11 @@ const fail = (error: unknown): void => {
 /** As `claimSubmissions` counts. */
 const WINDOW = 10_000;
 
-describe.each(STORES)('when the clock is set, $name', ({ open }) => {
+describe.each(STORES)('$name', ({ open }) => {
   it.each([
     ['an hour ahead', HOUR],
     ['five minutes back', -5 * MINUTE],
-  ])('frees no slot of the create limit early, nor late: %s', async (_what, jump) => {
+  ])('a clock set %s frees no slot of the create limit early or late', async (_what, jump) => {
     const { store } = await open();
     for (let task = 0; task < 4; task += 1) await insertVisible(store, { submitAt: NOW - HOUR });
     const taken = async (elapsed: number, clock: number): Promise<number> =>
@@ -29,7 +29,7 @@ describe.each(STORES)('when the clock is set, $name', ({ open }) => {
     expect(await taken(WINDOW, NOW + jump)).toBe(2);
   });
 
-  it('says when the next turn can be taken by the clock as it is now', async () => {
+  it('a claim returns its next time by the clock as it is now', async () => {
     const { store } = await open();
     for (let task = 0; task < 3; task += 1) await insertVisible(store, { submitAt: NOW - HOUR });
     await claimSubmissions(store, { now: NOW, elapsed: () => 0 });
@@ -37,7 +37,7 @@ describe.each(STORES)('when the clock is set, $name', ({ open }) => {
     expect(nextAt).toBe(NOW - MINUTE + WINDOW - 1000);
   });
 
-  it('lets the next process wait no longer than one window for slots that lie in its future', async () => {
+  it('slots in the future delay the next process by at most one window', async () => {
     const first = await open();
     for (let task = 0; task < 4; task += 1) await insertVisible(first.store, { submitAt: NOW - HOUR });
     await claimSubmissions(first.store, { now: NOW, elapsed: () => 0 });
@@ -48,7 +48,7 @@ describe.each(STORES)('when the clock is set, $name', ({ open }) => {
     expect([await taken(0), await taken(WINDOW - 1), await taken(WINDOW)]).toEqual([0, 0, 2]);
   });
 
-  it('keeps to the query limit as well', async () => {
+  it('a clock set back frees no slot of the query limit early', async () => {
     const { store } = await open();
     for (let task = 0; task < 4; task += 1)
       await insertVisible(store, { state: 'WAITING', nextCheckAt: NOW - 2 * HOUR });
@@ -61,7 +61,7 @@ describe.each(STORES)('when the clock is set, $name', ({ open }) => {
     expect(await claimed(NOW - HOUR, 1000)).toBe(2);
   });
 
-  it('makes due what was planned by a clock that was ahead, but no conclusion about a create call', async () => {
+  it('a clock set back makes planned work due, except conclusions about create calls', async () => {
     const { store } = await open();
     const checked = await insertVisible(store, { state: 'WAITING', nextCheckAt: NOW + HOUR });
     const sent = await insertVisible(store, { markedAt: NOW, nextCheckAt: NOW + HOUR });
@@ -72,7 +72,7 @@ describe.each(STORES)('when the clock is set, $name', ({ open }) => {
     expect(await store.get(sent.id)).toEqual(sent);
   });
 
-  it('counts tasks from a clock that was ahead for the caps of their owner for no more than one window', async () => {
+  it('a task from the far future does not count against a cap', async () => {
     const { store } = await open();
     const cap = { limit: 1, windowMs: MINUTE };
     await insertHidden(store, { createdAt: NOW + HOUR });
@@ -80,7 +80,7 @@ describe.each(STORES)('when the clock is set, $name', ({ open }) => {
     expect(await store.insert(hiddenTask(), [cap])).toHaveProperty('cap');
   });
 
-  it('sends no hidden task whose lease has run out meanwhile', async () => {
+  it('a hidden task with an expired lease is not claimed', async () => {
     const { store } = await open();
     await insertHidden(store, { submitLeaseUntil: NOW });
     const leased = await insertHidden(store, { submitLeaseUntil: NOW + 1 });
@@ -88,7 +88,7 @@ describe.each(STORES)('when the clock is set, $name', ({ open }) => {
   });
 });
 
-it('slots that others take while the clock of slots looks for the newest one do not put it ahead', async () => {
+it('slots that others take during its query do not put the slot clock ahead', async () => {
   const location = { kind: 'sqlite', dataDir: await temporaryDir() } as const;
   const { close, writer } = await openConnections(location, { mayMigrate: true, onError: fail });
   onTestEnd(close);

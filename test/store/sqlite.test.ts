@@ -32,7 +32,7 @@ async function openStore(dataDir: string) {
 
 describe('the embedded store', () => {
   it.each(['writer', 'reader'] as const)(
-    'has what it acknowledges on disk: the %s works with a write-ahead log and waits for every commit to be synced',
+    'the %s of SQLite uses a write-ahead log and syncs every commit',
     async (name) => {
       const connection = (await open(await quickDir()))[name];
       expect((await sql`pragma journal_mode`.execute(connection)).rows).toEqual([{ journal_mode: 'wal' }]);
@@ -41,7 +41,7 @@ describe('the embedded store', () => {
     },
   );
 
-  it('keeps its data in one database that is whole once it is closed', async () => {
+  it('a closed SQLite store is one complete file', async () => {
     const dataDir = await quickDir();
     const store = await openStore(dataDir);
     const task = await insertVisible(store);
@@ -51,14 +51,7 @@ describe('the embedded store', () => {
     expect(await again.find('ann', task.id)).toEqual(task);
   });
 
-  it('leaves no connection open, not even one that was never used', async () => {
-    const dataDir = await quickDir();
-    await (await open(dataDir)).close();
-    // The last connection to a database takes its write-ahead log away.
-    expect(existsSync(join(dataDir, 'kineograph.db-wal'))).toBe(false);
-  });
-
-  it('refuses a write while another program holds the database, and takes the next one', async () => {
+  it('a write fails while another program locks the database, and the next one succeeds', async () => {
     const dataDir = await quickDir();
     const store = await openStore(dataDir);
     const intruder = new DatabaseSync(join(dataDir, 'kineograph.db'));
@@ -75,13 +68,13 @@ describe('the embedded store', () => {
 });
 
 describe('a data directory', () => {
-  it('is made when it is missing, with the directories above it', async () => {
+  it('a missing data directory is created with its parents', async () => {
     const dataDir = join(await quickDir(), 'not', 'there', 'yet');
     await insertVisible(await openStore(dataDir));
     expect(existsSync(join(dataDir, 'kineograph.db'))).toBe(true);
   });
 
-  it('that is in use is refused to a second one, which is told what to do', async () => {
+  it('a data directory in use is refused with advice', async () => {
     const dataDir = await quickDir();
     await open(dataDir);
     await expect(open(dataDir)).rejects.toThrow(
@@ -89,7 +82,7 @@ describe('a data directory', () => {
     );
   });
 
-  it('stays its first user’s after a second one was refused', async () => {
+  it('a refused process does not release the lock of the first', async () => {
     const dataDir = await quickDir();
     const store = await openStore(dataDir);
     for (let n = 0; n < 2; n += 1) await expect(open(dataDir)).rejects.toThrow('in use');
@@ -97,13 +90,13 @@ describe('a data directory', () => {
     expect(await store.find('ann', task.id)).toEqual(task);
   });
 
-  it('is free again once it was closed', async () => {
+  it('closing the store releases the data directory', async () => {
     const dataDir = await quickDir();
     await (await open(dataDir)).close();
     await expect(open(dataDir)).resolves.toBeDefined();
   });
 
-  it('and the files in it are for their owner alone, also when they were open to others before', async () => {
+  it('a data directory and its files are private, even if they were not before', async () => {
     const dataDir = join(await quickDir(), 'data');
     await (await open(dataDir)).close();
     for (const [path, mode] of [
@@ -119,7 +112,7 @@ describe('a data directory', () => {
     expect(statSync(dataDir).mode & 0o777).toBe(0o700);
   });
 
-  it('that holds files of others stays open to them, but not the store in it', async () => {
+  it('a data directory with other files stays accessible, but not the store in it', async () => {
     const dataDir = await quickDir();
     writeFileSync(join(dataDir, 'notes.txt'), '');
     chmodSync(dataDir, 0o755);
@@ -131,7 +124,7 @@ describe('a data directory', () => {
   it.each([
     ['garbage', () => Buffer.from('This is no database, however long one looks at it.'.repeat(20))],
     ['cut in half', (whole: Buffer) => whole.subarray(0, whole.length / 2)],
-  ])('whose database is %s is refused with its path and the way out', async (_, damage) => {
+  ])('a database that is %s is refused with its path and advice', async (_, damage) => {
     const dataDir = await quickDir();
     const path = join(dataDir, 'kineograph.db');
     await (await open(dataDir)).close();
@@ -145,7 +138,7 @@ describe('a data directory', () => {
     expect(readFileSync(path)).toEqual(damaged);
   });
 
-  it('is free again after the database in it could not be opened', async () => {
+  it('a database that cannot be opened does not leave the data directory locked', async () => {
     const dataDir = await quickDir();
     const other = await quickDir();
     writeFileSync(
@@ -160,7 +153,7 @@ describe('a data directory', () => {
   it.each([
     ['is a file', 'file'],
     ['lies below a file', join('file', 'below')],
-  ])('that %s is refused with a message that says what to do', async (_, path) => {
+  ])('a data directory that %s is refused with advice', async (_, path) => {
     const dir = await quickDir();
     writeFileSync(join(dir, 'file'), '');
     const dataDir = join(dir, path);

@@ -7,32 +7,31 @@ import { quickDir } from '../support/gateway.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { openTaskStore } from '../support/open-store.ts';
 import { borrowDatabase } from '../support/postgres-database.ts';
-import { countCommits, logCommits } from './commit-log.ts';
-import { countWalCommits } from './wal-commits.ts';
+import { countCommits, countWalCommits, logCommits } from './commit-log.ts';
 
-/** A real store that is open; closed at the end of the test. */
+/** An open store; closed at the end of the test. */
 export interface Opened {
   readonly store: TaskStore & UploadStore;
-  /** Every list of changes that it told, in order. */
+  /** Every published list of changes, in order. */
   readonly told: readonly (readonly VisibleRecord[])[];
-  /** Closes it and opens another one on the same data, as the next process would. */
+  /** Closes the store and opens another one on the same data, like the next process. */
   reopen(): Promise<Opened>;
-  /** For those who open many in one test. */
+  /** For tests that open many stores. */
   close(): Promise<void>;
-  /** How many transactions that wrote something were committed on its data so far. */
+  /** The number of committed transactions that wrote something. */
   commits(): Promise<number>;
 }
 
 export interface StoreKind {
   readonly name: string;
-  /** Opens an empty store. `onChanges` is called with every list of changes, after it was added to `told`. */
+  /** Opens an empty store. `onChanges` receives every list of changes after it was added to `told`. */
   open(onChanges?: OnChanges): Promise<Opened>;
 }
 
 type OnChanges = (changes: readonly VisibleRecord[]) => void;
 type CountCommits = () => Promise<number>;
 
-/** Every kind of store; what is promised of a store is promised of each. */
+/** Every kind of store. Each keeps every promise of a task store. */
 export const STORES: readonly StoreKind[] = [
   { name: 'SQLite', open: openSqlite },
   {
@@ -41,7 +40,7 @@ export const STORES: readonly StoreKind[] = [
       const { giveBack, url } = await borrowDatabase();
       const location = { kind: 'postgres', url, readers: 5 } as const;
       const opened = await openAt(location, () => countCommits(url), onChanges, giveBack);
-      // The first write on a database adds a row that says which one it is.
+      // The first write on a database also stores its history.
       await opened.store.secret('first');
       await logCommits(url);
       return opened;

@@ -2,9 +2,18 @@ import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import { countWaiting } from '../support/count-waiting.ts';
-import { FAILURE, NOW, PROCESS, amended, idsOf, insertHidden, insertVisible, saved } from './records.ts';
+import {
+  FAILURE,
+  NOW,
+  PROCESS,
+  amended,
+  idsOf,
+  insertHidden,
+  insertVisible,
+  saved,
+  upload,
+} from './records.ts';
 import { STORES } from './stores.ts';
-import { upload } from './upload-records.ts';
 
 function claimSubmissions(store: TaskStore, now = NOW) {
   return store.claimSubmissions({
@@ -21,8 +30,8 @@ function claimDue(store: TaskStore, now = NOW) {
   return store.claimDue({ now: () => now, leaseMs: 30_000, limitPerSecond: 10 });
 }
 
-describe.each(STORES)('sweeping orphans in $name', ({ open }) => {
-  it('deletes hidden tasks that were never sent and whose lease has run out, and counts them', async () => {
+describe.each(STORES)('$name', ({ open }) => {
+  it('the orphan sweep deletes and counts unsent hidden tasks with an expired lease', async () => {
     const { store } = await open();
     const [one, two] = [
       await insertHidden(store, { submitLeaseUntil: NOW }),
@@ -35,14 +44,14 @@ describe.each(STORES)('sweeping orphans in $name', ({ open }) => {
     expect(await store.sweepOrphans(NOW)).toBe(0);
   });
 
-  it('spares those whose lease still runs', async () => {
+  it('the orphan sweep keeps tasks with a valid lease', async () => {
     const { store } = await open();
     const { id } = await insertHidden(store, { submitLeaseUntil: NOW + 1 });
     expect(await store.sweepOrphans(NOW)).toBe(0);
     expect(await store.get(id)).not.toBeNull();
   });
 
-  it('spares every task that was announced, sent, refused, or is not known to be unsent', async () => {
+  it('the orphan sweep keeps tasks that are visible, sent, refused or unknown', async () => {
     const { store } = await open();
     const over = { submitLeaseUntil: NOW - 1 };
     const spared = [
@@ -56,7 +65,7 @@ describe.each(STORES)('sweeping orphans in $name', ({ open }) => {
     for (const { id } of spared) expect(await store.get(id)).not.toBeNull();
   });
 
-  it('deletes one whose mark was taken back: the provider has nothing of it', async () => {
+  it('the orphan sweep deletes a task whose mark was undone', async () => {
     const { store } = await open();
     const task = await insertHidden(store, { submitLeaseUntil: NOW });
     const [marked] = (await claimSubmissions(store, NOW - 1)).records;
@@ -65,7 +74,7 @@ describe.each(STORES)('sweeping orphans in $name', ({ open }) => {
     expect(await store.get(task.id)).toBeNull();
   });
 
-  it('frees the idempotencyKey', async () => {
+  it('the orphan sweep frees idempotency keys', async () => {
     const { store } = await open();
     await insertHidden(store, { idempotencyKey: 'key', submitLeaseUntil: NOW });
     await store.sweepOrphans(NOW);
@@ -77,8 +86,8 @@ describe.each(STORES)('sweeping orphans in $name', ({ open }) => {
 /** Every time at which nothing is old. */
 const NOTHING = { refusedBefore: 0, slotsBefore: 0, now: 0 };
 
-describe.each(STORES)('sweeping $name', ({ open }) => {
-  it('deletes hidden refusals from before the given time, and no others', async () => {
+describe.each(STORES)('$name', ({ open }) => {
+  it('the sweep deletes old refusals only', async () => {
     const { store } = await open();
     const old = await insertHidden(store, { refusal: FAILURE, updatedAt: NOW - 1 });
     const young = await insertHidden(store, { refusal: FAILURE, updatedAt: NOW });
@@ -87,7 +96,7 @@ describe.each(STORES)('sweeping $name', ({ open }) => {
     expect(await store.get(young.id)).not.toBeNull();
   });
 
-  it('never deletes a task that somebody was told of, or that was not refused', async () => {
+  it('the sweep keeps tasks that are visible or not refused', async () => {
     const { store } = await open();
     const failed = await insertVisible(store, { state: 'FAIL', failure: FAILURE, updatedAt: NOW - 1 });
     const refused = await insertVisible(store, { refusal: FAILURE, updatedAt: NOW - 1 });
@@ -98,7 +107,7 @@ describe.each(STORES)('sweeping $name', ({ open }) => {
     expect(await store.get(waiting.id)).toEqual(waiting);
   });
 
-  it('deletes slots from before the given time, and no others', async () => {
+  it('the sweep deletes old rate slots only', async () => {
     const { store } = await open();
     for (let n = 0; n < 2; n += 1) await insertVisible(store);
     await claimSubmissions(store);
@@ -108,7 +117,7 @@ describe.each(STORES)('sweeping $name', ({ open }) => {
     expect((await claimSubmissions(store)).records).toHaveLength(1);
   });
 
-  it('deletes uploads that have expired, and no others', async () => {
+  it('the sweep deletes expired uploads only', async () => {
     const { store } = await open();
     const { expiresAt, hash } = upload();
     await store.saveUpload('ada', upload());
@@ -118,7 +127,7 @@ describe.each(STORES)('sweeping $name', ({ open }) => {
     expect(await store.findUpload('ben', hash, NOW)).not.toBeNull();
   });
 
-  it('is no visible change', async () => {
+  it('the sweep is no visible change', async () => {
     const { store, told } = await open();
     await insertHidden(store, { refusal: FAILURE, updatedAt: NOW - 1 });
     await store.sweep({ refusedBefore: NOW, slotsBefore: NOW, now: NOW });
@@ -127,8 +136,8 @@ describe.each(STORES)('sweeping $name', ({ open }) => {
   });
 });
 
-describe.each(STORES)('taking $name over from a process that is gone', ({ open }) => {
-  it('ends the leases of its mutations, so that what it left unsent and untold can be swept', async () => {
+describe.each(STORES)('$name', ({ open }) => {
+  it('a takeover ends submission leases, so that orphans are swept', async () => {
     const { store } = await open();
     const { id } = await insertHidden(store, { submitLeaseUntil: NOW + 25_000 });
     await store.takeOver(NOW);
@@ -136,7 +145,7 @@ describe.each(STORES)('taking $name over from a process that is gone', ({ open }
     expect(await store.get(id)).toBeNull();
   });
 
-  it('ends its check leases', async () => {
+  it('a takeover ends poll leases', async () => {
     const { store } = await open();
     const task = await insertVisible(store, { state: 'WAITING', nextCheckAt: NOW });
     await claimDue(store);
@@ -144,7 +153,7 @@ describe.each(STORES)('taking $name over from a process that is gone', ({ open }
     expect(idsOf((await claimDue(store, NOW + 1)).records)).toEqual([task.id]);
   });
 
-  it('has every mark without an outcome looked at now', async () => {
+  it('a takeover makes marks without an outcome due', async () => {
     const { store } = await open();
     const [hidden, visible] = [
       await insertHidden(store, { markedAt: NOW - 1, nextCheckAt: NOW + 90_000 }),
@@ -156,7 +165,7 @@ describe.each(STORES)('taking $name over from a process that is gone', ({ open }
     for (const { nextCheckAt } of records) expect(nextCheckAt).toBe(NOW);
   });
 
-  it('leaves the checks of all other tasks where they were', async () => {
+  it('a takeover does not move the polls of other tasks', async () => {
     const { store } = await open();
     const nextCheckAt = NOW + 60_000;
     const others = [
@@ -171,7 +180,7 @@ describe.each(STORES)('taking $name over from a process that is gone', ({ open }
     expect((await claimDue(store)).records).toEqual([]);
   });
 
-  it('is no visible change, and spares what was announced', async () => {
+  it('a takeover is no visible change', async () => {
     const { store, told } = await open();
     const task = await saved(store, await insertHidden(store));
     await store.takeOver(NOW);

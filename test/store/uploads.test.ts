@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { NOW } from './records.ts';
+import { NOW, upload } from './records.ts';
 import { STORES } from './stores.ts';
-import { upload } from './upload-records.ts';
 
-describe.each(STORES)('uploads in $name', ({ open }) => {
-  it('are found by their owner and their bytes, as they were saved, until they expire', async () => {
+describe.each(STORES)('$name', ({ open }) => {
+  it('an upload is found by its owner and hash until it expires', async () => {
     const { store } = await open();
     const saved = upload();
     await store.saveUpload('ada', saved);
@@ -14,7 +13,7 @@ describe.each(STORES)('uploads in $name', ({ open }) => {
     expect(await store.findUpload('ben', 'hash-1', NOW)).toBe(null);
   });
 
-  it('are known by their address until they expire, whoever asks', async () => {
+  it('an upload is known to everyone by its URL until it expires', async () => {
     const { store } = await open();
     const { url } = upload();
     await store.saveUpload('ada', upload());
@@ -23,7 +22,7 @@ describe.each(STORES)('uploads in $name', ({ open }) => {
     expect(await store.isUploaded(`${url}?`, NOW)).toBe(false);
   });
 
-  it('take the place of an earlier one of the same owner and bytes', async () => {
+  it('an upload replaces an earlier one of the same owner and hash', async () => {
     const { store } = await open();
     const later = upload({ url: 'https://files.example/2.png', expiresAt: NOW + 5000 });
     await store.saveUpload('ada', upload());
@@ -35,14 +34,14 @@ describe.each(STORES)('uploads in $name', ({ open }) => {
     });
   });
 
-  it('are still there after a restart', async () => {
+  it('uploads survive a restart', async () => {
     const opened = await open();
     await opened.store.saveUpload('ada', upload());
     const { store } = await opened.reopen();
     expect(await store.findUpload('ada', 'hash-1', NOW)).toEqual(upload());
   });
 
-  it('may be saved by many at once', async () => {
+  it('concurrent uploads are all saved', async () => {
     const { store } = await open();
     const owners = Array.from({ length: 50 }, (_, index) => `owner-${index % 10}`);
     await Promise.all(owners.map((owner) => store.saveUpload(owner, upload())));

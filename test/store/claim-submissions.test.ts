@@ -15,8 +15,8 @@ import { STORES } from './stores.ts';
 /** As `claimSubmissions` counts. */
 const WINDOW = 10_000;
 
-describe.each(STORES)('taking turns in $name', ({ open }) => {
-  it('marks the task in the store before it is handed out, and says when the mark is to be looked at', async () => {
+describe.each(STORES)('$name', ({ open }) => {
+  it('a claim of submissions stores the mark and its first poll before it returns a task', async () => {
     const { store } = await open();
     const task = await insertHidden(store);
     const { records } = await claimSubmissions(store);
@@ -26,7 +26,7 @@ describe.each(STORES)('taking turns in $name', ({ open }) => {
     expect(await store.get(task.id)).toEqual(records[0]);
   });
 
-  it('is no visible change', async () => {
+  it('a claim of submissions is no visible change', async () => {
     const { store, told } = await open();
     const task = await insertVisible(store);
     const marked = (await claimSubmissions(store)).records[0];
@@ -35,7 +35,7 @@ describe.each(STORES)('taking turns in $name', ({ open }) => {
     expect(told.flat()).toEqual([task]);
   });
 
-  it('beats everyone who has read the task before', async () => {
+  it('a claim of submissions invalidates earlier reads of the task', async () => {
     const { store } = await open();
     const task = await insertHidden(store);
     await claimSubmissions(store);
@@ -43,7 +43,7 @@ describe.each(STORES)('taking turns in $name', ({ open }) => {
     expect(await store.amend({ ...task, submitLeaseUntil: NOW + 60_000 })).toBeNull();
   });
 
-  it('hands out no task twice, however many ask at once', async () => {
+  it('concurrent claims of submissions return no task twice', async () => {
     const { store } = await open();
     await Promise.all(Array.from({ length: 30 }, () => insertVisible(store)));
     const claims = await Promise.all(
@@ -54,7 +54,7 @@ describe.each(STORES)('taking turns in $name', ({ open }) => {
     expect(new Set(ids).size).toBe(25);
   });
 
-  it('hands out a task again only after its mark was taken back', async () => {
+  it('a task is claimed again only after its mark was undone', async () => {
     const { store } = await open();
     await insertHidden(store);
     const [marked] = (await claimSubmissions(store)).records;
@@ -63,7 +63,7 @@ describe.each(STORES)('taking turns in $name', ({ open }) => {
     expect(idsOf((await claimSubmissions(store, { now: NOW + 1000 })).records)).toEqual([marked?.id]);
   });
 
-  it('leaves alone what is on its way, refused, unknown or ended', async () => {
+  it('a claim of submissions leaves out tasks that are marked, refused, unknown or ended', async () => {
     const { store } = await open();
     await insertVisible(store, { markedAt: NOW - 1 });
     await insertVisible(store, { state: 'WAITING' });
@@ -75,7 +75,7 @@ describe.each(STORES)('taking turns in $name', ({ open }) => {
     expect(await countWaiting(store)).toBe(0);
   });
 
-  it('waits until a task may be sent, and says when that is', async () => {
+  it('a claim of submissions leaves out delayed tasks and returns when the next one may be sent', async () => {
     const { store } = await open();
     const later = await insertVisible(store, { submitAt: NOW + 3000 });
     await insertVisible(store, { submitAt: NOW + 5000 });
@@ -85,7 +85,7 @@ describe.each(STORES)('taking turns in $name', ({ open }) => {
     expect(claim.nextAt).toBe(NOW + 5000);
   });
 
-  it('says that only new tasks can bring more when none is left', async () => {
+  it('a claim of submissions returns no next time if no task is left', async () => {
     const { store } = await open();
     await insertVisible(store);
     expect((await claimSubmissions(store)).nextAt).toBeNull();
@@ -93,23 +93,23 @@ describe.each(STORES)('taking turns in $name', ({ open }) => {
   });
 });
 
-describe.each(STORES)('a hidden task in $name', ({ open }) => {
-  it('is sent by its own process only, and waits for no other', async () => {
+describe.each(STORES)('$name', ({ open }) => {
+  it('only its own process can claim a hidden task', async () => {
     const { store } = await open();
     const task = await insertHidden(store);
     expect(await claimSubmissions(store, { processId: 'process-2' })).toEqual({ records: [], nextAt: null });
     expect(idsOf((await claimSubmissions(store)).records)).toEqual([task.id]);
   });
 
-  it('is sent by anyone once it is announced', async () => {
+  it('every process can claim a visible task', async () => {
     const { store } = await open();
     const task = await saved(store, await insertHidden(store));
     expect(idsOf((await claimSubmissions(store, { processId: 'process-2' })).records)).toEqual([task.id]);
   });
 });
 
-describe.each(STORES)('the create limit in $name', ({ open }) => {
-  it('gives out no more slots per window than it has, and says when the next one is free', async () => {
+describe.each(STORES)('$name', ({ open }) => {
+  it('the create limit holds in a window, and a claim returns when the next slot is free', async () => {
     const { store } = await open();
     for (let n = 0; n < 3; n += 1) await insertVisible(store);
     const first = await claimSubmissions(store);
@@ -123,7 +123,7 @@ describe.each(STORES)('the create limit in $name', ({ open }) => {
     expect((await claimSubmissions(store, { now: NOW + WINDOW })).records).toHaveLength(1);
   });
 
-  it('slides: each slot is free again one window after it was taken', async () => {
+  it('the create limit uses a sliding window', async () => {
     const { store } = await open();
     await insertVisible(store);
     await claimSubmissions(store);
@@ -134,7 +134,7 @@ describe.each(STORES)('the create limit in $name', ({ open }) => {
     expect(third.nextAt).toBe(NOW + 4000 + WINDOW);
   });
 
-  it('holds in every window, whatever happens in between', async () => {
+  it('the create limit holds in every window', async () => {
     const { store } = await open();
     await Promise.all(Array.from({ length: 12 }, () => insertVisible(store)));
     const takenAt: number[] = [];
@@ -145,7 +145,7 @@ describe.each(STORES)('the create limit in $name', ({ open }) => {
     expect(takenAt.length).toBeGreaterThanOrEqual(8);
   });
 
-  it('counts calls, not tasks: one that is sent again takes another slot', async () => {
+  it('every retry takes a slot of the create limit', async () => {
     const { store } = await open();
     await insertVisible(store);
     const [marked] = (await claimSubmissions(store)).records;
@@ -155,7 +155,7 @@ describe.each(STORES)('the create limit in $name', ({ open }) => {
     expect((await claimSubmissions(store)).records).toEqual([]);
   });
 
-  it('counts calls that were refused', async () => {
+  it('refused calls count against the create limit', async () => {
     const { store } = await open();
     for (let n = 0; n < 2; n += 1) await insertHidden(store);
     for (const task of (await claimSubmissions(store)).records)
@@ -164,14 +164,7 @@ describe.each(STORES)('the create limit in $name', ({ open }) => {
     expect((await claimSubmissions(store)).records).toEqual([]);
   });
 
-  it('holds over all processes', async () => {
-    const { store } = await open();
-    for (let n = 0; n < 4; n += 1) await insertVisible(store);
-    expect((await claimSubmissions(store, { processId: 'process-1' })).records).toHaveLength(2);
-    expect((await claimSubmissions(store, { processId: 'process-2' })).records).toEqual([]);
-  });
-
-  it('survives opening again', async () => {
+  it('the create limit survives a reopened store', async () => {
     const opened = await open();
     for (let n = 0; n < 3; n += 1) await insertVisible(opened.store);
     await claimSubmissions(opened.store);
@@ -179,7 +172,7 @@ describe.each(STORES)('the create limit in $name', ({ open }) => {
     expect(await claimSubmissions(store, { now: NOW + 5000 })).toEqual({ records: [], nextAt: NOW + WINDOW });
   });
 
-  it('is not touched by queries of the provider', async () => {
+  it('queries do not count against the create limit', async () => {
     const { store } = await open();
     await insertVisible(store, { state: 'WAITING', nextCheckAt: NOW });
     await store.claimDue({ now: () => NOW, leaseMs: 1000, limitPerSecond: 10 });
@@ -188,8 +181,8 @@ describe.each(STORES)('the create limit in $name', ({ open }) => {
   });
 });
 
-describe.each(STORES)('how many wait their turn in $name', ({ open }) => {
-  it('counts hidden and announced ones, of all owners, also those that wait to be sent again', async () => {
+describe.each(STORES)('$name', ({ open }) => {
+  it('the count of waiting tasks includes hidden, visible and delayed tasks of all owners', async () => {
     const { store } = await open();
     expect(await countWaiting(store)).toBe(0);
     await insertHidden(store);

@@ -30,8 +30,8 @@ const OUTCOMES: readonly (readonly [string, Partial<TaskRecord>])[] = [
   ['to be sent later', { markedAt: null, submitAt: NOW + 60_000 }],
 ];
 
-describe.each(STORES)('an attempt to take turns in $name', ({ open }) => {
-  it('that is repeated gets again what it has marked, as it is stored', async () => {
+describe.each(STORES)('$name', ({ open }) => {
+  it('a repeated attempt returns the stored records that it marked', async () => {
     const { store } = await open();
     const hidden = await insertHidden(store);
     const visible = await insertVisible(store);
@@ -42,7 +42,7 @@ describe.each(STORES)('an attempt to take turns in $name', ({ open }) => {
     for (const record of again.records) expect(await store.get(record.id)).toEqual(record);
   });
 
-  it('that is repeated takes no second slot', async () => {
+  it('a repeated attempt takes no second rate slot', async () => {
     const { store } = await open();
     const first = await insertHidden(store);
     await take(store, 'one');
@@ -55,7 +55,7 @@ describe.each(STORES)('an attempt to take turns in $name', ({ open }) => {
     expect(idsOf((await take(store, 'two', { limit: 3 })).records)).toEqual([third.id]);
   });
 
-  it('that is repeated gets it also where the limit leaves no room', async () => {
+  it('a repeated attempt returns its records even if no rate slot is free', async () => {
     const { store } = await open();
     const task = await insertHidden(store);
     await take(store, 'one', { limit: 1 });
@@ -63,7 +63,7 @@ describe.each(STORES)('an attempt to take turns in $name', ({ open }) => {
     expect(idsOf(again.records)).toEqual([task.id]);
   });
 
-  it('that is repeated by the next process gets it too', async () => {
+  it('the next process can repeat an attempt', async () => {
     const first = await open();
     const task = await insertVisible(first.store);
     await take(first.store, 'one');
@@ -71,7 +71,7 @@ describe.each(STORES)('an attempt to take turns in $name', ({ open }) => {
     expect(idsOf((await take(store, 'one')).records)).toEqual([task.id]);
   });
 
-  it('gets nothing that another one has marked', async () => {
+  it('an attempt returns nothing that another attempt marked', async () => {
     const { store } = await open();
     const first = await insertVisible(store);
     await take(store, 'one');
@@ -81,7 +81,7 @@ describe.each(STORES)('an attempt to take turns in $name', ({ open }) => {
     expect(idsOf((await take(store, 'two')).records)).toEqual([second.id]);
   });
 
-  it.each(OUTCOMES)('gets no task again that is %s by now', async (_, outcome) => {
+  it.each(OUTCOMES)('a repeated attempt leaves out a task that is %s', async (_, outcome) => {
     const { store } = await open();
     await insertHidden(store);
     const [marked] = (await take(store, 'one')).records;
@@ -90,7 +90,7 @@ describe.each(STORES)('an attempt to take turns in $name', ({ open }) => {
     expect((await take(store, 'one')).records).toEqual([]);
   });
 
-  it('sends a task anew that was given up for lost meanwhile: nobody was given it', async () => {
+  it('a repeated attempt claims its task again after another process recorded the outcome as unknown', async () => {
     const { store } = await open();
     await insertHidden(store);
     const [marked] = (await take(store, 'one')).records;
@@ -110,7 +110,7 @@ describe.each(STORES)('an attempt to take turns in $name', ({ open }) => {
     ]);
   });
 
-  it('takes a slot anew for what it marked so long ago that its slot counts no more', async () => {
+  it('a repeated attempt takes a new rate slot if the old one has expired', async () => {
     const { store } = await open();
     const [one, two] = [await insertVisible(store), await insertVisible(store)];
     await take(store, 'one');
@@ -122,7 +122,7 @@ describe.each(STORES)('an attempt to take turns in $name', ({ open }) => {
     expect(idsOf(again.records).sort()).toEqual([one.id, two.id].sort());
   });
 
-  it('gets a task again that was only announced since', async () => {
+  it('a repeated attempt returns a task that became visible meanwhile', async () => {
     const { store } = await open();
     await insertHidden(store);
     const [marked] = (await take(store, 'one')).records;
@@ -131,7 +131,7 @@ describe.each(STORES)('an attempt to take turns in $name', ({ open }) => {
     expect((await take(store, 'one')).records).toEqual([announced]);
   });
 
-  it('loses a task whose mark another one has set anew', async () => {
+  it('a repeated attempt leaves out a task that another attempt has marked since', async () => {
     const { store } = await open();
     const task = await insertHidden(store);
     const [marked] = (await take(store, 'one')).records;

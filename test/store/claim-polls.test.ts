@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { Claim, TaskStore } from '../../src/tasks/store.ts';
-import { NOW, PROCESS, amended, idsOf, insertHidden, insertVisible, saved } from './records.ts';
+import { NOW, PROCESS, amended, idsOf, insertHidden, insertVisible } from './records.ts';
 import { STORES } from './stores.ts';
 
 const LEASE = 30_000;
@@ -14,8 +14,8 @@ function insertDue(store: TaskStore, nextCheckAt = NOW) {
   return insertVisible(store, { state: 'WAITING', nextCheckAt });
 }
 
-describe.each(STORES)('claiming checks in $name', ({ open }) => {
-  it('hands out tasks as they are once their check is due, hidden ones too', async () => {
+describe.each(STORES)('$name', ({ open }) => {
+  it('a claim of polls returns due tasks as stored, hidden ones included', async () => {
     const { store } = await open();
     const due = await insertDue(store);
     const hidden = await insertHidden(store, { markedAt: NOW - 1, nextCheckAt: NOW });
@@ -28,7 +28,7 @@ describe.each(STORES)('claiming checks in $name', ({ open }) => {
     );
   });
 
-  it('leaves alone what is not due yet or has nothing left to find out, and says when to come back', async () => {
+  it('a claim of polls leaves out tasks that are not due or have ended, and returns the next due time', async () => {
     const { store } = await open();
     await insertVisible(store, { state: 'SUCCESS' });
     expect(await claim(store)).toEqual({ records: [], nextAt: null });
@@ -40,7 +40,7 @@ describe.each(STORES)('claiming checks in $name', ({ open }) => {
     expect(claimed.nextAt).toBe(NOW + 9000);
   });
 
-  it('takes the most overdue ones when not all can be had', async () => {
+  it('a claim of polls takes the most overdue tasks first', async () => {
     const { store } = await open();
     const fresh = await insertDue(store, NOW - 1);
     const older = await insertDue(store, NOW - 2000);
@@ -49,7 +49,7 @@ describe.each(STORES)('claiming checks in $name', ({ open }) => {
     expect(idsOf((await claim(store, NOW + 1000, 2)).records)).toEqual([fresh.id]);
   });
 
-  it('writes nothing that a reader or another writer would notice', async () => {
+  it('a claim of polls changes neither record nor version', async () => {
     const { store, told } = await open();
     const task = await insertDue(store);
     await claim(store);
@@ -58,7 +58,7 @@ describe.each(STORES)('claiming checks in $name', ({ open }) => {
     expect(await store.amend(task)).not.toBeNull();
   });
 
-  it('hands out no task twice, however many ask at once', async () => {
+  it('concurrent claims of polls return no task twice', async () => {
     const { store } = await open();
     await Promise.all(Array.from({ length: 30 }, () => insertDue(store)));
     const claims = await Promise.all(Array.from({ length: 10 }, () => claim(store, NOW, 25)));
@@ -68,8 +68,8 @@ describe.each(STORES)('claiming checks in $name', ({ open }) => {
   });
 });
 
-describe.each(STORES)('a check lease in $name', ({ open }) => {
-  it('keeps others away until it ends', async () => {
+describe.each(STORES)('$name', ({ open }) => {
+  it('a poll lease excludes other claims until it expires', async () => {
     const { store } = await open();
     const task = await insertDue(store);
     await claim(store);
@@ -77,15 +77,18 @@ describe.each(STORES)('a check lease in $name', ({ open }) => {
     expect(idsOf((await claim(store, NOW + LEASE)).records)).toEqual([task.id]);
   });
 
-  it.each(['save', 'amend'] as const)('ends when the task is written (%s)', async (write) => {
-    const { store } = await open();
-    const task = await insertDue(store);
-    await claim(store);
-    await store[write]({ ...task, nextCheckAt: NOW + 1000 });
-    expect(idsOf((await claim(store, NOW + 1000)).records)).toEqual([task.id]);
-  });
+  it.each(['save', 'amend'] as const)(
+    'a poll lease ends with the next write of the task (%s)',
+    async (write) => {
+      const { store } = await open();
+      const task = await insertDue(store);
+      await claim(store);
+      await store[write]({ ...task, nextCheckAt: NOW + 1000 });
+      expect(idsOf((await claim(store, NOW + 1000)).records)).toEqual([task.id]);
+    },
+  );
 
-  it('does not keep a task away whose check was brought forward meanwhile', async () => {
+  it('a poll lease does not delay a poll that was moved forward', async () => {
     const { store } = await open();
     const task = await insertDue(store);
     await claim(store);
@@ -93,7 +96,7 @@ describe.each(STORES)('a check lease in $name', ({ open }) => {
     expect(idsOf((await claim(store, NOW + 1)).records)).toEqual([task.id]);
   });
 
-  it('is not ended by opening again: other processes may hold leases', async () => {
+  it('a poll lease survives a reopened store', async () => {
     const opened = await open();
     await insertDue(opened.store);
     await claim(opened.store);
@@ -102,8 +105,8 @@ describe.each(STORES)('a check lease in $name', ({ open }) => {
   });
 });
 
-describe.each(STORES)('the query limit in $name', ({ open }) => {
-  it('holds over any second, and says when the next query is free', async () => {
+describe.each(STORES)('$name', ({ open }) => {
+  it('the query limit holds in every second, and a claim returns when the next query is free', async () => {
     const { store } = await open();
     for (let n = 0; n < 5; n += 1) await insertDue(store);
     const first = await claim(store, NOW, 2);
@@ -113,7 +116,7 @@ describe.each(STORES)('the query limit in $name', ({ open }) => {
     expect((await claim(store, NOW + 1000, 2)).records).toHaveLength(2);
   });
 
-  it('slides: each query is free again one second after it was claimed', async () => {
+  it('the query limit uses a sliding window', async () => {
     const { store } = await open();
     await insertDue(store);
     await claim(store, NOW, 2);
@@ -124,7 +127,7 @@ describe.each(STORES)('the query limit in $name', ({ open }) => {
     expect(third.nextAt).toBe(NOW + 1600);
   });
 
-  it('is not touched by create calls', async () => {
+  it('create calls do not count against the query limit', async () => {
     const { store } = await open();
     await insertVisible(store);
     await store.claimSubmissions({
@@ -139,20 +142,11 @@ describe.each(STORES)('the query limit in $name', ({ open }) => {
     expect((await claim(store, NOW, 1)).records).toHaveLength(1);
   });
 
-  it('survives opening again', async () => {
+  it('the query limit survives a reopened store', async () => {
     const opened = await open();
     for (let n = 0; n < 2; n += 1) await insertDue(opened.store);
     await claim(opened.store, NOW, 1);
     const { store } = await opened.reopen();
     expect(await claim(store, NOW + 500, 1)).toEqual({ records: [], nextAt: NOW + 1000 });
-  });
-});
-
-describe.each(STORES)('a task of $name that ended', ({ open }) => {
-  it('is checked no more', async () => {
-    const { store } = await open();
-    const task = await insertDue(store);
-    await saved(store, { ...task, state: 'SUCCESS', nextCheckAt: null });
-    expect(await claim(store)).toEqual({ records: [], nextAt: null });
   });
 });
