@@ -13,7 +13,7 @@ import {
 } from './records.ts';
 import { STORES } from './stores.ts';
 
-/** Takes turns in an attempt. */
+/** Claims submissions in an attempt. */
 function take(
   store: TaskStore,
   attempt: string,

@@ -7,7 +7,7 @@ import { STORES } from './stores.ts';
 /** Many stores or many tasks, each commit of which is synced to a disk that others use too. */
 const SLOW = { timeout: 60_000 };
 
-/** Takes turns one by one until nobody waits, each in a window of its own that begins at `from`. */
+/** Claims submissions one by one until none waits, each in a new window from `from` on. */
 async function takeAll(store: TaskStore, from: number): Promise<string[]> {
   const taken: string[] = [];
   for (let now = from; ; now += 20_000) {
