@@ -1,7 +1,7 @@
 import type { Config } from '../../config/config.ts';
 import { inspectPostgres, type PostgresFacts } from '../../store/postgres/inspect.ts';
 import { POOLED, adviceFor } from '../../store/postgres/pool.ts';
-import { nameOf } from '../../store/record.ts';
+import { databaseName } from '../../store/connections.ts';
 import { StoreSchemaError } from '../../store/schema.ts';
 import { aboutSchema, explainFailure, findingsOf, type Finding, type StoreReport } from './findings.ts';
 
@@ -15,7 +15,7 @@ const TOLERANCE_MS = 500;
 /** PostgreSQL at DATABASE_URL. */
 export async function checkPostgres(config: Config, url: string): Promise<StoreReport> {
   const { databaseConnections: readers, databaseListenUrl: listenUrl, migrate: mayMigrate } = config;
-  const where = `PostgreSQL at ${nameOf(url)}`;
+  const where = `PostgreSQL at ${databaseName(url)}`;
   try {
     const facts = await inspectPostgres({ url, listenUrl, readers, mayMigrate });
     const schema = aboutSchema(facts, `${where}, version ${facts.version}`, mayMigrate);
