@@ -8,7 +8,7 @@ import { isOpen, type Config } from '../config/config.ts';
 import { limitListItems } from '../engine/limits.ts';
 import { createMaskError } from '../engine/mask-error.ts';
 import { createGraphql, GRAPHQL_PATH } from '../engine/yoga.ts';
-import { createAdmit } from '../http/authorize.ts';
+import { createAuthorize } from '../http/authorize.ts';
 import { createEventStreams } from '../http/event-streams.ts';
 import { createForwarded } from '../http/forwarded.ts';
 import { createGate, createHostPolicy, namesManyHosts } from '../http/gate.ts';
@@ -22,7 +22,7 @@ import type { DirectHandler, DirectRoute } from '../http/router.ts';
 import { createHttpServer, type HttpServer } from '../http/server.ts';
 import { uploadsRoute } from '../http/uploads.ts';
 import type { UploadImage } from '../images/upload.ts';
-import { createTally } from '../limits/concurrency.ts';
+import { createConcurrencyLimit } from '../limits/concurrency.ts';
 import { startOverload } from '../limits/overload.ts';
 import { createRateLimit } from '../limits/rate.ts';
 import { createBeginInTurns } from '../limits/turns.ts';
@@ -36,8 +36,8 @@ import { VERSION } from '../version.ts';
 import { CALLBACK_RESULTS } from '../webhooks/refusals.ts';
 import { createKieWebhook, WEBHOOKS_PATH } from '../webhooks/route.ts';
 import { createHub } from '../websocket/hub.ts';
-import { createWelcome } from '../websocket/on-connect.ts';
-import { createAdmitOperation, createPutOff } from '../websocket/operations.ts';
+import { createOnConnect } from '../websocket/on-connect.ts';
+import { createAuthorizeOperation, createRefuseOverload } from '../websocket/operations.ts';
 import { acceptPersistedQueries, createProtocol } from '../websocket/protocol.ts';
 import { createWebsocketServer, type WebsocketServer } from '../websocket/server.ts';
 import { createLiveCounts } from '../websocket/socket.ts';
@@ -76,7 +76,7 @@ export async function openSurfaces(
   const checks = await openChecks(config, parts);
   const { counts, forwarded, overload, streams } = checks;
   const engine = openEngine(config, parts, checks);
-  const gate = createGate({ ...checks, unknownPerAddress: createTally(MAX_UNKNOWN_PER_ADDRESS) });
+  const gate = createGate({ ...checks, unknownPerAddress: createConcurrencyLimit(MAX_UNKNOWN_PER_ADDRESS) });
   const allowOrigin = createAllowOrigin(checks.mayCall, forwarded);
   const { requestTimeoutMs, slowReaderMs } = config;
   const server = createHttpServer({ ...parts, requestTimeoutMs, slowReaderMs, gate, forwarded, allowOrigin });
@@ -90,7 +90,7 @@ export async function openSurfaces(
   const report = (error: unknown): void => {
     log.error({ err: error }, 'checking the credentials of a request failed');
   };
-  const admit = createAdmit({ ...checks, gate, report });
+  const admit = createAuthorize({ ...checks, gate, report });
   const route = { ...checks, admit, allowOrigin, requests: server.requests };
   const page = config.graphiql ? await createGraphiqlPage(DASHBOARD) : null;
   const { answer, graphql, inTurn } = engine;
@@ -135,8 +135,8 @@ async function openChecks(config: Config, { cleanup, log, ports, publicUrl }: Pa
     isOurHost: createHostPolicy({ isOpen: isOpen(config), host, publicUrl }),
     forwarded: createForwarded(config.trustedProxies),
     requestsPerOwner: await createRateLimit(config.maxRequestsPerMinute, MINUTE_MS),
-    perOwner: createTally(config.maxSocketsPerOwner),
-    perAddress: createTally(config.maxSocketsPerAddress),
+    perOwner: createConcurrencyLimit(config.maxSocketsPerOwner),
+    perAddress: createConcurrencyLimit(config.maxSocketsPerAddress),
     counts: createLiveCounts(),
     streams: createEventStreams(),
     overload,
@@ -177,13 +177,13 @@ function openSockets(
     begin: (principal, reqId) => graphql.engine.getEnveloped({ principal, connection: null, reqId }),
     hub,
     inTurn,
-    welcome: createWelcome({ ...checks, log }),
-    admit: createAdmitOperation({
+    welcome: createOnConnect({ ...checks, log }),
+    admit: createAuthorizeOperation({
       maxSubscriptions: config.maxSubscriptionsPerSocket,
       maxHeldBytes: config.maxBodyBytes,
       requestsPerOwner,
     }),
-    putOff: createPutOff(overload),
+    putOff: createRefuseOverload(overload),
   });
   return createWebsocketServer({
     ...checks,

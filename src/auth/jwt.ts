@@ -21,7 +21,7 @@ interface RemoteKeys {
   readonly fetch?: FetchImplementation | undefined;
 }
 
-export interface JwtOptions extends FetchKeysOptions {
+interface JwtOptions extends FetchKeysOptions {
   /** The issuer's key set, or shared secrets. Any key or secret may match. */
   readonly keys: RemoteKeys | { readonly secrets: readonly string[] };
   readonly issuer: string | null;
@@ -142,7 +142,7 @@ function toUnauthenticated(error: unknown): unknown {
   );
 }
 
-export interface FetchKeysOptions {
+interface FetchKeysOptions {
   readonly now: () => number;
   /** Called with the reason when fetching the keys failed; the known keys stay valid. */
   readonly reportFailure: (reason: string) => void;

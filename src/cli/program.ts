@@ -30,7 +30,7 @@ export async function runProgram(args: readonly string[], program: NodeJS.Proces
 export type Surroundings = Pick<NodeJS.Process, 'env' | 'stdout' | 'stderr' | 'exitCode'>;
 
 /** Each command loads what it works with; help and version load nothing. */
-export function createProgram(surroundings: Surroundings): Command {
+function createProgram(surroundings: Surroundings): Command {
   const { env, stderr, stdout } = surroundings;
   const program = new Command('kineograph')
     .description('A GraphQL gateway for image-to-video generation.')
@@ -138,7 +138,7 @@ function parsePort(text: string): number {
  * Lets a command end as usual when its reader has seen enough, as in `kineograph doctor | head`. Other errors of an
  * output are handed to `fail`.
  */
-export function ignoreClosedOutput(outputs: readonly Writable[], fail: (error: Error) => void): void {
+function ignoreClosedOutput(outputs: readonly Writable[], fail: (error: Error) => void): void {
   for (const output of outputs)
     output.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EPIPE') fail(error);

@@ -19,7 +19,7 @@ export interface Documents {
   validate(document: DocumentNode): readonly GraphQLError[];
 }
 
-export interface DocumentsOptions {
+interface DocumentsOptions {
   readonly schema: GraphQLSchema;
   readonly limits: OperationLimits;
   readonly introspection: boolean;

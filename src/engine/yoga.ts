@@ -10,7 +10,7 @@ import { createYoga, isAsyncIterable, type Plugin, type YogaServerInstance } fro
 import type { ServerResponse } from 'node:http';
 import { type Principal, atExpiry } from '../auth/principal.ts';
 import type { InTurn } from '../limits/turns.ts';
-import type { Tally } from '../limits/concurrency.ts';
+import type { ConcurrencyLimit } from '../limits/concurrency.ts';
 import { createDocuments, type Documents } from './documents.ts';
 import type { OperationLimits } from './limits.ts';
 import type { GraphqlParams } from './request-params.ts';
@@ -22,7 +22,7 @@ export function isGraphqlUrl(url: string): boolean {
   return /^(?:https?:\/\/[^/?#]*)?\/graphql(?:[/?]|$)/i.test(url);
 }
 
-export interface GraphqlOptions<Context extends object> {
+interface GraphqlOptions<Context extends object> {
   readonly schema: GraphQLSchema;
   /** What resolvers work with, for one operation; `reqId` names the request in the log. */
   readonly context: (principal: Principal, reqId: string) => Context;
@@ -30,8 +30,8 @@ export interface GraphqlOptions<Context extends object> {
   readonly introspection: boolean;
   readonly limits: OperationLimits;
   /** Open sockets and streams of each owner, and of each address. */
-  readonly perOwner: Tally;
-  readonly perAddress: Tally;
+  readonly perOwner: ConcurrencyLimit;
+  readonly perAddress: ConcurrencyLimit;
   /** When events of event streams are executed. */
   readonly inTurn: InTurn;
 }
@@ -147,7 +147,7 @@ const unbuffered: Plugin = {
 };
 
 /** Ends each subscription over HTTP when its caller's token does; queries and mutations are answered all the same. */
-export const endExpiredStreams: Plugin<Arrival> = {
+const endExpiredStreams: Plugin<Arrival> = {
   onSubscribe({ args }) {
     const { connection, principal } = args.contextValue;
     // A socket is closed for itself, with all that comes over it.
@@ -159,7 +159,7 @@ export const endExpiredStreams: Plugin<Arrival> = {
 const RETRY_AFTER_S = 5;
 
 /** Counts the streams of HTTP together with the sockets of the same owner and address, and refuses what is too many. */
-export function limitStreams(perOwner: Tally, perAddress: Tally): Plugin<Arrival> {
+function limitStreams(perOwner: ConcurrencyLimit, perAddress: ConcurrencyLimit): Plugin<Arrival> {
   return {
     onSubscribe({ args, setResultAndStopExecution }) {
       const { connection, principal } = args.contextValue;
@@ -199,7 +199,7 @@ function tooMany(of: 'owner' | 'address'): GraphQLError {
  * Executes each event of an event stream when it is its owner's turn. One change may be an event of thousands of streams,
  * each with a document of its own.
  */
-export function eventsInTurn(inTurn: InTurn, hideSuggestions: boolean): Plugin<Arrival> {
+function eventsInTurn(inTurn: InTurn, hideSuggestions: boolean): Plugin<Arrival> {
   return {
     onSubscribe({ args, setSubscribeFn }) {
       const { owner } = args.contextValue.principal;

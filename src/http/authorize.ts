@@ -12,12 +12,12 @@ import type { RateLimit } from '../limits/rate.ts';
 import type { Refusal } from '../limits/refusal.ts';
 
 /** A caller that is let in, or what it is told instead. */
-export type Admission = { readonly principal: Principal } | { readonly refusal: Refusal };
+export type Authorization = { readonly principal: Principal } | { readonly refusal: Refusal };
 
 /** Who may send a request now; asked before its body is read. Never rejects. */
-export type Admit = (request: IncomingMessage) => Promise<Admission>;
+export type Authorize = (request: IncomingMessage) => Promise<Authorization>;
 
-export interface AdmitOptions {
+interface AuthorizeOptions {
   readonly authenticate: Authenticate;
   readonly forwarded: Forwarded;
   readonly gate: Gate;
@@ -26,7 +26,7 @@ export interface AdmitOptions {
   readonly report: (error: unknown) => void;
 }
 
-export function createAdmit(options: AdmitOptions): Admit {
+export function createAuthorize(options: AuthorizeOptions): Authorize {
   const { authenticate, forwarded, gate, report, requestsPerOwner } = options;
   return async (request) => {
     try {

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Tally } from '../limits/concurrency.ts';
+import type { ConcurrencyLimit } from '../limits/concurrency.ts';
 import { problem, type Problem } from './problem.ts';
 import type { Forwarded } from './forwarded.ts';
 import { isLoopback, isOnLoopback } from '../config/loopback.ts';
@@ -19,11 +19,11 @@ export interface Refused {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-export interface GateOptions {
+interface GateOptions {
   readonly forwarded: Forwarded;
   readonly isOurHost: HostPolicy;
   /** Requests with a body of each address whose sender is not known yet. */
-  readonly unknownPerAddress: Tally;
+  readonly unknownPerAddress: ConcurrencyLimit;
 }
 
 /** When to come back, in seconds: who sends a request is usually known within some milliseconds. */
@@ -105,7 +105,7 @@ export function namesManyHosts({ rawHeaders }: IncomingMessage): boolean {
 }
 
 /** Whether a request may be for the host that it names. */
-export type HostPolicy = (hostHeader: string | undefined) => boolean;
+type HostPolicy = (hostHeader: string | undefined) => boolean;
 
 /** A host and perhaps a port; with more than that a parser of URLs would find the host elsewhere than others do. */
 export function isHost(header: string): boolean {

@@ -13,7 +13,7 @@ import type { Documents } from '../engine/documents.ts';
 import { REFUSALS, sendGraphqlRefusal } from './graphql-refusal.ts';
 import type { GraphqlParams } from '../engine/request-params.ts';
 
-export interface GraphqlHttpOptions<Context extends object> {
+interface GraphqlHttpOptions<Context extends object> {
   readonly schema: GraphQLSchema;
   readonly documents: Documents;
   readonly context: (principal: Principal, reqId: string) => Context;
@@ -22,7 +22,7 @@ export interface GraphqlHttpOptions<Context extends object> {
 }
 
 /** An operation that was let in. */
-export interface AskedOperation {
+interface AskedOperation {
   readonly params: GraphqlParams;
   readonly principal: Principal;
   /** Names the request in the log. */

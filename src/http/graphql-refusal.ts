@@ -13,7 +13,7 @@ export interface GraphqlRefusal {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-export function ofAdmission(refusal: Refusal): GraphqlRefusal {
+export function ofRefusal(refusal: Refusal): GraphqlRefusal {
   const { code, message, retryAfterS, status } = refusal;
   const hint = refusalHint(refusal);
   return {

@@ -1,33 +1,27 @@
 import { GraphQLError, OperationTypeNode, getOperationAST } from 'graphql';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { readBody } from './body.ts';
-import type { Admit } from './authorize.ts';
+import type { Authorize } from './authorize.ts';
 import { optionsHeaders, type AllowOrigin } from './origins.ts';
 import { type DirectRoute, whenClosed } from './router.ts';
 import type { Documents } from '../engine/documents.ts';
 import type { EventStreams } from './event-streams.ts';
 import type { Forwarded } from './forwarded.ts';
 import type { GraphiqlPage } from './pages.ts';
-import {
-  REFUSALS,
-  ofAdmission,
-  sendGraphqlRefusal,
-  tooLarge,
-  type GraphqlRefusal,
-} from './graphql-refusal.ts';
+import { REFUSALS, ofRefusal, sendGraphqlRefusal, tooLarge, type GraphqlRefusal } from './graphql-refusal.ts';
 import type { AnswerOverHttp } from './graphql-http.ts';
 import { GRAPHQL_PATH, isGraphqlUrl, type Arrival, type Connection, type Graphql } from '../engine/yoga.ts';
 import type { Overload } from '../limits/overload.ts';
-import { createTally } from '../limits/concurrency.ts';
+import { createConcurrencyLimit } from '../limits/concurrency.ts';
 import type { InTurn } from '../limits/turns.ts';
 import type { Principal } from '../auth/principal.ts';
 import { operationNameIn, type RequestLog } from './request-log.ts';
 import { readParams, type GraphqlParams } from '../engine/request-params.ts';
 
-export interface GraphqlRouteOptions {
+interface GraphqlRouteOptions {
   /** JSON over HTTP. */
   readonly answer: AnswerOverHttp;
-  readonly admit: Admit;
+  readonly admit: Authorize;
   readonly forwarded: Forwarded;
   readonly allowOrigin: AllowOrigin;
   /** When operations are begun. */
@@ -51,7 +45,7 @@ export function graphqlRoute<Context extends object>(
 ): DirectRoute {
   const { admit, allowOrigin, answer, inTurn, maxBodyBytes, overload, page, requests, streams } = options;
   /** Bytes of the bodies of each owner that wait for their turn. */
-  const waiting = createTally(MAX_WAITING_BYTES);
+  const waiting = createConcurrencyLimit(MAX_WAITING_BYTES);
 
   async function handle(request: IncomingMessage, response: ServerResponse, reqId: string): Promise<void> {
     allowOrigin(request, response);
@@ -76,9 +70,9 @@ export function graphqlRoute<Context extends object>(
     const { method } = request;
     if (method !== 'POST' && method !== 'GET') return REFUSALS.method;
     const overloaded = overload.refusal();
-    if (overloaded) return ofAdmission(overloaded);
+    if (overloaded) return ofRefusal(overloaded);
     const admission = await admit(request);
-    if ('refusal' in admission) return ofAdmission(admission.refusal);
+    if ('refusal' in admission) return ofRefusal(admission.refusal);
     const { principal } = admission;
     requests.note(request, { owner: principal.owner });
     if (request.destroyed) return null;

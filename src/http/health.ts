@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { setTimeout as delay } from 'node:timers/promises';
 import { PROBLEM_MEDIA_TYPE, problem } from './problem.ts';
 
-export interface HealthOptions {
+interface HealthOptions {
   /** Rejects when the store cannot be read or written to. */
   readonly pingStore: () => Promise<void>;
   readonly isDraining: () => boolean;

@@ -6,7 +6,7 @@ import type { Forwarded } from './forwarded.ts';
 import { parseUrl } from '../url.ts';
 import type { RateLimit } from '../limits/rate.ts';
 
-export interface MetricsOptions {
+interface MetricsOptions {
   /** All metrics as text, and its media type. */
   readonly scrape: () => Promise<{ readonly type: string; readonly text: string }>;
   /** Opens them from wherever, and is asked for everywhere; null: they are shown to this machine alone. */

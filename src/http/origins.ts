@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Forwarded } from './forwarded.ts';
 import { parseUrl } from '../url.ts';
 
-export interface OriginPolicyOptions {
+interface OriginPolicyOptions {
   /** Origins that may always call. */
   readonly allowedOrigins: readonly string[];
   /** Our own address; asked at each use, since with port 0 it is known only once the server listens. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /** What the page has to know before it asks for anything. */
-export interface DashboardSettings {
+interface DashboardSettings {
   /** Nothing is charged. */
   readonly sandbox: boolean;
   /** Callers have to say who they are. */

@@ -4,7 +4,7 @@ import { STATUS_CODES, type ServerResponse } from 'node:http';
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json';
 
 /** Members beside the standard ones; `hint` is a sentence that says how to mend it. */
-export interface ProblemExtras {
+interface ProblemExtras {
   readonly hint?: string;
   readonly [member: string]: unknown;
 }

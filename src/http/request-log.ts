@@ -3,14 +3,14 @@ import type { IncomingMessage } from 'node:http';
 import type { GraphqlParams } from '../engine/request-params.ts';
 
 /** What a request turns out to be on its way; undefined or null as long as it is not known. */
-export interface RequestFacts {
+interface RequestFacts {
   readonly owner?: string | undefined;
   /** The name of the GraphQL operation. */
   readonly operation?: string | null;
 }
 
 /** How a request was answered. */
-export interface RequestOutcome {
+interface RequestOutcome {
   readonly reqId: string;
   readonly route: string;
   readonly status: number;

@@ -37,7 +37,7 @@ const HINTS: Readonly<Record<string, string>> = {
   FST_ERR_BAD_URL: 'Write the address with valid percent-encoding.',
 };
 
-export interface HttpServerOptions {
+interface HttpServerOptions {
   readonly log: FastifyBaseLogger;
   /** The same for lines that come by the thousand. */
   readonly lines: FastifyBaseLogger;
@@ -188,7 +188,7 @@ function refuseError(error: FastifyError, request: FastifyRequest, reply: Fastif
 }
 
 /** What is sent is what it says it is, in nobody's frame, and its address is nobody else's business. */
-export const SECURITY_FIELDS = Object.entries({
+const SECURITY_FIELDS = Object.entries({
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
   'referrer-policy': 'no-referrer',
@@ -198,7 +198,7 @@ export const SECURITY_FIELDS = Object.entries({
  * For a server whose routes have no JSON schemas. Fastify would compile code for validating and writing JSON by them, and
  * loads two hundred files for it before it knows of any route.
  */
-export const withoutSchemas = {
+const withoutSchemas = {
   compilersFactory: { buildValidator: refuseSchema, buildSerializer: refuseSchema },
 } satisfies FastifyServerOptions['schemaController'];
 
@@ -212,7 +212,7 @@ type RefuseBroken = NonNullable<FastifyServerOptions['clientErrorHandler']>;
  * Answers what never became a request, as far as that can still be told, and closes its connection. Nothing of it is
  * logged: the error carries the bytes as they came, with whatever secrets are among them.
  */
-export function createRefuseBroken(requestTimeoutMs: number): RefuseBroken {
+function createRefuseBroken(requestTimeoutMs: number): RefuseBroken {
   const late = problem(408, 'The request did not arrive in time.', {
     hint: `Send it whole within ${requestTimeoutMs / 1000} s.`,
   });
@@ -227,7 +227,7 @@ export function createRefuseBroken(requestTimeoutMs: number): RefuseBroken {
 }
 
 /** Answers whoever takes the gateway for a proxy. */
-export function refuseConnect(_request: IncomingMessage, socket: Duplex): void {
+function refuseConnect(_request: IncomingMessage, socket: Duplex): void {
   socket.on('error', () => undefined);
   socket.end(rawAnswer(NO_PROXY));
 }

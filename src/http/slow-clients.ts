@@ -99,7 +99,7 @@ function takenBy(socket: Socket): number {
 }
 
 /** So many bytes have to arrive in each window of time in which a body is waited for. */
-export interface Pace {
+interface Pace {
   readonly bytes: number;
   readonly windowMs: number;
 }

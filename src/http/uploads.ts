@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { MAX_IMAGE_BYTES, tooLarge } from '../images/image.ts';
 import type { UploadImage, UploadOutcome, Upload } from '../images/upload.ts';
 import { PROBLEM_MEDIA_TYPE, problem, type Problem } from './problem.ts';
-import type { Admit } from './authorize.ts';
+import type { Authorize } from './authorize.ts';
 import type { AllowOrigin, OriginPolicy } from './origins.ts';
 import type { Forwarded } from './forwarded.ts';
 import { TooSlowError, atLeastPace } from './slow-clients.ts';
@@ -16,8 +16,8 @@ const UPLOADS_PATH = '/uploads';
 /** How much is still read of a picture that was refused, so that its sender sees why and not a reset. */
 const MAX_DISCARDED_BYTES = 32 * 1024 * 1024;
 
-export interface UploadsOptions {
-  readonly admit: Admit;
+interface UploadsOptions {
+  readonly admit: Authorize;
   readonly forwarded: Forwarded;
   readonly mayCall: OriginPolicy;
   readonly allowOrigin: AllowOrigin;
@@ -156,7 +156,7 @@ export interface UploadAnswer {
 }
 
 /** The JSON that tells of a picture that was taken. */
-export interface UploadedImage {
+interface UploadedImage {
   readonly url: string;
   /** Until when the address can be counted on (ISO 8601). */
   readonly expiresAt: string;
@@ -197,7 +197,7 @@ export function answerTo(outcome: UploadOutcome): UploadAnswer {
 const STATUS_BY_CODE: Readonly<Record<string, number>> = { IMAGE_TYPE: 415, IMAGE_TOO_LARGE: 413 };
 
 /** What is said to somebody who is not let in. */
-export function notAdmitted(refusal: Refusal): UploadAnswer {
+function notAdmitted(refusal: Refusal): UploadAnswer {
   const hint = refusalHint(refusal);
   const { code, message, status } = refusal;
   return {

@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib';
 import { MAX_IMAGE_BYTES, animated, assertFits, broken, tooLarge, unknownType, type Image } from './image.ts';
 
 /** Reads the header of an image while its bytes arrive. Decodes nothing, and looks at nothing behind the header. */
-export interface HeaderReader {
+interface HeaderReader {
   /** Throws ImageError as soon as the bytes so far cannot be those of an image that the model takes. */
   push(chunk: Buffer): void;
   /** To be called behind the last byte. Throws ImageError when the header is incomplete. */

@@ -6,7 +6,7 @@ import { createSafeAgent, type SafeAgentOptions } from './safe-fetch.ts';
 import { ImageError, MAX_IMAGE_BYTES, tooLarge } from './image.ts';
 import type { UploadStore } from './upload.ts';
 
-export interface InspectImageOptions extends Pick<SafeAgentOptions, 'lookup' | 'isAllowed'> {
+interface InspectImageOptions extends Pick<SafeAgentOptions, 'lookup' | 'isAllowed'> {
   readonly uploads: Pick<UploadStore, 'isUploaded'>;
   readonly userAgent: string;
   readonly now: () => number;

@@ -1,11 +1,11 @@
 /** How many of each key there are, or how much, up to a limit; no limit when it is null. */
-export interface Tally {
+export interface ConcurrencyLimit {
   /** Counts `amount` more, 1 unless given; false, and nothing is counted, when that is more than allowed. */
   add(key: string, amount?: number): boolean;
   remove(key: string, amount?: number): void;
 }
 
-export function createTally(limit: number | null): Tally {
+export function createConcurrencyLimit(limit: number | null): ConcurrencyLimit {
   const counts = new Map<string, number>();
   return {
     add(key, amount = 1) {

@@ -12,7 +12,7 @@ export interface Overload {
   stop(): void;
 }
 
-export interface OverloadOptions {
+interface OverloadOptions {
   /** By how much the event loop may be late, on average, in ms; 0 accepts everything. */
   readonly limitMs: number;
   /** How long the oldest write has been waiting for its commit, in ms. */

@@ -5,7 +5,7 @@ import type { CallbackResult } from '../webhooks/refusals.ts';
 import type { CommitObserver } from '../store/writer-queue.ts';
 
 /** What is open now, and what was sent. */
-export interface LiveSources {
+interface LiveSources {
   readonly counts: LiveCounts;
   readonly sockets: () => number;
   readonly streams: () => number;

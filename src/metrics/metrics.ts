@@ -7,7 +7,7 @@ export interface Metrics {
   readonly scrape: () => Promise<Scrape>;
 }
 
-export interface Scrape {
+interface Scrape {
   readonly type: string;
   readonly text: string;
 }

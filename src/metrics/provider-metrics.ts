@@ -7,7 +7,7 @@ const ANSWERS: readonly QueryAnswer['kind'][] = ['update', 'running', 'nothing']
 const ACCOUNT_ERRORS: readonly AccountError[] = ['UNAUTHORIZED', 'INSUFFICIENT_CREDITS', 'QUOTA_EXCEEDED'];
 const CALL_S = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-export interface ProviderMetrics {
+interface ProviderMetrics {
   /** Wraps a provider and measures its calls. */
   watch(provider: Provider): Provider;
   /** Sets whether calls are held back. */

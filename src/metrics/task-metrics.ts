@@ -68,7 +68,7 @@ export function createTaskMetrics(registry: Registry): (changes: readonly Visibl
 /** The store is read at most this often, whatever the number of scrapes. */
 const KEPT_MS = 5000;
 
-export interface OverviewSources {
+interface OverviewSources {
   readonly read: () => Promise<Overview>;
   readonly now: () => number;
   /** Sizes of the rate limits. */

@@ -82,7 +82,7 @@ export function createHttp(options: HttpOptions): Http {
 }
 
 /** An abort signal that fires after `ms` without progress. */
-export interface ProgressTimeout {
+interface ProgressTimeout {
   readonly signal: AbortSignal;
   renew(): void;
   /** Cancels the timer. */

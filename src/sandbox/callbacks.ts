@@ -4,7 +4,7 @@ import type { Envelope, Log } from './envelope.ts';
 import { createHmac } from 'node:crypto';
 
 /** How callbacks are sent. */
-export interface CallbackOptions {
+interface CallbackOptions {
   /** '' sends no signature: kie.ai signs only once a key has been made (docs: "Webhook verification"). */
   readonly hmacKey: string;
   /** The receiver's time to answer, per attempt. */

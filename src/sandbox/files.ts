@@ -10,7 +10,7 @@ const CLIP = 'kineograph.mp4';
 // By the package's own name for it: the build moves this file.
 const ASSETS = dirname(fileURLToPath(import.meta.resolve(`#assets/${CLIP}`)));
 
-export interface SandboxFilesOptions {
+interface SandboxFilesOptions {
   /** Where the sandbox keeps what was uploaded to it. */
   readonly uploadsDir: string;
 }

@@ -5,7 +5,7 @@ import { decodeTaskId } from './task-id.ts';
 import { recordAt } from './tasks.ts';
 
 /** What recordInfo works with. */
-export interface RecordInfoOptions {
+interface RecordInfoOptions {
   readonly queries: RateWindow;
   readonly ledger: Ledger;
   readonly filesUrl: () => string;

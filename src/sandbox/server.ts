@@ -15,7 +15,7 @@ import { sandboxFiles } from './files.ts';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 
 /** What the routes work with beside the settings. */
-export interface ServerParts {
+interface ServerParts {
   readonly ledger: Ledger;
   readonly runner: TaskRunner;
   readonly filesUrl: () => string;
@@ -86,7 +86,7 @@ const HINTS: Readonly<Record<string, string>> = {
 };
 
 /** Answers a path or method that does not exist with an envelope that lists those that do. */
-export function notFound(request: FastifyRequest, reply: FastifyReply): Envelope {
+function notFound(request: FastifyRequest, reply: FastifyReply): Envelope {
   reply.code(404);
   const known =
     'POST /api/v1/jobs/createTask, GET /api/v1/jobs/recordInfo?taskId=, GET /api/v1/chat/credit, ' +
@@ -98,7 +98,7 @@ export function notFound(request: FastifyRequest, reply: FastifyReply): Envelope
 }
 
 /** Answers requests that could not be read, and our own mistakes, with an envelope; the latter are logged. */
-export function requestErrors(log: Log) {
+function requestErrors(log: Log) {
   return function answerError(error: FastifyError, _request: FastifyRequest, reply: FastifyReply): Envelope {
     const status = error.statusCode ?? 500;
     reply.code(status);

@@ -38,7 +38,7 @@ export function decodeTaskId(taskId: string): TaskPlan | null {
 export type TaskState = 'waiting' | 'queuing' | 'generating' | 'success' | 'fail';
 
 /** Where a task stands, and since when (Unix milliseconds). */
-export interface TaskStage {
+interface TaskStage {
   readonly state: TaskState;
   readonly since: number;
 }

@@ -15,7 +15,7 @@ import { MODEL, parseCreateRequest, parseDirectives } from './create-request.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 /** What the runner works with. */
-export interface RunnerOptions {
+interface RunnerOptions {
   readonly ledger: Ledger;
   readonly callbacks: CallbackSender;
   readonly filesUrl: () => string;
@@ -92,7 +92,7 @@ export interface TaskRecord {
 }
 
 /** What a record is made of beside the time of the question. */
-export interface RecordSource {
+interface RecordSource {
   readonly taskId: string;
   readonly plan: TaskPlan;
   /** The create request as JSON; '' when it is no longer remembered. */
@@ -129,7 +129,7 @@ export function recordAt(source: RecordSource, now: number): TaskRecord {
 }
 
 /** The body of the callback that tells the end of a task (kie.ai docs: "Callback", both examples). */
-export function completionOf(source: RecordSource): Envelope {
+function completionOf(source: RecordSource): Envelope {
   const record = recordAt(source, endOf(source.plan));
   if (record.state === 'success') {
     return { ...success(record), msg: 'Playground task completed successfully.' };
@@ -138,7 +138,7 @@ export function completionOf(source: RecordSource): Envelope {
 }
 
 /** What createTask works with. */
-export interface CreateTaskOptions {
+interface CreateTaskOptions {
   readonly creates: RateWindow;
   readonly ledger: Ledger;
   readonly runner: TaskRunner;

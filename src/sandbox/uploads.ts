@@ -11,21 +11,21 @@ import type { MultipartFields } from '@fastify/multipart';
 import { parseUrl } from '../url.ts';
 
 /** The upload service says beside the code whether all went well (kie.ai docs: "File Upload API"). */
-export interface UploadEnvelope {
+interface UploadEnvelope {
   readonly success: boolean;
   readonly code: number;
   readonly msg: string;
   readonly data?: unknown;
 }
 
-export interface UploadOptions {
+interface UploadOptions {
   readonly uploadsDir: string;
   /** The base address of files, without a slash at the end. */
   readonly filesUrl: () => string;
 }
 
 /** A file that has arrived, and what was asked for with it. */
-export interface ArrivedFile {
+interface ArrivedFile {
   /** Where it lies, among the uploads and under a name that nobody asks for. */
   readonly path: string;
   readonly mimeType: string;
@@ -36,10 +36,10 @@ export interface ArrivedFile {
 }
 
 /** kie.ai's page recommends at most so much, of an upload by URL; it names no limit for the others. */
-export const MAX_UPLOAD_BYTES = 100 * 1024 * 1024;
+const MAX_UPLOAD_BYTES = 100 * 1024 * 1024;
 
 /** Gives a file its name and answers with where it is; a file of that name is replaced. */
-export async function keepFile(
+async function keepFile(
   reply: FastifyReply,
   { filesUrl, uploadsDir }: UploadOptions,
   file: ArrivedFile,
@@ -203,7 +203,7 @@ function textOf(values: MultipartFields, name: string): string {
 const KEPT_MS = 24 * 3_600_000;
 
 /** Creates the directory for this user alone, and deletes expired files in it. */
-export async function prepareUploads(dir: string): Promise<void> {
+async function prepareUploads(dir: string): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   for (const entry of await readdir(dir, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name);
@@ -212,7 +212,7 @@ export async function prepareUploads(dir: string): Promise<void> {
 }
 
 /** Moves a file to its name below `dir`; one that has that name already is replaced. */
-export async function keepUpload(dir: string, file: string, name: string): Promise<void> {
+async function keepUpload(dir: string, file: string, name: string): Promise<void> {
   const target = join(dir, name);
   await mkdir(dirname(target), { recursive: true });
   await rename(file, target);

@@ -11,7 +11,7 @@ import { parseCallback, type Callback } from '../providers/kie/answers.ts';
 import { parseJson } from '../providers/kie/wire.ts';
 import { readBody } from '../http/body.ts';
 
-export interface KieWebhookOptions {
+interface KieWebhookOptions {
   readonly tasks: TaskCallbacks;
   /** Any of them may have signed a callback; without keys a callback is only a hint. Asked for at each callback. */
   readonly hmacKeys: () => readonly string[];
@@ -29,7 +29,7 @@ const PATH = /^\/webhooks\/kie\/([^/?]{1,100})\/([^/?]{1,200})\/?(?:\?|$)/;
 export const WEBHOOKS_PATH = '/webhooks/';
 
 /** Answers a call; `reqId` names it in the log. Rejects when its sender goes away, and for what is unexpected. */
-export type KieWebhook = (request: IncomingMessage, response: ServerResponse, reqId: string) => Promise<void>;
+type KieWebhook = (request: IncomingMessage, response: ServerResponse, reqId: string) => Promise<void>;
 
 /**
  * `POST /webhooks/kie/{taskId}/{token}`: what kie.ai calls when a task has ended. Checks run in order and the first that
@@ -177,10 +177,10 @@ const DECODERS = {
 };
 
 /** A callback whose body makes sense. */
-export type ReadCallback = Callback & { readonly providerTaskId: string };
+type ReadCallback = Callback & { readonly providerTaskId: string };
 
 /** Whether the sender has said that its body is too large, before a byte of it is read. */
-export function isTooLarge({ headers }: IncomingMessage): boolean {
+function isTooLarge({ headers }: IncomingMessage): boolean {
   return Number(headers['content-length'] ?? 0) > MAX_BODY_BYTES;
 }
 
@@ -188,7 +188,7 @@ export function isTooLarge({ headers }: IncomingMessage): boolean {
  * Reads the body of a callback, or says why it cannot be read. Whoever sends it has shown a token, so any media type will
  * do. Rejects when the sender goes away.
  */
-export async function readCallback(request: IncomingMessage): Promise<ReadCallback | Refusal> {
+async function readCallback(request: IncomingMessage): Promise<ReadCallback | Refusal> {
   const body = await readBody(request, MAX_BODY_BYTES);
   if (!body) return REFUSALS.size;
   const decoded = await decode(body, request.headers['content-encoding']);

@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { closeReason, type SocketExtra } from './socket.ts';
 import { limitBeforeInit } from './on-connect.ts';
-import type { Outlet } from './send-buffer.ts';
+import type { SendBuffer } from './send-buffer.ts';
 import type { Protocol } from './protocol.ts';
 
 export interface SocketOptions {
@@ -29,7 +29,7 @@ export function connectSocket(
   socket: WebSocket,
   stream: Duplex,
   request: IncomingMessage,
-  outlet: Outlet,
+  outlet: SendBuffer,
 ): void {
   const { log, maxOperationsPerSecond, protocol } = options;
   const openedAt = performance.now();
@@ -87,7 +87,7 @@ function extraOf(
   { addressOf, maxOperationsPerSecond, nextId }: SocketOptions,
   socket: WebSocket,
   request: IncomingMessage,
-  outlet: Outlet,
+  outlet: SendBuffer,
 ): SocketExtra {
   return {
     reqId: nextId(),
@@ -114,7 +114,7 @@ function extraOf(
 const MESSAGES_PER_OPERATION = 20;
 
 /** Returns what counts a message or ping of the client's; too many in a second close its socket. */
-export function closeWhenFlooded(socket: WebSocket, maxOperationsPerSecond: number): () => void {
+function closeWhenFlooded(socket: WebSocket, maxOperationsPerSecond: number): () => void {
   const takeMessage = createRate(maxOperationsPerSecond * MESSAGES_PER_OPERATION);
   return () => {
     if (takeMessage() > 0) socket.close(CloseCode.TooManyInitialisationRequests, 'Too many messages');
@@ -125,7 +125,7 @@ export function closeWhenFlooded(socket: WebSocket, maxOperationsPerSecond: numb
  * Counts events in windows of a second. Returns 0 while there were at most `limit` in the running one, and else how many
  * ms it still lasts. The clock must not be one that can be set: set back by an hour, the window would last that long.
  */
-export function createRate(limit: number, now = (): number => performance.now()): () => number {
+function createRate(limit: number, now = (): number => performance.now()): () => number {
   let windowEnd = 0;
   let count = 0;
   return () => {

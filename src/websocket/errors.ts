@@ -1,7 +1,7 @@
 import type { ExecutionResult, FormattedExecutionResult, GraphQLError, GraphQLFormattedError } from 'graphql';
 
 /** An error as clients get it: without the status and headers that its HTTP answer would have had. */
-export function toldOverSocket(error: GraphQLError): GraphQLFormattedError {
+export function formatError(error: GraphQLError): GraphQLFormattedError {
   const told = error.toJSON();
   if (told.extensions?.['http'] === undefined) return told;
   const extensions = Object.entries(told.extensions).filter(([name]) => name !== 'http');
@@ -9,6 +9,6 @@ export function toldOverSocket(error: GraphQLError): GraphQLFormattedError {
 }
 
 /** The same for all errors of a result; undefined when it has none. */
-export function resultOverSocket(result: ExecutionResult): FormattedExecutionResult | undefined {
-  return result.errors && { ...result, errors: result.errors.map(toldOverSocket) };
+export function formatResult(result: ExecutionResult): FormattedExecutionResult | undefined {
+  return result.errors && { ...result, errors: result.errors.map(formatError) };
 }

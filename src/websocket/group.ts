@@ -9,7 +9,7 @@ import {
   type ASTNode,
   type DocumentNode,
 } from 'graphql';
-import { resultOverSocket } from './errors.ts';
+import { formatResult } from './errors.ts';
 
 /** Subscriptions whose results can only come out the same: what one of them needs is made once for all. */
 export interface Group {
@@ -17,7 +17,7 @@ export interface Group {
   render(change: Change): Uint8Array;
 }
 
-export interface GroupOptions {
+interface GroupOptions {
   /** What its members have in common. */
   readonly args: ExecutionArgs;
   readonly maskError: (error: unknown) => GraphQLError;
@@ -49,7 +49,7 @@ export function createGroup({ args, maskError, results }: GroupOptions): Group {
       const known = results.get(group, revision);
       if (known) return known;
       const result = resultOf(change);
-      const json = ENCODER.encode(JSON.stringify(resultOverSocket(result) ?? result));
+      const json = ENCODER.encode(JSON.stringify(formatResult(result) ?? result));
       results.keep(group, revision, json);
       // It may come out well the next time. Those who are told of the change in one go share it; setImmediate would be too
       // late, after who catches up in the next turn of the event loop.

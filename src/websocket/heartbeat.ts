@@ -20,7 +20,7 @@ interface Signs {
  * those from which nothing was heard for that long after a ping. `takenBy` counts the messages that have left for a
  * client. Returns how to stop.
  */
-export function startWatchdog(
+export function startHeartbeat(
   sockets: ReadonlySet<WebSocket>,
   slowReaderMs: number,
   takenBy: (socket: WebSocket) => number,

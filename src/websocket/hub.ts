@@ -7,13 +7,13 @@ import {
 } from 'graphql';
 import { isFollowable, createGroup, type Group, createResults, sharedVariables } from './group.ts';
 import type { LiveCounts } from './socket.ts';
-import { Member } from './subscriber.ts';
-import type { Room } from './send-buffer.ts';
+import { Subscriber } from './subscriber.ts';
+import type { SendBudget } from './send-buffer.ts';
 
 /** How much memory kept results may take, in bytes: some ten thousand usual ones. */
 const MAX_KEPT = 8 * 1024 * 1024;
 
-export interface HubOptions {
+interface HubOptions {
   /** Everything of a caller that a result can depend on, as text. */
   readonly rightsOf: (contextValue: unknown) => string;
   /** What a client is told of an error. */
@@ -26,13 +26,13 @@ export interface HubOptions {
 /** A subscription to be begun, and where its events go. */
 export interface SubscriptionArgs extends ExecutionArgs {
   readonly id: string;
-  readonly outlet: Room;
+  readonly outlet: SendBudget;
 }
 
 /** Subscriptions of all sockets. */
 export interface Hub {
   /** Begins one. Its events go to its outlet; the returned iterable only ends. A result instead of it tells why not. */
-  subscribe(args: SubscriptionArgs): Promise<Member | ExecutionResult>;
+  subscribe(args: SubscriptionArgs): Promise<Subscriber | ExecutionResult>;
   /** Forgets the results that were made so far: their revisions may be given to other changes. */
   forgetResults(): void;
 }
@@ -84,7 +84,7 @@ export function createHub({ counts, hideSuggestions, maskError, rightsOf }: HubO
       const source = await sourceOf({ ...args, hideSuggestions }, maskError);
       if (!isFollowable(source)) return source;
       const { group, leave } = join(args);
-      return new Member({ id, outlet, source, group, counts, maskError, onEnd: leave });
+      return new Subscriber({ id, outlet, source, group, counts, maskError, onEnd: leave });
     },
   };
 }

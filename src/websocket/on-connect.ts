@@ -11,12 +11,12 @@ import {
 } from '../auth/principal.ts';
 import { authorizationIn } from '../auth/authenticate.ts';
 import { TRY_AGAIN_LATER, type SocketExtra, MESSAGE_TOO_BIG } from './socket.ts';
-import type { Tally } from '../limits/concurrency.ts';
+import type { ConcurrencyLimit } from '../limits/concurrency.ts';
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 
 /** Decides on a socket's connection_init: true lets it in, false closes it with 4403. Never rejects. */
-export type Welcome = (
+export type OnConnect = (
   connectionParams: Readonly<Record<string, unknown>> | undefined,
   extra: SocketExtra,
 ) => Promise<boolean>;
@@ -26,12 +26,12 @@ const FORBIDDEN = 4403;
 /** The reason of a close has at most 123 bytes. */
 const HOW_TO_SEND_HERE = 'Send {"authorization":"Bearer <key>"} in connection_init.';
 
-export function createWelcome(options: {
+export function createOnConnect(options: {
   readonly authenticate: Authenticate;
   /** Open sockets and streams of each owner. */
-  readonly perOwner: Tally;
+  readonly perOwner: ConcurrencyLimit;
   readonly log: FastifyBaseLogger;
-}): Welcome {
+}): OnConnect {
   const { authenticate, log, perOwner } = options;
 
   return async (connectionParams, extra) => {

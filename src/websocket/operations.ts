@@ -13,9 +13,12 @@ import type { Overload } from '../limits/overload.ts';
 import { type SubscribePayload, CloseCode, MessageType, stringifyMessage } from 'graphql-ws';
 
 /** Decides on each operation of a socket: null, or why not. */
-export type AdmitOperation = (context: SocketContext, principal: Principal) => Promise<GraphQLError | null>;
+export type AuthorizeOperation = (
+  context: SocketContext,
+  principal: Principal,
+) => Promise<GraphQLError | null>;
 
-export interface OperationAdmissionOptions {
+interface OperationAdmissionOptions {
   /** How many operations may run on one socket at a time. */
   readonly maxSubscriptions: number;
   /** How many bytes the messages that began them may have together. */
@@ -24,7 +27,7 @@ export interface OperationAdmissionOptions {
   readonly requestsPerOwner: RateLimit;
 }
 
-export function createAdmitOperation(options: OperationAdmissionOptions): AdmitOperation {
+export function createAuthorizeOperation(options: OperationAdmissionOptions): AuthorizeOperation {
   const { maxHeldBytes, maxSubscriptions, requestsPerOwner } = options;
   return async ({ extra, subscriptions }, { owner }) => {
     extra.operations += 1;
@@ -60,13 +63,13 @@ function tooLarge(maxHeldBytes: number): GraphQLError {
 }
 
 /** Why an operation of a socket is not begun now; null when it is. */
-export type PutOff = (operation: OperationTypeNode) => GraphQLError | null;
+export type RefuseOverload = (operation: OperationTypeNode) => GraphQLError | null;
 
 /**
  * Subscriptions are always begun: an error would end them for good, since clients bring back subscriptions only together
  * with their socket, and one more on a socket that is there costs little.
  */
-export function createPutOff(overload: Overload): PutOff {
+export function createRefuseOverload(overload: Overload): RefuseOverload {
   return (operation) => {
     if (operation === OperationTypeNode.SUBSCRIPTION) return null;
     const refusal = overload.refusal();
@@ -96,7 +99,7 @@ export interface BegunOperation extends ExecutionArgs {
 export async function beginOperation(
   operation: Operation,
   { operationName: name, query, variables }: SubscribePayload,
-  putOff: PutOff,
+  putOff: RefuseOverload,
 ): Promise<BegunOperation | readonly GraphQLError[]> {
   const { execute, schema } = operation;
   // As over HTTP, an empty name means none.
@@ -131,7 +134,7 @@ function unknownOperation(): GraphQLError {
 }
 
 /** The operations of each socket, by id. */
-export interface RunningOperations {
+interface RunningOperations {
   /**
    * Called at each `subscribe` message. Returns errors when the id cannot be used: the operation is answered, or its
    * socket closed.

@@ -3,28 +3,28 @@ import { makeServer, type Server as ProtocolServer, type ServerOptions } from 'g
 import { setImmediate } from 'node:timers/promises';
 import type { Principal } from '../auth/principal.ts';
 import {
-  type AdmitOperation,
+  type AuthorizeOperation,
   beginOperation,
   type BegunOperation,
   type Operation,
-  type PutOff,
+  type RefuseOverload,
   createRunningOperations,
 } from './operations.ts';
 import type { InTurn } from '../limits/turns.ts';
 import { withPersistedQuery } from '../engine/request-params.ts';
 import type { Hub, SubscriptionArgs } from './hub.ts';
 import type { SocketExtra } from './socket.ts';
-import { resultOverSocket, toldOverSocket } from './errors.ts';
-import type { Welcome } from './on-connect.ts';
+import { formatResult, formatError } from './errors.ts';
+import type { OnConnect } from './on-connect.ts';
 
-export interface ProtocolOptions {
+interface ProtocolOptions {
   readonly begin: (principal: Principal, reqId: string) => Operation;
   /** Decides on each connection_init. */
-  readonly welcome: Welcome;
+  readonly welcome: OnConnect;
   /** Decides on each operation. */
-  readonly admit: AdmitOperation;
+  readonly admit: AuthorizeOperation;
   /** Decides on each that was admitted, once it is known what it is. */
-  readonly putOff: PutOff;
+  readonly putOff: RefuseOverload;
   readonly hub: Hub;
   /** When operations are begun. */
   readonly inTurn: InTurn;
@@ -67,8 +67,8 @@ export function createProtocol(options: ProtocolOptions): Protocol {
       return begun;
     },
     onComplete: running.end,
-    onNext: (_context, _id, _payload, _args, result) => resultOverSocket(result as ExecutionResult),
-    onError: (_context, _id, _payload, errors) => errors.map(toldOverSocket),
+    onNext: (_context, _id, _payload, _args, result) => formatResult(result as ExecutionResult),
+    onError: (_context, _id, _payload, errors) => errors.map(formatError),
     execute: async (args) => {
       const { execute } = handedBack(args);
       const answer = Promise.resolve(execute?.(args) as OperationResult);

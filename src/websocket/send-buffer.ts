@@ -7,10 +7,13 @@ const FULL_AT = 64 * 1024;
 const ROOM_AT = FULL_AT / 2;
 
 /** What a subscription needs of an outlet. */
-export type Room = Pick<Outlet, 'hold' | 'release' | 'isBehind' | 'isFull' | 'onRoom' | 'sendFrame'>;
+export type SendBudget = Pick<
+  SendBuffer,
+  'hold' | 'release' | 'isBehind' | 'isFull' | 'onRoom' | 'sendFrame'
+>;
 
 /** The way out to one client: knows how much waits for it, and says when there is room again. */
-export class Outlet {
+export class SendBuffer {
   readonly #socket: WebSocket;
   /** The connection below the socket, which holds all that waits: ws itself holds nothing back. */
   readonly #stream: Duplex;

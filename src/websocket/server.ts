@@ -5,13 +5,13 @@ import { setTimeout as delay, setImmediate } from 'node:timers/promises';
 import { WebSocketServer, type ServerOptions, type WebSocket } from 'ws';
 import { GOING_AWAY, SERVICE_RESTART, TRY_AGAIN_LATER, type LiveCounts } from './socket.ts';
 import { connectSocket, type SocketOptions } from './connection.ts';
-import { Outlet } from './send-buffer.ts';
-import type { Tally } from '../limits/concurrency.ts';
-import { startWatchdog } from './heartbeat.ts';
+import { SendBuffer } from './send-buffer.ts';
+import type { ConcurrencyLimit } from '../limits/concurrency.ts';
+import { startHeartbeat } from './heartbeat.ts';
 import { problem, rawAnswer } from '../http/problem.ts';
 import { once } from 'node:events';
 
-export interface WebsocketServerOptions extends SocketOptions {
+interface WebsocketServerOptions extends SocketOptions {
   readonly http: Server;
   readonly path: string;
   /** Whether the web page that asks may connect, and by the name that it asks for. */
@@ -22,7 +22,7 @@ export interface WebsocketServerOptions extends SocketOptions {
   readonly isOverloaded: () => boolean;
   readonly maxMessageBytes: number;
   /** Open sockets and streams of each address. */
-  readonly perAddress: Tally;
+  readonly perAddress: ConcurrencyLimit;
   /** How long a client may take nothing of what waits for it, in ms. */
   readonly slowReaderMs: number;
   readonly counts: LiveCounts;
@@ -57,9 +57,9 @@ export function createWebsocketServer(options: WebsocketServerOptions): Websocke
     if (method !== 'GET') refuseUpgrade(stream, 405);
     else refuseUpgrade(stream, headers['sec-websocket-version'] === '13' ? 400 : 426);
   });
-  const outlets = new WeakMap<WebSocket, Outlet>();
+  const outlets = new WeakMap<WebSocket, SendBuffer>();
   const takenBy = (socket: WebSocket): number => outlets.get(socket)?.taken ?? 0;
-  const stopWatchdog = startWatchdog(sockets.clients, slowReaderMs, takenBy, counts);
+  const stopWatchdog = startHeartbeat(sockets.clients, slowReaderMs, takenBy, counts);
 
   const onUpgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
     const [requested] = (request.url ?? '').split('?');
@@ -80,7 +80,7 @@ export function createWebsocketServer(options: WebsocketServerOptions): Websocke
           sendAway(socket);
           return;
         }
-        const outlet = new Outlet(socket, stream);
+        const outlet = new SendBuffer(socket, stream);
         outlets.set(socket, outlet);
         connectSocket(options, socket, stream, request, outlet);
       });
@@ -116,7 +116,7 @@ function serverOptions(maxPayload: number): ServerOptions & { readonly closeTime
 }
 
 /** In a function of its own: a closure of the caller's would keep the request of the upgrade as long as the socket. */
-function discount(stream: Duplex, perAddress: Tally, address: string): void {
+function discount(stream: Duplex, perAddress: ConcurrencyLimit, address: string): void {
   stream.on('close', () => {
     perAddress.remove(address);
   });
@@ -153,7 +153,7 @@ const HEADERS: Readonly<Partial<Record<keyof typeof REFUSALS, Readonly<Record<st
 };
 
 /** Answers a request for a socket with no; browsers show their pages nothing of it, other clients can read why. */
-export function refuseUpgrade(stream: Duplex, status: keyof typeof REFUSALS): void {
+function refuseUpgrade(stream: Duplex, status: keyof typeof REFUSALS): void {
   stream.on('error', () => undefined);
   stream.end(rawAnswer(REFUSALS[status], HEADERS[status]));
 }
@@ -164,11 +164,7 @@ const SLICE = 100;
 const PATIENCE_MS = 2000;
 
 /** Closes sockets a slice at a time; those that do not answer the close are cut. Fulfilled when all are gone. */
-export async function closeInSlices(
-  sockets: ReadonlySet<WebSocket>,
-  code: number,
-  reason: string,
-): Promise<void> {
+async function closeInSlices(sockets: ReadonlySet<WebSocket>, code: number, reason: string): Promise<void> {
   const open = [...sockets];
   for (let start = 0; start < open.length; start += SLICE) {
     for (const socket of open.slice(start, start + SLICE)) socket.close(code, reason);

@@ -1,6 +1,6 @@
 import type { Context as ProtocolContext } from 'graphql-ws';
 import type { Principal } from '../auth/principal.ts';
-import type { Outlet } from './send-buffer.ts';
+import type { SendBuffer } from './send-buffer.ts';
 
 /** What is known of one socket beside the protocol. */
 export interface SocketExtra {
@@ -18,7 +18,7 @@ export interface SocketExtra {
   messageBytes: number;
   /** Bytes of the messages that began the operations which run now: their text and variables are kept as long. */
   heldBytes: number;
-  readonly outlet: Outlet;
+  readonly outlet: SendBuffer;
   readonly close: (code: number, reason: string) => void;
   /** Calls `run` when the socket has closed; at once when it has. */
   readonly onClosed: (run: () => void) => void;

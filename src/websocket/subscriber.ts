@@ -1,16 +1,16 @@
 import type { Change, ChangeSink, Followable, Group } from './group.ts';
 import { headOf, nextFrame } from './frame.ts';
 import type { LiveCounts } from './socket.ts';
-import type { Room } from './send-buffer.ts';
+import type { SendBudget } from './send-buffer.ts';
 
 type Done = IteratorResult<never, undefined>;
 
 const DONE: Done = { done: true, value: undefined };
 
-export interface MemberOptions {
+interface SubscriberOptions {
   /** The subscription's id on its socket. */
   readonly id: string;
-  readonly outlet: Room;
+  readonly outlet: SendBudget;
   readonly source: Followable;
   readonly group: Group;
   readonly counts: LiveCounts;
@@ -24,15 +24,15 @@ export interface MemberOptions {
  * One subscription of one socket. It writes its events to the socket itself; whoever iterates over it is given none of
  * them, only their end or the error that they end with.
  */
-export class Member implements AsyncIterableIterator<never, undefined, undefined>, ChangeSink {
-  readonly #options: MemberOptions;
+export class Subscriber implements AsyncIterableIterator<never, undefined, undefined>, ChangeSink {
+  readonly #options: SubscriberOptions;
   /** What stands before each result. */
   readonly #head: Buffer;
   #following: ReturnType<Followable['follow']> | null = null;
   #reader: { readonly resolve: (done: Done) => void; readonly reject: (error: Error) => void } | null = null;
   #isOver = false;
 
-  constructor(options: MemberOptions) {
+  constructor(options: SubscriberOptions) {
     this.#options = options;
     this.#head = headOf(options.id);
   }

@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest';
 import type { Change, ChangeSink } from '../../src/websocket/group.ts';
 import { createLiveCounts } from '../../src/websocket/socket.ts';
 import { createHub, type SubscriptionArgs } from '../../src/websocket/hub.ts';
-import { Member } from '../../src/websocket/subscriber.ts';
-import type { Room } from '../../src/websocket/send-buffer.ts';
+import { Subscriber } from '../../src/websocket/subscriber.ts';
+import type { SendBudget } from '../../src/websocket/send-buffer.ts';
 import { createCatchUpScheduler } from '../../src/tasks/subscriptions/catch-up.ts';
 
 /** A change that counts how often a result is made of it. */
@@ -87,7 +87,7 @@ function createStage() {
 }
 
 /** A way out that takes everything. */
-function createRoom(send: (message: string) => void = () => undefined): Room {
+function createRoom(send: (message: string) => void = () => undefined): SendBudget {
   return {
     hold: () => undefined,
     release: () => undefined,
@@ -120,7 +120,7 @@ async function subscribe(
     outlet,
     ...args,
   });
-  if (!(member instanceof Member)) return { sent, member: null, result: member };
+  if (!(member instanceof Subscriber)) return { sent, member: null, result: member };
   const end = member.next();
   return { sent, member, end, result: null };
 }
@@ -271,7 +271,7 @@ describe('subscriptions of a hub', () => {
     const stage = createStage();
     const outlet = createRoom();
     const member = await stage.hub.subscribe({ schema: stage.schema, document: DOCUMENT, id: '1', outlet });
-    if (!(member instanceof Member)) throw new Error('it was refused');
+    if (!(member instanceof Subscriber)) throw new Error('it was refused');
     await member.return();
     expect(await member.next()).toEqual({ done: true, value: undefined });
     expect(stage.sinks.size).toBe(0);

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { WebSocket, WebSocketServer } from 'ws';
-import { Outlet } from '../../src/websocket/send-buffer.ts';
+import { SendBuffer } from '../../src/websocket/send-buffer.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 
 /** An outlet and its client, over a real connection. */
@@ -19,5 +19,5 @@ export async function startPair() {
     served.terminate();
     server.close();
   });
-  return { client, outlet: new Outlet(served, request.socket), served };
+  return { client, outlet: new SendBuffer(served, request.socket), served };
 }

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { createLiveCounts } from '../../src/websocket/socket.ts';
-import { startWatchdog } from '../../src/websocket/heartbeat.ts';
+import { startHeartbeat } from '../../src/websocket/heartbeat.ts';
 import { onTestEnd } from '../support/leftovers.ts';
 import { eventually } from './eventually.ts';
 
@@ -165,7 +165,7 @@ async function startPair({ autoPong = true } = {}) {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
   await once(server, 'listening');
   let count = 0;
-  const stop = startWatchdog(server.clients, SLOW_MS, () => count, createLiveCounts());
+  const stop = startHeartbeat(server.clients, SLOW_MS, () => count, createLiveCounts());
   const client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`, { autoPong });
   const [[served]] = (await Promise.all([once(server, 'connection'), once(client, 'open')])) as [
     [WebSocket],

@@ -7,7 +7,7 @@ import { USER_AGENT } from '../../version.ts';
 import { explainFailure, findingsOf, type Finding, REQUEST_MS } from './findings.ts';
 
 /** What the provider answers when it is asked for the balance. */
-export type ProviderAnswer =
+type ProviderAnswer =
   | {
       readonly status: number;
       /** null for a page that is none of the provider's answers. */

@@ -7,7 +7,7 @@ import { findingsOf, type Finding, inTime, type Status, type StoreReport } from 
 import { askProvider, checkClock, checkProvider } from './provider.ts';
 import { checkAccess, checkConfiguration, checkDisk } from './settings.ts';
 
-export interface DoctorOptions {
+interface DoctorOptions {
   readonly isJson: boolean;
   readonly color: boolean;
 }

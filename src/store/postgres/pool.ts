@@ -234,7 +234,7 @@ function codeOf(error: unknown): string | null {
 }
 
 /** Limits how long responses of the database are awaited, once a limit is set. */
-export interface TimeLimit {
+interface TimeLimit {
   /** Applies to all later responses and to those in flight. */
   set(ms: number): void;
   isSet(): boolean;
