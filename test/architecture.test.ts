@@ -227,12 +227,14 @@ function touchesProcess(file: SourceFile): boolean {
 /** Files that parse as a URL what only the operator writes, or nobody. */
 const PARSES_OWN_URLS = [
   'auth/jwt.ts',
-  'cli/doctor/check-configuration.ts',
+  'cli/doctor/callbacks.ts',
+  'cli/doctor/settings.ts',
+  'cli/program.ts',
   'cli/serve.ts',
   'config/kinds.ts',
   'providers/http.ts',
   'providers/proxy.ts',
-  'store/record.ts',
+  'store/connections.ts',
   'url.ts',
   'version.ts',
 ];

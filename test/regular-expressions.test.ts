@@ -11,7 +11,7 @@ import { ROOT } from './support/process.ts';
  * A fixed expression is better than an entry.
  */
 const EXEMPT: Readonly<Record<string, string>> = {
-  '/\\/\\/.*@/': 'The command line of whoever runs the program.',
+  "/'.*@/": 'The command line of whoever runs the program.',
   '/\\/\\/.*@/s': 'The environment of whoever runs the program.',
   '/\\/+$/': 'An address of the own configuration.',
 };

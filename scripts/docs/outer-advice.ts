@@ -26,6 +26,10 @@ export const STATUS_ADVICE: Readonly<Record<number, Entry>> = {
     'A gateway without keys on loopback was called by a foreign name (which may be a DNS rebinding attack).',
     'Call it by a loopback name or `PUBLIC_URL`; or configure keys or tokens, after which any name works.',
   ],
+  426: [
+    'The WebSocket handshake asks for a version that is not supported.',
+    'Send `Sec-WebSocket-Version: 13`.',
+  ],
   429: [
     'From this address: too many open sockets and streams, too many waiting requests, or too many wrong keys or tokens.',
     'Close some, or retry after `Retry-After`. A right key is accepted at once.',

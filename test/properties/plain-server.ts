@@ -100,8 +100,8 @@ async function* tell(
 
 function assertKnown({ newest }: PlainWorld, after: number | null | undefined): void {
   if ((after ?? 0) <= newest) return;
-  const range = `between 0 and the newest one, ${newest}`;
-  const message = `after: ${String(after)} is not a revision ${range}. Query tasks { revision } and begin there.`;
+  const range = `between 0 and the newest, ${newest}`;
+  const message = `after: ${String(after)} is not a revision ${range}. Query tasks { revision } and start from it.`;
   throw told(message, 'BAD_USER_INPUT');
 }
 

@@ -33,21 +33,31 @@ describe('the catalogue of errors', () => {
       ...Object.keys(UPLOAD_ADVICE),
     ];
     const codes = [
-      ...found(/\bcode: '([A-Z][A-Z_]+)'/g, 'server', 'live', 'schema', 'resolvers', 'tasks', 'pictures'),
-      ...found(/withCode\([^;]*?'([A-Z_]+)',?\s*\)/g, 'schema'),
+      ...found(
+        /\bcode: '([A-Z][A-Z_]+)'/g,
+        'http',
+        'engine',
+        'limits',
+        'websocket',
+        'schema',
+        'resolvers',
+        'tasks',
+        'images',
+      ),
+      ...found(/withCode\([^;]*?'([A-Z_]+)',?\s*\)/g, 'schema', 'engine'),
     ];
     expect(codes).toContain('INTERNAL_SERVER_ERROR');
     expect(codes.filter((code) => !known.includes(code))).toEqual([]);
   });
 
   it('has every status of problem details', () => {
-    const statuses = found(/\bproblem\(([45]\d\d)\b/g, 'server', 'live', 'webhooks');
+    const statuses = found(/\bproblem\(([45]\d\d)\b/g, 'http', 'websocket', 'webhooks');
     expect(statuses).toContain('421');
     expect(statuses.filter((status) => !(status in STATUS_ADVICE))).toEqual([]);
   });
 
   it('has every code with which a socket is closed', () => {
-    const codes = found(/\bconst (?!\w+_MS\b)[A-Z_]+ = (10[01]\d|4[0-5]\d\d);/g, 'live');
+    const codes = found(/\bconst (?!\w+_MS\b)[A-Z_]+ = (10[01]\d|4[0-5]\d\d);/g, 'websocket');
     expect(codes).toContain('1013');
     expect(codes.filter((code) => !(code in CLOSE_ADVICE))).toEqual([]);
   });

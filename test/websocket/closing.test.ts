@@ -129,17 +129,13 @@ describe('an upgrade is refused', () => {
 
   test('when it is no WebSocket handshake', async () => {
     const { gateway } = await startHeldGateway();
-    for (const headers of [
-      { upgrade: 'h2c', connection: 'upgrade' },
-      { upgrade: 'websocket', connection: 'upgrade' },
-      {
-        upgrade: 'websocket',
-        connection: 'upgrade',
-        'sec-websocket-version': '13',
-        'sec-websocket-key': 'x',
-      },
-    ])
-      expect(await statusOf(gateway.graphqlUrl, headers)).toBe(400);
+    const websocket = { upgrade: 'websocket', connection: 'upgrade' };
+    for (const [status, headers] of [
+      [400, { ...websocket, upgrade: 'h2c' }],
+      [426, websocket],
+      [400, { ...websocket, 'sec-websocket-version': '13', 'sec-websocket-key': 'x' }],
+    ] as const)
+      expect(await statusOf(gateway.graphqlUrl, headers)).toBe(status);
     expect(gateway.app.stats().sockets).toBe(0);
   });
 });
