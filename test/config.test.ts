@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseConfig, ConfigError } from '../src/config/config.ts';
+import { parseConfig } from '../src/config/config.ts';
+import { ConfigError } from '../src/config/config-error.ts';
 import { isLoopback } from '../src/config/loopback.ts';
 import { VARIABLES } from '../src/config/variables.ts';
 import { renderEnvExample } from '../scripts/docs/env-example.ts';

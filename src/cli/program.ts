@@ -1,6 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import type { Writable } from 'node:stream';
-import { ConfigError } from '../config/config.ts';
+import { ConfigError } from '../config/config-error.ts';
 import { StoreSchemaError } from '../store/schema.ts';
 import { VERSION } from '../version.ts';
 import { EXIT } from './exit.ts';

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { ConfigError } from './config-error.ts';
 import { brokenRules } from './rules.ts';
 import { misspeltVariables } from './suggest.ts';
 import { VARIABLES, type Config, type Variable } from './variables.ts';
@@ -58,18 +59,6 @@ function explain(
 function quote(value: string): string {
   const safe = value.replace(/\/\/.*@/s, '//[redacted]@');
   return JSON.stringify(safe.length > 100 ? `${safe.slice(0, 100)}…` : safe);
-}
-
-/** The environment is wrong. The message is the whole report, ready to be printed. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-  readonly mistakes: readonly string[];
-
-  constructor(mistakes: readonly string[]) {
-    const count = mistakes.length === 1 ? 'is 1 mistake' : `are ${mistakes.length} mistakes`;
-    super(`There ${count} in the environment:\n${mistakes.map((mistake) => `  - ${mistake}`).join('\n')}`);
-    this.mistakes = mistakes;
-  }
 }
 
 /** Whether a gateway with this configuration asks no caller for credentials. */

@@ -1,4 +1,5 @@
-import { parseConfig, ConfigError } from '../../src/config/config.ts';
+import { parseConfig } from '../../src/config/config.ts';
+import { ConfigError } from '../../src/config/config-error.ts';
 
 /** The report that an environment earns. Fails when it earns none. */
 export function reportOf(env: Readonly<Record<string, string>>): string {

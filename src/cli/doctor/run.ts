@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 import { styleText } from 'node:util';
-import { parseConfig, type Config, ConfigError } from '../../config/config.ts';
+import { parseConfig, type Config } from '../../config/config.ts';
+import { ConfigError } from '../../config/config-error.ts';
 import { VERSION } from '../../version.ts';
 import { checkPublicUrl } from './callbacks.ts';
 import { findingsOf, type Finding, inTime, type Status, type StoreReport } from './findings.ts';
