@@ -81,7 +81,8 @@ test('an EXPIRED task shows the last message of the provider and the credits', a
   const odd = { state: 'dreaming', failMsg: 'it takes a while', creditsConsumed: 57 };
   provider.answer('recordInfo', record('kie-1', odd), { reset: true });
   const watch = await watchTask(gateway, task.id);
-  clock.advance(6000);
+  // The first check is due after 5 s, ±20 %, at a whole second.
+  clock.advance(7000);
   await provider.received('recordInfo');
   clock.advance(DAY);
   const ended = await until(() => watch.next(), 'FAIL');
