@@ -27,6 +27,8 @@ export const LOCKED: StoreTrouble = {
     onTestEnd(() => {
       other.close();
     });
+    // The gateway may be committing right now.
+    other.exec('PRAGMA busy_timeout = 10000');
     other.exec('BEGIN IMMEDIATE');
     return Promise.resolve(() => {
       other.exec('ROLLBACK');
