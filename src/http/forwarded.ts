@@ -41,10 +41,11 @@ export function createForwarded(trustedProxies: readonly string[]): Forwarded {
 
   function findClient(request: IncomingMessage): Client {
     const named = proxyAddr(request, isTrusted);
+    const counted = countedAddress(named);
     // What is no address was made up, or is a proxy's way to say that it does not know.
-    const address = countedAddress(named) === null ? (request.socket.remoteAddress ?? '') : named;
+    const address = counted === null ? (request.socket.remoteAddress ?? '') : named;
     const isShared = address === '' || isLoopback(address) || isTrusted(address, 0);
-    return { counted: countedAddress(address) ?? address, isShared };
+    return { counted: counted ?? countedAddress(address) ?? address, isShared };
   }
 
   /** The last value of a header that a trusted proxy has sent: each adds what it saw, and only the last is known to be true. */
