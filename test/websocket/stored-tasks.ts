@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { TaskStore } from '../../src/tasks/store.ts';
-import { MODEL, type VisibleRecord, type TaskRecord } from '../../src/tasks/task.ts';
+import type { VisibleRecord, TaskRecord } from '../../src/tasks/task.ts';
+import { hiddenTask } from '../store/records.ts';
 
 /** The owner of everything in a gateway without keys. */
 export const OWNER = 'anonymous';
@@ -8,41 +9,21 @@ export const OWNER = 'anonymous';
 /** A task as the store keeps it once the provider has taken it: nothing of ours works on it by itself. */
 export function waitingRecord(fields: Partial<TaskRecord> = {}): TaskRecord {
   const id = randomUUID();
-  return {
+  const now = Date.now();
+  return hiddenTask({
     id,
     owner: OWNER,
-    prompt: 'slow push-in, snow falling',
-    imageUrl: 'https://files.example/first.png',
-    endImageUrl: null,
-    promptOptimizer: null,
-    idempotencyKey: null,
-    inputHash: 'hash',
     state: 'WAITING',
-    model: MODEL,
-    videos: [],
-    failure: null,
     providerTaskId: `kie-${id}`,
-    creditsConsumed: null,
-    revision: null,
-    createdAt: Date.now(),
-    updatedAt: Date.now(),
-    completedAt: null,
-    expectedAt: null,
-    timeline: [{ state: 'WAITING', at: Date.now(), source: 'CREATE_ANSWER' }],
+    createdAt: now,
+    updatedAt: now,
+    timeline: [{ state: 'WAITING', at: now, source: 'CREATE_ANSWER' }],
     submitLeaseBy: null,
     submitLeaseUntil: null,
     submitAt: 0,
-    notNowCount: 0,
-    notNowSince: null,
     markedAt: 1,
-    unknownSince: null,
-    refusal: null,
-    unverifiedProviderTaskId: null,
-    lastWords: null,
-    nextCheckAt: null,
-    version: 0,
     ...fields,
-  };
+  });
 }
 
 /** Adds a task and announces it, with a revision of its own. */
