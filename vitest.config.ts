@@ -17,8 +17,8 @@ export default defineConfig({
           name: 'test',
           include: ['test/**/*.test.ts'],
           exclude: ['test/system/**'],
-          globalSetup: ['test/support/postgres-server.ts'],
-          setupFiles: ['test/support/setup.ts'],
+          globalSetup: ['test/kit/postgres-server.ts'],
+          setupFiles: ['test/kit/setup.ts'],
           // Loading the gateway anew for each file would take longer than its tests.
           isolate: false,
           // A bound for what hangs, not a measure: on a busy machine everything takes longer.
@@ -35,8 +35,8 @@ export default defineConfig({
           hookTimeout: 60_000,
           // Loading the clients anew for each file would take a minute in sum.
           isolate: false,
-          globalSetup: ['test/support/postgres-server.ts'],
-          setupFiles: ['test/support/setup.ts'],
+          globalSetup: ['test/kit/postgres-server.ts'],
+          setupFiles: ['test/kit/setup.ts'],
         },
       },
     ],

@@ -12,8 +12,8 @@ import { createTaskStore } from '../src/store/store.ts';
 import type { TaskStore } from '../src/tasks/store.ts';
 import type { VisibleRecord } from '../src/tasks/task.ts';
 import { hiddenTask } from '../test/store/records.ts';
-import { queryDatabase } from '../test/support/postgres-database.ts';
-import { startPostgres } from '../test/support/postgres-server.ts';
+import { queryDatabase } from '../test/kit/store.ts';
+import { startPostgres } from '../test/kit/postgres-server.ts';
 
 const SECONDS = 3;
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../src/config/config.ts';
-import { reportOf } from './support/config-report.ts';
+import { reportOf } from './kit/documentation.ts';
 
 describe('ALLOWED_ORIGINS', () => {
   it('takes the origins of apps and extensions as they are written', () => {

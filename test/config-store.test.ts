@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../src/config/config.ts';
-import { reportOf } from './support/config-report.ts';
+import { reportOf } from './kit/documentation.ts';
 
 describe('the settings of the store', () => {
   it.each(['postgres://me:hush@db.example:5433/tasks?sslmode=require', 'postgresql:///tasks'])(

@@ -5,7 +5,7 @@ import { ConfigError } from '../src/config/config-error.ts';
 import { isLoopback } from '../src/config/loopback.ts';
 import { VARIABLES } from '../src/config/variables.ts';
 import { renderEnvExample } from '../scripts/docs/env-example.ts';
-import { reportOf } from './support/config-report.ts';
+import { reportOf } from './kit/documentation.ts';
 
 /** What processes really inherit: shells, desktops, containers, CI, clouds, language tools. */
 const ORDINARY = `PATH HOME HOSTNAME HOSTTYPE LOGNAME USER USERNAME SHELL SHLVL PWD OLDPWD LANG LANGUAGE LC_ALL TERM

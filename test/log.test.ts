@@ -4,7 +4,7 @@ import { fastify } from 'fastify';
 import type { Logger } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { createLog, type LogOptions } from '../src/log/log.ts';
-import { onTestEnd } from './support/leftovers.ts';
+import { onTestEnd } from './kit/waits.ts';
 
 const URL_WITH_TOKEN = '/webhooks/kie/task-1/0123456789abcdef';
 

@@ -4,8 +4,7 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
 import { readBody } from '../src/http/body.ts';
 import { headOf } from './attacks/raw-http.ts';
-import { onTestEnd } from './support/leftovers.ts';
-import { createQueue } from './support/queue.ts';
+import { onTestEnd, createQueue } from './kit/waits.ts';
 
 const CHUNKED = headOf('POST /', 'Host: x', 'Transfer-Encoding: chunked');
 const MIB = 1024 * 1024;

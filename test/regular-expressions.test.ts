@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { createScrub } from '../src/log/scrub.ts';
-import { superlinearGrowth } from './support/growth.ts';
-import { ROOT } from './support/process.ts';
+import { superlinearGrowth } from './kit/growth.ts';
+import { ROOT } from './kit/process.ts';
 
 /**
  * Expressions that need more time than the text grows, and why nobody can use that. Every other one in src is measured.

@@ -1,12 +1,10 @@
 import { expect, test } from 'vitest';
-import { CREATE, TASK, TASK_UPDATED, input } from './support/documents.ts';
-import { startFakeProvider } from './support/fake-provider.ts';
-import { HMAC_KEY, startGateway } from './support/gateway.ts';
-import { graphql } from './support/graphql-http-client.ts';
-import { dataOf } from './support/graphql-result.ts';
-import { openGraphqlWs } from './support/graphql-ws-client.ts';
-import { created } from './support/kie.ts';
-import { callbackSuccess, deliverCallback, sign } from './support/kie-callback.ts';
+import { CREATE, TASK, TASK_UPDATED, input } from './kit/documents.ts';
+import { startFakeProvider } from './kit/provider.ts';
+import { HMAC_KEY, startGateway } from './kit/gateway.ts';
+import { graphql, dataOf } from './kit/graphql.ts';
+import { openGraphqlWs } from './kit/graphql-ws.ts';
+import { created, callbackSuccess, deliverCallback, sign } from './kit/kie.ts';
 
 test('a picture becomes a video: created, watched, called back, found by both ids', async () => {
   const provider = await startFakeProvider();

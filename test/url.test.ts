@@ -5,7 +5,7 @@ import { parseCallback } from '../src/providers/kie/answers.ts';
 import { MODEL, parseCreateRequest } from '../src/sandbox/create-request.ts';
 import { validateInput } from '../src/tasks/validate-input.ts';
 import { parseUrl } from '../src/url.ts';
-import { superlinearGrowth } from './support/growth.ts';
+import { superlinearGrowth } from './kit/growth.ts';
 
 /** Node's parser takes quadratic time for a host of these. */
 const MARKS = '\u0300\u0323';

@@ -1,4 +1,4 @@
-import { callbackSuccess } from '../../test/support/kie-callback.ts';
+import { callbackSuccess } from '../../test/kit/kie.ts';
 import { taskName } from '../servers/shared/task-name.ts';
 import type { Move } from './subject.ts';
 

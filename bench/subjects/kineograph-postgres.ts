@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { startPostgres, type PostgresServer } from '../../test/support/postgres-server.ts';
+import { startPostgres, type PostgresServer } from '../../test/kit/postgres-server.ts';
 import { INPUT } from '../client/documents.ts';
 import type { Profile } from '../support/profile.ts';
 import type { FakeProvider } from './fake-provider.ts';

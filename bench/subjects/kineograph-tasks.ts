@@ -1,4 +1,4 @@
-import { sign } from '../../test/support/kie-callback.ts';
+import { sign } from '../../test/kit/kie.ts';
 import { openHttp, postRequest } from '../client/http-connection.ts';
 import { taskName } from '../servers/shared/task-name.ts';
 import { inParallel } from '../support/in-parallel.ts';

@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { ACCOUNT } from '../support/documents.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway, type Gateway } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { dataOf } from '../support/graphql-result.ts';
-import { credit, refused } from '../support/kie.ts';
+import { ACCOUNT } from '../kit/documents.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway, type Gateway } from '../kit/gateway.ts';
+import { graphql, dataOf } from '../kit/graphql.ts';
+import { credit, refused } from '../kit/kie.ts';
 
 async function creditsOf(gateway: Gateway): Promise<number | null> {
   const { body } = await graphql(gateway.graphqlUrl, ACCOUNT);

@@ -2,14 +2,13 @@ import { describe, expect, it, test } from 'vitest';
 import { createInspectImage } from '../../src/images/inspect.ts';
 import type { TaskPorts } from '../../src/tasks/ports.ts';
 import { startImageServer } from '../images/image-server.ts';
-import { deferred } from '../support/deferred.ts';
-import { CREATE, input } from '../support/documents.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { dataOf } from '../support/graphql-result.ts';
-import { created, uploaded } from '../support/kie.ts';
-import { flat, imageBytes } from '../support/images.ts';
+import { deferred } from '../kit/waits.ts';
+import { CREATE, input } from '../kit/documents.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway } from '../kit/gateway.ts';
+import { graphql, dataOf } from '../kit/graphql.ts';
+import { created, uploaded } from '../kit/kie.ts';
+import { flat, imageBytes } from '../kit/images.ts';
 
 const CHECKED = { CHECK_IMAGES: 'true' };
 

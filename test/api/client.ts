@@ -1,10 +1,18 @@
-import type { ApiCancelResult, ApiCreateResult, ApiTask, ApiTaskConnection } from '../support/api-types.ts';
-import { CANCEL, CREATE, TASK, TASKS, input } from '../support/documents.ts';
-import type { Gateway } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { dataOf, type GraphqlErrorBody } from '../support/graphql-result.ts';
-import { createBody } from '../support/kie.ts';
-import type { ProviderRequest } from '../support/provider-request.ts';
+import {
+  type ApiCancelResult,
+  type ApiCreateResult,
+  type ApiTask,
+  type ApiTaskConnection,
+  CANCEL,
+  CREATE,
+  TASK,
+  TASKS,
+  input,
+} from '../kit/documents.ts';
+import type { Gateway } from '../kit/gateway.ts';
+import { graphql, dataOf, type GraphqlErrorBody } from '../kit/graphql.ts';
+import { createBody } from '../kit/kie.ts';
+import type { ProviderRequest } from '../kit/provider.ts';
 
 type Fields = Parameters<typeof input>[0];
 

@@ -2,11 +2,11 @@ import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { DOORS } from '../attacks/doors.ts';
 import { headOf, sendRaw } from '../attacks/raw-http.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway, type Gateway } from '../support/gateway.ts';
-import type { GraphqlResult } from '../support/graphql-result.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { openSse } from '../support/sse.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway, type Gateway } from '../kit/gateway.ts';
+import type { GraphqlResult } from '../kit/graphql.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
+import { openSse } from '../kit/sse.ts';
 
 type Headers = Readonly<Record<string, string>>;
 

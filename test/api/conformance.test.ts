@@ -1,7 +1,7 @@
 import { serverAudits } from 'graphql-http';
 import { expect, it } from 'vitest';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway } from '../support/gateway.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway } from '../kit/gateway.ts';
 
 // What the specification leaves to the server ("MAY") is not asked for.
 const audits = serverAudits({ url: '' }).filter(({ name }) => !name.startsWith('MAY'));

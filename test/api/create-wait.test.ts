@@ -1,12 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { deferred } from '../support/deferred.ts';
-import { TASK_UPDATED } from '../support/documents.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { HMAC_KEY, startGateway, type Gateway } from '../support/gateway.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
-import { created, refused } from '../support/kie.ts';
-import type { Answer } from '../support/provider-answer.ts';
+import { deferred } from '../kit/waits.ts';
+import { TASK_UPDATED } from '../kit/documents.ts';
+import { startFakeProvider, type Answer } from '../kit/provider.ts';
+import { HMAC_KEY, startGateway, type Gateway } from '../kit/gateway.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
+import { callbackSuccess, deliverCallback, sign, created, refused } from '../kit/kie.ts';
 import { create, createTask, findTask, listTasks, taskIdOf } from './client.ts';
 
 const SOON = { CREATE_WAIT_MS: '20' };

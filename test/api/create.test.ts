@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { CREATE, input } from '../support/documents.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { MODEL } from '../support/kie-fields.ts';
-import { createBody, created, refused } from '../support/kie.ts';
+import { CREATE, input } from '../kit/documents.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway } from '../kit/gateway.ts';
+import { graphql } from '../kit/graphql.ts';
+import { MODEL, createBody, created, refused } from '../kit/kie.ts';
 import { create, createTask, taskIdOf } from './client.ts';
 
 describe('createImageToVideo', () => {

@@ -14,8 +14,7 @@ import {
 import type { Gate } from '../../src/http/gate.ts';
 import { createRequestLog } from '../../src/http/request-log.ts';
 import { headOf } from '../attacks/raw-http.ts';
-import { onTestEnd } from '../support/leftovers.ts';
-import { createQueue } from '../support/queue.ts';
+import { onTestEnd, createQueue } from '../kit/waits.ts';
 
 type Line = Readonly<Record<string, unknown>>;
 

@@ -1,10 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { deliverCallback, callbackSuccess, sign } from '../support/kie-callback.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { HMAC_KEY, NO_POLLING, type Gateway } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { dataOf, type Document } from '../support/graphql-result.ts';
-import { created } from '../support/kie.ts';
+import { deliverCallback, callbackSuccess, sign, created } from '../kit/kie.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { HMAC_KEY, NO_POLLING, type Gateway } from '../kit/gateway.ts';
+import { graphql, dataOf, type Document } from '../kit/graphql.ts';
 import { startStandingGateway, type StandingGateway } from '../submitting/standing-gateway.ts';
 import { createTask } from './client.ts';
 

@@ -8,12 +8,11 @@ import { describe, expect, it } from 'vitest';
 import { READY_OPERATIONS } from '../../dashboard/src/graphiql/ready-operations.ts';
 import { schema } from '../../src/schema/schema.ts';
 import { createGraphiqlPage } from '../../src/http/pages.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway, temporaryDir } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { dataOf } from '../support/graphql-result.ts';
-import { created } from '../support/kie.ts';
-import { onTestEnd } from '../support/leftovers.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway, temporaryDir } from '../kit/gateway.ts';
+import { graphql, dataOf } from '../kit/graphql.ts';
+import { created } from '../kit/kie.ts';
+import { onTestEnd } from '../kit/waits.ts';
 
 const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
 

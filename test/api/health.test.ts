@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { DatabaseSync } from '../../src/store/sqlite/driver.ts';
 import type { AppOptions } from '../../src/app/create-app.ts';
 import { StoreUnavailableError } from '../../src/tasks/store.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway } from '../support/gateway.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway } from '../kit/gateway.ts';
 
 async function get(url: string, init: RequestInit = {}) {
   const response = await fetch(url, init);

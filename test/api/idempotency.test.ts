@@ -1,12 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { staysPending } from '../support/absence.ts';
-import { deferred } from '../support/deferred.ts';
-import { TASK_UPDATED } from '../support/documents.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { HMAC_KEY, startGateway } from '../support/gateway.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { callbackFail, callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
-import { created, refused } from '../support/kie.ts';
+import { staysPending, deferred } from '../kit/waits.ts';
+import { TASK_UPDATED } from '../kit/documents.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { HMAC_KEY, startGateway } from '../kit/gateway.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
+import { callbackFail, callbackSuccess, deliverCallback, sign, created, refused } from '../kit/kie.ts';
 import { create, createTask, findTask, listTasks, taskIdOf, taskOf } from './client.ts';
 
 const KEY = 'one';

@@ -7,11 +7,10 @@ import {
 } from 'graphql';
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway, type Gateway } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { dataOf } from '../support/graphql-result.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway, type Gateway } from '../kit/gateway.ts';
+import { graphql, dataOf } from '../kit/graphql.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
 
 async function startWithout(): Promise<Gateway> {
   return startGateway({ provider: await startFakeProvider(), env: { INTROSPECTION: 'false' } });

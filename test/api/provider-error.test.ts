@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway } from '../support/gateway.ts';
-import { created, refused } from '../support/kie.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway } from '../kit/gateway.ts';
+import { created, refused } from '../kit/kie.ts';
 import { create, createTask, listTasks } from './client.ts';
 
 /** The provider's code, ours, and whether the same input may succeed later. */

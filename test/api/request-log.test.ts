@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { createLog } from '../../src/log/log.ts';
-import { startGateway } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { createQueue } from '../support/queue.ts';
+import { startGateway } from '../kit/gateway.ts';
+import { graphql } from '../kit/graphql.ts';
+import { createQueue } from '../kit/waits.ts';
 
 type Line = Readonly<Record<string, unknown>>;
 

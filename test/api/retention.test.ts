@@ -1,12 +1,11 @@
 import { expect, it } from 'vitest';
 import { startStandingGateway } from '../submitting/standing-gateway.ts';
-import { TASKS_UPDATED, TASK_UPDATED } from '../support/documents.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { HMAC_KEY } from '../support/gateway.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { created, notVisibleYet } from '../support/kie.ts';
-import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
-import { named } from '../support/waits.ts';
+import { TASKS_UPDATED, TASK_UPDATED } from '../kit/documents.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { HMAC_KEY } from '../kit/gateway.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
+import { created, notVisibleYet, callbackSuccess, deliverCallback, sign } from '../kit/kie.ts';
+import { named } from '../kit/waits.ts';
 import { createTask, findTask, idsOf, listTasks } from './client.ts';
 
 const HALF_A_DAY_MS = 43_200_000;

@@ -1,11 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { HMAC_KEY, startGateway } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import type { GraphqlResult } from '../support/graphql-result.ts';
-import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
-import { created } from '../support/kie.ts';
-import { createSseParser } from '../support/sse-parser.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { HMAC_KEY, startGateway } from '../kit/gateway.ts';
+import { graphql, type GraphqlResult } from '../kit/graphql.ts';
+import { callbackSuccess, deliverCallback, sign, created } from '../kit/kie.ts';
+import { createSseParser } from '../kit/sse.ts';
 import { createTask, findTask } from './client.ts';
 
 const SUBSCRIPTION = 'subscription ($after: SafeInt) { tasksUpdated(after: $after) { id } }';

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { deferred } from '../support/deferred.ts';
-import { TASKS_UPDATED, TASK_UPDATED } from '../support/documents.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway, type Gateway } from '../support/gateway.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { created, refused } from '../support/kie.ts';
+import { deferred } from '../kit/waits.ts';
+import { TASKS_UPDATED, TASK_UPDATED } from '../kit/documents.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway, type Gateway } from '../kit/gateway.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
+import { created, refused } from '../kit/kie.ts';
 import { create, createTask, findTask, listTasks, taskIdOf, taskOf } from './client.ts';
 
 describe('task(id)', () => {

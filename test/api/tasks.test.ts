@@ -1,9 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { TASKS } from '../support/documents.ts';
-import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';
-import { HMAC_KEY, startGateway, type Gateway } from '../support/gateway.ts';
-import { callbackFail, callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
-import { createBody, created, notVisibleYet, refused } from '../support/kie.ts';
+import { TASKS } from '../kit/documents.ts';
+import { startFakeProvider, type FakeProvider } from '../kit/provider.ts';
+import { HMAC_KEY, startGateway, type Gateway } from '../kit/gateway.ts';
+import {
+  callbackFail,
+  callbackSuccess,
+  deliverCallback,
+  sign,
+  createBody,
+  created,
+  notVisibleYet,
+  refused,
+} from '../kit/kie.ts';
 import { create, createTask, errorOf, findTask, idsOf, listTasks } from './client.ts';
 
 /** Hundreds of tasks take their time on a machine that is busy. */

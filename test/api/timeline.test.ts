@@ -1,12 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import type { Document } from '../support/graphql-result.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { HMAC_KEY, type Gateway } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { dataOf } from '../support/graphql-result.ts';
-import { created, record, refused, succeeded } from '../support/kie.ts';
-import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
+import { type Document, graphql, dataOf } from '../kit/graphql.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { HMAC_KEY, type Gateway } from '../kit/gateway.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
+import { created, record, refused, succeeded, callbackSuccess, deliverCallback, sign } from '../kit/kie.ts';
 import { startStandingGateway } from '../submitting/standing-gateway.ts';
 import { startWithTask, watchTask } from '../webhooks/called-back.ts';
 import { NO_QUERY_LIMIT, POLLING } from '../reconciler/polled.ts';

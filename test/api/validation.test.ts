@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway } from '../support/gateway.ts';
-import { created } from '../support/kie.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway } from '../kit/gateway.ts';
+import { created } from '../kit/kie.ts';
 import { create, createTask, findTask, listTasks } from './client.ts';
 
 const FACE = '👩'; // One code point, two UTF-16 units.

@@ -1,10 +1,10 @@
 import { expect } from 'vitest';
 import type { TaskPorts } from '../../src/tasks/ports.ts';
 import { addTask, change, OWNER } from '../websocket/stored-tasks.ts';
-import { TASK_UPDATED } from '../support/documents.ts';
-import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';
-import { startGateway, type Gateway, type GatewayOptions } from '../support/gateway.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
+import { TASK_UPDATED } from '../kit/documents.ts';
+import { startFakeProvider, type FakeProvider } from '../kit/provider.ts';
+import { startGateway, type Gateway, type GatewayOptions } from '../kit/gateway.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
 
 export interface Attacked {
   readonly gateway: Gateway;

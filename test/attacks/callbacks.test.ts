@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
-import { HMAC_KEY } from '../support/gateway.ts';
-import { created, record } from '../support/kie.ts';
-import { callbackFail, callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
+import { HMAC_KEY } from '../kit/gateway.ts';
+import { created, record, callbackFail, callbackSuccess, deliverCallback, sign } from '../kit/kie.ts';
 import { readTask, submit } from '../webhooks/called-back.ts';
 import { startAttacked, type Attacked } from './bystander.ts';
 

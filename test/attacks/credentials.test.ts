@@ -1,7 +1,6 @@
 import { SignJWT, UnsecuredJWT } from 'jose';
 import { expect, test } from 'vitest';
-import { GraphqlWsClosedError } from '../support/graphql-ws-protocol.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
+import { GraphqlWsClosedError, openGraphqlWs } from '../kit/graphql-ws.ts';
 import { startAttacked } from './bystander.ts';
 import { DOORS } from './doors.ts';
 

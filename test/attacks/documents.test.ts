@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { schema } from '../../src/schema/schema.ts';
 import { createDocuments, type Documents } from '../../src/engine/documents.ts';
-import { startGateway } from '../support/gateway.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
+import { startGateway } from '../kit/gateway.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
 
 function create(): Documents {
   const limits = { maxDepth: 10, maxAliases: 15, maxDirectives: 5, maxTokens: 1000 };

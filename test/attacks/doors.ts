@@ -1,5 +1,5 @@
-import type { GraphqlErrorBody, GraphqlOperation, GraphqlResult } from '../support/graphql-result.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
+import type { GraphqlErrorBody, GraphqlOperation, GraphqlResult } from '../kit/graphql.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
 
 /** What came back of one operation. */
 export interface Told {

@@ -1,11 +1,10 @@
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway } from '../support/gateway.ts';
-import { uploaded } from '../support/kie.ts';
-import { onTestEnd } from '../support/leftovers.ts';
-import { imageBytes } from '../support/images.ts';
-import { named } from '../support/waits.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway } from '../kit/gateway.ts';
+import { uploaded } from '../kit/kie.ts';
+import { onTestEnd, named } from '../kit/waits.ts';
+import { imageBytes } from '../kit/images.ts';
 import { API_KEYS, bearer } from '../limits/asking.ts';
 import { headOf, sendRaw } from './raw-http.ts';
 

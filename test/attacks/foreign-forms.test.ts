@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { CREATE, input } from '../support/documents.ts';
+import { CREATE, input } from '../kit/documents.ts';
 import { startAttacked } from './bystander.ts';
 
 const VARIABLES = { input: input() };

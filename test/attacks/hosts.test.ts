@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
 import { startAttacked, type Attacked } from './bystander.ts';
 import { postOf, sendRaw } from './raw-http.ts';
 

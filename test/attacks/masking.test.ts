@@ -2,12 +2,11 @@ import { expect, test } from 'vitest';
 import type { AppOptions } from '../../src/app/create-app.ts';
 import { StoreUnavailableError } from '../../src/tasks/store.ts';
 import { addTask, change } from '../websocket/stored-tasks.ts';
-import { CREATE, TASK, TASKS, TASKS_UPDATED, TASK_UPDATED, input } from '../support/documents.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway, HMAC_KEY } from '../support/gateway.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { created } from '../support/kie.ts';
-import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
+import { CREATE, TASK, TASKS, TASKS_UPDATED, TASK_UPDATED, input } from '../kit/documents.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway, HMAC_KEY } from '../kit/gateway.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
+import { created, callbackSuccess, deliverCallback, sign } from '../kit/kie.ts';
 import { submit } from '../webhooks/called-back.ts';
 import { DOORS, httpPost, sse, sseGet, webSocket, type Door } from './doors.ts';
 

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { change, addTask } from '../websocket/stored-tasks.ts';
-import { CREATE, TASK, TASKS, TASK_UPDATED, input } from '../support/documents.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { onTestEnd } from '../support/leftovers.ts';
+import { CREATE, TASK, TASKS, TASK_UPDATED, input } from '../kit/documents.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
+import { onTestEnd } from '../kit/waits.ts';
 import { startAttacked } from './bystander.ts';
 import { DOORS, httpGet, sseGet } from './doors.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { credit } from '../support/kie.ts';
-import { ROOT } from '../support/process.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
+import { credit } from '../kit/kie.ts';
+import { ROOT } from '../kit/process.ts';
 import { startAttacked, type AttackedOptions } from './bystander.ts';
 import { headOf, postOf, sendInTwo, sendRaw, type RawAnswer } from './raw-http.ts';
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { addTask } from '../websocket/stored-tasks.ts';
-import { TASK, TASKS, TASKS_UPDATED, TASK_UPDATED } from '../support/documents.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
+import { TASK, TASKS, TASKS_UPDATED, TASK_UPDATED } from '../kit/documents.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
 import { startAttacked } from './bystander.ts';
 import { DOORS, sse, sseGet, webSocket } from './doors.ts';
 

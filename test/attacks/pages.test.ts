@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
 import { startAttacked } from './bystander.ts';
 import { httpGet, httpPost, sse, sseGet } from './doors.ts';
 

@@ -1,8 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
 import { startHeldGateway } from '../websocket/held-gateway.ts';
-import { onTestEnd } from '../support/leftovers.ts';
-import { named } from '../support/waits.ts';
+import { onTestEnd, named } from '../kit/waits.ts';
 import { headOf, sendRaw } from './raw-http.ts';
 import { openRaw } from './raw-socket.ts';
 

@@ -1,11 +1,18 @@
 import { describe, expect, test } from 'vitest';
-import { staysPending } from '../support/absence.ts';
-import type { ApiTask } from '../support/api-types.ts';
-import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';
-import { HMAC_KEY, type Gateway } from '../support/gateway.ts';
-import { createBody, created, record, succeeded } from '../support/kie.ts';
-import { param } from '../support/kie-fields.ts';
-import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
+import { staysPending } from '../kit/waits.ts';
+import type { ApiTask } from '../kit/documents.ts';
+import { startFakeProvider, type FakeProvider } from '../kit/provider.ts';
+import { HMAC_KEY, type Gateway } from '../kit/gateway.ts';
+import {
+  createBody,
+  created,
+  record,
+  succeeded,
+  param,
+  callbackSuccess,
+  deliverCallback,
+  sign,
+} from '../kit/kie.ts';
 import { readTask, startWithProvider, submit } from '../webhooks/called-back.ts';
 
 interface Scene {

@@ -1,6 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import { onTestEnd } from '../support/leftovers.ts';
-import { named } from '../support/waits.ts';
+import { onTestEnd, named } from '../kit/waits.ts';
 
 /** What a server wrote before it closed the connection. */
 export interface RawAnswer {

@@ -1,6 +1,5 @@
 import { WebSocket } from 'ws';
-import { onTestEnd } from '../support/leftovers.ts';
-import { named } from '../support/waits.ts';
+import { onTestEnd, named } from '../kit/waits.ts';
 
 /** The message that begins an operation. */
 export function subscribe(id: string, query: string, variables: object = {}): object {

@@ -1,11 +1,9 @@
 import { expect, test } from 'vitest';
-import { CREATE, input } from '../support/documents.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { dataOf } from '../support/graphql-result.ts';
-import { HMAC_KEY } from '../support/gateway.ts';
-import { created } from '../support/kie.ts';
-import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
+import { CREATE, input } from '../kit/documents.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { graphql, dataOf } from '../kit/graphql.ts';
+import { HMAC_KEY } from '../kit/gateway.ts';
+import { created, callbackSuccess, deliverCallback, sign } from '../kit/kie.ts';
 import { readTask, submit } from '../webhooks/called-back.ts';
 import { startAttacked } from './bystander.ts';
 

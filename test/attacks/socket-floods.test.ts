@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { addTask, change } from '../websocket/stored-tasks.ts';
-import { CREATE, TASK_UPDATED, input } from '../support/documents.ts';
-import { openGraphqlWs, type GraphqlWsClient } from '../support/graphql-ws-client.ts';
-import { created } from '../support/kie.ts';
+import { CREATE, TASK_UPDATED, input } from '../kit/documents.ts';
+import { openGraphqlWs, type GraphqlWsClient } from '../kit/graphql-ws.ts';
+import { created } from '../kit/kie.ts';
 import { startAttacked } from './bystander.ts';
 import { openRaw, subscribe } from './raw-socket.ts';
 

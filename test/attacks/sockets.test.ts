@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import type { WebSocket } from 'ws';
 import { eventually } from '../websocket/eventually.ts';
 import { addTask } from '../websocket/stored-tasks.ts';
-import { TASKS_UPDATED, TASK_UPDATED } from '../support/documents.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
+import { TASKS_UPDATED, TASK_UPDATED } from '../kit/documents.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
 import { startAttacked } from './bystander.ts';
 import { openRaw, subscribe } from './raw-socket.ts';
 

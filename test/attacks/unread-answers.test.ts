@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
 import { addTask } from '../websocket/stored-tasks.ts';
-import { onTestEnd } from '../support/leftovers.ts';
+import { onTestEnd } from '../kit/waits.ts';
 import { startAttacked } from './bystander.ts';
 import { headOf } from './raw-http.ts';
 

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { TASKS } from '../support/documents.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { dataOf } from '../support/graphql-result.ts';
+import { TASKS } from '../kit/documents.ts';
+import { graphql, dataOf } from '../kit/graphql.ts';
 import { startHeldGateway } from '../websocket/held-gateway.ts';
 import { addTask } from '../websocket/stored-tasks.ts';
 import { LET_IN, REFUSED, knock, knockWith, startGuarded } from './knock.ts';

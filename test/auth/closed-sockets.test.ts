@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { staysPending } from '../support/absence.ts';
-import { CREATE, input } from '../support/documents.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway } from '../support/gateway.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
+import { staysPending } from '../kit/waits.ts';
+import { CREATE, input } from '../kit/documents.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway } from '../kit/gateway.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
 import { SECRET, claims, inSeconds, signWith } from './tokens.ts';
 
 describe('a socket whose token has expired', () => {

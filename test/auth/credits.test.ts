@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { ACCOUNT } from '../support/documents.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { dataOf } from '../support/graphql-result.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { credit } from '../support/kie.ts';
+import { ACCOUNT } from '../kit/documents.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway } from '../kit/gateway.ts';
+import { graphql, dataOf } from '../kit/graphql.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
+import { credit } from '../kit/kie.ts';
 import { SECRET, signWith } from './tokens.ts';
 
 const CALLERS = [

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createLog } from '../../src/log/log.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import type { Answer } from '../support/provider-answer.ts';
+import { graphql } from '../kit/graphql.ts';
+import type { Answer } from '../kit/provider.ts';
 import { startIssuer } from './issuer.ts';
 import { LATER, LET_IN, REFUSED, knock, knockWith, startGuarded } from './knock.ts';
 import { createMovableClock } from './passing-time.ts';

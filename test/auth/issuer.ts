@@ -1,8 +1,8 @@
 import type { JWK } from 'jose';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { onTestEnd } from '../support/leftovers.ts';
-import { sendAnswer, type Answer } from '../support/provider-answer.ts';
+import { onTestEnd } from '../kit/waits.ts';
+import { sendAnswer, type Answer } from '../kit/provider.ts';
 
 /** Publishes keys over real HTTP, as the issuer of tokens does. It is closed at the end of the test. */
 export interface Issuer {

@@ -1,6 +1,6 @@
 import { exportSPKI } from 'jose';
 import { describe, expect, it } from 'vitest';
-import type { Gateway } from '../support/gateway.ts';
+import type { Gateway } from '../kit/gateway.ts';
 import { startIssuer } from './issuer.ts';
 import { LET_IN, REFUSED, knockWith, startGuarded } from './knock.ts';
 import { SECRET, claims, createSigningKey, part, signWith, signed, type SigningKey } from './tokens.ts';

@@ -1,9 +1,9 @@
-import { TASKS_UPDATED } from '../support/documents.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway, type Gateway, type GatewayOptions } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { SseRefusedError, openSse } from '../support/sse.ts';
+import { TASKS_UPDATED } from '../kit/documents.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway, type Gateway, type GatewayOptions } from '../kit/gateway.ts';
+import { graphql } from '../kit/graphql.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
+import { SseRefusedError, openSse } from '../kit/sse.ts';
 
 /** What somebody meets at each door: the status, or whether a socket was opened or with which code it was closed. */
 export interface Welcome {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { TASKS_UPDATED, TASK_UPDATED } from '../support/documents.ts';
-import type { GraphqlOperation } from '../support/graphql-result.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { openSse } from '../support/sse.ts';
+import { TASKS_UPDATED, TASK_UPDATED } from '../kit/documents.ts';
+import type { GraphqlOperation } from '../kit/graphql.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
+import { openSse } from '../kit/sse.ts';
 import { eventually } from '../websocket/eventually.ts';
 import { addTask, change } from '../websocket/stored-tasks.ts';
 import { ADA, BEN, startWithTwoOwners } from './owners.ts';

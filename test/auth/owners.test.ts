@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { cursorOf } from '../../src/tasks/list.ts';
-import { CREATE, TASK, TASKS, input } from '../support/documents.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway, type Gateway } from '../support/gateway.ts';
-import { dataOf } from '../support/graphql-result.ts';
-import { created } from '../support/kie.ts';
+import { CREATE, TASK, TASKS, input } from '../kit/documents.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway, type Gateway } from '../kit/gateway.ts';
+import { dataOf } from '../kit/graphql.ts';
+import { created } from '../kit/kie.ts';
 import { addTask } from '../websocket/stored-tasks.ts';
 import { ADA, API_KEYS, BEN, ask, startWithTwoOwners } from './owners.ts';
 

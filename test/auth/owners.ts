@@ -1,7 +1,7 @@
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { VisibleRecord } from '../../src/tasks/task.ts';
-import type { Gateway } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
+import type { Gateway } from '../kit/gateway.ts';
+import { graphql } from '../kit/graphql.ts';
 import { startHeldGateway, type HeldGateway } from '../websocket/held-gateway.ts';
 import { addTask } from '../websocket/stored-tasks.ts';
 

@@ -1,4 +1,4 @@
-import { onTestEnd } from '../support/leftovers.ts';
+import { onTestEnd } from '../kit/waits.ts';
 import { systemClock, type Clock } from '../../src/tasks/clock.ts';
 
 /** The machine's clock with hands that a test can put forward; what waits for a timer waits as long as ever. */

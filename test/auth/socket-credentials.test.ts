@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { TASKS } from '../support/documents.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
+import { TASKS } from '../kit/documents.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
 import { startHeldGateway } from '../websocket/held-gateway.ts';
 import { addTask } from '../websocket/stored-tasks.ts';
 import { socketEnd, startGuarded } from './knock.ts';

@@ -1,11 +1,10 @@
 import { expect, test } from 'vitest';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway } from '../support/gateway.ts';
-import { credit } from '../support/kie.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { GraphqlWsClosedError } from '../support/graphql-ws-protocol.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway } from '../kit/gateway.ts';
+import { credit } from '../kit/kie.ts';
+import { openGraphqlWs, GraphqlWsClosedError } from '../kit/graphql-ws.ts';
 import { knock, knockWith, LET_IN, startGuarded, socketEnd, REFUSED } from './knock.ts';
-import { stopTheClock } from '../support/stopped-clock.ts';
+import { stopTheClock } from '../kit/clock.ts';
 import { http, API_KEYS, bearer } from '../limits/asking.ts';
 
 const QUERY = { query: '{ __typename }' };

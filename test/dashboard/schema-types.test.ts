@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { temporaryDir } from '../support/gateway.ts';
-import { ROOT, startProcess } from '../support/process.ts';
+import { temporaryDir } from '../kit/gateway.ts';
+import { ROOT, startProcess } from '../kit/process.ts';
 
 test("the types of the dashboard's operations are those of schema.graphql (npm run schema)", async () => {
   const file = join(await temporaryDir(), 'schema-types.d.ts');

@@ -3,8 +3,8 @@ import { describe, expect, it, test } from 'vitest';
 import { parse } from 'yaml';
 import { parseConfig } from '../../src/config/config.ts';
 import { VARIABLES } from '../../src/config/variables.ts';
-import { readImage } from '../support/dockerfile.ts';
-import { ROOT } from '../support/process.ts';
+import { readImage } from '../kit/dockerfile.ts';
+import { ROOT } from '../kit/process.ts';
 
 interface Service {
   readonly image: string;

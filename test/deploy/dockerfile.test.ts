@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../src/config/config.ts';
-import { readDockerfile, readImage } from '../support/dockerfile.ts';
-import { ROOT } from '../support/process.ts';
+import { readDockerfile, readImage } from '../kit/dockerfile.ts';
+import { ROOT } from '../kit/process.ts';
 
 const image = readImage();
 

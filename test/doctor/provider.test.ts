@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { temporaryDir } from '../support/gateway.ts';
-import { credit, refused } from '../support/kie.ts';
-import type { Answer } from '../support/provider-answer.ts';
+import { startFakeProvider, type Answer } from '../kit/provider.ts';
+import { temporaryDir } from '../kit/gateway.ts';
+import { credit, refused } from '../kit/kie.ts';
 import { examine } from './examine.ts';
-import { stopTheClock } from '../support/stopped-clock.ts';
+import { stopTheClock } from '../kit/clock.ts';
 
 const KEY = 'key-of-the-tests';
 

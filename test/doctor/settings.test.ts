@@ -4,8 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { checkConfiguration, judgeSpace } from '../../src/cli/doctor/settings.ts';
 import { parseConfig } from '../../src/config/config.ts';
-import { temporaryDir } from '../support/gateway.ts';
-import { onTestEnd } from '../support/leftovers.ts';
+import { temporaryDir } from '../kit/gateway.ts';
+import { onTestEnd } from '../kit/waits.ts';
 import { examine, print } from './examine.ts';
 
 const HTTPS = 'https://video.example.com';

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DatabaseSync } from '../../src/store/sqlite/driver.ts';
 import { migrateStore } from '../../src/store/open-connections.ts';
-import { startGateway, quickDir } from '../support/gateway.ts';
-import { onTestEnd } from '../support/leftovers.ts';
-import { emptyDatabase, queryDatabase } from '../support/postgres-database.ts';
-import { startTransactionPooler } from '../support/transaction-pooler.ts';
+import { startGateway, quickDir } from '../kit/gateway.ts';
+import { onTestEnd } from '../kit/waits.ts';
+import { emptyDatabase, queryDatabase } from '../kit/store.ts';
+import { startTransactionPooler } from '../kit/transaction-pooler.ts';
 import { examine } from './examine.ts';
 
 const NEWER = "insert into kineograph_migration (name, timestamp) values ('9999-tomorrow', '2030-01-01')";

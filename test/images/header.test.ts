@@ -13,7 +13,7 @@ import {
   pngOf,
   withChunk,
   type Format,
-} from '../support/images.ts';
+} from '../kit/images.ts';
 
 /** What the reader finds in an image that arrives in these chunks. */
 function inspect(...chunks: readonly Buffer[]): Image | ImageIssueCode {

@@ -1,6 +1,6 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo, LookupFunction } from 'node:net';
-import { onTestEnd } from '../support/leftovers.ts';
+import { onTestEnd } from '../kit/waits.ts';
 
 export interface ImageServer {
   readonly port: number;

@@ -2,9 +2,8 @@ import type { RequestListener } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, test } from 'vitest';
 import { createInspectImage } from '../../src/images/inspect.ts';
-import { deferred } from '../support/deferred.ts';
-import { animation, flat, imageBytes, pngOf } from '../support/images.ts';
-import { named } from '../support/waits.ts';
+import { deferred, named } from '../kit/waits.ts';
+import { animation, flat, imageBytes, pngOf } from '../kit/images.ts';
 import { startImageServer, type ImageServer } from './image-server.ts';
 
 const MB = 1024 * 1024;

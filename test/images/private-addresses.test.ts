@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { createInspectImage } from '../../src/images/inspect.ts';
 import { isPublicAddress } from '../../src/images/safe-fetch.ts';
 import type { ImageIssueCode } from '../../src/tasks/image-issue.ts';
-import { imageBytes } from '../support/images.ts';
+import { imageBytes } from '../kit/images.ts';
 import { createResolver, startImageServer, type ImageServer } from './image-server.ts';
 
 /** The first address stands for the internet, the second one for the network of the gateway. */

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { LookupAddress } from 'node:dns';
 import { expect, it } from 'vitest';
 import { createSafeLookup } from '../../src/images/safe-fetch.ts';
-import { onTestEnd } from '../support/leftovers.ts';
+import { onTestEnd } from '../kit/waits.ts';
 
 const ANSWERS: Readonly<Record<number, Buffer>> = {
   1: Buffer.from([93, 184, 216, 34]),

@@ -1,6 +1,6 @@
-import type { GraphqlErrorBody, GraphqlOperation, GraphqlResult } from '../support/graphql-result.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { createSseParser } from '../support/sse-parser.ts';
+import type { GraphqlErrorBody, GraphqlOperation, GraphqlResult } from '../kit/graphql.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
+import { createSseParser } from '../kit/sse.ts';
 
 /** Two owners; `bearer` is how each says who it is. */
 export const API_KEYS = 'ann:the-key-of-ann,bob:the-key-of-bob';

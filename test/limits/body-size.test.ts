@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway, type Gateway } from '../support/gateway.ts';
-import { openGraphqlWs, type GraphqlWsClient } from '../support/graphql-ws-client.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway, type Gateway } from '../kit/gateway.ts';
+import { openGraphqlWs, type GraphqlWsClient } from '../kit/graphql-ws.ts';
 import { PROBLEM_MEDIA_TYPE } from '../../src/http/problem.ts';
 
 const SIZES = [

@@ -1,12 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { API_KEYS, ASK_DOORS, bearer, http, refusalOf, tooFast, type Owner } from './asking.ts';
-import { quickDir } from '../support/gateway.ts';
-import type { ApiCreateResult } from '../support/api-types.ts';
-import { CREATE, TASKS, input } from '../support/documents.ts';
-import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { dataOf } from '../support/graphql-result.ts';
-import { created, notVisibleYet, refused } from '../support/kie.ts';
+import { quickDir } from '../kit/gateway.ts';
+import { type ApiCreateResult, CREATE, TASKS, input } from '../kit/documents.ts';
+import { startFakeProvider, type FakeProvider } from '../kit/provider.ts';
+import { graphql, dataOf } from '../kit/graphql.ts';
+import { created, notVisibleYet, refused } from '../kit/kie.ts';
 import { startWithProvider } from '../webhooks/called-back.ts';
 import { createStandingClock, type StandingClock } from '../webhooks/standing-clock.ts';
 

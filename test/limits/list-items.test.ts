@@ -2,8 +2,8 @@ import { getNamedType, isObjectType } from 'graphql';
 import { expect, test } from 'vitest';
 import { schema } from '../../src/schema/schema.ts';
 import { DOORS } from '../attacks/doors.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway } from '../support/gateway.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway } from '../kit/gateway.ts';
 
 const REFUSED = {
   code: 'OPERATION_TOO_LARGE',

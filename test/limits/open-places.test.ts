@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway, type Gateway } from '../support/gateway.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { openSse } from '../support/sse.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway, type Gateway } from '../kit/gateway.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
+import { openSse } from '../kit/sse.ts';
 import { API_KEYS, ASK_DOORS, bearer, http } from './asking.ts';
 import { PLACE_DOORS, refusalOf, refusedUpgrade, whenFree, type PlaceDoor } from './places.ts';
 

@@ -5,18 +5,13 @@ import { WebSocket } from 'ws';
 import type { TaskPorts } from '../../src/tasks/ports.ts';
 import { createTask, findTask, taskOf } from '../api/client.ts';
 import { headOf, sendRaw } from '../attacks/raw-http.ts';
-import type { ApiTask } from '../support/api-types.ts';
-import { deferred } from '../support/deferred.ts';
-import { CREATE, TASK, TASK_UPDATED, input } from '../support/documents.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { HMAC_KEY, startGateway, type Gateway } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { dataOf } from '../support/graphql-result.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { created } from '../support/kie.ts';
-import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
-import { onTestEnd } from '../support/leftovers.ts';
-import { named } from '../support/waits.ts';
+import { type ApiTask, CREATE, TASK, TASK_UPDATED, input } from '../kit/documents.ts';
+import { deferred, onTestEnd, named } from '../kit/waits.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { HMAC_KEY, startGateway, type Gateway } from '../kit/gateway.ts';
+import { graphql, dataOf } from '../kit/graphql.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
+import { created, callbackSuccess, deliverCallback, sign } from '../kit/kie.ts';
 import { startWithTask } from '../webhooks/called-back.ts';
 
 const OVERLOADED = {

@@ -1,9 +1,7 @@
 import { request } from 'node:http';
-import { GraphqlWsClosedError } from '../support/graphql-ws-protocol.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { onTestEnd } from '../support/leftovers.ts';
-import { SseRefusedError, openSse } from '../support/sse.ts';
-import { named } from '../support/waits.ts';
+import { GraphqlWsClosedError, openGraphqlWs } from '../kit/graphql-ws.ts';
+import { onTestEnd, named } from '../kit/waits.ts';
+import { SseRefusedError, openSse } from '../kit/sse.ts';
 import { bearer, type Owner } from './asking.ts';
 
 /** A socket or a stream that is open. */

@@ -2,11 +2,10 @@ import { connect } from 'node:net';
 import { expect, it } from 'vitest';
 import { addTask } from '../websocket/stored-tasks.ts';
 import { startHeldGateway } from '../websocket/held-gateway.ts';
-import { TASKS_UPDATED } from '../support/documents.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { onTestEnd } from '../support/leftovers.ts';
-import { openSse } from '../support/sse.ts';
-import { named } from '../support/waits.ts';
+import { TASKS_UPDATED } from '../kit/documents.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
+import { onTestEnd, named } from '../kit/waits.ts';
+import { openSse } from '../kit/sse.ts';
 
 const HEAD = 'POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n';
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../websocket/eventually.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway, type Gateway } from '../support/gateway.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway, type Gateway } from '../kit/gateway.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
 import { API_KEYS, ASK_DOORS, bearer, http, refusalOf, tooFast } from './asking.ts';
-import { stopTheClock } from '../support/stopped-clock.ts';
+import { stopTheClock } from '../kit/clock.ts';
 
 const QUERY = { query: '{ __typename }' };
 const DATA = { data: { __typename: 'Query' } };

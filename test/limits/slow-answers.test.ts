@@ -4,8 +4,7 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createAnswers } from '../../src/http/slow-clients.ts';
 import { eventually } from '../websocket/eventually.ts';
-import { onTestEnd } from '../support/leftovers.ts';
-import { named } from '../support/waits.ts';
+import { onTestEnd, named } from '../kit/waits.ts';
 import { headOf } from '../attacks/raw-http.ts';
 
 const SLOW_MS = 4000;

@@ -1,10 +1,10 @@
 import { describe, expect, it, vi } from 'vitest';
 import { eventually } from '../websocket/eventually.ts';
-import { TASKS_UPDATED } from '../support/documents.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway, type Gateway } from '../support/gateway.ts';
-import { openGraphqlWs, type GraphqlWsClient } from '../support/graphql-ws-client.ts';
-import { stopTheClock } from '../support/stopped-clock.ts';
+import { TASKS_UPDATED } from '../kit/documents.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway, type Gateway } from '../kit/gateway.ts';
+import { openGraphqlWs, type GraphqlWsClient } from '../kit/graphql-ws.ts';
+import { stopTheClock } from '../kit/clock.ts';
 
 const QUERY = { query: '{ __typename }' };
 const DATA = { __typename: 'Query' };

@@ -3,10 +3,9 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 import { postOf, sendRaw } from '../attacks/raw-http.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway } from '../support/gateway.ts';
-import { deferred } from '../support/deferred.ts';
-import { onTestEnd } from '../support/leftovers.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway } from '../kit/gateway.ts';
+import { deferred, onTestEnd } from '../kit/waits.ts';
 import { API_KEYS, bearer } from './asking.ts';
 
 const OPERATION = '{"query":"{ __typename }"}';

@@ -1,12 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { createLog } from '../../src/log/log.ts';
 import { headOf, sendRaw } from '../attacks/raw-http.ts';
-import { TASK_UPDATED } from '../support/documents.ts';
-import { HMAC_KEY, startGateway } from '../support/gateway.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { createBody, credit, notVisibleYet } from '../support/kie.ts';
-import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
-import { openSse } from '../support/sse.ts';
+import { TASK_UPDATED } from '../kit/documents.ts';
+import { HMAC_KEY, startGateway } from '../kit/gateway.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
+import { createBody, credit, notVisibleYet, callbackSuccess, deliverCallback, sign } from '../kit/kie.ts';
+import { openSse } from '../kit/sse.ts';
 import { startWithTask } from '../webhooks/called-back.ts';
 import { readScrape, type Scraped } from './scrape.ts';
 

@@ -3,9 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway } from '../support/gateway.ts';
-import { credit } from '../support/kie.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway } from '../kit/gateway.ts';
+import { credit } from '../kit/kie.ts';
 import { readScrape, type Scraped } from './scrape.ts';
 
 /** What Prometheus itself knows of each target. */

@@ -1,8 +1,7 @@
 import { SignJWT } from 'jose';
 import { WebSocket } from 'ws';
-import type { GraphqlOperation } from '../support/graphql-result.ts';
-import { onTestEnd } from '../support/leftovers.ts';
-import { named } from '../support/waits.ts';
+import type { GraphqlOperation } from '../kit/graphql.ts';
+import { onTestEnd, named } from '../kit/waits.ts';
 
 export const JWT_SECRET = 'the-secret-with-which-tokens-of-these-tests-are-signed';
 

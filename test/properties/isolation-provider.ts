@@ -1,7 +1,14 @@
-import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';
-import { createBody, created, notVisibleYet, refused } from '../support/kie.ts';
-import { callbackFail, callbackSuccess, type KieCallback } from '../support/kie-callback.ts';
-import { resultJson } from '../support/kie-fields.ts';
+import { startFakeProvider, type FakeProvider } from '../kit/provider.ts';
+import {
+  createBody,
+  created,
+  notVisibleYet,
+  refused,
+  callbackFail,
+  callbackSuccess,
+  type KieCallback,
+  resultJson,
+} from '../kit/kie.ts';
 
 /** A task as its provider knows it. */
 export interface MadeTask {

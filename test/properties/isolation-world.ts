@@ -1,8 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import type { ApiTaskConnection } from '../support/api-types.ts';
-import { ACCOUNT, CREATE, TASK, TASKS, TASKS_UPDATED, TASK_UPDATED, input } from '../support/documents.ts';
-import { HMAC_KEY, type Gateway } from '../support/gateway.ts';
-import { deliverCallback, sign } from '../support/kie-callback.ts';
+import {
+  type ApiTaskConnection,
+  ACCOUNT,
+  CREATE,
+  TASK,
+  TASKS,
+  TASKS_UPDATED,
+  TASK_UPDATED,
+  input,
+} from '../kit/documents.ts';
+import { HMAC_KEY, type Gateway } from '../kit/gateway.ts';
+import { deliverCallback, sign } from '../kit/kie.ts';
 import { createClient, type Client } from './isolation-doors.ts';
 import { callbackOf, type MadeTask, type startMarkedProvider } from './isolation-provider.ts';
 import type { Step, Who } from './isolation-steps.ts';

@@ -8,7 +8,7 @@ import {
 } from 'graphql';
 import { readFileSync } from 'node:fs';
 import { isTerminal, type VisibleRecord } from '../../src/tasks/task.ts';
-import type { GraphqlOperation } from '../support/graphql-result.ts';
+import type { GraphqlOperation } from '../kit/graphql.ts';
 
 /** What a plain server looks at when it answers one subscriber. */
 export interface PlainWorld {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { StoreLocation } from '../../src/store/open-connections.ts';
-import { openTaskStore } from '../support/open-store.ts';
+import { openTaskStore } from '../kit/store.ts';
 import { createCallbackAddress } from '../../src/tasks/callback-address.ts';
 import type { Clock } from '../../src/tasks/clock.ts';
 import { createFeed } from '../../src/tasks/subscriptions/feed.ts';

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { GraphqlOperation } from '../support/graphql-result.ts';
+import type { GraphqlOperation } from '../kit/graphql.ts';
 
 /** What several subscribers may have in common. */
 export interface Form {

@@ -1,5 +1,5 @@
 import type { VisibleRecord } from '../../src/tasks/task.ts';
-import type { GraphqlOperation } from '../support/graphql-result.ts';
+import type { GraphqlOperation } from '../kit/graphql.ts';
 import { plainAnswers, type PlainAnswer } from './plain-server.ts';
 import type { Inbox } from './sharing-socket.ts';
 

@@ -1,10 +1,8 @@
 import { SignJWT } from 'jose';
 import { once } from 'node:events';
 import { WebSocket } from 'ws';
-import { deferred, type Deferred } from '../support/deferred.ts';
-import type { GraphqlOperation } from '../support/graphql-result.ts';
-import { onTestEnd } from '../support/leftovers.ts';
-import { named } from '../support/waits.ts';
+import { deferred, type Deferred, onTestEnd, named } from '../kit/waits.ts';
+import type { GraphqlOperation } from '../kit/graphql.ts';
 import { JWT_SECRET } from './isolation-doors.ts';
 
 /** One subscription, as its client sees it. */

@@ -1,12 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Feed } from '../../src/tasks/subscriptions/feed.ts';
 import { isTerminal, type VisibleRecord } from '../../src/tasks/task.ts';
-import { CREATE, TASKS, input } from '../support/documents.ts';
-import { HMAC_KEY, type Gateway } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { dataOf } from '../support/graphql-result.ts';
-import { deliverCallback, sign } from '../support/kie-callback.ts';
-import { createQueue } from '../support/queue.ts';
+import { CREATE, TASKS, input } from '../kit/documents.ts';
+import { HMAC_KEY, type Gateway } from '../kit/gateway.ts';
+import { graphql, dataOf } from '../kit/graphql.ts';
+import { deliverCallback, sign } from '../kit/kie.ts';
+import { createQueue } from '../kit/waits.ts';
 import { callbackOf, type Ending, type MadeTask, type startMarkedProvider } from './isolation-provider.ts';
 import type { Who } from './sharing-steps.ts';
 import { tokenOf } from './sharing-socket.ts';

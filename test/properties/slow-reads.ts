@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { TaskStore } from '../../src/tasks/store.ts';
-import { randomFrom } from '../support/random.ts';
+import { randomFrom } from '../kit/clock.ts';
 
 /** At most, in turns of the event loop. */
 const TURNS = 12;

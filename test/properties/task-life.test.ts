@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import type { StoreLocation } from '../../src/store/open-connections.ts';
-import { quickDir } from '../support/gateway.ts';
-import { temporaryDatabase } from '../support/postgres-database.ts';
-import { randomFrom } from '../support/random.ts';
+import { quickDir } from '../kit/gateway.ts';
+import { temporaryDatabase } from '../kit/store.ts';
+import { randomFrom } from '../kit/clock.ts';
 import { judge, judgeEnd } from './judge.ts';
 import { life, type Step } from './steps.ts';
 import { createWorld } from './world.ts';

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { StoreLocation } from '../../src/store/open-connections.ts';
 import type { VisibleRecord, TaskRecord } from '../../src/tasks/task.ts';
-import { createVirtualClock } from '../support/virtual-clock.ts';
+import { createVirtualClock } from '../kit/clock.ts';
 import { createInputs, type Begun } from './inputs.ts';
 import { reach, unique, type Event, type KnownTask } from './known-tasks.ts';
 import { createMutations, type Mutations } from './mutations.ts';

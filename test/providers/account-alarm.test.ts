@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { credit, refused } from '../support/kie.ts';
+import { credit, refused } from '../kit/kie.ts';
 import { INPUT, startClient } from './kie-client.ts';
 
 /** A client, and what it warned of and counted. */

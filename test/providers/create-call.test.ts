@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { created, record, refused } from '../support/kie.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
+import { created, record, refused } from '../kit/kie.ts';
+import { startFakeProvider } from '../kit/provider.ts';
 import { INPUT, createClient, startClient } from './kie-client.ts';
 
 const UNREACHABLE = {

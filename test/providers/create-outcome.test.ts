@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { CreateOutcome } from '../../src/tasks/provider.ts';
-import { created, refused } from '../support/kie.ts';
-import type { Answer } from '../support/provider-answer.ts';
+import { created, refused } from '../kit/kie.ts';
+import type { Answer } from '../kit/provider.ts';
 import { INPUT, startClient } from './kie-client.ts';
 
 /** The outcome of a create call that the provider answers so; it must have been sent exactly once. */

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
-import { credit, refused } from '../support/kie.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import type { Answer } from '../support/provider-answer.ts';
+import { credit, refused } from '../kit/kie.ts';
+import { startFakeProvider, type Answer } from '../kit/provider.ts';
 import { createClient, startClient } from './kie-client.ts';
 
 test.each<readonly [what: string, answer: Answer, credits: number | null]>([

@@ -1,8 +1,8 @@
 import { createKie, type KieOptions } from '../../src/providers/kie/client.ts';
 import type { Provider } from '../../src/tasks/provider.ts';
 import type { TaskInput } from '../../src/tasks/task.ts';
-import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';
-import { onTestEnd } from '../support/leftovers.ts';
+import { startFakeProvider, type FakeProvider } from '../kit/provider.ts';
+import { onTestEnd } from '../kit/waits.ts';
 
 export const INPUT: TaskInput = {
   prompt: 'slow push-in, snow falling',

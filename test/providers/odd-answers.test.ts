@@ -2,8 +2,8 @@ import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:
 import { describe, expect, test } from 'vitest';
 import { parseCallback } from '../../src/providers/kie/answers.ts';
 import type { QueryAnswer } from '../../src/tasks/provider.ts';
-import { created, credit, record, succeeded } from '../support/kie.ts';
-import type { Answer } from '../support/provider-answer.ts';
+import { created, credit, record, succeeded } from '../kit/kie.ts';
+import type { Answer } from '../kit/provider.ts';
 import { INPUT, startClient } from './kie-client.ts';
 
 const VIDEO = 'https://files.example/1.mp4';

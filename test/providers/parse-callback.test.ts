@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { parseCallback } from '../../src/providers/kie/answers.ts';
-import { callbackFail, callbackSuccess } from '../support/kie-callback.ts';
-import { param } from '../support/kie-fields.ts';
+import { callbackFail, callbackSuccess, param } from '../kit/kie.ts';
 
 test('a success as kie.ai documents it', () => {
   const callbackUrl = 'https://gateway.example.test/webhooks/kie/1/token';

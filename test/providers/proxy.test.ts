@@ -1,11 +1,11 @@
 import { describe, expect, it, test } from 'vitest';
 import { parseConfig } from '../../src/config/config.ts';
 import { proxyFor } from '../../src/providers/proxy.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway } from '../support/gateway.ts';
-import { created, credit, succeeded } from '../support/kie.ts';
-import { imageBytes } from '../support/images.ts';
-import { startProxy } from '../support/proxy.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway } from '../kit/gateway.ts';
+import { created, credit, succeeded } from '../kit/kie.ts';
+import { imageBytes } from '../kit/images.ts';
+import { startProxy } from '../kit/http-proxy.ts';
 import { startUploading } from '../uploads/uploading.ts';
 import { INPUT, createClient, startClient } from './kie-client.ts';
 

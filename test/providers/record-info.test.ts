@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { QueryAnswer } from '../../src/tasks/provider.ts';
-import { failed, notVisibleYet, record, refused, succeeded } from '../support/kie.ts';
-import { param, resultJson } from '../support/kie-fields.ts';
-import type { Answer } from '../support/provider-answer.ts';
+import { failed, notVisibleYet, record, refused, succeeded, param, resultJson } from '../kit/kie.ts';
+import type { Answer } from '../kit/provider.ts';
 import { parseCallback } from '../../src/providers/kie/answers.ts';
 import { startClient } from './kie-client.ts';
 

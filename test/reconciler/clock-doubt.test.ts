@@ -3,10 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { createTask, findTask } from '../api/client.ts';
 import { insertVisible } from '../store/records.ts';
 import { startStandingGateway, type StandingGateway } from '../submitting/standing-gateway.ts';
-import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';
-import { HMAC_KEY } from '../support/gateway.ts';
-import { created, notVisibleYet, refused } from '../support/kie.ts';
-import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
+import { startFakeProvider, type FakeProvider } from '../kit/provider.ts';
+import { HMAC_KEY } from '../kit/gateway.ts';
+import { created, notVisibleYet, refused, callbackSuccess, deliverCallback, sign } from '../kit/kie.ts';
 import { createStandingClock, type StandingClock } from '../webhooks/standing-clock.ts';
 
 const SECOND = 1000;

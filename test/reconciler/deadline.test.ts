@@ -1,10 +1,17 @@
 import { describe, expect, test } from 'vitest';
-import { staysPending } from '../support/absence.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { HMAC_KEY } from '../support/gateway.ts';
-import { notVisibleYet, record, refused, succeeded } from '../support/kie.ts';
-import { callbackFail, callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
-import type { Answer } from '../support/provider-answer.ts';
+import { staysPending } from '../kit/waits.ts';
+import { startFakeProvider, type Answer } from '../kit/provider.ts';
+import { HMAC_KEY } from '../kit/gateway.ts';
+import {
+  notVisibleYet,
+  record,
+  refused,
+  succeeded,
+  callbackFail,
+  callbackSuccess,
+  deliverCallback,
+  sign,
+} from '../kit/kie.ts';
 import { readTask, startWithTask, watchTask, type CalledBack } from '../webhooks/called-back.ts';
 import { createStandingClock } from '../webhooks/standing-clock.ts';
 import { POLLING, until, watchAll } from './polled.ts';

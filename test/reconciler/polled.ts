@@ -1,8 +1,7 @@
 import type { Timings } from '../../src/tasks/timings.ts';
-import { TASKS_UPDATED } from '../support/documents.ts';
-import type { ApiTask } from '../support/api-types.ts';
-import type { Gateway } from '../support/gateway.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
+import { TASKS_UPDATED, type ApiTask } from '../kit/documents.ts';
+import type { Gateway } from '../kit/gateway.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
 
 /** The provider is asked about a task again and again, without a pause worth the name. */
 export const POLLING: Partial<Timings> = { checkIntervalMin: 10, checkIntervalMax: 10, idleLook: 10 };

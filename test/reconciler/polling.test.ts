@@ -1,11 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { Log } from '../../src/tasks/log.ts';
-import { staysPending } from '../support/absence.ts';
-import { deferred } from '../support/deferred.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { HMAC_KEY } from '../support/gateway.ts';
-import { created, failed, record, succeeded } from '../support/kie.ts';
-import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
+import { staysPending, deferred } from '../kit/waits.ts';
+import { startFakeProvider, type AnswerSource } from '../kit/provider.ts';
+import { HMAC_KEY } from '../kit/gateway.ts';
+import { created, failed, record, succeeded, callbackSuccess, deliverCallback, sign } from '../kit/kie.ts';
 import {
   readTask,
   startWithProvider,
@@ -14,7 +12,6 @@ import {
   watchTask,
   type CalledBack,
 } from '../webhooks/called-back.ts';
-import type { AnswerSource } from '../support/provider-script.ts';
 import { NO_QUERY_LIMIT, POLLING, until } from './polled.ts';
 
 /** A task that is asked about all the time; it is waiting for as long as no other answer is queued. */

@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest';
 import { DEFAULT_TIMINGS } from '../../src/tasks/timings.ts';
-import { staysPending } from '../support/absence.ts';
-import { created, record } from '../support/kie.ts';
-import { callbackSuccess, deliverCallback } from '../support/kie-callback.ts';
+import { staysPending } from '../kit/waits.ts';
+import { created, record, callbackSuccess, deliverCallback } from '../kit/kie.ts';
 import { startWithProvider, submit } from '../webhooks/called-back.ts';
 import { createStandingClock } from '../webhooks/standing-clock.ts';
 

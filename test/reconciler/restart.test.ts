@@ -2,12 +2,10 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { DatabaseSync } from '../../src/store/sqlite/driver.ts';
 import type { TaskPorts } from '../../src/tasks/ports.ts';
-import { deferred } from '../support/deferred.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { HMAC_KEY } from '../support/gateway.ts';
-import { created, record, succeeded } from '../support/kie.ts';
-import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
-import type { ProviderRequest } from '../support/provider-request.ts';
+import { deferred } from '../kit/waits.ts';
+import { startFakeProvider, type ProviderRequest } from '../kit/provider.ts';
+import { HMAC_KEY } from '../kit/gateway.ts';
+import { created, record, succeeded, callbackSuccess, deliverCallback, sign } from '../kit/kie.ts';
 import {
   readTask,
   startWithProvider,

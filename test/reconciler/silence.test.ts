@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { notVisibleYet, record, refused, succeeded } from '../support/kie.ts';
-import type { Answer } from '../support/provider-answer.ts';
+import { startFakeProvider, type Answer } from '../kit/provider.ts';
+import { notVisibleYet, record, refused, succeeded } from '../kit/kie.ts';
 import { readTask, startWithTask, watchTask } from '../webhooks/called-back.ts';
 import { NO_QUERY_LIMIT, POLLING, until } from './polled.ts';
 

@@ -1,9 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import { staysPending } from '../support/absence.ts';
-import { HMAC_KEY } from '../support/gateway.ts';
-import { createBody, refused, succeeded } from '../support/kie.ts';
-import { param } from '../support/kie-fields.ts';
-import { callbackFail, callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
+import { staysPending } from '../kit/waits.ts';
+import { HMAC_KEY } from '../kit/gateway.ts';
+import {
+  createBody,
+  refused,
+  succeeded,
+  param,
+  callbackFail,
+  callbackSuccess,
+  deliverCallback,
+  sign,
+} from '../kit/kie.ts';
 import { readTask, startWithProvider, submit, watchTask, type CalledBack } from '../webhooks/called-back.ts';
 import { createStandingClock } from '../webhooks/standing-clock.ts';
 import { watchAll } from './polled.ts';

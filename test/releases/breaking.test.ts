@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { compareWithRelease } from '../../scripts/releases/compare-with-release.ts';
 import { newest } from '../../scripts/releases/versions.ts';
-import { temporaryDir } from '../support/gateway.ts';
+import { temporaryDir } from '../kit/gateway.ts';
 
 const RELEASED =
   'enum State { OPEN DONE }\ntype Query { task(id: ID!): String, tasks: [String!]!, state: State }\n';

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { stageAt } from '../../src/sandbox/task-id.ts';
 import { recordAt } from '../../src/sandbox/tasks.ts';
-import { onTestEnd } from '../support/leftovers.ts';
+import { onTestEnd } from '../kit/waits.ts';
 import { requestWith, startClient } from './client.ts';
 import { startReceiver } from './receiver.ts';
 

@@ -1,8 +1,8 @@
 import { readdir, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { temporaryDir } from '../support/gateway.ts';
-import { imageBytes } from '../support/images.ts';
+import { temporaryDir } from '../kit/gateway.ts';
+import { imageBytes } from '../kit/images.ts';
 import { startImageServer } from '../images/image-server.ts';
 import { startClient, type Client } from './client.ts';
 

@@ -6,9 +6,9 @@ import { text } from 'node:stream/consumers';
 import { expect, it } from 'vitest';
 import { runBackup } from '../../src/cli/backup.ts';
 import { runMigrate } from '../../src/cli/migrate.ts';
-import { quickDir } from '../support/gateway.ts';
-import { onTestEnd } from '../support/leftovers.ts';
-import { openSqliteStore } from '../support/open-store.ts';
+import { quickDir } from '../kit/gateway.ts';
+import { onTestEnd } from '../kit/waits.ts';
+import { openSqliteStore } from '../kit/store.ts';
 import { insertVisible } from './records.ts';
 
 async function open(dataDir: string) {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { StoreUnavailableError } from '../../src/tasks/store.ts';
-import { countWaiting } from '../support/count-waiting.ts';
+import { countWaiting } from '../kit/count-waiting.ts';
 import { hiddenTask, insertHidden, insertVisible, saved } from './records.ts';
 import { STORES } from './stores.ts';
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { cancelTask, type CancelResult } from '../../src/tasks/cancel.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { VisibleRecord } from '../../src/tasks/task.ts';
-import { temporaryDatabase } from '../support/postgres-database.ts';
+import { temporaryDatabase } from '../kit/store.ts';
 import { createStandingClock } from '../webhooks/standing-clock.ts';
 import { NOW, idsOf, insertVisible, claimSubmissions } from './records.ts';
 import { openReplica } from './replicas.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { countWaiting } from '../support/count-waiting.ts';
+import { countWaiting } from '../kit/count-waiting.ts';
 import {
   FAILURE,
   NOW,

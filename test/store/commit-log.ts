@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { queryDatabase } from '../support/postgres-database.ts';
+import { queryDatabase } from '../kit/store.ts';
 
 const TABLES = ['tasks', 'slots', 'counters', 'secrets'];
 

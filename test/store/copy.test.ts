@@ -6,10 +6,9 @@ import { runCopy } from '../../src/cli/copy.ts';
 import { migrateStore, openConnections, type StoreLocation } from '../../src/store/open-connections.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { TaskRecord } from '../../src/tasks/task.ts';
-import { quickDir } from '../support/gateway.ts';
-import { onTestEnd } from '../support/leftovers.ts';
-import { openTaskStore } from '../support/open-store.ts';
-import { emptyDatabase, queryDatabase } from '../support/postgres-database.ts';
+import { quickDir } from '../kit/gateway.ts';
+import { onTestEnd } from '../kit/waits.ts';
+import { openTaskStore, emptyDatabase, queryDatabase } from '../kit/store.ts';
 import { FAILURE, NOW, PROCESS, amended, insertHidden, insertVisible, upload } from './records.ts';
 
 const UNICODE = 'Grüße, 雪 🎬 e\u0301 \u202eright to left\u202c "quotes" \'and\' \\ %_ \t\r\n\u{10ffff}';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { TaskRecord } from '../../src/tasks/task.ts';
-import { countWaiting } from '../support/count-waiting.ts';
+import { countWaiting } from '../kit/count-waiting.ts';
 import { FAILURE, NOW, amended, hiddenTask, insertHidden, insertVisible } from './records.ts';
 import { STORES } from './stores.ts';
 

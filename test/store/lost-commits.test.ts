@@ -1,10 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { VisibleRecord } from '../../src/tasks/task.ts';
-import { onTestEnd } from '../support/leftovers.ts';
-import { openTaskStore } from '../support/open-store.ts';
-import { queryDatabase, temporaryDatabase } from '../support/postgres-database.ts';
-import { startPostgresProxy } from '../support/postgres-proxy.ts';
-import { createQueue } from '../support/queue.ts';
+import { onTestEnd, createQueue } from '../kit/waits.ts';
+import { openTaskStore, queryDatabase, temporaryDatabase } from '../kit/store.ts';
+import { startPostgresProxy } from '../kit/tcp-proxy.ts';
 import { NOW, PROCESS, hiddenTask, idsOf, insertHidden, saved } from './records.ts';
 
 /** A store on a database of its own, by way of a proxy. That connections break is no failure here. */

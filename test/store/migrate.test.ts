@@ -14,9 +14,8 @@ import {
   type StoreLocation,
 } from '../../src/store/open-connections.ts';
 import { StoreSchemaError } from '../../src/store/schema.ts';
-import { quickDir } from '../support/gateway.ts';
-import { openTaskStore } from '../support/open-store.ts';
-import { emptyDatabase, queryDatabase } from '../support/postgres-database.ts';
+import { quickDir } from '../kit/gateway.ts';
+import { openTaskStore, emptyDatabase, queryDatabase } from '../kit/store.ts';
 import { insertVisible } from './records.ts';
 
 const ALL = [

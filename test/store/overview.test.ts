@@ -2,9 +2,9 @@ import { expect, test } from 'vitest';
 import { openConnections, type StoreLocation } from '../../src/store/open-connections.ts';
 import { readOverview } from '../../src/store/stats.ts';
 import { createTaskStore } from '../../src/store/store.ts';
-import { quickDir } from '../support/gateway.ts';
-import { onTestEnd } from '../support/leftovers.ts';
-import { temporaryDatabase } from '../support/postgres-database.ts';
+import { quickDir } from '../kit/gateway.ts';
+import { onTestEnd } from '../kit/waits.ts';
+import { temporaryDatabase } from '../kit/store.ts';
 import { FAILURE, NOW, PROCESS, insertHidden, insertVisible } from './records.ts';
 
 const nothing = (): void => undefined;

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { createWriteProof } from '../../src/store/ping.ts';
-import { deferred } from '../support/deferred.ts';
+import { deferred } from '../kit/waits.ts';
 
 it('concurrent pings share one write', async () => {
   const proof = createWriteProof(null);

@@ -3,11 +3,9 @@ import { describe, expect, inject, it } from 'vitest';
 import { POOLED } from '../../src/store/postgres/pool.ts';
 import { StoreSchemaError } from '../../src/store/schema.ts';
 import { StoreUnavailableError } from '../../src/tasks/store.ts';
-import { onTestEnd } from '../support/leftovers.ts';
-import { openTaskStore } from '../support/open-store.ts';
-import { queryDatabase, temporaryDatabase } from '../support/postgres-database.ts';
-import { startTransactionPooler } from '../support/transaction-pooler.ts';
-import { named } from '../support/waits.ts';
+import { onTestEnd, named } from '../kit/waits.ts';
+import { openTaskStore, queryDatabase, temporaryDatabase } from '../kit/store.ts';
+import { startTransactionPooler } from '../kit/transaction-pooler.ts';
 import { NOW, claimSubmissions, hiddenTask, idsOf, insertVisible } from './records.ts';
 import { openReplica } from './replicas.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createRecordCache } from '../../src/store/record-cache.ts';
 import type { TaskRecord } from '../../src/tasks/task.ts';
-import { deferred } from '../support/deferred.ts';
+import { deferred } from '../kit/waits.ts';
 import { hiddenTask } from './records.ts';
 
 const RECORD = hiddenTask();

@@ -1,8 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import { ReplicaChangeReader } from '../../src/store/replica-changes.ts';
-import { onTestEnd } from '../support/leftovers.ts';
-import { deferred, type Deferred } from '../support/deferred.ts';
-import { createQueue } from '../support/queue.ts';
+import { onTestEnd, deferred, type Deferred, createQueue } from '../kit/waits.ts';
 import type { Commit } from '../../src/store/writer-queue.ts';
 import type { VisibleRecord } from '../../src/tasks/task.ts';
 import { hiddenTask } from './records.ts';

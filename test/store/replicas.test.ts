@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { TaskStore } from '../../src/tasks/store.ts';
-import { emptyDatabase, temporaryDatabase } from '../support/postgres-database.ts';
-import { countWaiting } from '../support/count-waiting.ts';
+import { emptyDatabase, temporaryDatabase } from '../kit/store.ts';
+import { countWaiting } from '../kit/count-waiting.ts';
 import { NOW, hiddenTask, idsOf, insertHidden, insertVisible, saved } from './records.ts';
 import { openReplica, type Replica } from './replicas.ts';
 

@@ -3,8 +3,7 @@ import { openConnections } from '../../src/store/open-connections.ts';
 import { createTaskStore } from '../../src/store/store.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { VisibleRecord } from '../../src/tasks/task.ts';
-import { onTestEnd, recordFailure } from '../support/leftovers.ts';
-import { createQueue, type Queue } from '../support/queue.ts';
+import { onTestEnd, recordFailure, createQueue, type Queue } from '../kit/waits.ts';
 
 /** One of several stores on one database, as each process has its own. */
 export interface Replica {

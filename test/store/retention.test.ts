@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { DatabaseSync } from '../../src/store/sqlite/driver.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { VisibleRecord, TaskRecord } from '../../src/tasks/task.ts';
-import { quickDir } from '../support/gateway.ts';
-import { openTaskStore } from '../support/open-store.ts';
+import { quickDir } from '../kit/gateway.ts';
+import { openTaskStore } from '../kit/store.ts';
 import { FAILURE, NOW, idsOf, insertHidden, insertVisible } from './records.ts';
 import { STORES } from './stores.ts';
 

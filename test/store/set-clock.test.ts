@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { openConnections } from '../../src/store/open-connections.ts';
 import { createSlotClock } from '../../src/store/rate-slots.ts';
-import { temporaryDir } from '../support/gateway.ts';
-import { onTestEnd, recordFailure } from '../support/leftovers.ts';
+import { temporaryDir } from '../kit/gateway.ts';
+import { onTestEnd, recordFailure } from '../kit/waits.ts';
 import { NOW, idsOf, insertHidden, insertVisible, hiddenTask, claimSubmissions } from './records.ts';
 import { STORES } from './stores.ts';
 

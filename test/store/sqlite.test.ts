@@ -5,9 +5,9 @@ import { describe, expect, it } from 'vitest';
 import { DatabaseSync } from '../../src/store/sqlite/driver.ts';
 import { openConnections } from '../../src/store/open-connections.ts';
 import { StoreUnavailableError } from '../../src/tasks/store.ts';
-import { quickDir } from '../support/gateway.ts';
-import { onTestEnd, recordFailure } from '../support/leftovers.ts';
-import { openSqliteStore } from '../support/open-store.ts';
+import { quickDir } from '../kit/gateway.ts';
+import { onTestEnd, recordFailure } from '../kit/waits.ts';
+import { openSqliteStore } from '../kit/store.ts';
 import { insertVisible } from './records.ts';
 
 /** Connections in a directory, closed at the end of the test. */

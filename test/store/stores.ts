@@ -3,10 +3,9 @@ import type { StoreLocation } from '../../src/store/open-connections.ts';
 import type { UploadStore } from '../../src/images/upload.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { VisibleRecord } from '../../src/tasks/task.ts';
-import { quickDir } from '../support/gateway.ts';
-import { onTestEnd } from '../support/leftovers.ts';
-import { openTaskStore } from '../support/open-store.ts';
-import { borrowDatabase } from '../support/postgres-database.ts';
+import { quickDir } from '../kit/gateway.ts';
+import { onTestEnd } from '../kit/waits.ts';
+import { openTaskStore, borrowDatabase } from '../kit/store.ts';
 import { countCommits, countWalCommits, logCommits } from './commit-log.ts';
 
 /** An open store; closed at the end of the test. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import type { TaskStore } from '../../src/tasks/store.ts';
-import { countWaiting } from '../support/count-waiting.ts';
+import { countWaiting } from '../kit/count-waiting.ts';
 import {
   FAILURE,
   NOW,

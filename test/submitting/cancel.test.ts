@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import type { TaskRecord } from '../../src/tasks/task.ts';
 import { cancelTask, create, createTask, errorOf, findTask } from '../api/client.ts';
-import { staysPending } from '../support/absence.ts';
-import { CANCEL, TASK_UPDATED } from '../support/documents.ts';
-import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { created, notVisibleYet, refused } from '../support/kie.ts';
+import { staysPending } from '../kit/waits.ts';
+import { CANCEL, TASK_UPDATED } from '../kit/documents.ts';
+import { startFakeProvider, type FakeProvider } from '../kit/provider.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
+import { created, notVisibleYet, refused } from '../kit/kie.ts';
 import { startStandingGateway, type StandingGateway } from './standing-gateway.ts';
 import { acceptedAsPrompt, promptOf } from './wishes.ts';
 

@@ -1,12 +1,18 @@
 import { describe, expect, test } from 'vitest';
 import { settleSubmission } from '../../src/tasks/submitter.ts';
 import { createTask, findTask } from '../api/client.ts';
-import { deferred, type Deferred } from '../support/deferred.ts';
-import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';
-import { createBody, created, notVisibleYet, refused, succeeded } from '../support/kie.ts';
-import { param } from '../support/kie-fields.ts';
-import { deliverCallback, callbackSuccess } from '../support/kie-callback.ts';
-import type { Answer } from '../support/provider-answer.ts';
+import { deferred, type Deferred } from '../kit/waits.ts';
+import { startFakeProvider, type FakeProvider, type Answer } from '../kit/provider.ts';
+import {
+  createBody,
+  created,
+  notVisibleYet,
+  refused,
+  succeeded,
+  param,
+  deliverCallback,
+  callbackSuccess,
+} from '../kit/kie.ts';
 import { startStandingGateway, type StandingGateway } from './standing-gateway.ts';
 
 const MINUTE = 60_000;

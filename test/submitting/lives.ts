@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { openSqliteStore } from '../support/open-store.ts';
+import { openSqliteStore } from '../kit/store.ts';
 import { createKie } from '../../src/providers/kie/client.ts';
 import { createCallbackAddress } from '../../src/tasks/callback-address.ts';
 import { systemClock, type Clock } from '../../src/tasks/clock.ts';
@@ -10,10 +10,9 @@ import type { TaskStore } from '../../src/tasks/store.ts';
 import type { TaskRecord } from '../../src/tasks/task.ts';
 import { createTasks, type Tasks } from '../../src/tasks/tasks.ts';
 import { DEFAULT_TIMINGS, type Timings } from '../../src/tasks/timings.ts';
-import type { FakeProvider } from '../support/fake-provider.ts';
-import { quickDir } from '../support/gateway.ts';
-import { onTestEnd, recordFailure } from '../support/leftovers.ts';
-import { createQueue } from '../support/queue.ts';
+import type { FakeProvider } from '../kit/provider.ts';
+import { quickDir } from '../kit/gateway.ts';
+import { onTestEnd, recordFailure, createQueue } from '../kit/waits.ts';
 
 /** One store with room for several processes' lives of tasks, none of which is told what another one writes. */
 export interface Lives {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { create, createTask, findTask } from '../api/client.ts';
-import { staysPending } from '../support/absence.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { created, refused } from '../support/kie.ts';
+import { staysPending } from '../kit/waits.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { created, refused } from '../kit/kie.ts';
 import { startStandingGateway, type StandingGateway } from './standing-gateway.ts';
 
 /** Every task is announced at once. */

@@ -3,13 +3,12 @@ import { describe, expect, test } from 'vitest';
 import type { TaskPorts } from '../../src/tasks/ports.ts';
 import { createKie } from '../../src/providers/kie/client.ts';
 import { create, createTask, findTask } from '../api/client.ts';
-import { TASK_UPDATED } from '../support/documents.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway, type Gateway } from '../support/gateway.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { created, notVisibleYet, succeeded } from '../support/kie.ts';
-import { onTestEnd } from '../support/leftovers.ts';
-import { createQueue } from '../support/queue.ts';
+import { TASK_UPDATED } from '../kit/documents.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway, type Gateway } from '../kit/gateway.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
+import { created, notVisibleYet, succeeded } from '../kit/kie.ts';
+import { onTestEnd, createQueue } from '../kit/waits.ts';
 
 /** Everything that is tried again is tried soon. */
 const timings = {

@@ -1,11 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { cancelTask, createTask } from '../api/client.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import type { Gateway } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { dataOf, type Document } from '../support/graphql-result.ts';
-import { notVisibleYet } from '../support/kie.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import type { Gateway } from '../kit/gateway.ts';
+import { graphql, dataOf, type Document } from '../kit/graphql.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
+import { notVisibleYet } from '../kit/kie.ts';
 import { startStandingGateway } from './standing-gateway.ts';
 import { acceptedAsPrompt } from './wishes.ts';
 

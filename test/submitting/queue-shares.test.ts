@@ -1,12 +1,10 @@
 import { expect, test } from 'vitest';
 import { API_KEYS, bearer, type Owner } from '../limits/asking.ts';
-import type { ApiCreateResult } from '../support/api-types.ts';
-import { CANCEL, CREATE, input } from '../support/documents.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { dataOf } from '../support/graphql-result.ts';
-import { refused } from '../support/kie.ts';
+import { type ApiCreateResult, CANCEL, CREATE, input } from '../kit/documents.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway } from '../kit/gateway.ts';
+import { graphql, dataOf } from '../kit/graphql.ts';
+import { refused } from '../kit/kie.ts';
 
 /** A gateway whose queue is full with ten tasks, and from which nothing is sent: the provider puts everything off. */
 async function start() {

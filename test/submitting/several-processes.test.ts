@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { staysPending } from '../support/absence.ts';
-import { deferred } from '../support/deferred.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { created, notVisibleYet, refused } from '../support/kie.ts';
+import { staysPending, deferred } from '../kit/waits.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { created, notVisibleYet, refused } from '../kit/kie.ts';
 import { createStandingClock } from '../webhooks/standing-clock.ts';
 import { openLives } from './lives.ts';
 import { acceptedAsPrompt, promptOf } from './wishes.ts';

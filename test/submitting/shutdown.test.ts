@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { create, findTask, taskOf } from '../api/client.ts';
-import { staysPending } from '../support/absence.ts';
-import { deferred } from '../support/deferred.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { created, notVisibleYet, refused } from '../support/kie.ts';
+import { staysPending, deferred } from '../kit/waits.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { created, notVisibleYet, refused } from '../kit/kie.ts';
 import { startStandingGateway } from './standing-gateway.ts';
 
 const SHUTDOWN_MS = 65_000;

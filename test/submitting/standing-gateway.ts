@@ -1,8 +1,8 @@
 import type { TaskPorts } from '../../src/tasks/ports.ts';
 import type { TaskRecord } from '../../src/tasks/task.ts';
 import { DEFAULT_TIMINGS } from '../../src/tasks/timings.ts';
-import { startGateway, type Gateway, type GatewayOptions } from '../support/gateway.ts';
-import { createQueue } from '../support/queue.ts';
+import { startGateway, type Gateway, type GatewayOptions } from '../kit/gateway.ts';
+import { createQueue } from '../kit/waits.ts';
 import { createStandingClock, type StandingClock } from '../webhooks/standing-clock.ts';
 
 export interface StandingGateway extends Gateway {

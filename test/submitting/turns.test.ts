@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { createTask } from '../api/client.ts';
-import { staysPending } from '../support/absence.ts';
-import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';
-import { created, notVisibleYet } from '../support/kie.ts';
+import { staysPending } from '../kit/waits.ts';
+import { startFakeProvider, type FakeProvider } from '../kit/provider.ts';
+import { created, notVisibleYet } from '../kit/kie.ts';
 import { startStandingGateway } from './standing-gateway.ts';
 import { acceptedAsPrompt, promptOf, wishFor } from './wishes.ts';
 

@@ -1,8 +1,7 @@
 import { create } from '../api/client.ts';
-import type { ApiCreateResult } from '../support/api-types.ts';
-import { createBody, created } from '../support/kie.ts';
-import type { Answer } from '../support/provider-answer.ts';
-import type { ProviderRequest } from '../support/provider-request.ts';
+import type { ApiCreateResult } from '../kit/documents.ts';
+import { createBody, created } from '../kit/kie.ts';
+import type { Answer, ProviderRequest } from '../kit/provider.ts';
 import type { StandingGateway } from './standing-gateway.ts';
 
 /** Sends mutations one after the other, each a millisecond younger than the last, without waiting for their answers. */

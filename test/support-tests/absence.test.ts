@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import { staysPending } from '../support/absence.ts';
-import { deferred } from '../support/deferred.ts';
+import { staysPending, deferred } from '../kit/waits.ts';
 
 test('what does not happen is proved', async () => {
   await staysPending(deferred().promise);

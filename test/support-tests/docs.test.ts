@@ -1,9 +1,9 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { expect, test } from 'vitest';
-import { readPage } from '../support/markdown.ts';
-import { PAGES } from '../support/pages.ts';
-import { ROOT } from '../support/process.ts';
+import { readPage } from '../kit/documentation.ts';
+import { PAGES } from '../kit/pages.ts';
+import { ROOT } from '../kit/process.ts';
 
 const FILES = ['docs', 'scripts', 'src', 'test'].flatMap((folder) =>
   readdirSync(`${ROOT}${folder}`, { recursive: true }).map((path) => `${folder}/${String(path)}`),

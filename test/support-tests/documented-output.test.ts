@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isAsShown, withRealIds } from '../support/documented-output.ts';
+import { isAsShown, withRealIds } from '../kit/documentation.ts';
 
 const ID = '01a2162e-5c52-77a6-ace4-07ff15ef3a24';
 const OTHER = '01a21648-516d-740f-9230-d34a71de37c9';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { buildSchema, Kind, parse, validate } from 'graphql';
 import { expect, test } from 'vitest';
-import * as documents from '../support/documents.ts';
+import * as documents from '../kit/documents.ts';
 
 const SCHEMA = new URL('../../schema.graphql', import.meta.url);
 

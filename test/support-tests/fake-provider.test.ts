@@ -1,9 +1,8 @@
 import { request as httpRequest, Agent } from 'node:http';
 import { expect, test } from 'vitest';
-import { deferred } from '../support/deferred.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { created, credit, notVisibleYet, record, refused } from '../support/kie.ts';
-import { takeFailures } from '../support/leftovers.ts';
+import { deferred, takeFailures } from '../kit/waits.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { created, credit, notVisibleYet, record, refused } from '../kit/kie.ts';
 
 const CREATE = '/api/v1/jobs/createTask';
 const RECORD = '/api/v1/jobs/recordInfo?taskId=t1';

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { dataOf } from '../support/graphql-result.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { graphql, dataOf } from '../kit/graphql.ts';
 import { startTinyApi } from './tiny-api.ts';
 
 test('an operation gives status, headers and result', async () => {

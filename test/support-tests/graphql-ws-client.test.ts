@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { staysPending } from '../support/absence.ts';
-import type { Document } from '../support/graphql-result.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
+import { staysPending } from '../kit/waits.ts';
+import type { Document } from '../kit/graphql.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
 import { startTinyApi } from './tiny-api.ts';
 
 const WORD: Document<{ readonly word: string }> = 'subscription { word }';

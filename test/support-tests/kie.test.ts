@@ -1,10 +1,18 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
-import { callbackFail, callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
-import { param } from '../support/kie-fields.ts';
-import { failed, record, refused, succeeded } from '../support/kie.ts';
-import { onTestEnd } from '../support/leftovers.ts';
+import {
+  callbackFail,
+  callbackSuccess,
+  deliverCallback,
+  sign,
+  param,
+  failed,
+  record,
+  refused,
+  succeeded,
+} from '../kit/kie.ts';
+import { onTestEnd } from '../kit/waits.ts';
 
 test('a record is that of a waiting task, and one field of it can be broken', () => {
   expect(record('t1').body).toMatchObject({ code: 200, data: { taskId: 't1', state: 'waiting' } });

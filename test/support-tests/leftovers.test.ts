@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { disposeLeftovers, onTestEnd, recordFailure, takeFailures } from '../support/leftovers.ts';
+import { disposeLeftovers, onTestEnd, recordFailure, takeFailures } from '../kit/waits.ts';
 
 test('what was set up last is disposed of first', async () => {
   const order: string[] = [];

@@ -1,9 +1,8 @@
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
-import { deferred } from '../support/deferred.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { created, credit } from '../support/kie.ts';
-import type { Answer } from '../support/provider-answer.ts';
+import { deferred } from '../kit/waits.ts';
+import { startFakeProvider, type Answer } from '../kit/provider.ts';
+import { created, credit } from '../kit/kie.ts';
 
 const CREDIT = '/api/v1/chat/credit';
 

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import { createQueue } from '../support/queue.ts';
-import { takeWaits } from '../support/waits.ts';
+import { createQueue, takeWaits } from '../kit/waits.ts';
 
 test('a value that came before anybody waited is taken at once', async () => {
   const queue = createQueue<number>('a number');

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { takeFailures } from '../support/leftovers.ts';
-import { createResultStream } from '../support/result-stream.ts';
+import { takeFailures } from '../kit/waits.ts';
+import { createResultStream } from '../kit/graphql.ts';
 
 function createStream() {
   return createResultStream<{ readonly n: number }>('the stream', () => undefined);

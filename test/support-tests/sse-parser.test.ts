@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createSseParser } from '../support/sse-parser.ts';
+import { createSseParser } from '../kit/sse.ts';
 
 const STREAM =
   ':\n\nevent: next\ndata: {"a":\ndata: 1}\n\n: keep-alive\n\nevent: complete\ndata\n\ndata:x\n\n';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Document } from '../support/graphql-result.ts';
-import { openSse } from '../support/sse.ts';
+import type { Document } from '../kit/graphql.ts';
+import { openSse } from '../kit/sse.ts';
 import { startTinyApi } from './tiny-api.ts';
 
 const WORD: Document<{ readonly word: string }> = 'subscription { word }';

@@ -3,9 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { useServer } from 'graphql-ws/use/ws';
 import { createSchema, createYoga } from 'graphql-yoga';
 import { WebSocketServer } from 'ws';
-import { deferred } from '../support/deferred.ts';
-import { onTestEnd } from '../support/leftovers.ts';
-import { createQueue } from '../support/queue.ts';
+import { deferred, onTestEnd, createQueue } from '../kit/waits.ts';
 
 /** A GraphQL API of two fields over HTTP, SSE and sockets, whose subscription says what the test wants. */
 export interface TinyApi {

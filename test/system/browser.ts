@@ -1,5 +1,5 @@
 import { chromium, type BrowserContextOptions, type Page } from 'playwright-core';
-import { onTestEnd } from '../support/leftovers.ts';
+import { onTestEnd } from '../kit/waits.ts';
 
 export interface TestBrowser {
   /** A tab of its own, in a profile of its own. */

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { expect, inject, test } from 'vitest';
-import { CREATE, input } from '../support/documents.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { temporaryDir } from '../support/gateway.ts';
-import { onTestEnd } from '../support/leftovers.ts';
-import { emptyDatabase, queryDatabase } from '../support/postgres-database.ts';
-import { runBuilt, startBuilt } from '../support/process.ts';
+import { CREATE, input } from '../kit/documents.ts';
+import { graphql } from '../kit/graphql.ts';
+import { temporaryDir } from '../kit/gateway.ts';
+import { onTestEnd } from '../kit/waits.ts';
+import { emptyDatabase, queryDatabase } from '../kit/store.ts';
+import { runBuilt, startBuilt } from '../kit/process.ts';
 import { canary, namesFound } from './canaries.ts';
 import { createTask } from './client.ts';
 

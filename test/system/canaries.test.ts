@@ -1,16 +1,23 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { CREATE, TASK, TASKS, input } from '../support/documents.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { temporaryDir } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { createBody, created, failed, refused } from '../support/kie.ts';
-import { callbackFail, callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
-import { param } from '../support/kie-fields.ts';
-import { runBuilt, startBuilt } from '../support/process.ts';
-import type { ProviderRequest } from '../support/provider-request.ts';
+import { CREATE, TASK, TASKS, input } from '../kit/documents.ts';
+import { startFakeProvider, type ProviderRequest } from '../kit/provider.ts';
+import { temporaryDir } from '../kit/gateway.ts';
+import { graphql } from '../kit/graphql.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
+import {
+  createBody,
+  created,
+  failed,
+  refused,
+  callbackFail,
+  callbackSuccess,
+  deliverCallback,
+  sign,
+  param,
+} from '../kit/kie.ts';
+import { runBuilt, startBuilt } from '../kit/process.ts';
 import { blunder, knockWith } from './careless-clients.ts';
 import { createCanaries, environmentOf, namedSecrets, namesFound } from './canaries.ts';
 

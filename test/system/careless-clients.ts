@@ -1,8 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
-import { GraphqlWsClosedError } from '../support/graphql-ws-protocol.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import type { BuiltGateway } from '../support/process.ts';
+import { GraphqlWsClosedError, openGraphqlWs } from '../kit/graphql-ws.ts';
+import type { BuiltGateway } from '../kit/process.ts';
 
 /** Sends a credential that is refused over each door, in every place where one may stand. */
 export async function knockWith({ graphqlUrl }: BuiltGateway, credential: string): Promise<number[]> {

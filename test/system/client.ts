@@ -1,8 +1,6 @@
-import type { ApiTask } from '../support/api-types.ts';
-import { CREATE, TASK_UPDATED, input } from '../support/documents.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { dataOf } from '../support/graphql-result.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
+import { type ApiTask, CREATE, TASK_UPDATED, input } from '../kit/documents.ts';
+import { graphql, dataOf } from '../kit/graphql.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
 
 /** Creates a task that must be accepted or stored. */
 export async function createTask(

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { temporaryDir } from '../support/gateway.ts';
-import { MAIN, runBuilt, startProcess } from '../support/process.ts';
+import { temporaryDir } from '../kit/gateway.ts';
+import { MAIN, runBuilt, startProcess } from '../kit/process.ts';
 
 test.each(['--help', '--version', 'doctor', 'doctor --json', 'migrate --dry-run', 'migrate', 'nonsense'])(
   '"kineograph %s" whose reader has gone ends quietly, with the same exit code',

@@ -1,15 +1,12 @@
 import { expect, test } from 'vitest';
-import type { ApiTask } from '../support/api-types.ts';
-import { TASK, TASKS_UPDATED } from '../support/documents.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { HMAC_KEY, temporaryDir } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { dataOf } from '../support/graphql-result.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
-import { createBody, created, notVisibleYet } from '../support/kie.ts';
-import { emptyDatabase, queryDatabase } from '../support/postgres-database.ts';
-import { runBuilt, startBuilt } from '../support/process.ts';
+import { type ApiTask, TASK, TASKS_UPDATED } from '../kit/documents.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { HMAC_KEY, temporaryDir } from '../kit/gateway.ts';
+import { graphql, dataOf } from '../kit/graphql.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
+import { callbackSuccess, deliverCallback, sign, createBody, created, notVisibleYet } from '../kit/kie.ts';
+import { emptyDatabase, queryDatabase } from '../kit/store.ts';
+import { runBuilt, startBuilt } from '../kit/process.ts';
 import { createTask } from './client.ts';
 
 /** The changes after a revision, as many as are asked for. */

@@ -1,13 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
-import type { ApiCreateResult, ApiTask, ApiTaskConnection } from '../support/api-types.ts';
-import { createPatientClient, follow, stepsBack, type Follower } from '../support/crash-client.ts';
-import { compileMortalGateway, createSuccession, type Succession } from '../support/crash-process.ts';
-import { startCrashProvider, type Create, type Reaction } from '../support/crash-provider.ts';
-import { TASKS } from '../support/documents.ts';
-import { graphql, type GraphqlHttpAnswer } from '../support/graphql-http-client.ts';
-import { dataOf } from '../support/graphql-result.ts';
-import { randomFrom } from '../support/random.ts';
+import { type ApiCreateResult, type ApiTask, type ApiTaskConnection, TASKS } from '../kit/documents.ts';
+import {
+  createPatientClient,
+  follow,
+  stepsBack,
+  type Follower,
+  compileMortalGateway,
+  createSuccession,
+  type Succession,
+  startCrashProvider,
+  type Create,
+  type Reaction,
+} from '../kit/crash.ts';
+import { graphql, type GraphqlHttpAnswer, dataOf } from '../kit/graphql.ts';
+import { randomFrom } from '../kit/clock.ts';
 import { sharedStore } from './shared-store.ts';
 
 type Store = 'SQLite' | 'PostgreSQL';

@@ -1,7 +1,13 @@
 import { afterAll, expect, test } from 'vitest';
-import { createPatientClient, follow, stepsBack } from '../support/crash-client.ts';
-import { compileMortalGateway, createSuccession, type Succession } from '../support/crash-process.ts';
-import { startCrashProvider } from '../support/crash-provider.ts';
+import {
+  createPatientClient,
+  follow,
+  stepsBack,
+  compileMortalGateway,
+  createSuccession,
+  type Succession,
+  startCrashProvider,
+} from '../kit/crash.ts';
 
 const program = await compileMortalGateway();
 afterAll(program.remove);

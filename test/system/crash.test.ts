@@ -1,10 +1,17 @@
 import { afterAll, expect, test } from 'vitest';
-import type { ApiTask } from '../support/api-types.ts';
-import { createPatientClient, follow, stepsBack } from '../support/crash-client.ts';
-import { compileMortalGateway, createSuccession, type Succession } from '../support/crash-process.ts';
-import { startCrashProvider, type Reaction } from '../support/crash-provider.ts';
-import type { Moment } from '../support/crash-steps.ts';
-import { deferred } from '../support/deferred.ts';
+import type { ApiTask } from '../kit/documents.ts';
+import {
+  createPatientClient,
+  follow,
+  stepsBack,
+  compileMortalGateway,
+  createSuccession,
+  type Succession,
+  startCrashProvider,
+  type Reaction,
+} from '../kit/crash.ts';
+import type { Moment } from '../kit/crash-steps.ts';
+import { deferred } from '../kit/waits.ts';
 import { sharedStore } from './shared-store.ts';
 
 const program = await compileMortalGateway();

@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { openSqliteStore } from '../support/open-store.ts';
+import { openSqliteStore } from '../kit/store.ts';
 import { insertVisible } from '../store/records.ts';
-import { temporaryDir } from '../support/gateway.ts';
-import { onTestEnd } from '../support/leftovers.ts';
-import { startProcess, type TestProcess } from '../support/process.ts';
+import { temporaryDir } from '../kit/gateway.ts';
+import { onTestEnd } from '../kit/waits.ts';
+import { startProcess, type TestProcess } from '../kit/process.ts';
 
 const HOLDER = fileURLToPath(new URL('store-holder.ts', import.meta.url));
 

@@ -2,11 +2,9 @@ import { describe, expect, test } from 'vitest';
 import type { TaskUpdate } from '../../src/tasks/apply-update.ts';
 import type { CreateResult } from '../../src/tasks/create.ts';
 import { isTerminal, type TaskRecord } from '../../src/tasks/task.ts';
-import { temporaryDir } from '../support/gateway.ts';
-import { randomFrom } from '../support/random.ts';
-import { type SimulatedProcess, startSimulatedProcess } from '../support/simulated-process.ts';
-import { createSimulatedProvider } from '../support/simulated-provider.ts';
-import { createVirtualClock, type VirtualClock } from '../support/virtual-clock.ts';
+import { temporaryDir } from '../kit/gateway.ts';
+import { randomFrom, createVirtualClock, type VirtualClock } from '../kit/clock.ts';
+import { type SimulatedProcess, startSimulatedProcess, createSimulatedProvider } from '../kit/simulation.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { ROOT, startProcess } from '../support/process.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { ROOT, startProcess } from '../kit/process.ts';
 
 /** What `npm run demo` runs once it has built: other tests use what is built. */
 const TSX = `${ROOT}node_modules/.bin/tsx`;

@@ -1,10 +1,9 @@
 import { parseEnv } from 'node:util';
 import { expect, test } from 'vitest';
 import { parseConfig } from '../../src/config/config.ts';
-import { isAsShown, withRealIds } from '../support/documented-output.ts';
-import { readPage, type Block } from '../support/markdown.ts';
-import { PAGES } from '../support/pages.ts';
-import { named } from '../support/waits.ts';
+import { isAsShown, withRealIds, readPage, type Block } from '../kit/documentation.ts';
+import { PAGES } from '../kit/pages.ts';
+import { named } from '../kit/waits.ts';
 import { createReader, type Reader } from './reader.ts';
 
 /*

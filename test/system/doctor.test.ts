@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Finding } from '../../src/cli/doctor/findings.ts';
-import { temporaryDir } from '../support/gateway.ts';
-import { runBuilt, startBuilt } from '../support/process.ts';
+import { temporaryDir } from '../kit/gateway.ts';
+import { runBuilt, startBuilt } from '../kit/process.ts';
 
 test('doctor examines the built gateway while it runs, and prints JSON and nothing else', async () => {
   const DATA_DIR = await temporaryDir();

@@ -1,8 +1,8 @@
 import { build, preview } from 'vite';
 import { test } from 'vitest';
-import { temporaryDir } from '../support/gateway.ts';
-import { onTestEnd } from '../support/leftovers.ts';
-import { ROOT, startBuilt } from '../support/process.ts';
+import { temporaryDir } from '../kit/gateway.ts';
+import { onTestEnd } from '../kit/waits.ts';
+import { ROOT, startBuilt } from '../kit/process.ts';
 import { startBrowser } from './browser.ts';
 
 test('every TypeScript example creates a video in a browser and shows its URL', async () => {

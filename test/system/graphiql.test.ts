@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest';
-import { CREATE, input } from '../support/documents.ts';
-import { temporaryDir } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { dataOf } from '../support/graphql-result.ts';
-import { startBuilt } from '../support/process.ts';
+import { CREATE, input } from '../kit/documents.ts';
+import { temporaryDir } from '../kit/gateway.ts';
+import { graphql, dataOf } from '../kit/graphql.ts';
+import { startBuilt } from '../kit/process.ts';
 import { createTask } from './client.ts';
 import { startBrowser, type TestBrowser } from './browser.ts';
 import { PATIENCE, useGraphiql, type GraphiqlUser } from './graphiql-page.ts';

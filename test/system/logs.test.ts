@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
-import { temporaryDir } from '../support/gateway.ts';
-import { onTestEnd } from '../support/leftovers.ts';
-import { MAIN, startBuilt } from '../support/process.ts';
+import { temporaryDir } from '../kit/gateway.ts';
+import { onTestEnd } from '../kit/waits.ts';
+import { MAIN, startBuilt } from '../kit/process.ts';
 
 test('its last line says that it has stopped', async () => {
   const gateway = await startBuilt({ DATA_DIR: await temporaryDir() });

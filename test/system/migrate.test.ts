@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { DatabaseSync } from '../../src/store/sqlite/driver.ts';
-import { temporaryDir } from '../support/gateway.ts';
-import { emptyDatabase, queryDatabase } from '../support/postgres-database.ts';
-import { runBuilt } from '../support/process.ts';
+import { temporaryDir } from '../kit/gateway.ts';
+import { emptyDatabase, queryDatabase } from '../kit/store.ts';
+import { runBuilt } from '../kit/process.ts';
 
 const NEWER = "insert into kineograph_migration (name, timestamp) values ('9999-tomorrow', '2030-01-01')";
 

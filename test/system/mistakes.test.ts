@@ -2,8 +2,8 @@ import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
-import { temporaryDir } from '../support/gateway.ts';
-import { runBuilt, startBuilt, startBuiltSandbox } from '../support/process.ts';
+import { temporaryDir } from '../kit/gateway.ts';
+import { runBuilt, startBuilt, startBuiltSandbox } from '../kit/process.ts';
 
 describe('the built command', () => {
   it('explains itself', async () => {

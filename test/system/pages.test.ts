@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { headOf, sendRaw } from '../attacks/raw-http.ts';
-import { temporaryDir } from '../support/gateway.ts';
-import { startBuilt } from '../support/process.ts';
+import { temporaryDir } from '../kit/gateway.ts';
+import { startBuilt } from '../kit/process.ts';
 
 const METHODS = ['TRACE', 'PROPFIND', 'QUERY', 'PATCH'];
 

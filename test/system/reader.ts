@@ -1,11 +1,11 @@
 import { appendFile } from 'node:fs/promises';
 import { readFileSync, readdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { temporaryDir } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { ROOT, startProcess, type TestProcess } from '../support/process.ts';
-import { openSse } from '../support/sse.ts';
-import { startTcpProxy } from '../support/tcp-proxy.ts';
+import { temporaryDir } from '../kit/gateway.ts';
+import { graphql } from '../kit/graphql.ts';
+import { ROOT, startProcess, type TestProcess } from '../kit/process.ts';
+import { openSse } from '../kit/sse.ts';
+import { startTcpProxy } from '../kit/tcp-proxy.ts';
 
 /** Somebody who follows a page in a clone of the project: with one shell and a client of the API. */
 export interface Reader {

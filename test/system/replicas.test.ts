@@ -1,14 +1,20 @@
 import { expect, test } from 'vitest';
-import { CREATE, TASKS_UPDATED, TASK_UPDATED, input } from '../support/documents.ts';
-import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';
-import { HMAC_KEY } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
-import { createBody, created, notVisibleYet, refused } from '../support/kie.ts';
-import { temporaryDatabase } from '../support/postgres-database.ts';
+import { CREATE, TASKS_UPDATED, TASK_UPDATED, input } from '../kit/documents.ts';
+import { startFakeProvider, type FakeProvider } from '../kit/provider.ts';
+import { HMAC_KEY, readiness, startReplica, type Replica } from '../kit/gateway.ts';
+import { graphql } from '../kit/graphql.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
+import {
+  callbackSuccess,
+  deliverCallback,
+  sign,
+  createBody,
+  created,
+  notVisibleYet,
+  refused,
+} from '../kit/kie.ts';
+import { temporaryDatabase } from '../kit/store.ts';
 import { createTask } from './client.ts';
-import { readiness, startReplica, type Replica } from '../support/replica.ts';
 
 /** What the connection on which a replica is woken has said. */
 const LISTEN = 'listen "kineograph"';

@@ -1,13 +1,11 @@
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
-import { TASK } from '../support/documents.ts';
-import { temporaryDir } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { dataOf } from '../support/graphql-result.ts';
-import { onTestEnd } from '../support/leftovers.ts';
-import { startBuilt, startBuiltSandbox } from '../support/process.ts';
-import { createQueue } from '../support/queue.ts';
+import { TASK } from '../kit/documents.ts';
+import { temporaryDir } from '../kit/gateway.ts';
+import { graphql, dataOf } from '../kit/graphql.ts';
+import { onTestEnd, createQueue } from '../kit/waits.ts';
+import { startBuilt, startBuiltSandbox } from '../kit/process.ts';
 import { createTask, watchToTheEnd } from './client.ts';
 
 const PROMPT = { prompt: 'snow falling [sandbox: duration=1s]' };

@@ -1,12 +1,11 @@
 import { expect, test } from 'vitest';
 import { variablesByGroup, type ListedVariable } from '../../scripts/docs/variables.ts';
-import { TASKS } from '../support/documents.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { freePort } from '../support/free-port.ts';
-import { temporaryDir } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { emptyDatabase } from '../support/postgres-database.ts';
-import { runBuilt, startBuilt } from '../support/process.ts';
+import { TASKS } from '../kit/documents.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { freePort, runBuilt, startBuilt } from '../kit/process.ts';
+import { temporaryDir } from '../kit/gateway.ts';
+import { graphql } from '../kit/graphql.ts';
+import { emptyDatabase } from '../kit/store.ts';
 
 type Values = Readonly<Record<string, string>>;
 

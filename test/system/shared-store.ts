@@ -1,4 +1,4 @@
-import { emptyDatabase } from '../support/postgres-database.ts';
+import { emptyDatabase } from '../kit/store.ts';
 
 /**
  * A store on PostgreSQL for gateways that die, on which nobody takes over: what the dead have left is free when its time

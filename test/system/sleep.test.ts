@@ -1,13 +1,11 @@
 import { expect, test } from 'vitest';
-import { staysPending } from '../support/absence.ts';
-import { deferred } from '../support/deferred.ts';
-import { TASK } from '../support/documents.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { temporaryDir } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { dataOf } from '../support/graphql-result.ts';
-import { created } from '../support/kie.ts';
-import { startBuilt } from '../support/process.ts';
+import { staysPending, deferred } from '../kit/waits.ts';
+import { TASK } from '../kit/documents.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { temporaryDir } from '../kit/gateway.ts';
+import { graphql, dataOf } from '../kit/graphql.ts';
+import { created } from '../kit/kie.ts';
+import { startBuilt } from '../kit/process.ts';
 import { createTask } from './client.ts';
 
 const COUNT = 5;

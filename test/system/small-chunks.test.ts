@@ -2,10 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
 import { headOf } from '../attacks/raw-http.ts';
-import { temporaryDir } from '../support/gateway.ts';
-import { onTestEnd } from '../support/leftovers.ts';
-import { startBuilt } from '../support/process.ts';
-import { named } from '../support/waits.ts';
+import { temporaryDir } from '../kit/gateway.ts';
+import { onTestEnd, named } from '../kit/waits.ts';
+import { startBuilt } from '../kit/process.ts';
 
 const CHUNKS = 200_000;
 const PATHS = ['/graphql', '/webhooks/kie/x/y', '/uploads', '/nowhere'];

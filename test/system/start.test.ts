@@ -1,8 +1,8 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { temporaryDir } from '../support/gateway.ts';
-import { runBuilt, startBuilt } from '../support/process.ts';
+import { temporaryDir } from '../kit/gateway.ts';
+import { runBuilt, startBuilt } from '../kit/process.ts';
 
 /** What Node writes on a program that ends, when it is told where. */
 interface Coverage {

@@ -1,15 +1,13 @@
 import { expect, test } from 'vitest';
-import { deferred } from '../support/deferred.ts';
-import { TASK, TASKS } from '../support/documents.ts';
-import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';
-import { temporaryDir } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { dataOf } from '../support/graphql-result.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { created, notVisibleYet } from '../support/kie.ts';
-import { temporaryDatabase } from '../support/postgres-database.ts';
-import { startBuilt } from '../support/process.ts';
-import { startReplica } from '../support/replica.ts';
+import { deferred } from '../kit/waits.ts';
+import { TASK, TASKS } from '../kit/documents.ts';
+import { startFakeProvider, type FakeProvider } from '../kit/provider.ts';
+import { temporaryDir, startReplica } from '../kit/gateway.ts';
+import { graphql, dataOf } from '../kit/graphql.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
+import { created, notVisibleYet } from '../kit/kie.ts';
+import { temporaryDatabase } from '../kit/store.ts';
+import { startBuilt } from '../kit/process.ts';
 import { createTask, watchToTheEnd } from './client.ts';
 
 test('asked to stop, it sends its clients away, exits 0 within 5 s and has lost no task', async () => {

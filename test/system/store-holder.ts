@@ -2,7 +2,7 @@
  * A program that opens the embedded store in the directory that it is given and keeps writing tasks to it until it is
  * killed. Prints one line of JSON, with id and revision, for each task whose write was acknowledged.
  */
-import { openSqliteStore } from '../support/open-store.ts';
+import { openSqliteStore } from '../kit/store.ts';
 import { insertVisible } from '../store/records.ts';
 
 const [dataDir = ''] = process.argv.slice(2);

@@ -1,17 +1,14 @@
 import { afterAll, describe, expect, test } from 'vitest';
-import { compileMortalGateway, createSuccession } from '../support/crash-process.ts';
-import type { Step } from '../support/crash-steps.ts';
-import { deferred } from '../support/deferred.ts';
-import { CREATE, TASK, TASKS, TASK_UPDATED, input } from '../support/documents.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { HMAC_KEY } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { dataOf, type GraphqlResult } from '../support/graphql-result.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
-import { createBody, created, notVisibleYet } from '../support/kie.ts';
-import type { ProviderRequest } from '../support/provider-request.ts';
-import { LOCKED, possibleTroubles, type StoreTrouble } from '../support/store-troubles.ts';
+import { compileMortalGateway, createSuccession } from '../kit/crash.ts';
+import type { Step } from '../kit/crash-steps.ts';
+import { deferred } from '../kit/waits.ts';
+import { CREATE, TASK, TASKS, TASK_UPDATED, input } from '../kit/documents.ts';
+import { startFakeProvider, type ProviderRequest } from '../kit/provider.ts';
+import { HMAC_KEY } from '../kit/gateway.ts';
+import { graphql, dataOf, type GraphqlResult } from '../kit/graphql.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
+import { callbackSuccess, deliverCallback, sign, createBody, created, notVisibleYet } from '../kit/kie.ts';
+import { LOCKED, possibleTroubles, type StoreTrouble } from '../kit/store.ts';
 
 const program = await compileMortalGateway();
 afterAll(program.remove);

@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest';
-import { ACCOUNT, TASK, TASKS } from '../support/documents.ts';
-import { temporaryDir } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { dataOf } from '../support/graphql-result.ts';
-import { startBuilt } from '../support/process.ts';
+import { ACCOUNT, TASK, TASKS } from '../kit/documents.ts';
+import { temporaryDir } from '../kit/gateway.ts';
+import { graphql, dataOf } from '../kit/graphql.ts';
+import { startBuilt } from '../kit/process.ts';
 import { createTask, watchToTheEnd } from './client.ts';
 
 test('started with nothing but a port and a directory, it is healthy and answers queries', async () => {

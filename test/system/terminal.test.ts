@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import { expect, test } from 'vitest';
-import { temporaryDir } from '../support/gateway.ts';
-import { startBuilt, startOnTerminal } from '../support/process.ts';
+import { temporaryDir } from '../kit/gateway.ts';
+import { startBuilt, startOnTerminal } from '../kit/process.ts';
 
 test('on a terminal it shows where to go, what answers and who may call, and Ctrl-C stops it', async () => {
   const DATA_DIR = await temporaryDir();

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
-import { temporaryDir } from '../support/gateway.ts';
-import { pngOf, withChunk } from '../support/images.ts';
-import { startBuilt, startBuiltSandbox } from '../support/process.ts';
+import { temporaryDir } from '../kit/gateway.ts';
+import { pngOf, withChunk } from '../kit/images.ts';
+import { startBuilt, startBuiltSandbox } from '../kit/process.ts';
 
 const AT_ONCE = 50;
 const TEN_MB = 10 * 1024 * 1024;

@@ -2,8 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 import { systemClock, afterReading, timeoutSignal } from '../../src/tasks/clock.ts';
-import { createQueue } from '../support/queue.ts';
-import { onTestEnd } from '../support/leftovers.ts';
+import { createQueue, onTestEnd } from '../kit/waits.ts';
 import { startTimeWatch } from '../../src/tasks/time-watch.ts';
 
 /** Holds up everything in this process for so long, as a stop of it does. */

@@ -1,9 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { startLoop, type Loop } from '../../src/tasks/worker.ts';
 import type { Clock } from '../../src/tasks/clock.ts';
-import { staysPending } from '../support/absence.ts';
-import { deferred, type Deferred } from '../support/deferred.ts';
-import { createQueue } from '../support/queue.ts';
+import { staysPending, deferred, type Deferred, createQueue } from '../kit/waits.ts';
 
 interface Timer {
   readonly ms: number;

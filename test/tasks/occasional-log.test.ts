@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createOccasionalLog } from '../../src/tasks/log.ts';
-import { createQueue } from '../support/queue.ts';
+import { createQueue } from '../kit/waits.ts';
 
 test('the occasional log writes the first warning of a kind at once, and counts the rest in one line', async () => {
   const lines = createQueue<object>('a line of the log');

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { Clock } from '../../src/tasks/clock.ts';
 import { createPendingCreates, isSettled } from '../../src/tasks/pending-creates.ts';
 import { FAILURE, NOW, hiddenTask } from '../store/records.ts';
-import { staysPending } from '../support/absence.ts';
-import { createVirtualClock } from '../support/virtual-clock.ts';
+import { staysPending } from '../kit/waits.ts';
+import { createVirtualClock } from '../kit/clock.ts';
 
 /** Outcomes on a clock that stands still, with a count of the timers that are set. */
 function start() {

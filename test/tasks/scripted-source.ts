@@ -2,8 +2,7 @@ import type { ChangeSource, Page } from '../../src/tasks/subscriptions/cursor.ts
 import type { FeedListener } from '../../src/tasks/subscriptions/feed.ts';
 import type { VisibleRecord } from '../../src/tasks/task.ts';
 import { waitingRecord } from '../websocket/stored-tasks.ts';
-import { deferred, type Deferred } from '../support/deferred.ts';
-import { createQueue } from '../support/queue.ts';
+import { deferred, type Deferred, createQueue } from '../kit/waits.ts';
 
 const TASK = waitingRecord();
 

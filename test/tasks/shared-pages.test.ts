@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Page } from '../../src/tasks/subscriptions/cursor.ts';
 import { createSharedPages, createCatchUpScheduler } from '../../src/tasks/subscriptions/catch-up.ts';
-import { staysPending } from '../support/absence.ts';
+import { staysPending } from '../kit/waits.ts';
 import { scriptedSource } from './scripted-source.ts';
 
 /** Pages that the test answers the reads for. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createThrottle } from '../../src/tasks/worker.ts';
-import { createVirtualClock } from '../support/virtual-clock.ts';
+import { createVirtualClock } from '../kit/clock.ts';
 
 const EVERY = 10_000;
 

@@ -3,7 +3,7 @@ import type { VisibleRecord } from '../../src/tasks/task.ts';
 import { watchTask, type TaskSubscription } from '../../src/tasks/subscriptions/subscription.ts';
 import { startHeldGateway } from '../websocket/held-gateway.ts';
 import { OWNER, addTask, change } from '../websocket/stored-tasks.ts';
-import { staysPending } from '../support/absence.ts';
+import { staysPending } from '../kit/waits.ts';
 
 const SUCCESS = {
   state: 'SUCCESS',

@@ -4,7 +4,7 @@ import type { VisibleRecord } from '../../src/tasks/task.ts';
 import { createWatchTasks, type TaskSubscription } from '../../src/tasks/subscriptions/subscription.ts';
 import { startHeldGateway } from '../websocket/held-gateway.ts';
 import { OWNER, addTask, change } from '../websocket/stored-tasks.ts';
-import { staysPending } from '../support/absence.ts';
+import { staysPending } from '../kit/waits.ts';
 
 describe('a subscription to all tasks', () => {
   test('without `after` delivers only later changes', async () => {

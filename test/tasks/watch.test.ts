@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { TaskSubscription } from '../../src/tasks/subscriptions/subscription.ts';
-import { staysPending } from '../support/absence.ts';
+import { staysPending } from '../kit/waits.ts';
 import { changeOf, scriptedSource } from './scripted-source.ts';
 
 const DONE = { done: true, value: undefined };

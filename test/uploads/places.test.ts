@@ -2,11 +2,9 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { ADA, API_KEYS, BEN } from '../auth/owners.ts';
-import { deferred } from '../support/deferred.ts';
-import { uploaded } from '../support/kie.ts';
-import { onTestEnd } from '../support/leftovers.ts';
-import { imageBytes } from '../support/images.ts';
-import { named } from '../support/waits.ts';
+import { deferred, onTestEnd, named } from '../kit/waits.ts';
+import { uploaded } from '../kit/kie.ts';
+import { imageBytes } from '../kit/images.ts';
 import { startUploading } from './uploading.ts';
 
 describe('an owner that uploads many images', () => {

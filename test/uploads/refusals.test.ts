@@ -2,13 +2,11 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { describe, expect, it, test } from 'vitest';
 import { ADA, API_KEYS, BEN } from '../auth/owners.ts';
-import { deferred } from '../support/deferred.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway, type Gateway } from '../support/gateway.ts';
-import { uploaded } from '../support/kie.ts';
-import { onTestEnd } from '../support/leftovers.ts';
-import { animation, claiming, flat, imageBytes, pngOf } from '../support/images.ts';
-import { named } from '../support/waits.ts';
+import { deferred, onTestEnd, named } from '../kit/waits.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway, type Gateway } from '../kit/gateway.ts';
+import { uploaded } from '../kit/kie.ts';
+import { animation, claiming, flat, imageBytes, pngOf } from '../kit/images.ts';
 import { startUploading } from './uploading.ts';
 
 const TEN_MB = 10 * 1024 * 1024;

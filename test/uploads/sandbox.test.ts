@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { openToOthers } from '../../src/store/sqlite/data-dir.ts';
 import { createTask, watchToTheEnd } from '../system/client.ts';
-import { startGateway } from '../support/gateway.ts';
-import { imageBytes } from '../support/images.ts';
+import { startGateway } from '../kit/gateway.ts';
+import { imageBytes } from '../kit/images.ts';
 
 test('with the sandbox an uploaded image is served, also after a restart, is closed to other users, and becomes a video', async () => {
   const gateway = await startGateway({ sandbox: { durationMs: 10 } });

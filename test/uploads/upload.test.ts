@@ -3,11 +3,10 @@ import { readlink, readdir } from 'node:fs/promises';
 import { describe, expect, it, test } from 'vitest';
 import { createMovableClock } from '../auth/passing-time.ts';
 import { ADA, API_KEYS, BEN } from '../auth/owners.ts';
-import { deferred } from '../support/deferred.ts';
-import { temporaryDatabase } from '../support/postgres-database.ts';
-import { uploaded } from '../support/kie.ts';
-import { imageBytes, pngOf } from '../support/images.ts';
-import { named } from '../support/waits.ts';
+import { deferred, named } from '../kit/waits.ts';
+import { temporaryDatabase } from '../kit/store.ts';
+import { uploaded } from '../kit/kie.ts';
+import { imageBytes, pngOf } from '../kit/images.ts';
 import { formOf, startUploading, type Uploading } from './uploading.ts';
 
 const HOUR = 3_600_000;

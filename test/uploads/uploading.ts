@@ -1,7 +1,6 @@
-import type { ProviderRequest } from '../support/provider-request.ts';
-import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';
-import { startGateway, type Gateway, type GatewayOptions } from '../support/gateway.ts';
-import { uploaded } from '../support/kie.ts';
+import { type ProviderRequest, startFakeProvider, type FakeProvider } from '../kit/provider.ts';
+import { startGateway, type Gateway, type GatewayOptions } from '../kit/gateway.ts';
+import { uploaded } from '../kit/kie.ts';
 
 /** An answer of `/uploads`. */
 export interface Told {

@@ -1,11 +1,9 @@
 import { request, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
-import { HMAC_KEY } from '../support/gateway.ts';
-import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
-import { notVisibleYet } from '../support/kie.ts';
-import { onTestEnd } from '../support/leftovers.ts';
-import { named } from '../support/waits.ts';
+import { HMAC_KEY } from '../kit/gateway.ts';
+import { callbackSuccess, deliverCallback, sign, notVisibleYet } from '../kit/kie.ts';
+import { onTestEnd, named } from '../kit/waits.ts';
 import { startWithTask, type CalledBack } from './called-back.ts';
 
 const KIB = 1024;

@@ -1,12 +1,9 @@
-import type { ApiTask } from '../support/api-types.ts';
-import { CREATE, TASK, TASK_UPDATED, input } from '../support/documents.ts';
-import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';
-import { startGateway, type Gateway, type GatewayOptions } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { dataOf } from '../support/graphql-result.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { created } from '../support/kie.ts';
-import type { ProviderRequest } from '../support/provider-request.ts';
+import { type ApiTask, CREATE, TASK, TASK_UPDATED, input } from '../kit/documents.ts';
+import { startFakeProvider, type FakeProvider, type ProviderRequest } from '../kit/provider.ts';
+import { startGateway, type Gateway, type GatewayOptions } from '../kit/gateway.ts';
+import { graphql, dataOf } from '../kit/graphql.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
+import { created } from '../kit/kie.ts';
 
 /** A gateway, its provider, and a task that the provider has taken as `kie-1`. */
 export interface CalledBack {

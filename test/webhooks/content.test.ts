@@ -1,11 +1,20 @@
 import { describe, expect, test } from 'vitest';
-import { TASK, TASKS, TASKS_UPDATED } from '../support/documents.ts';
-import { HMAC_KEY } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { createBody, record, succeeded } from '../support/kie.ts';
-import { param, resultJson, videoUrl } from '../support/kie-fields.ts';
-import { callbackFail, callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
+import { TASK, TASKS, TASKS_UPDATED } from '../kit/documents.ts';
+import { HMAC_KEY } from '../kit/gateway.ts';
+import { graphql } from '../kit/graphql.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
+import {
+  createBody,
+  record,
+  succeeded,
+  param,
+  resultJson,
+  videoUrl,
+  callbackFail,
+  callbackSuccess,
+  deliverCallback,
+  sign,
+} from '../kit/kie.ts';
 import { readTask, startWithTask, watchTask } from './called-back.ts';
 
 const signed = sign(HMAC_KEY, 'kie-1');

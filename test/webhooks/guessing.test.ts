@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest';
 import { createLog } from '../../src/log/log.ts';
-import { HMAC_KEY } from '../support/gateway.ts';
-import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
-import { stopTheClock } from '../support/stopped-clock.ts';
-import { refused } from '../support/kie.ts';
+import { HMAC_KEY } from '../kit/gateway.ts';
+import { callbackSuccess, deliverCallback, sign, refused } from '../kit/kie.ts';
+import { stopTheClock } from '../kit/clock.ts';
 import { readTask, startWithTask } from './called-back.ts';
 
 const TOLERATED = 300;

@@ -1,11 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { CallbackAddress } from '../../src/tasks/callback-address.ts';
-import { CREATE, input } from '../support/documents.ts';
-import { HMAC_KEY } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { dataOf } from '../support/graphql-result.ts';
-import { created, refused } from '../support/kie.ts';
-import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
+import { CREATE, input } from '../kit/documents.ts';
+import { HMAC_KEY } from '../kit/gateway.ts';
+import { graphql, dataOf } from '../kit/graphql.ts';
+import { created, refused, callbackSuccess, deliverCallback, sign } from '../kit/kie.ts';
 import { readTask, startWithProvider, startWithTask, submit, type CalledBack } from './called-back.ts';
 
 /** A callback on its way. */

@@ -1,16 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import { TASKS_UPDATED } from '../support/documents.ts';
-import { deferred } from '../support/deferred.ts';
-import { HMAC_KEY, type Gateway } from '../support/gateway.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { created } from '../support/kie.ts';
+import { TASKS_UPDATED } from '../kit/documents.ts';
+import { deferred } from '../kit/waits.ts';
+import { HMAC_KEY, type Gateway } from '../kit/gateway.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
 import {
+  created,
   callbackFail,
   callbackSuccess,
   deliverCallback,
   sign,
   type KieCallback,
-} from '../support/kie-callback.ts';
+} from '../kit/kie.ts';
 import { readTask, startWithProvider, startWithTask, submit, watchTask } from './called-back.ts';
 
 /** A callback with an intermediate state, which kie.ai sends for some models. */

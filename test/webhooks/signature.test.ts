@@ -1,8 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { staysPending } from '../support/absence.ts';
-import { HMAC_KEY } from '../support/gateway.ts';
-import { created, record, succeeded } from '../support/kie.ts';
-import { callbackFail, callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
+import { staysPending } from '../kit/waits.ts';
+import { HMAC_KEY } from '../kit/gateway.ts';
+import {
+  created,
+  record,
+  succeeded,
+  callbackFail,
+  callbackSuccess,
+  deliverCallback,
+  sign,
+} from '../kit/kie.ts';
 import { readTask, startWithProvider, startWithTask, submit, watchTask } from './called-back.ts';
 import { createStandingClock } from './standing-clock.ts';
 

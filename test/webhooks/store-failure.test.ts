@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { StoreUnavailableError, type TaskStore } from '../../src/tasks/store.ts';
-import { HMAC_KEY } from '../support/gateway.ts';
-import { succeeded } from '../support/kie.ts';
-import { callbackFail, callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
+import { HMAC_KEY } from '../kit/gateway.ts';
+import { succeeded, callbackFail, callbackSuccess, deliverCallback, sign } from '../kit/kie.ts';
 import { readTask, startWithTask, watchTask, type CalledBack } from './called-back.ts';
 
 type Failing = 'get' | 'save' | 'amend';

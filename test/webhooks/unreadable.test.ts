@@ -1,11 +1,9 @@
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { staysPending } from '../support/absence.ts';
-import { HMAC_KEY } from '../support/gateway.ts';
-import { record, succeeded } from '../support/kie.ts';
-import { callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
-import { onTestEnd } from '../support/leftovers.ts';
+import { staysPending, onTestEnd } from '../kit/waits.ts';
+import { HMAC_KEY } from '../kit/gateway.ts';
+import { record, succeeded, callbackSuccess, deliverCallback, sign } from '../kit/kie.ts';
 import { readTask, startWithTask, watchTask, type CalledBack } from './called-back.ts';
 import { createStandingClock } from './standing-clock.ts';
 

@@ -1,12 +1,23 @@
 import { describe, expect, test } from 'vitest';
-import { staysPending } from '../support/absence.ts';
-import type { ApiTask } from '../support/api-types.ts';
-import { deferred } from '../support/deferred.ts';
-import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';
-import type { Gateway } from '../support/gateway.ts';
-import { createBody, created, failed, notVisibleYet, record, refused, succeeded } from '../support/kie.ts';
-import { param, resultJson } from '../support/kie-fields.ts';
-import { callbackFail, callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
+import { staysPending, deferred } from '../kit/waits.ts';
+import type { ApiTask } from '../kit/documents.ts';
+import { startFakeProvider, type FakeProvider } from '../kit/provider.ts';
+import type { Gateway } from '../kit/gateway.ts';
+import {
+  createBody,
+  created,
+  failed,
+  notVisibleYet,
+  record,
+  refused,
+  succeeded,
+  param,
+  resultJson,
+  callbackFail,
+  callbackSuccess,
+  deliverCallback,
+  sign,
+} from '../kit/kie.ts';
 import { readTask, startWithProvider, startWithTask, submit, watchTask } from './called-back.ts';
 
 /** No key is known, so that nothing a callback says can be believed. */

@@ -1,9 +1,9 @@
 import { request } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { TASKS_UPDATED } from '../support/documents.ts';
-import { openGraphqlWs, type GraphqlWsClient } from '../support/graphql-ws-client.ts';
-import { onTestEnd } from '../support/leftovers.ts';
+import { TASKS_UPDATED } from '../kit/documents.ts';
+import { openGraphqlWs, type GraphqlWsClient } from '../kit/graphql-ws.ts';
+import { onTestEnd } from '../kit/waits.ts';
 import { eventually } from './eventually.ts';
 import { startHeldGateway, type HeldGateway } from './held-gateway.ts';
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { TaskStore } from '../../src/tasks/store.ts';
-import { TASKS_UPDATED, TASK_UPDATED } from '../support/documents.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
+import { TASKS_UPDATED, TASK_UPDATED } from '../kit/documents.ts';
+import { graphql } from '../kit/graphql.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
 import { DOORS } from './doors.ts';
 import { eventually } from './eventually.ts';
 import { startHeldGateway, type HeldGateway } from './held-gateway.ts';

@@ -1,9 +1,8 @@
 import { request } from 'node:http';
-import type { GraphqlOperation } from '../support/graphql-result.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { onTestEnd } from '../support/leftovers.ts';
-import type { ResultStream } from '../support/result-stream.ts';
-import { openSse } from '../support/sse.ts';
+import type { GraphqlOperation, ResultStream } from '../kit/graphql.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
+import { onTestEnd } from '../kit/waits.ts';
+import { openSse } from '../kit/sse.ts';
 
 /** A subscription whose client can leave without a word. */
 export interface DoorStream<TData> extends ResultStream<TData> {

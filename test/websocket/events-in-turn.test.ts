@@ -1,10 +1,10 @@
 import { ServerResponse } from 'node:http';
 import { expect, test, vi } from 'vitest';
 import type { TaskPorts } from '../../src/tasks/ports.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway } from '../support/gateway.ts';
-import { onTestEnd } from '../support/leftovers.ts';
-import { openSse } from '../support/sse.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway } from '../kit/gateway.ts';
+import { onTestEnd } from '../kit/waits.ts';
+import { openSse } from '../kit/sse.ts';
 import { addTask } from './stored-tasks.ts';
 
 /** Notes in which turn of the event loop each event of a stream is written. */

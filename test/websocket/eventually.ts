@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { named } from '../support/waits.ts';
+import { named } from '../kit/waits.ts';
 
 /**
  * Waits until `holds` is true of something that tells nobody when it changes, by looking again and again. Only for

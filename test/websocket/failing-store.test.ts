@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { StoreUnavailableError } from '../../src/tasks/store.ts';
-import { TASKS_UPDATED, TASK_UPDATED } from '../support/documents.ts';
-import type { GraphqlErrorBody, GraphqlResult } from '../support/graphql-result.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
+import { TASKS_UPDATED, TASK_UPDATED } from '../kit/documents.ts';
+import type { GraphqlErrorBody, GraphqlResult } from '../kit/graphql.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
 import { DOORS, type DoorStream } from './doors.ts';
 import { eventually } from './eventually.ts';
 import { startHeldGateway } from './held-gateway.ts';

@@ -1,7 +1,7 @@
 import type { TaskPorts } from '../../src/tasks/ports.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway, type Gateway, type GatewayOptions } from '../support/gateway.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway, type Gateway, type GatewayOptions } from '../kit/gateway.ts';
 import { holdStore, type HeldStore } from './held-store.ts';
 
 export interface HeldGateway {

@@ -1,5 +1,5 @@
 import type { TaskStore } from '../../src/tasks/store.ts';
-import { deferred } from '../support/deferred.ts';
+import { deferred } from '../kit/waits.ts';
 
 type ReadName = 'find' | 'changesAfter' | 'newestRevision';
 type Intercept = <T>(read: () => Promise<T>) => Promise<T>;

@@ -1,9 +1,9 @@
 import { IncomingMessage } from 'node:http';
 import { queryObjects } from 'node:v8';
 import { expect, test } from 'vitest';
-import { TASKS_UPDATED } from '../support/documents.ts';
-import { startGateway } from '../support/gateway.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
+import { TASKS_UPDATED } from '../kit/documents.ts';
+import { startGateway } from '../kit/gateway.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
 import { eventually } from './eventually.ts';
 
 const SOCKETS = 20;

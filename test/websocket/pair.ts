@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { WebSocket, WebSocketServer } from 'ws';
 import { SendBuffer } from '../../src/websocket/send-buffer.ts';
-import { onTestEnd } from '../support/leftovers.ts';
+import { onTestEnd } from '../kit/waits.ts';
 
 /** An outlet and its client, over a real connection. */
 export async function startPair() {

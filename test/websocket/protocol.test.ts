@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { CREATE, TASK, TASKS_UPDATED, TASK_UPDATED, input } from '../support/documents.ts';
-import { openGraphqlWs, type GraphqlWsClient } from '../support/graphql-ws-client.ts';
-import { created } from '../support/kie.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
+import { CREATE, TASK, TASKS_UPDATED, TASK_UPDATED, input } from '../kit/documents.ts';
+import { openGraphqlWs, type GraphqlWsClient } from '../kit/graphql-ws.ts';
+import { created } from '../kit/kie.ts';
+import { startFakeProvider } from '../kit/provider.ts';
 import { startHeldGateway } from './held-gateway.ts';
 import { addTask, change } from './stored-tasks.ts';
 

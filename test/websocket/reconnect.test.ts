@@ -1,10 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { VisibleRecord } from '../../src/tasks/task.ts';
-import type { ApiTask } from '../support/api-types.ts';
-import { TASKS, TASKS_UPDATED } from '../support/documents.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { dataOf } from '../support/graphql-result.ts';
+import { type ApiTask, TASKS, TASKS_UPDATED } from '../kit/documents.ts';
+import { graphql, dataOf } from '../kit/graphql.ts';
 import { DOORS } from './doors.ts';
 import { eventually } from './eventually.ts';
 import { startHeldGateway } from './held-gateway.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { TASKS_UPDATED, TASK_UPDATED } from '../support/documents.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { openSse } from '../support/sse.ts';
+import { TASKS_UPDATED, TASK_UPDATED } from '../kit/documents.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
+import { openSse } from '../kit/sse.ts';
 import { eventually } from './eventually.ts';
 import { startHeldGateway } from './held-gateway.ts';
 import { addTask, change } from './stored-tasks.ts';

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest';
 import { createTask } from '../api/client.ts';
-import { TASKS_UPDATED, TASK_UPDATED } from '../support/documents.ts';
-import { startFakeProvider } from '../support/fake-provider.ts';
-import { startGateway, type Gateway } from '../support/gateway.ts';
-import { openGraphqlWs } from '../support/graphql-ws-client.ts';
-import { created } from '../support/kie.ts';
-import { onTestEnd } from '../support/leftovers.ts';
-import { emptyDatabase, queryDatabase } from '../support/postgres-database.ts';
-import { openSse } from '../support/sse.ts';
+import { TASKS_UPDATED, TASK_UPDATED } from '../kit/documents.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { startGateway, type Gateway } from '../kit/gateway.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
+import { created } from '../kit/kie.ts';
+import { onTestEnd } from '../kit/waits.ts';
+import { emptyDatabase, queryDatabase } from '../kit/store.ts';
+import { openSse } from '../kit/sse.ts';
 
 test('a database that has lost what was told has subscriptions begin anew, and they miss nothing that comes', async () => {
   const { gateway, lost, takeOver } = await startBeforeFailover();

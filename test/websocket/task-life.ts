@@ -1,12 +1,9 @@
-import type { ApiTask, TaskState } from '../support/api-types.ts';
-import { deferred } from '../support/deferred.ts';
-import { CREATE, input } from '../support/documents.ts';
-import { startFakeProvider, type FakeProvider } from '../support/fake-provider.ts';
-import { HMAC_KEY, startGateway, type Gateway, type GatewayOptions } from '../support/gateway.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { dataOf } from '../support/graphql-result.ts';
-import { created } from '../support/kie.ts';
-import { callbackFail, callbackSuccess, deliverCallback, sign } from '../support/kie-callback.ts';
+import { type ApiTask, type TaskState, CREATE, input } from '../kit/documents.ts';
+import { deferred } from '../kit/waits.ts';
+import { startFakeProvider, type FakeProvider } from '../kit/provider.ts';
+import { HMAC_KEY, startGateway, type Gateway, type GatewayOptions } from '../kit/gateway.ts';
+import { graphql, dataOf } from '../kit/graphql.ts';
+import { created, callbackFail, callbackSuccess, deliverCallback, sign } from '../kit/kie.ts';
 
 /** A task that moves when the test says so. */
 export interface TaskLife {

@@ -1,11 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import type { ApiTask, TaskState } from '../support/api-types.ts';
-import { deferred } from '../support/deferred.ts';
-import { CREATE, TASK, TASK_UPDATED, input } from '../support/documents.ts';
-import { graphql } from '../support/graphql-http-client.ts';
-import { dataOf } from '../support/graphql-result.ts';
-import type { ResultStream } from '../support/result-stream.ts';
-import { created, createBody } from '../support/kie.ts';
+import { type ApiTask, type TaskState, CREATE, TASK, TASK_UPDATED, input } from '../kit/documents.ts';
+import { deferred } from '../kit/waits.ts';
+import { graphql, dataOf, type ResultStream } from '../kit/graphql.ts';
+import { created, createBody } from '../kit/kie.ts';
 import { DOORS } from './doors.ts';
 import { beginLife, startLifeGateway } from './task-life.ts';
 

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { staysPending } from '../support/absence.ts';
-import type { ApiTask } from '../support/api-types.ts';
-import { TASKS_UPDATED } from '../support/documents.ts';
+import { staysPending } from '../kit/waits.ts';
+import { type ApiTask, TASKS_UPDATED } from '../kit/documents.ts';
 import { DOORS, type DoorStream } from './doors.ts';
 import { startHeldGateway } from './held-gateway.ts';
 import { OWNER, addTask, change } from './stored-tasks.ts';

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { createLiveCounts } from '../../src/websocket/socket.ts';
 import { startHeartbeat } from '../../src/websocket/heartbeat.ts';
-import { onTestEnd } from '../support/leftovers.ts';
+import { onTestEnd } from '../kit/waits.ts';
 import { eventually } from './eventually.ts';
 
 const SLOW_MS = 4000;

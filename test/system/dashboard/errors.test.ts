@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { temporaryDir } from '../../support/gateway.ts';
-import { flat } from '../../support/images.ts';
-import { startBuilt } from '../../support/process.ts';
+import { temporaryDir } from '../../kit/gateway.ts';
+import { flat } from '../../kit/images.ts';
+import { startBuilt } from '../../kit/process.ts';
 import { openDashboard, type Viewer } from './viewer.ts';
 
 async function start(): Promise<Viewer> {

@@ -1,12 +1,11 @@
 import { expect, test } from 'vitest';
 import { SECRET, claims, inSeconds, signWith } from '../../auth/tokens.ts';
-import { deferred } from '../../support/deferred.ts';
-import { startFakeProvider } from '../../support/fake-provider.ts';
-import { freePort } from '../../support/free-port.ts';
-import { startGateway, temporaryDir } from '../../support/gateway.ts';
-import { created, credit, record, succeeded } from '../../support/kie.ts';
-import { startBuilt } from '../../support/process.ts';
-import { startTcpProxy } from '../../support/tcp-proxy.ts';
+import { deferred } from '../../kit/waits.ts';
+import { startFakeProvider } from '../../kit/provider.ts';
+import { freePort, startBuilt } from '../../kit/process.ts';
+import { startGateway, temporaryDir } from '../../kit/gateway.ts';
+import { created, credit, record, succeeded } from '../../kit/kie.ts';
+import { startTcpProxy } from '../../kit/tcp-proxy.ts';
 import { createTask } from '../client.ts';
 import { openDashboard } from './viewer.ts';
 

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { startHeldGateway } from '../../websocket/held-gateway.ts';
 import { addTask } from '../../websocket/stored-tasks.ts';
-import { startFakeProvider } from '../../support/fake-provider.ts';
-import { credit } from '../../support/kie.ts';
+import { startFakeProvider } from '../../kit/provider.ts';
+import { credit } from '../../kit/kie.ts';
 import { openDashboard } from './viewer.ts';
 
 const PATIENCE = { timeout: 30_000 };

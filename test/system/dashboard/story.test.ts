@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
-import { temporaryDir } from '../../support/gateway.ts';
-import { imageBytes } from '../../support/images.ts';
-import { startBuilt } from '../../support/process.ts';
+import { temporaryDir } from '../../kit/gateway.ts';
+import { imageBytes } from '../../kit/images.ts';
+import { startBuilt } from '../../kit/process.ts';
 import { createTask } from '../client.ts';
 import { useGraphiql } from '../graphiql-page.ts';
 import { openDashboard } from './viewer.ts';

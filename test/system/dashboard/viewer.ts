@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Locator, Page } from 'playwright-core';
 import { expect } from 'vitest';
-import { named } from '../../support/waits.ts';
+import { named } from '../../kit/waits.ts';
 import { startBrowser, type TestBrowser } from '../browser.ts';
 
 /** The dashboard in a browser, as somebody uses it who looks at it. */

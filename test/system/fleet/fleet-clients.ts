@@ -1,10 +1,9 @@
 import { createClient, type Client, type SubscribePayload } from 'graphql-ws';
 import { WebSocket } from 'ws';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ApiTask } from '../../support/api-types.ts';
-import { TASKS_UPDATED, TASK_UPDATED } from '../../support/documents.ts';
-import type { GraphqlResult } from '../../support/graphql-result.ts';
-import { onTestEnd } from '../../support/leftovers.ts';
+import { type ApiTask, TASKS_UPDATED, TASK_UPDATED } from '../../kit/documents.ts';
+import type { GraphqlResult } from '../../kit/graphql.ts';
+import { onTestEnd } from '../../kit/waits.ts';
 
 /** A socket that was closed, by whichever side. */
 export interface Closing {

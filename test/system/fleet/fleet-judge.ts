@@ -1,4 +1,4 @@
-import type { ApiTask } from '../../support/api-types.ts';
+import type { ApiTask } from '../../kit/documents.ts';
 import type { FleetCreate, FleetQuery } from './fleet-provider.ts';
 
 export interface KilledReplica {

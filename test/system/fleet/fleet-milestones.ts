@@ -1,4 +1,4 @@
-import { deferred, type Deferred } from '../../support/deferred.ts';
+import { deferred, type Deferred } from '../../kit/waits.ts';
 
 /** Counts different things, and tells when there are so many of them. */
 export interface Milestones {

@@ -1,12 +1,20 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { startFakeProvider } from '../../support/fake-provider.ts';
-import { HMAC_KEY } from '../../support/gateway.ts';
-import { callbackFail, callbackSuccess, deliverCallback, sign } from '../../support/kie-callback.ts';
-import { createBody, created, failed, notVisibleYet, record, refused, succeeded } from '../../support/kie.ts';
-import { onTestEnd, recordFailure } from '../../support/leftovers.ts';
-import type { Answer } from '../../support/provider-answer.ts';
-import type { ProviderRequest } from '../../support/provider-request.ts';
-import { createQueue } from '../../support/queue.ts';
+import { startFakeProvider, type Answer, type ProviderRequest } from '../../kit/provider.ts';
+import { HMAC_KEY } from '../../kit/gateway.ts';
+import {
+  callbackFail,
+  callbackSuccess,
+  deliverCallback,
+  sign,
+  createBody,
+  created,
+  failed,
+  notVisibleYet,
+  record,
+  refused,
+  succeeded,
+} from '../../kit/kie.ts';
+import { onTestEnd, recordFailure, createQueue } from '../../kit/waits.ts';
 
 /** A create call that arrived. `lost`: nothing was taken, and no answer says so. */
 export interface FleetCreate {

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import type { ApiTask } from '../../support/api-types.ts';
-import { onTestEnd } from '../../support/leftovers.ts';
-import { startPostgres, type PostgresServer } from '../../support/postgres-server.ts';
-import { queryDatabase } from '../../support/postgres-database.ts';
-import { randomFrom } from '../../support/random.ts';
+import type { ApiTask } from '../../kit/documents.ts';
+import { onTestEnd } from '../../kit/waits.ts';
+import { startPostgres, type PostgresServer } from '../../kit/postgres-server.ts';
+import { queryDatabase } from '../../kit/store.ts';
+import { randomFrom } from '../../kit/clock.ts';
 import { createMilestones, type Milestones } from './fleet-milestones.ts';
 import { followAll, followOne, isTerminal, openClient, type Experience } from './fleet-clients.ts';
 import {
@@ -16,7 +16,7 @@ import {
 } from './fleet-judge.ts';
 import { startFleetProvider, type FleetProvider } from './fleet-provider.ts';
 import { startFleet, type Fleet } from './fleet.ts';
-import { readiness, type Replica } from '../../support/replica.ts';
+import { readiness, type Replica } from '../../kit/gateway.ts';
 
 const TASKS = 500;
 const SUBSCRIBERS = 300;

@@ -1,11 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ApiTask } from '../../support/api-types.ts';
-import { startBalancer } from '../../support/balancer.ts';
-import { CREATE, input } from '../../support/documents.ts';
-import { HMAC_KEY } from '../../support/gateway.ts';
-import { graphql } from '../../support/graphql-http-client.ts';
-import type { ProcessExit } from '../../support/process.ts';
-import { startReplica, type Replica } from '../../support/replica.ts';
+import { type ApiTask, CREATE, input } from '../../kit/documents.ts';
+import { startBalancer } from '../../kit/http-proxy.ts';
+import { HMAC_KEY, startReplica, type Replica } from '../../kit/gateway.ts';
+import { graphql } from '../../kit/graphql.ts';
+import type { ProcessExit } from '../../kit/process.ts';
 
 /** Replicas that come and go, behind an address that stays. */
 export interface Fleet {

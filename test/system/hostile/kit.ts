@@ -2,12 +2,12 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { TaskStore } from '../../../src/tasks/store.ts';
 import { addTask } from '../../websocket/stored-tasks.ts';
-import { startFakeProvider, type FakeProvider } from '../../support/fake-provider.ts';
-import { temporaryDir } from '../../support/gateway.ts';
-import { created, record } from '../../support/kie.ts';
-import { openSqliteStore } from '../../support/open-store.ts';
-import { MAIN, listening, startProcess, type BuiltGateway, type TestProcess } from '../../support/process.ts';
-import { named } from '../../support/waits.ts';
+import { startFakeProvider, type FakeProvider } from '../../kit/provider.ts';
+import { temporaryDir } from '../../kit/gateway.ts';
+import { created, record } from '../../kit/kie.ts';
+import { openSqliteStore } from '../../kit/store.ts';
+import { MAIN, listening, startProcess, type BuiltGateway, type TestProcess } from '../../kit/process.ts';
+import { named } from '../../kit/waits.ts';
 
 /** Something that a stranger or a neighbour does, and what the gateway promises all the same. */
 export interface Attack {

@@ -1,9 +1,8 @@
-import { deliverCallback, callbackSuccess } from '../../support/kie-callback.ts';
-import { createBody } from '../../support/kie.ts';
-import { CREATE, input } from '../../support/documents.ts';
-import { graphql } from '../../support/graphql-http-client.ts';
-import { openGraphqlWs } from '../../support/graphql-ws-client.ts';
-import { imageBytes } from '../../support/images.ts';
+import { deliverCallback, callbackSuccess, createBody } from '../../kit/kie.ts';
+import { CREATE, input } from '../../kit/documents.ts';
+import { graphql } from '../../kit/graphql.ts';
+import { openGraphqlWs } from '../../kit/graphql-ws.ts';
+import { imageBytes } from '../../kit/images.ts';
 import { addTask } from '../../websocket/stored-tasks.ts';
 import { collect, costsLike, lanes } from './crowd.ts';
 import { NEIGHBOUR, OTHER, type Attack, type Target } from './kit.ts';

@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { onTestEnd } from '../../support/leftovers.ts';
+import { onTestEnd } from '../../kit/waits.ts';
 
 /** A connection of which an attack decides each byte. It stays open until the test ends, unless the gateway closes it. */
 export interface RawConnection {

@@ -1,17 +1,13 @@
 import { createClient } from 'graphql-ws';
 import { expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import type { ApiTask } from '../../support/api-types.ts';
-import { TASK_UPDATED } from '../../support/documents.ts';
-import { startFakeProvider } from '../../support/fake-provider.ts';
-import { HMAC_KEY } from '../../support/gateway.ts';
-import { callbackSuccess, deliverCallback, sign } from '../../support/kie-callback.ts';
-import { createBody, created, notVisibleYet } from '../../support/kie.ts';
-import { onTestEnd } from '../../support/leftovers.ts';
-import { temporaryDatabase } from '../../support/postgres-database.ts';
-import { createQueue } from '../../support/queue.ts';
-import { startReplica } from '../../support/replica.ts';
-import { openSse } from '../../support/sse.ts';
+import { type ApiTask, TASK_UPDATED } from '../../kit/documents.ts';
+import { startFakeProvider } from '../../kit/provider.ts';
+import { HMAC_KEY, startReplica } from '../../kit/gateway.ts';
+import { callbackSuccess, deliverCallback, sign, createBody, created, notVisibleYet } from '../../kit/kie.ts';
+import { onTestEnd, createQueue } from '../../kit/waits.ts';
+import { temporaryDatabase } from '../../kit/store.ts';
+import { openSse } from '../../kit/sse.ts';
 import { createTask } from '../client.ts';
 import { startCaddy } from './caddy.ts';
 

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
-import { freePort } from '../../support/free-port.ts';
-import { temporaryDir } from '../../support/gateway.ts';
-import { ROOT, startProcess } from '../../support/process.ts';
+import { freePort, ROOT, startProcess } from '../../kit/process.ts';
+import { temporaryDir } from '../../kit/gateway.ts';
 
 /** Starts Caddy with the project's own file for it, in front of these origins. Returns its own. Needs caddy. */
 export async function startCaddy(origins: readonly string[]): Promise<string> {

@@ -1,10 +1,10 @@
 import { chmod, chown, cp, mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { readDockerfile, readImage } from '../../support/dockerfile.ts';
-import { temporaryDir } from '../../support/gateway.ts';
-import { imageBytes } from '../../support/images.ts';
-import { ROOT, listening, startProcess, type TestProcess } from '../../support/process.ts';
+import { readDockerfile, readImage } from '../../kit/dockerfile.ts';
+import { temporaryDir } from '../../kit/gateway.ts';
+import { imageBytes } from '../../kit/images.ts';
+import { ROOT, listening, startProcess, type TestProcess } from '../../kit/process.ts';
 import { createTask, watchToTheEnd } from '../client.ts';
 import { npm } from './install.ts';
 

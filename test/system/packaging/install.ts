@@ -1,4 +1,4 @@
-import { startProcess } from '../../support/process.ts';
+import { startProcess } from '../../kit/process.ts';
 
 /** Runs npm in a directory to its end, which has to be a good one. Returns what it wrote to stdout. */
 export async function npm(args: readonly string[], directory: string): Promise<string> {

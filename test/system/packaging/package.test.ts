@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { temporaryDir } from '../../support/gateway.ts';
-import { ROOT, listening, startProcess } from '../../support/process.ts';
+import { temporaryDir } from '../../kit/gateway.ts';
+import { ROOT, listening, startProcess } from '../../kit/process.ts';
 import { createTask, watchToTheEnd } from '../client.ts';
 import { npm } from './install.ts';
 
