@@ -31,7 +31,7 @@ const TABLE: Readonly<Record<string, Rule | typeof EVERYTHING>> = {
   limits: { npm: true },
   auth: { npm: true },
   tasks: { values: ['url'] },
-  images: { values: ['tasks'], npm: true },
+  images: { values: ['limits/concurrency.ts', 'tasks'], npm: true },
   providers: { values: ['log/scrub.ts', 'tasks', 'url'], types: ['images'], npm: true },
   store: { values: ['tasks'], types: ['images'], npm: true },
   webhooks: {
@@ -39,6 +39,7 @@ const TABLE: Readonly<Record<string, Rule | typeof EVERYTHING>> = {
       'tasks',
       'http/problem.ts',
       'http/body.ts',
+      'limits/refusal.ts',
       'providers/kie/signature.ts',
       'providers/kie/answers.ts',
       'providers/kie/wire.ts',
@@ -354,7 +355,7 @@ describe('the rules above', () => {
     ['schema/a.ts', `import type { Task } from '../tasks/task.ts'; export type { A } from '../tasks/b.ts';`],
     [
       'http/a.ts',
-      `import type { A } from '../images/b.ts'; import { c } from '../config/d.ts'; import 'fastify';`,
+      `import type { A } from '../images/b.ts'; import { c } from '../config/d.ts'; import 'pino';`,
     ],
     ['webhooks/a.ts', `import { parseEnvelope } from '../providers/kie/wire.ts';`],
     ['app/a.ts', `import { a } from '../store/b.ts';`],

@@ -23,7 +23,7 @@ export const FINDINGS: Readonly<Partial<Record<Topic, Finding>>> = {
     profile:
       'Of a callback writes to sockets take 11 %, collecting garbage 9 %, commits 7 %, statements 6 %, the log 5 %, the HMACs of token and signature 4 %, executing GraphQL 3 %; most of the rest is Node answering HTTP, which alone takes D 110 to 130 µs of the 220 µs that the promise leaves.',
     tried:
-      'One connection to SQLite, records kept in memory, callbacks past Fastify, fields read without schemas, frames that are ready, times of checks that share pages of their index, and one line of log in place of two: together they doubled the rate, with queries that were compiled then and are not any more. A larger young generation made no difference that could be told.',
+      'One connection to SQLite, records kept in memory, callbacks without a web framework, fields read without schemas, frames that are ready, times of checks that share pages of their index, and one line of log in place of two: together they doubled the rate, with queries that were compiled then and are not any more. A larger young generation made no difference that could be told.',
   },
   '`task(id)` over HTTP': {
     profile:
@@ -45,7 +45,7 @@ export const FINDINGS: Readonly<Partial<Record<Topic, Finding>>> = {
   },
   'start to first answered query': {
     profile:
-      'Two thirds of the processor time are Node loading and running the bundle: undici, Fastify and the schema before all else. With tasks in its store it takes 80 to 120 ms more than with a fresh one.',
+      'Two thirds of the processor time are Node loading and running the bundle: undici and the schema before all else. With tasks in its store it takes 80 to 120 ms more than with a fresh one.',
     tried: 'Bundling brought a start to a third. Whatever a start does without is loaded when it is needed.',
   },
 };

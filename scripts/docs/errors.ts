@@ -1,7 +1,7 @@
 import { isEnumType } from 'graphql';
 import { EXIT } from '../../src/cli/exit.ts';
 import { schema } from '../../src/schema/schema.ts';
-import { codeOf, REFUSALS } from '../../src/webhooks/refusals.ts';
+import { REFUSALS } from '../../src/webhooks/refusals.ts';
 import { ENUM_ADVICE } from './enum-advice.ts';
 import { table } from './markdown.ts';
 import { CLOSE_ADVICE, EXIT_ADVICE, STATUS_ADVICE } from './outer-advice.ts';
@@ -74,10 +74,12 @@ function entryRows(entries: Readonly<Record<string, readonly string[]>>): readon
 
 function callbackRows(): readonly (readonly string[])[] {
   const refusals = Object.values(REFUSALS).toSorted((a, b) => a.status - b.status);
-  return refusals.map((refusal) => {
-    const { detail, hint, status } = refusal;
-    return [code(codeOf(refusal)), String(status), detail, hint];
-  });
+  return refusals.map(({ code: name = '', hint, message, status }) => [
+    code(name),
+    String(status),
+    message,
+    hint,
+  ]);
 }
 
 function exitRows(): readonly (readonly string[])[] {

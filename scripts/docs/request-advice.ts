@@ -1,5 +1,7 @@
-import type { Refusal } from '../../src/limits/refusal.ts';
 import type { RequestError } from '../../src/tasks/failure.ts';
+
+/** Codes of refusals before an operation or upload begins. */
+type AccessCode = 'UNAUTHENTICATED' | 'RATE_LIMITED' | 'SERVICE_UNAVAILABLE';
 
 /** Codes that are written where they are used; a test looks for ones that are missing here. */
 type OtherCode =
@@ -20,7 +22,7 @@ export interface Advice {
 }
 
 /** `extensions.code` of the errors of a request. */
-export const REQUEST_ADVICE: Readonly<Record<RequestError['code'] | Refusal['code'] | OtherCode, Advice>> = {
+export const REQUEST_ADVICE: Readonly<Record<RequestError['code'] | AccessCode | OtherCode, Advice>> = {
   BAD_USER_INPUT: {
     http: '200 or 400',
     meaning:
@@ -94,7 +96,7 @@ export const REQUEST_ADVICE: Readonly<Record<RequestError['code'] | Refusal['cod
 
 /** `code` of the problem details that `POST /uploads` answers with, beside those of ValidationIssueCode. */
 export const UPLOAD_ADVICE: Readonly<
-  Record<Refusal['code'] | 'FORBIDDEN_ORIGIN' | 'PROVIDER_REFUSED' | 'UPLOAD_TOO_SLOW', Advice>
+  Record<AccessCode | 'FORBIDDEN_ORIGIN' | 'PROVIDER_REFUSED' | 'UPLOAD_TOO_SLOW', Advice>
 > = {
   UNAUTHENTICATED: REQUEST_ADVICE.UNAUTHENTICATED,
   RATE_LIMITED: {

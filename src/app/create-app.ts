@@ -85,7 +85,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       isDraining: () => isDraining,
     });
     await http.listen({ host: config.host, port: config.port });
-    const { port } = http.server.address() as AddressInfo;
+    const { port } = http.node.address() as AddressInfo;
     url = ownUrl(config.host, port);
     tasks.start();
 

@@ -1,4 +1,3 @@
-import type { FastifyInstance } from 'fastify';
 import type { IncomingMessage } from 'node:http';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,18 +13,18 @@ import { createForwarded } from '../http/forwarded.ts';
 import { createGate, createHostPolicy, namesManyHosts } from '../http/gate.ts';
 import { createGraphqlHttp } from '../http/graphql-http.ts';
 import { graphqlRoute } from '../http/graphql.ts';
-import { health } from '../http/health.ts';
+import { healthRoutes } from '../http/health.ts';
 import { metricsRoute } from '../http/metrics.ts';
 import { createAllowOrigin, createOriginPolicy } from '../http/origins.ts';
-import { createGraphiqlPage, dashboard } from '../http/pages.ts';
-import type { DirectHandler, DirectRoute } from '../http/router.ts';
+import { dashboardRoutes, graphiqlRoute } from '../http/pages.ts';
+import { pathOf, READ_METHODS, type Route } from '../http/router.ts';
 import { createHttpServer, type HttpServer } from '../http/server.ts';
 import { uploadsRoute } from '../http/uploads.ts';
 import type { UploadImage } from '../images/upload.ts';
 import { createConcurrencyLimit } from '../limits/concurrency.ts';
 import { startOverload } from '../limits/overload.ts';
 import { createRateLimit } from '../limits/rate.ts';
-import { createBeginInTurns } from '../limits/turns.ts';
+import { createBeginInTurns, type InTurn } from '../limits/turns.ts';
 import { createCallbackMetrics, createLiveMetrics } from '../metrics/live-metrics.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Context } from '../resolvers/context.ts';
@@ -71,7 +70,7 @@ interface Parts {
 export async function openSurfaces(
   config: Config,
   parts: Parts,
-): Promise<{ readonly http: FastifyInstance; readonly websockets: WebsocketServer }> {
+): Promise<{ readonly http: HttpServer; readonly websockets: WebsocketServer }> {
   const { cleanup, log, metrics, ports } = parts;
   const checks = await openChecks(config, parts);
   const { counts, forwarded, overload, streams } = checks;
@@ -79,30 +78,29 @@ export async function openSurfaces(
   const gate = createGate({ ...checks, unknownPerAddress: createConcurrencyLimit(MAX_UNKNOWN_PER_ADDRESS) });
   const allowOrigin = createAllowOrigin(checks.mayCall, forwarded);
   const { requestTimeoutMs, slowReaderMs } = config;
-  const server = createHttpServer({ ...parts, requestTimeoutMs, slowReaderMs, gate, forwarded, allowOrigin });
-  const { app: http } = server;
-  cleanup.add(() => http.close());
-  http.addHook('preClose', (done) => {
+  const http = createHttpServer({ ...parts, requestTimeoutMs, slowReaderMs, gate, forwarded, allowOrigin });
+  const close = (): Promise<void> => {
     streams.endAll();
-    done();
-  });
+    return http.close();
+  };
+  cleanup.add(close);
 
   const report = (error: unknown): void => {
     log.error({ err: error }, 'checking the credentials of a request failed');
   };
-  const admit = createAuthorize({ ...checks, gate, report });
-  const route = { ...checks, admit, allowOrigin, requests: server.requests };
-  const page = config.graphiql ? await createGraphiqlPage(DASHBOARD) : null;
+  const route = { ...checks, admit: createAuthorize({ ...checks, gate, report }), requests: http.requests };
   const { answer, graphql, inTurn } = engine;
-  const { maxBodyBytes } = config;
-  server.direct.add(graphqlRoute(graphql, { ...route, answer, inTurn, maxBodyBytes, page, streams }));
-  server.direct.add(openWebhook(parts, checks));
-  uploadsRoute(http, { ...route, maxUploads: config.maxUploads, upload: parts.upload });
-  openProbes(http, config, parts, checks);
-  await openPages(http, config, parts.upstream);
-  await http.ready();
+  const { graphiql, maxBodyBytes, maxUploads } = config;
+  http.router.add(
+    ...(graphiql ? [await graphiqlRoute(DASHBOARD, GRAPHQL_PATH)] : []),
+    graphqlRoute(graphql, { ...route, answer, inTurn, maxBodyBytes, streams }),
+    webhookRoute(parts, checks),
+    uploadsRoute({ ...route, maxUploads, upload: parts.upload }),
+    ...probeRoutes(config, parts, checks),
+    ...(await pageRoutes(config, parts.upstream, inTurn)),
+  );
 
-  const websockets = openSockets(config, parts, checks, engine, server);
+  const websockets = openSockets(config, parts, checks, engine, http);
   ports.feed.onRestart(() => {
     log.warn('the database lost published changes, or a failover happened: all subscriptions restart');
     engine.hub.forgetResults();
@@ -116,7 +114,7 @@ export async function openSurfaces(
     subscriptions: () => ports.feed.size(),
     overloadLevel: overload.level,
   });
-  return { http, websockets };
+  return { http: { ...http, close }, websockets };
 }
 
 type Checks = Awaited<ReturnType<typeof openChecks>>;
@@ -170,7 +168,7 @@ function openSockets(
   { lines: log }: Parts,
   checks: Checks,
   { graphql, hub, inTurn }: ReturnType<typeof openEngine>,
-  { app, nextId }: HttpServer,
+  { nextId, node }: HttpServer,
 ): WebsocketServer {
   const { forwarded, isOurHost, mayCall, overload, requestsPerOwner } = checks;
   const protocol = createProtocol({
@@ -187,7 +185,7 @@ function openSockets(
   });
   return createWebsocketServer({
     ...checks,
-    http: app.server,
+    http: node,
     path: GRAPHQL_PATH,
     protocol: acceptPersistedQueries(protocol),
     mayConnect: (request) =>
@@ -203,9 +201,9 @@ function openSockets(
   });
 }
 
-function openWebhook({ lines: log, metrics, tasks, upstream }: Parts, checks: Checks): DirectRoute {
+function webhookRoute({ lines: log, metrics, tasks, upstream }: Parts, checks: Checks): Route {
   const { countWrong, forwarded, now } = checks;
-  const handle: DirectHandler = createKieWebhook({
+  const handle = createKieWebhook({
     tasks,
     hmacKeys: () => upstream.hmacKeys,
     now,
@@ -215,38 +213,51 @@ function openWebhook({ lines: log, metrics, tasks, upstream }: Parts, checks: Ch
   });
   return {
     name: `${WEBHOOKS_PATH}*`,
-    // Fastify refuses malformed percent-encoding.
-    fits: ({ url = '' }) => url.startsWith(WEBHOOKS_PATH) && !/%(?![0-9a-f]{2})/i.test(url),
+    matches: (path) => path.startsWith(WEBHOOKS_PATH),
     handle,
     // The webhook logs one line of its own for each callback.
     writesLine: true,
     // Tunnels use host names that the gate does not know. The token in the path authenticates the callback.
-    isBeforeGate: true,
+    skipsGate: true,
   };
 }
 
-function openProbes(
-  http: FastifyInstance,
+function probeRoutes(
   { metricsToken: token, trustedProxies }: Config,
   { isDraining, metrics, ports }: Parts,
   { countWrong, forwarded }: Checks,
-): void {
-  health(http, { pingStore: () => ports.store.ping(), isDraining });
+): readonly Route[] {
   const isBehindProxy = trustedProxies.length > 0;
-  metricsRoute(http, { scrape: metrics.scrape, token, isBehindProxy, countWrong, forwarded });
+  return [
+    ...healthRoutes({ pingStore: () => ports.store.ping(), isDraining }),
+    metricsRoute({ scrape: metrics.scrape, token, isBehindProxy, countWrong, forwarded }),
+  ];
 }
 
 /** The dashboard, and the sandbox's files. */
-async function openPages(http: FastifyInstance, config: Config, upstream: Upstream): Promise<void> {
-  const { kind, uploadsDir } = upstream;
-  if (uploadsDir !== null) {
-    const { sandboxFiles } = await import('../sandbox/files.ts');
-    await http.register(sandboxFiles, { prefix: SANDBOX_FILES_PATH, uploadsDir });
-  }
-  await dashboard(http, DASHBOARD, {
+async function pageRoutes(
+  config: Config,
+  { kind, uploadsDir }: Upstream,
+  inTurn: InTurn,
+): Promise<readonly Route[]> {
+  const settings = {
     sandbox: kind === 'sandbox',
     signIn: !isOpen(config),
     graphiql: config.graphiql,
     version: VERSION,
-  });
+  };
+  const pages = await dashboardRoutes(DASHBOARD, settings, inTurn);
+  if (uploadsDir === null) return pages;
+  const { createSandboxFiles } = await import('../sandbox/files.ts');
+  const sendFile = createSandboxFiles(uploadsDir);
+  const prefix = `${SANDBOX_FILES_PATH}/`;
+  return [
+    ...pages,
+    {
+      name: `${prefix}*`,
+      methods: READ_METHODS,
+      matches: (path) => path.startsWith(prefix),
+      handle: (request, response) => sendFile(request, response, pathOf(request).slice(prefix.length)),
+    },
+  ];
 }

@@ -6,15 +6,15 @@ import {
   type Authenticate,
   type Principal,
 } from '../auth/principal.ts';
+import type { RateLimit } from '../limits/rate.ts';
+import { refusal, retryLater, secondsOf, type Refusal } from '../limits/refusal.ts';
 import type { Forwarded } from './forwarded.ts';
 import type { Gate } from './gate.ts';
-import type { RateLimit } from '../limits/rate.ts';
-import type { Refusal } from '../limits/refusal.ts';
 
-/** A caller that is let in, or what it is told instead. */
+/** Who sent a request, or why it is refused. */
 export type Authorization = { readonly principal: Principal } | { readonly refusal: Refusal };
 
-/** Who may send a request now; asked before its body is read. Never rejects. */
+/** Checks the credential and the rate limit of a request. Called before its body is read. Never rejects. */
 export type Authorize = (request: IncomingMessage) => Promise<Authorization>;
 
 interface AuthorizeOptions {
@@ -22,7 +22,7 @@ interface AuthorizeOptions {
   readonly forwarded: Forwarded;
   readonly gate: Gate;
   readonly requestsPerOwner: RateLimit;
-  /** Told of what kept it from finding out who a caller is. */
+  /** Called with unexpected errors. */
   readonly report: (error: unknown) => void;
 }
 
@@ -33,29 +33,22 @@ export function createAuthorize(options: AuthorizeOptions): Authorize {
       const principal = await authenticate(request.headers.authorization, forwarded.addressOf(request));
       gate.known(request);
       const waitMs = await requestsPerOwner(principal.owner);
-      return waitMs === null ? { principal } : { refusal: tooMany('Too many requests.', waitMs) };
+      return waitMs === null
+        ? { principal }
+        : { refusal: retryLater(429, 'Too many requests.', secondsOf(waitMs)) };
     } catch (error) {
-      if (error instanceof TooManyWrongCredentialsError)
-        return { refusal: tooMany(error.message, error.waitMs) };
-      if (error instanceof UnauthenticatedError) return { refusal: unauthenticated(error) };
-      if (!(error instanceof IssuerUnavailableError)) report(error);
-      return { refusal: UNAVAILABLE };
+      return { refusal: refusalOf(error, report) };
     }
   };
 }
 
-function unauthenticated({ hint, message }: UnauthenticatedError): Refusal {
-  return { status: 401, code: 'UNAUTHENTICATED', message, hint, retryAfterS: null };
+function refusalOf(error: unknown, report: (error: unknown) => void): Refusal {
+  if (error instanceof TooManyWrongCredentialsError)
+    return retryLater(429, error.message, secondsOf(error.waitMs));
+  if (error instanceof UnauthenticatedError) {
+    const headers = { 'WWW-Authenticate': 'Bearer' };
+    return refusal(401, error.message, error.hint, { code: 'UNAUTHENTICATED', headers });
+  }
+  if (!(error instanceof IssuerUnavailableError)) report(error);
+  return retryLater(503, 'Credentials cannot be checked right now.', 5);
 }
-
-function tooMany(message: string, waitMs: number): Refusal {
-  const retryAfterS = Math.max(1, Math.ceil(waitMs / 1000));
-  return { status: 429, code: 'RATE_LIMITED', message, retryAfterS };
-}
-
-const UNAVAILABLE: Refusal = {
-  status: 503,
-  code: 'SERVICE_UNAVAILABLE',
-  message: 'Who you are cannot be checked right now.',
-  retryAfterS: 5,
-};

@@ -1,40 +1,32 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ConcurrencyLimit } from '../limits/concurrency.ts';
-import { problem, type Problem } from './problem.ts';
-import type { Forwarded } from './forwarded.ts';
 import { isLoopback, isOnLoopback } from '../config/loopback.ts';
+import { refusal, retryLater, type Refusal } from '../limits/refusal.ts';
 import { parseUrl } from '../url.ts';
+import type { Forwarded } from './forwarded.ts';
 
-/** What is looked at of each request before any route sees it, and before a byte of its body is read. */
+/** Checks each request before any route sees it, and before its body is read. */
 export interface Gate {
-  /** Why a request is refused, or null to let it in. */
-  refusalOf(request: IncomingMessage, response: ServerResponse): Refused | null;
-  /** It is known who sent a request: it no longer counts among those of its address. */
+  /** Why a request is refused, or null. */
+  refusalOf(request: IncomingMessage, response: ServerResponse): Refusal | null;
+  /** Called when a request is authenticated: it no longer counts among the unknown ones of its address. */
   known(request: IncomingMessage): void;
-}
-
-export interface Refused {
-  readonly problem: Problem;
-  readonly headers?: Readonly<Record<string, string>>;
 }
 
 interface GateOptions {
   readonly forwarded: Forwarded;
   readonly isOurHost: HostPolicy;
-  /** Requests with a body of each address whose sender is not known yet. */
+  /** Counts requests with a body of each address that are not authenticated yet. */
   readonly unknownPerAddress: ConcurrencyLimit;
 }
 
-/** When to come back, in seconds: who sends a request is usually known within some milliseconds. */
-const RETRY_AFTER_S = 1;
-
 export function createGate({ forwarded, isOurHost, unknownPerAddress }: GateOptions): Gate {
   const leaves = new WeakMap<IncomingMessage, () => void>();
-  /** The Host that each connection last named and that was let in: nearly all requests of a connection name the same. */
+  /** The last valid Host of each connection: nearly all requests of a connection name the same. */
   const lastHosts = new WeakMap<Socket, string | undefined>();
 
-  /** Whether there is a place for it. Addresses that many clients share have no limit: one of them would shut the others out. */
+  /** Shared addresses have no limit, because one of their clients could lock out all others. */
   function takesPlace(request: IncomingMessage, response: ServerResponse): boolean {
     if (!hasBody(request) || forwarded.isShared(request)) return true;
     const address = forwarded.addressOf(request);
@@ -50,7 +42,7 @@ export function createGate({ forwarded, isOurHost, unknownPerAddress }: GateOpti
   return {
     refusalOf(request, response) {
       const { headers } = request;
-      // HTTP/1.0 needs none: some load balancers ask so for the health of what they balance.
+      // Some load balancers check the health of a server with HTTP/1.0, which needs no Host.
       if (headers.host === undefined && request.httpVersion !== '1.0') return NO_HOST;
       const host = forwarded.hostOf(request);
       const isLikeLast = host === headers.host && lastHosts.get(request.socket) === host;
@@ -72,30 +64,30 @@ function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
-const NOT_OURS: Refused = {
-  problem: problem(421, 'This gateway does not go by that name.', {
-    hint: 'Call it by a loopback name or by its PUBLIC_URL; or configure API keys or tokens, then any name will do.',
-  }),
-};
+const NOT_OURS = refusal(
+  421,
+  'This gateway does not answer to this host name.',
+  'Use a loopback name or its PUBLIC_URL; or configure API keys or tokens, which allows any name.',
+);
 
-export const NO_HOST: Refused = {
-  problem: problem(400, 'The request names no valid host.', {
-    hint: 'Send one Host header: a name or an address, and a port.',
-  }),
-  headers: { connection: 'close' },
-};
+export const NO_HOST = refusal(
+  400,
+  'The request names no valid host.',
+  'Send one Host header: a name or an address, and a port.',
+  { headers: { Connection: 'close' } },
+);
 
-const ENCODED: Refused = {
-  problem: problem(415, 'The body is compressed.', { hint: 'Send it as it is, without Content-Encoding.' }),
-  headers: { 'accept-encoding': 'identity' },
-};
+const ENCODED = refusal(415, 'The body is compressed.', 'Send it as it is, without Content-Encoding.', {
+  headers: { 'Accept-Encoding': 'identity' },
+});
 
-const TOO_MANY: Refused = {
-  problem: problem(429, 'Too many requests of this address are waiting.', {
-    hint: `Wait for the answers to some of them, or try again in ${RETRY_AFTER_S} s.`,
-  }),
-  headers: { 'retry-after': String(RETRY_AFTER_S) },
-};
+const TOO_MANY = retryLater(
+  429,
+  'Too many requests of this address are waiting.',
+  // Authentication takes milliseconds.
+  1,
+  'Wait for the answers to some of them, or try again in 1 s.',
+);
 
 /** Whether a request has more than one Host header, of which Node.js keeps the first (RFC 9112, 3.2). */
 export function namesManyHosts({ rawHeaders }: IncomingMessage): boolean {
@@ -104,10 +96,10 @@ export function namesManyHosts({ rawHeaders }: IncomingMessage): boolean {
   return hosts > 1;
 }
 
-/** Whether a request may be for the host that it names. */
+/** Whether a request may be for its host. */
 type HostPolicy = (hostHeader: string | undefined) => boolean;
 
-/** A host and perhaps a port; with more than that a parser of URLs would find the host elsewhere than others do. */
+/** Whether a header is a host with an optional port. Parsers of URLs disagree about the host of any other text. */
 export function isHost(header: string): boolean {
   return parseHost(header) !== null;
 }
@@ -117,8 +109,8 @@ function parseHost(header: string): URL | null {
 }
 
 /**
- * A page of another host whose name suddenly resolves to this machine would be same-origin with us (DNS rebinding). Where
- * nobody is asked who they are, only loopback names and our public address are answered.
+ * Prevents DNS rebinding: a page of another host whose name resolves to this machine would be same-origin with us. Without
+ * authentication, only loopback names and our public address are valid.
  */
 export function createHostPolicy(options: {
   readonly isOpen: boolean;
@@ -126,7 +118,7 @@ export function createHostPolicy(options: {
   readonly publicUrl: () => string | null;
 }): HostPolicy {
   const { host, isOpen, publicUrl } = options;
-  // Open to everyone on another address: the operator has said that any name will do.
+  // The operator has opened the gateway to everyone on another address.
   if (!isOpen || !isLoopback(host)) return () => true;
   return (header) => {
     const named = header === undefined ? null : parseHost(header);

@@ -10,8 +10,8 @@ import { createHandler, type OperationContext } from 'graphql-http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Principal } from '../auth/principal.ts';
 import type { Documents } from '../engine/documents.ts';
-import { REFUSALS, sendGraphqlRefusal } from './graphql-refusal.ts';
 import type { GraphqlParams } from '../engine/request-params.ts';
+import { refusal, type Refusal } from '../limits/refusal.ts';
 
 interface GraphqlHttpOptions<Context extends object> {
   readonly schema: GraphQLSchema;
@@ -21,7 +21,7 @@ interface GraphqlHttpOptions<Context extends object> {
   readonly executed: typeof execute;
 }
 
-/** An operation that was let in. */
+/** An operation whose client is authenticated. */
 interface AskedOperation {
   readonly params: GraphqlParams;
   readonly principal: Principal;
@@ -29,16 +29,16 @@ interface AskedOperation {
   readonly reqId: string;
 }
 
-/** Answers a query or mutation with JSON, as GraphQL over HTTP has it. */
+/** Answers a query or mutation with JSON (GraphQL over HTTP), or returns why the request is refused. */
 export type AnswerOverHttp = (
   request: IncomingMessage,
   response: ServerResponse,
   asked: AskedOperation,
-) => Promise<void>;
+) => Promise<Refusal | null>;
 
 /** What graphql-http keeps for one request. */
 interface Asked extends AskedOperation {
-  /** Those that decide the status of its answer. */
+  /** The errors that decide the status of the response. */
   errors: readonly GraphQLError[];
 }
 
@@ -59,14 +59,14 @@ export function createGraphqlHttp<Context extends object>(
       // A query or mutation has one result.
       if (!('errors' in result)) return undefined;
       const errors = (result.errors ?? []).map(maskError);
-      // With data of some field the operation did not fail as a whole, and sending it again would repeat that field.
+      // An operation with data of some field did not fail as a whole: a retry would repeat that field.
       if (Object.values(result.data ?? {}).every((value) => value === null)) asked.errors = errors;
       return { ...result, errors };
     },
     formatError: (error) => (error instanceof GraphQLError ? formatted(error) : error),
   });
 
-  /** A document to be executed, or what is wrong with it. */
+  /** The document to execute, or its errors. */
   function documentOf(
     query: string,
     operationName: string | null,
@@ -90,11 +90,8 @@ export function createGraphqlHttp<Context extends object>(
     const { headers, method = '', url = '' } = request;
     const asked: Asked = { ...given, errors: [] };
     const [body, init] = await handle({ headers, method, url, body: null, raw: request, context: asked });
-    if (response.closed || response.destroyed) return;
-    if (body === null) {
-      sendGraphqlRefusal(request, response, REFUSALS.notAcceptable);
-      return;
-    }
+    if (response.closed || response.destroyed) return null;
+    if (body === null) return NOT_ACCEPTABLE;
     const told = httpOf(asked.errors);
     response.writeHead(told.status ?? init.status, {
       ...init.headers,
@@ -103,10 +100,11 @@ export function createGraphqlHttp<Context extends object>(
       'content-length': Buffer.byteLength(body),
     });
     response.end(body);
+    return null;
   };
 }
 
-/** What errors say of the answer that tells them. */
+/** What errors say about the HTTP response that contains them. */
 interface HttpExtension {
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;
@@ -122,37 +120,44 @@ function httpOf(errors: readonly GraphQLError[]): HttpExtension {
   };
 }
 
-/** As clients get it: what it says of the HTTP answer stands there. */
+/** Without `extensions.http`, which is for the HTTP response. */
 function formatted(error: GraphQLError): Error {
   const { extensions = {}, ...told } = error.toJSON();
   const rest = Object.entries(extensions).filter(([name]) => name !== 'http');
   return { ...told, ...(rest.length > 0 && { extensions: Object.fromEntries(rest) }) } as unknown as Error;
 }
 
-function refusal(
-  message: string,
-  code: string,
-  { headers = {}, hint, status }: { status: number; hint: string; headers?: Record<string, string> },
-): GraphQLError {
+function errorOf({ code, headers = {}, hint, message, status }: Refusal): GraphQLError {
   return new GraphQLError(message, { extensions: { code, hint, http: { status, headers } } });
 }
 
-const UNKNOWN_OPERATION = refusal(
-  'Could not determine what operation to execute.',
-  'OPERATION_RESOLUTION_FAILURE',
-  {
-    status: 400,
-    hint: 'Send the name of one of the operations of the document as `operationName`.',
-  },
+const UNKNOWN_OPERATION = errorOf(
+  refusal(
+    400,
+    'Could not determine what operation to execute.',
+    'Send the name of one of the operations of the document as `operationName`.',
+    { code: 'OPERATION_RESOLUTION_FAILURE' },
+  ),
 );
 
-const NEEDS_POST = refusal('A mutation needs a POST request.', 'BAD_REQUEST', {
-  status: 405,
-  hint: 'Send the same as the JSON body of a POST.',
-  headers: { allow: 'POST' },
-});
+const NEEDS_POST = errorOf(
+  refusal(405, 'A mutation needs a POST request.', 'Send the same as the JSON body of a POST.', {
+    code: 'BAD_REQUEST',
+    headers: { allow: 'POST' },
+  }),
+);
 
-const NOT_A_STREAM = refusal('A subscription needs a WebSocket or an event stream.', 'BAD_REQUEST', {
-  status: 406,
-  hint: 'Connect a WebSocket with the protocol graphql-transport-ws, or send the header Accept: text/event-stream.',
-});
+const NOT_A_STREAM = errorOf(
+  refusal(
+    406,
+    'A subscription needs a WebSocket or an event stream.',
+    'Connect a WebSocket with the protocol graphql-transport-ws, or send the header Accept: text/event-stream.',
+    { code: 'BAD_REQUEST' },
+  ),
+);
+
+const NOT_ACCEPTABLE = refusal(
+  406,
+  'The response has no media type that you accept.',
+  'Accept application/graphql-response+json, application/json or text/event-stream.',
+);

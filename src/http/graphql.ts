@@ -1,83 +1,63 @@
-import { GraphQLError, OperationTypeNode, getOperationAST } from 'graphql';
+import { getOperationAST, GraphQLError, OperationTypeNode } from 'graphql';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { readBody } from './body.ts';
-import type { Authorize } from './authorize.ts';
-import { optionsHeaders, type AllowOrigin } from './origins.ts';
-import { type DirectRoute, whenClosed } from './router.ts';
+import type { Principal } from '../auth/principal.ts';
 import type { Documents } from '../engine/documents.ts';
+import { readParams, type GraphqlParams } from '../engine/request-params.ts';
+import { GRAPHQL_PATH, type Arrival, type Connection, type Graphql } from '../engine/yoga.ts';
+import { createConcurrencyLimit } from '../limits/concurrency.ts';
+import type { Overload } from '../limits/overload.ts';
+import { refusal, retryLater, type Refusal } from '../limits/refusal.ts';
+import type { InTurn } from '../limits/turns.ts';
+import type { Authorize } from './authorize.ts';
+import { readBody } from './body.ts';
 import type { EventStreams } from './event-streams.ts';
 import type { Forwarded } from './forwarded.ts';
-import type { GraphiqlPage } from './pages.ts';
-import { REFUSALS, ofRefusal, sendGraphqlRefusal, tooLarge, type GraphqlRefusal } from './graphql-refusal.ts';
 import type { AnswerOverHttp } from './graphql-http.ts';
-import { GRAPHQL_PATH, isGraphqlUrl, type Arrival, type Connection, type Graphql } from '../engine/yoga.ts';
-import type { Overload } from '../limits/overload.ts';
-import { createConcurrencyLimit } from '../limits/concurrency.ts';
-import type { InTurn } from '../limits/turns.ts';
-import type { Principal } from '../auth/principal.ts';
+import { sendGraphqlRefusal } from './problem.ts';
 import { operationNameIn, type RequestLog } from './request-log.ts';
-import { readParams, type GraphqlParams } from '../engine/request-params.ts';
+import { whenClosed, type Route } from './router.ts';
 
 interface GraphqlRouteOptions {
-  /** JSON over HTTP. */
+  /** Answers with JSON. */
   readonly answer: AnswerOverHttp;
   readonly admit: Authorize;
   readonly forwarded: Forwarded;
-  readonly allowOrigin: AllowOrigin;
-  /** When operations are begun. */
+  /** Schedules the start of operations. */
   readonly inTurn: InTurn;
   readonly maxBodyBytes: number;
   readonly overload: Overload;
-  /** Null where there is none. */
-  readonly page: GraphiqlPage | null;
   readonly streams: EventStreams;
   readonly requests: RequestLog;
 }
 
 /**
- * The GraphQL endpoint over HTTP, for all methods. Whatever speaks against a request is found before its body is read.
- * Clients that ask for an event stream are answered by Yoga, all others with JSON by graphql-http, and browsers that open
- * the address get GraphiQL, whoever they are.
+ * The GraphQL endpoint over HTTP. All checks that need no body come before the body is read. Yoga answers clients that ask for
+ * an event stream, and graphql-http answers all others with JSON.
  */
 export function graphqlRoute<Context extends object>(
   { documents, engine }: Graphql<Context>,
   options: GraphqlRouteOptions,
-): DirectRoute {
-  const { admit, allowOrigin, answer, inTurn, maxBodyBytes, overload, page, requests, streams } = options;
+): Route {
+  const { admit, answer, inTurn, maxBodyBytes, overload, requests, streams } = options;
   /** Bytes of the bodies of each owner that wait for their turn. */
   const waiting = createConcurrencyLimit(MAX_WAITING_BYTES);
-
-  async function handle(request: IncomingMessage, response: ServerResponse, reqId: string): Promise<void> {
-    allowOrigin(request, response);
-    response.setHeader('vary', 'Accept, Origin');
-    const unfit = misfitOf(request);
-    if (unfit) sendGraphqlRefusal(request, response, unfit);
-    else if (request.method === 'OPTIONS')
-      response.writeHead(204, optionsHeaders(request, response, 'GET, POST')).end();
-    else if (page?.fits(request)) page.send(response);
-    else {
-      const refusal = await answerOrRefuse(request, response, reqId);
-      if (refusal) sendGraphqlRefusal(request, response, refusal);
-    }
-  }
 
   /** Answers an operation, or returns why it is refused. */
   async function answerOrRefuse(
     request: IncomingMessage,
     response: ServerResponse,
     reqId: string,
-  ): Promise<GraphqlRefusal | null> {
-    const { method } = request;
-    if (method !== 'POST' && method !== 'GET') return REFUSALS.method;
-    const overloaded = overload.refusal();
-    if (overloaded) return ofRefusal(overloaded);
+  ): Promise<Refusal | null> {
+    const isPost = request.method === 'POST';
+    const refused = misfitOf(request) ?? overload.refusal();
+    if (refused) return refused;
     const admission = await admit(request);
-    if ('refusal' in admission) return ofRefusal(admission.refusal);
+    if ('refusal' in admission) return admission.refusal;
     const { principal } = admission;
     requests.note(request, { owner: principal.owner });
     if (request.destroyed) return null;
-    const body = method === 'POST' ? await readBody(request, maxBodyBytes) : null;
-    if (method === 'POST' && !body) return tooLarge(maxBodyBytes);
+    const body = isPost ? await readBody(request, maxBodyBytes) : null;
+    if (isPost && !body) return tooLarge(maxBodyBytes);
     const bytes = body?.length ?? 0;
     if (!waiting.add(principal.owner, bytes)) return REFUSALS.tooManyWaiting;
     return inTurn(principal.owner, () => {
@@ -90,16 +70,18 @@ export function graphqlRoute<Context extends object>(
     request: IncomingMessage,
     response: ServerResponse,
     { body, principal, reqId }: { body: Buffer | null; principal: Principal; reqId: string },
-  ): Promise<GraphqlRefusal | null> {
-    // Its client left while it waited.
+  ): Promise<Refusal | null> {
+    // The client left while the operation waited.
     if (response.destroyed) return null;
     const params = paramsOf(request.url ?? '', body);
     if ('status' in params) return params;
     requests.note(request, { operation: operationNameIn(params) });
-    if (isStream(request.headers.accept ?? '', params, documents))
-      await stream(request, response, { principal, reqId, params });
-    else await answer(request, response, { params, principal, reqId });
-    return null;
+    const asked = { params, principal, reqId };
+    if (isStream(request.headers.accept ?? '', params, documents)) {
+      await stream(request, response, asked);
+      return null;
+    }
+    return answer(request, response, asked);
   }
 
   async function stream(
@@ -108,24 +90,33 @@ export function graphqlRoute<Context extends object>(
     arrival: Omit<Arrival, 'connection'>,
   ): Promise<void> {
     streams.watch(response);
-    // Yoga takes the parameters from the arrival. It needs nothing of the address, and must not look for a body.
+    // Yoga takes the parameters from the arrival. It must not look at the URL, or read the body again.
     request.headers.host = 'localhost';
     const read = Object.assign(request, { url: GRAPHQL_PATH, body: NO_BODY });
     await engine.handle(read, response, { ...arrival, connection: connectionOf(request, response, options) });
   }
 
-  return { name: GRAPHQL_PATH, fits: ({ url = '' }) => isGraphqlUrl(url), handle };
+  return {
+    name: GRAPHQL_PATH,
+    methods: ['GET', 'POST'],
+    matches: (path) => /^\/graphql\/?$/i.test(path),
+    async handle(request, response, reqId) {
+      response.setHeader('vary', 'Accept, Origin');
+      const refused = await answerOrRefuse(request, response, reqId);
+      if (refused) sendGraphqlRefusal(request.headers.accept ?? '', response, refused);
+    },
+  };
 }
 
-/** So much text of one owner's operations may wait at a time. */
+/** Size of one owner's operations that may wait at a time. */
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 
 const NO_BODY = Buffer.from('{}');
 const EVENT_STREAM = 'text/event-stream';
-/** The media types between which an Accept header chooses. */
+/** The media types of an Accept header that decide between JSON and an event stream. */
 const TYPES = /text\/event-stream|application\/(?:graphql-response\+json|json|\*)|\*\/\*/;
 
-/** Whether a client is to get an event stream. Who accepts JSON as well gets one for subscriptions. */
+/** Whether the response is an event stream. Clients that accept JSON as well get one for subscriptions only. */
 function isStream(accept: string, params: GraphqlParams, documents: Documents): boolean {
   const types = accept.toLowerCase();
   const [first] = TYPES.exec(types) ?? [];
@@ -137,23 +128,19 @@ function isSubscription({ operationName, query }: GraphqlParams, documents: Docu
     const operation = getOperationAST(documents.parse(query), operationName);
     return operation?.operation === OperationTypeNode.SUBSCRIPTION;
   } catch {
-    // Both roads say what is wrong with it.
+    // The engine reports what is wrong with the document.
     return false;
   }
 }
 
-const ENDPOINT = /^(?:https?:\/\/[^/?#]*)?\/graphql\/?(?:\?|$)/i;
-
-/** What is wrong with the address or the headers of a request; null when nothing is. */
-function misfitOf({ headers, method, url = '' }: IncomingMessage): GraphqlRefusal | null {
-  if (!ENDPOINT.test(url)) return REFUSALS.elsewhere;
+/** What is wrong with the headers of a request, or null. */
+function misfitOf({ headers, method }: IncomingMessage): Refusal | null {
   if ('sec-websocket-key' in headers || headers.upgrade?.toLowerCase() === 'websocket')
     return REFUSALS.lostUpgrade;
-  if (method !== 'POST') return null;
-  return isJson(headers['content-type']) ? null : REFUSALS.notJson;
+  return method !== 'POST' || isJson(headers['content-type']) ? null : REFUSALS.notJson;
 }
 
-/** What a web form can send, a page of another origin could send in the name of its reader. */
+/** A page of another origin could send any type of a web form without permission. */
 function isJson(contentType = ''): boolean {
   const [type, ...parameters] = contentType
     .toLowerCase()
@@ -163,13 +150,13 @@ function isJson(contentType = ''): boolean {
   return type === 'application/json' && (charset === undefined || /^charset="?utf-?8"?$/.test(charset));
 }
 
-function paramsOf(url: string, body: Buffer | null): GraphqlParams | GraphqlRefusal {
+function paramsOf(url: string, body: Buffer | null): GraphqlParams | Refusal {
   try {
     return readParams(url, body);
   } catch (error) {
     if (!(error instanceof GraphQLError)) throw error;
     const { code, hint } = error.extensions;
-    return { status: 400, message: error.message, code: String(code), hint: String(hint) };
+    return refusal(400, error.message, String(hint), { code: String(code) });
   }
 }
 
@@ -187,4 +174,29 @@ function connectionOf(
       streams.end(response);
     },
   };
+}
+
+const REFUSALS = {
+  lostUpgrade: refusal(
+    426,
+    'This WebSocket handshake arrived without its Upgrade header.',
+    'Have the proxy in between pass on the headers Upgrade and Connection.',
+    { headers: { Upgrade: 'websocket', Connection: 'Upgrade' } },
+  ),
+  notJson: refusal(
+    415,
+    'The body is not declared as JSON.',
+    'Send JSON in UTF-8, with the header Content-Type: application/json.',
+  ),
+  tooManyWaiting: retryLater(
+    429,
+    'Too many operations of this owner are waiting.',
+    1,
+    'Wait for the answers to some of them, or try again in 1 s.',
+  ),
+};
+
+function tooLarge(maxBytes: number): Refusal {
+  const size = maxBytes % 1024 === 0 ? `${maxBytes / 1024} KiB` : `${maxBytes} bytes`;
+  return refusal(413, 'The body is too large.', `Send at most ${size}.`);
 }

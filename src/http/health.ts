@@ -1,26 +1,49 @@
-import type { FastifyInstance } from 'fastify';
+import type { ServerResponse } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import { PROBLEM_MEDIA_TYPE, problem } from './problem.ts';
+import { retryLater } from '../limits/refusal.ts';
+import { sendRefusal } from './problem.ts';
+import { READ_METHODS, type Route } from './router.ts';
 
 interface HealthOptions {
-  /** Rejects when the store cannot be read or written to. */
+  /** Rejects if the store cannot be read or written to. */
   readonly pingStore: () => Promise<void>;
   readonly isDraining: () => boolean;
 }
 
 /** `/health`: the process is alive. `/ready`: it should be sent requests. */
-export function health(app: FastifyInstance, { isDraining, pingStore }: HealthOptions): void {
-  app.get('/health', () => ({ status: 'ok' }));
-
-  app.get('/ready', async (_request, reply) => {
-    const detail = isDraining() ? 'The process is stopping.' : await storeTrouble(pingStore);
-    if (detail === null) return { status: 'ok' };
-    reply.code(503).header('retry-after', '5').type(PROBLEM_MEDIA_TYPE);
-    return problem(503, detail, { hint: 'Send requests to another replica, or try again in some seconds.' });
-  });
+export function healthRoutes({ isDraining, pingStore }: HealthOptions): readonly Route[] {
+  return [
+    {
+      name: '/health',
+      methods: READ_METHODS,
+      handle: (_request, response) => {
+        sendOk(response);
+      },
+    },
+    {
+      name: '/ready',
+      methods: READ_METHODS,
+      async handle(_request, response) {
+        const trouble = isDraining() ? 'The process is stopping.' : await storeTrouble(pingStore);
+        const hint = 'Send requests to another replica, or try again in some seconds.';
+        if (trouble === null) sendOk(response);
+        else sendRefusal(response, retryLater(503, trouble, 5, hint));
+      },
+    },
+  ];
 }
 
-/** Whoever asks has little patience, and gives up without an answer. */
+const OK = JSON.stringify({ status: 'ok' });
+
+function sendOk(response: ServerResponse): void {
+  response.writeHead(200, {
+    'Content-Type': 'application/json; charset=utf-8',
+    'Content-Length': OK.length,
+  });
+  response.end(OK);
+}
+
+/** Load balancers give up after a few seconds. */
 const ANSWER_MS = 3000;
 
 async function storeTrouble(pingStore: () => Promise<void>): Promise<string | null> {

@@ -1,76 +1,74 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { createApiKeys, bearerIn } from '../auth/authenticate.ts';
+import type { IncomingMessage } from 'node:http';
+import { bearerIn, createApiKeys } from '../auth/authenticate.ts';
 import { isLoopback, isOnLoopback } from '../config/loopback.ts';
-import { PROBLEM_MEDIA_TYPE, problem } from './problem.ts';
-import type { Forwarded } from './forwarded.ts';
-import { parseUrl } from '../url.ts';
 import type { RateLimit } from '../limits/rate.ts';
+import { refusal, retryLater, secondsOf, type Refusal } from '../limits/refusal.ts';
+import { parseUrl } from '../url.ts';
+import type { Forwarded } from './forwarded.ts';
+import { sendRefusal } from './problem.ts';
+import { READ_METHODS, type Route } from './router.ts';
 
 interface MetricsOptions {
-  /** All metrics as text, and its media type. */
+  /** All metrics as text, and the media type of that text. */
   readonly scrape: () => Promise<{ readonly type: string; readonly text: string }>;
-  /** Opens them from wherever, and is asked for everywhere; null: they are shown to this machine alone. */
+  /** Required of every client; null: only this machine may read the metrics. */
   readonly token: string | null;
-  /** A proxy is configured, so that a connection from this machine may be anybody's. */
+  /** With a proxy, a connection from this machine may carry requests of any other. */
   readonly isBehindProxy: boolean;
-  /** Counts wrong tokens of an address; returns how many ms to wait when there were too many. */
+  /** Counts a wrong token of an address; returns the ms to wait if there were too many. */
   readonly countWrong: RateLimit;
   readonly forwarded: Forwarded;
 }
 
-/**
- * `/metrics`: for whoever has the token. Without one, for whoever asks from this machine itself and by a loopback name; what a
- * proxy says that it has passed on comes from elsewhere, though its connection begins here.
- */
-export function metricsRoute(app: FastifyInstance, options: MetricsOptions): void {
-  const { countWrong, forwarded, isBehindProxy, scrape, token } = options;
-  const whose = createApiKeys(token === null ? [] : [{ owner: 'metrics', key: token }]);
-  app.get('/metrics', async (request, reply) => {
+/** `/metrics`: for clients with the token. Without a token, for direct requests from this machine to a loopback name. */
+export function metricsRoute({ countWrong, forwarded, isBehindProxy, scrape, token }: MetricsOptions): Route {
+  const ownerOf = createApiKeys(token === null ? [] : [{ owner: 'metrics', key: token }]);
+
+  async function refusalOf(request: IncomingMessage): Promise<Refusal | null> {
+    if (token === null) return !isBehindProxy && isFromHere(request) ? null : LOCAL_ONLY;
     const given = bearerIn(request.headers.authorization) ?? '';
-    const isAllowed = token === null ? !isBehindProxy && isFromHere(request) : whose(given) !== null;
-    if (!isAllowed) {
-      const isGuess = token !== null && given !== '';
-      const waitMs = isGuess ? await countWrong(forwarded.addressOf(request.raw)) : null;
-      return waitMs === null ? refuse(reply, token !== null) : refuseGuess(reply, waitMs);
-    }
-    const { text, type } = await scrape();
-    return reply.headers({ 'content-type': type, 'cache-control': 'no-store' }).send(text);
-  });
+    if (ownerOf(given) !== null) return null;
+    const waitMs = given === '' ? null : await countWrong(forwarded.addressOf(request));
+    if (waitMs === null) return NO_TOKEN;
+    return retryLater(429, 'Too many wrong tokens came from this address.', secondsOf(waitMs));
+  }
+
+  return {
+    name: '/metrics',
+    methods: READ_METHODS,
+    async handle(request, response) {
+      response.setHeader('Cache-Control', 'no-store');
+      const refused = await refusalOf(request);
+      if (refused) {
+        sendRefusal(response, refused);
+        return;
+      }
+      const { text, type } = await scrape();
+      response.writeHead(200, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(text) }).end(text);
+    },
+  };
 }
 
-/** What proxies and tunnels add to a request that they pass on. */
-const PASSED_ON =
+/** Headers that proxies and tunnels add to forwarded requests. */
+const FORWARDED =
   /^(?:forwarded|via|x-(?:forwarded|original|envoy|cluster|appengine|azure|client|real)-.*|cf-.*|true-client-ip|fastly-.*|cdn-loop)$/;
 
-function isFromHere({ headers, raw }: FastifyRequest): boolean {
-  if (!isLoopback(raw.socket.remoteAddress ?? '')) return false;
-  if (Object.keys(headers).some((name) => PASSED_ON.test(name))) return false;
+function isFromHere({ headers, socket }: IncomingMessage): boolean {
+  if (!isLoopback(socket.remoteAddress ?? '')) return false;
+  if (Object.keys(headers).some((name) => FORWARDED.test(name))) return false;
   const named = parseUrl(`http://${headers.host ?? ''}`);
   return named !== null && isOnLoopback(named);
 }
 
-function refuseGuess(reply: FastifyReply, waitMs: number): FastifyReply {
-  const seconds = Math.max(1, Math.ceil(waitMs / 1000));
-  const refusal = problem(429, 'Too many wrong tokens came from this address.', {
-    hint: `Try again in ${seconds} s.`,
-  });
-  return reply.code(429).header('retry-after', String(seconds)).type(PROBLEM_MEDIA_TYPE).send(refusal);
-}
+const NO_TOKEN = refusal(
+  401,
+  'The metrics token is missing or wrong.',
+  'Send "Authorization: Bearer <METRICS_TOKEN>".',
+  { headers: { 'WWW-Authenticate': 'Bearer' } },
+);
 
-function refuse(reply: FastifyReply, hasToken: boolean): FastifyReply {
-  reply.type(PROBLEM_MEDIA_TYPE).header('cache-control', 'no-store');
-  return hasToken
-    ? reply
-        .code(401)
-        .header('www-authenticate', 'Bearer')
-        .send(
-          problem(401, 'This is no key to the metrics.', {
-            hint: 'Send "Authorization: Bearer <METRICS_TOKEN>".',
-          }),
-        )
-    : reply.code(404).send(
-        problem(404, 'Metrics are shown to this machine itself only.', {
-          hint: 'Whoever runs this gateway can open them to others with METRICS_TOKEN.',
-        }),
-      );
-}
+const LOCAL_ONLY = refusal(
+  404,
+  'Only this machine itself may read the metrics.',
+  'The operator of this gateway can allow others with METRICS_TOKEN.',
+);

@@ -1,93 +1,90 @@
-import fastifyStatic from '@fastify/static';
-import type { FastifyInstance } from 'fastify';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { extname, join } from 'node:path';
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
+import { refusal } from '../limits/refusal.ts';
+import type { InTurn } from '../limits/turns.ts';
+import { sendRefusal } from './problem.ts';
+import { pathOf, READ_METHODS, type Handler, type Route } from './router.ts';
 
-/** What the page has to know before it asks for anything. */
+/** What the dashboard has to know before its first request. */
 interface DashboardSettings {
   /** Nothing is charged. */
   readonly sandbox: boolean;
-  /** Callers have to say who they are. */
+  /** Clients have to authenticate. */
   readonly signIn: boolean;
   readonly graphiql: boolean;
   readonly version: string;
 }
 
-/** Where in the page its settings stand. */
+/** Where the page contains its settings. */
 const SETTINGS = '<meta name="kineograph" content="{}"';
 
-/** Scripts and styles are ours alone; pictures and videos are wherever the caller's tasks say. */
-const DASHBOARD_POLICY = [
-  "default-src 'none'",
+/** Allows only our own scripts and styles. Images and videos come from the URLs of tasks. */
+const DASHBOARD_POLICY = policyOf([
   "script-src 'self'",
   "style-src 'self'",
   "img-src 'self' http: https: blob: data:",
   'media-src http: https:',
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
+]);
 
-/**
- * The dashboard at `/` and, for one task, at `/tasks/{id}`; its files, named after what is in them, at `/assets/`. Does
- * nothing where `directory` does not hold a dashboard that was built.
- */
-export async function dashboard(
-  app: FastifyInstance,
+/** Allows only our own scripts. The editor creates style sheets at run time. */
+const GRAPHIQL_POLICY = policyOf([
+  "script-src 'self'",
+  "worker-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "font-src 'self'",
+]);
+
+function policyOf(sources: readonly string[]): string {
+  const closed = ["base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"];
+  return ["default-src 'none'", ...sources, "connect-src 'self'", ...closed].join('; ');
+}
+
+/** The dashboard at `/` and `/tasks/{id}`; none if `directory` holds no built dashboard. */
+export async function dashboardRoutes(
   directory: string,
   settings: DashboardSettings,
-): Promise<void> {
+  inTurn: InTurn,
+): Promise<readonly Route[]> {
   const index = join(directory, 'index.html');
-  if (!existsSync(index)) return;
-  await app.register(fastifyStatic, {
-    root: join(directory, 'assets'),
-    prefix: '/assets/',
-    maxAge: '365d',
-    immutable: true,
-    preCompressed: true,
-    index: false,
-  });
-  const page = (await readFile(index, 'utf8')).replace(
+  if (!existsSync(index)) return [];
+  const content = escaped(JSON.stringify(settings));
+  const html = (await readFile(index, 'utf8')).replace(
     SETTINGS,
-    () => `<meta name="kineograph" content="${escaped(JSON.stringify(settings))}"`,
+    () => `<meta name="kineograph" content="${content}"`,
   );
-  for (const path of ['/', '/tasks/:id'])
-    app.get(path, (_request, reply) =>
-      reply
-        .type('text/html; charset=utf-8')
-        .headers({ 'content-security-policy': DASHBOARD_POLICY, 'cache-control': 'no-cache' })
-        .send(page),
-    );
+  const handle = pageHandler(html, { 'Content-Security-Policy': DASHBOARD_POLICY });
+  return [
+    { name: '/', methods: READ_METHODS, handle },
+    {
+      name: '/tasks/:id',
+      methods: READ_METHODS,
+      matches: (path) => /^\/tasks\/[^/]+$/.test(path),
+      handle,
+    },
+    assetsRoute(join(directory, 'assets'), inTurn),
+  ];
 }
 
 function escaped(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('"', '&quot;').replaceAll('<', '&lt;');
 }
 
-/** GraphiQL, for browsers that open the API's address. */
-export interface GraphiqlPage {
-  /** Whether a browser opens the address, with an operation for the editor or without. */
-  readonly fits: (request: IncomingMessage) => boolean;
-  /** The same for everybody: the page itself reads the operation from its address. */
-  readonly send: (response: ServerResponse) => void;
+/** GraphiQL, for browsers that open `path`. The page reads the operation from its URL. */
+export async function graphiqlRoute(directory: string, path: string): Promise<Route> {
+  const built = join(directory, 'graphiql.html');
+  const html = existsSync(built) ? await readFile(built, 'utf8') : NOT_BUILT;
+  return {
+    name: path,
+    matches: (asked, { headers, method = '' }) =>
+      asked.toLowerCase().replace(/\/$/, '') === path &&
+      READ_METHODS.includes(method) &&
+      headers.accept?.includes('text/html') === true,
+    handle: pageHandler(html, { 'Content-Security-Policy': GRAPHIQL_POLICY, Vary: 'Accept' }),
+  };
 }
-
-/** Scripts are ours alone, and talk to nobody but us. The editor makes style sheets while it runs. */
-const GRAPHIQL_POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "worker-src 'self'",
-  "style-src 'self' 'unsafe-inline'",
-  "img-src 'self' data:",
-  "font-src 'self'",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
 
 const NOT_BUILT = `<!doctype html>
 <html lang="en">
@@ -101,30 +98,100 @@ const NOT_BUILT = `<!doctype html>
 </html>
 `;
 
-/** The page that was built into `directory`, or else one that says how to build it. */
-export async function createGraphiqlPage(directory: string): Promise<GraphiqlPage> {
-  const html = await readPage(join(directory, 'graphiql.html'));
+function pageHandler(html: string, headers: OutgoingHttpHeaders): Handler {
+  const page = Buffer.from(html);
+  const all = {
+    ...headers,
+    'Content-Type': 'text/html; charset=utf-8',
+    'Content-Length': page.length,
+    'Cache-Control': 'no-cache',
+  };
+  return (_request, response) => {
+    response.writeHead(200, all).end(page);
+  };
+}
+
+const ASSETS = '/assets/';
+
+/** Encodings of the build, the best one first, and the endings of their files. */
+const ENCODINGS = [
+  ['br', '.br'],
+  ['gzip', '.gz'],
+] as const;
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.css': 'text/css; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.ttf': 'font/ttf',
+};
+
+/**
+ * The files of the pages, from memory. Each is written in its client's turn: a write passes up to a megabyte to the system, which
+ * takes about a millisecond.
+ */
+function assetsRoute(directory: string, inTurn: InTurn): Route {
+  const files = readAll(directory);
+  // A failure rejects each request; until then nobody awaits it.
+  files.catch(() => undefined);
   return {
-    fits: ({ headers, method }) =>
-      (method === 'GET' || method === 'HEAD') && headers.accept?.includes('text/html') === true,
-    send: (response) => {
+    name: `${ASSETS}*`,
+    methods: READ_METHODS,
+    matches: (path) => path.startsWith(ASSETS),
+    async handle(request, response) {
+      const all = await files;
+      const name = pathOf(request).slice(ASSETS.length);
+      const [encoding, ending] = ENCODINGS.find(
+        ([one, end]) => accepts(request, one) && all.has(name + end),
+      ) ?? ['identity', ''];
+      const file = all.get(name + ending);
+      const type = TYPES[extname(name)];
+      if (!file || type === undefined) {
+        sendRefusal(response, NO_ASSET);
+        return;
+      }
+      // Names contain a hash of the content.
+      const etag = `"${name}${ending}"`;
+      const headers = {
+        ETag: etag,
+        'Cache-Control': 'public, max-age=31536000, immutable',
+        Vary: 'Accept-Encoding',
+      };
+      if (request.headers['if-none-match']?.includes(etag)) {
+        response.writeHead(304, headers).end();
+        return;
+      }
       response.writeHead(200, {
-        'content-type': 'text/html; charset=utf-8',
-        'content-length': Buffer.byteLength(html),
-        'content-security-policy': GRAPHIQL_POLICY,
-        'cache-control': 'no-cache',
-        vary: 'Accept',
+        ...headers,
+        'Content-Type': type,
+        'Content-Length': file.length,
+        ...(ending !== '' && { 'Content-Encoding': encoding }),
       });
-      response.end(html);
+      await inTurn(request.socket.remoteAddress ?? '', () => {
+        response.end(file);
+        return Promise.resolve();
+      });
     },
   };
 }
 
-async function readPage(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return NOT_BUILT;
-    throw error;
-  }
+async function readAll(directory: string): Promise<ReadonlyMap<string, Buffer>> {
+  const names = readdirSync(directory);
+  return new Map(
+    await Promise.all(names.map(async (name) => [name, await readFile(join(directory, name))] as const)),
+  );
 }
+
+function accepts({ headers }: IncomingMessage, encoding: string): boolean {
+  const { 'accept-encoding': accepted = '' } = headers;
+  return accepted.split(',').some((part) => {
+    const [name = '', quality = ''] = part.toLowerCase().split(';');
+    return name.trim() === encoding && !/^\s*q=0(?:\.0*)?\s*$/.test(quality);
+  });
+}
+
+const NO_ASSET = refusal(
+  404,
+  'There is no such file.',
+  'Reload the page: a new version of the gateway has other files. The API is at /graphql.',
+);

@@ -1,60 +1,69 @@
 import { STATUS_CODES, type ServerResponse } from 'node:http';
+import type { Refusal } from '../limits/refusal.ts';
 
-/** The media type of a problem's JSON. */
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json';
 
-/** Members beside the standard ones; `hint` is a sentence that says how to mend it. */
-interface ProblemExtras {
-  readonly hint?: string;
-  readonly [member: string]: unknown;
+/** Problem details (RFC 9457). Clients see all of it, so it must contain no secret. */
+function problemOf({ code, hint, message, retryAfter, status }: Refusal): object {
+  return {
+    type: 'about:blank',
+    title: titleOf(status),
+    status,
+    detail: message,
+    ...(code !== undefined && { code }),
+    hint,
+    ...(retryAfter !== undefined && { retryAfter }),
+  };
 }
 
-/** Problem details (RFC 9457): the body of an HTTP answer that refuses. */
-export interface Problem extends ProblemExtras {
-  readonly type: string;
-  readonly title: string;
-  readonly status: number;
-  readonly detail?: string;
+function titleOf(status: number): string {
+  return STATUS_CODES[status] ?? `HTTP ${status}`;
+}
+
+function headersOf({ headers, retryAfter }: Refusal): Readonly<Record<string, string>> {
+  return { ...headers, ...(retryAfter !== undefined && { 'Retry-After': String(retryAfter) }) };
+}
+
+/** Answers with problem details. */
+export function sendRefusal(response: ServerResponse, refusal: Refusal): void {
+  send(response, refusal, PROBLEM_MEDIA_TYPE, problemOf(refusal));
 }
 
 /**
- * The problem for an HTTP status; its title is the status's own phrase. `detail` is shown to whoever asked: it
- * must not tell a secret. Extras cannot replace the standard members.
+ * Answers with problem details that are a GraphQL response as well: a response without `errors` looks like a success without
+ * data to GraphQL clients. Apollo Client reads a 4xx response only if its type is `application/graphql-response+json`.
  */
-export function problem(status: number, detail?: string, extras: ProblemExtras = {}): Problem {
-  return {
-    ...extras,
-    type: 'about:blank',
-    title: STATUS_CODES[status] ?? `HTTP ${status}`,
-    status,
-    ...(detail !== undefined && { detail }),
-  };
+export function sendGraphqlRefusal(accept: string, response: ServerResponse, refusal: Refusal): void {
+  const { code = 'BAD_REQUEST', hint, message, retryAfter } = refusal;
+  const extensions = { code, hint, ...(retryAfter !== undefined && { retryAfter }) };
+  const known = ['application/graphql-response+json', 'application/json'];
+  const type = known.find((one) => accept.includes(one)) ?? PROBLEM_MEDIA_TYPE;
+  send(response, refusal, `${type}; charset=utf-8`, {
+    errors: [{ message, extensions }],
+    ...problemOf({ ...refusal, code }),
+  });
 }
 
-/** Answers with a problem. */
-export function sendProblem(
-  response: ServerResponse,
-  refusal: Problem,
-  headers: Readonly<Record<string, string>> = {},
-): void {
-  const body = JSON.stringify(refusal);
-  const fields = {
-    ...headers,
-    'content-type': PROBLEM_MEDIA_TYPE,
-    'content-length': Buffer.byteLength(body),
-  };
-  response.writeHead(refusal.status, fields).end(body);
+function send(response: ServerResponse, refusal: Refusal, type: string, body: object): void {
+  if (response.closed || response.destroyed) return;
+  const text = JSON.stringify(body);
+  response.writeHead(refusal.status, {
+    ...headersOf(refusal),
+    'Content-Type': type,
+    'Content-Length': Buffer.byteLength(text),
+  });
+  response.end(text);
 }
 
-/** The same as a whole HTTP answer, after which the connection ends: for what never becomes a request. */
-export function rawAnswer(refusal: Problem, headers: Readonly<Record<string, string>> = {}): string {
-  const body = JSON.stringify(refusal);
-  const fields = {
-    ...headers,
+/** A whole HTTP response that closes its connection, for a socket without a ServerResponse. */
+export function rawRefusal(refusal: Refusal): string {
+  const body = JSON.stringify(problemOf(refusal));
+  const headers = {
+    ...headersOf(refusal),
     Connection: 'close',
     'Content-Type': PROBLEM_MEDIA_TYPE,
     'Content-Length': String(Buffer.byteLength(body)),
   };
-  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
-  return `HTTP/1.1 ${refusal.status} ${refusal.title}\r\n${lines.join('')}\r\n${body}`;
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${refusal.status} ${titleOf(refusal.status)}\r\n${lines.join('')}\r\n${body}`;
 }

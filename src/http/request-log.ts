@@ -1,15 +1,14 @@
-import type { FastifyBaseLogger } from 'fastify';
 import type { IncomingMessage } from 'node:http';
+import type { BaseLogger } from 'pino';
 import type { GraphqlParams } from '../engine/request-params.ts';
 
-/** What a request turns out to be on its way; undefined or null as long as it is not known. */
+/** What becomes known of a request while it is processed. */
 interface RequestFacts {
-  readonly owner?: string | undefined;
+  readonly owner?: string;
   /** The name of the GraphQL operation. */
   readonly operation?: string | null;
 }
 
-/** How a request was answered. */
 interface RequestOutcome {
   readonly reqId: string;
   readonly route: string;
@@ -17,24 +16,23 @@ interface RequestOutcome {
   readonly ms: number;
 }
 
-/** One line for each request. */
+/** Logs one line for each request. */
 export interface RequestLog {
-  /** Called first: the address of a connection that has closed is not known any more. */
+  /** Called first, because the address is unknown once the connection has closed. */
   begin(request: IncomingMessage): void;
   /** Adds facts to the line of a request. */
   note(request: IncomingMessage, facts: RequestFacts): void;
   write(request: IncomingMessage, outcome: RequestOutcome): void;
 }
 
-/** The field of an answer that names its request in the log. */
-export const REQUEST_ID_FIELD = 'x-request-id';
+export const REQUEST_ID_HEADER = 'x-request-id';
 
-/** Asked for every few seconds by machines. */
+/** Routes that machines call every few seconds. */
 const PROBES: ReadonlySet<string> = new Set(['/health', '/ready', '/metrics']);
 
-/** Requests are logged at `info`, those of probes at `debug`. */
+/** Logs requests at `info`, and those of probes at `debug`. */
 export function createRequestLog(
-  log: FastifyBaseLogger,
+  log: BaseLogger,
   addressOf: (request: IncomingMessage) => string,
 ): RequestLog {
   const known = new WeakMap<IncomingMessage, RequestFacts & { readonly address: string }>();
@@ -55,7 +53,7 @@ export function createRequestLog(
   };
 }
 
-/** The name of an operation: the one that its client gives, else the first one in the document. */
+/** The operation name that the client sends, or the name of the first operation in the document. */
 export function operationNameIn({ operationName, query }: GraphqlParams): string | null {
   return operationName ?? /^\s*(?:query|mutation|subscription)\s+([_a-z]\w*)/i.exec(query)?.[1] ?? null;
 }

@@ -1,89 +1,95 @@
-import type { FastifyBaseLogger } from 'fastify';
-import type { IncomingMessage, ServerResponse, RequestListener } from 'node:http';
-import { problem, sendProblem } from './problem.ts';
-import type { AllowOrigin } from './origins.ts';
-import { NO_HOST, namesManyHosts, type Gate, type Refused } from './gate.ts';
-import { cut } from './incoming.ts';
-import { isGraphqlUrl } from '../engine/yoga.ts';
-import { ofProblem, sendGraphqlRefusal } from './graphql-refusal.ts';
-import { REQUEST_ID_FIELD, type RequestLog } from './request-log.ts';
-import type { Socket } from 'node:net';
-import { createBeginInTurns } from '../limits/turns.ts';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { BaseLogger } from 'pino';
+import { refusal, retryLater, type Refusal } from '../limits/refusal.ts';
+import { NO_HOST, namesManyHosts, type Gate } from './gate.ts';
+import { optionsHeaders, type AllowOrigin } from './origins.ts';
+import { sendGraphqlRefusal, sendRefusal } from './problem.ts';
+import { REQUEST_ID_HEADER, type RequestLog } from './request-log.ts';
 
 /** Answers a request; `reqId` names it in the log. A rejection is answered with 500. */
-export type DirectHandler = (
+export type Handler = (
   request: IncomingMessage,
   response: ServerResponse,
   reqId: string,
-) => Promise<void>;
+) => Promise<void> | void;
 
-export interface DirectRoute {
-  /** How the log calls it. */
+export interface Route {
+  /** Its path, unless there is `matches`; also its name in the log. */
   readonly name: string;
-  /** Whether a request is for it. Asked of each request, before anything of it is read. */
-  readonly fits: (request: IncomingMessage) => boolean;
-  readonly handle: DirectHandler;
-  /** It writes the line of each request that it answers itself. */
+  /** Whether it answers requests for a path, which is without the query. Called before any part of the body is read. */
+  readonly matches?: (path: string, request: IncomingMessage) => boolean;
+  /** Other methods get 405, and OPTIONS the list of methods. Without it, the route answers all methods itself. */
+  readonly methods?: readonly string[];
+  readonly handle: Handler;
+  /** The route logs each request that it answers. */
   readonly writesLine?: true;
-  /** It looks itself at what it is sent, by whatever name that calls us: the gate lets everything through to it. */
-  readonly isBeforeGate?: true;
+  /** The route checks its requests itself, so the gate does not. */
+  readonly skipsGate?: true;
 }
 
-/**
- * The way past Fastify for the few kinds of requests that come by the thousand: its routing, hooks and replies take
- * longer than what these need of them. They get the same line in the log.
- */
-export interface DirectRoutes {
-  add(route: DirectRoute): void;
-  /** Answers a request if it fits one of the routes, or if no route may answer it; returns whether it does. */
-  take(request: IncomingMessage, response: ServerResponse): boolean;
-  /** From now on refuses everything: the server closes. */
+export const READ_METHODS = ['GET', 'HEAD'];
+
+/** Path of a request, without its query. */
+export function pathOf({ url = '' }: IncomingMessage): string {
+  const end = url.indexOf('?');
+  return end < 0 ? url : url.slice(0, end);
+}
+
+/** Sends each request to its route, with one line in the log. */
+export interface Router {
+  /** The first route that matches a request answers it. */
+  add(...routes: readonly Route[]): void;
+  handle(request: IncomingMessage, response: ServerResponse): void;
+  /** From now on refuses all requests, because the server closes. */
   close(): void;
 }
 
-export function createDirectRoutes(options: {
-  readonly log: FastifyBaseLogger;
+export function createRouter(options: {
+  readonly log: Pick<BaseLogger, 'error'>;
   readonly requests: RequestLog;
   readonly nextId: (request: IncomingMessage) => string;
   readonly gate: Pick<Gate, 'refusalOf'>;
   readonly allowOrigin: AllowOrigin;
-}): DirectRoutes {
+}): Router {
   const { allowOrigin, gate, log, nextId, requests } = options;
-  const routes: DirectRoute[] = [];
+  const routes: Route[] = [];
   let isClosed = false;
 
-  function answer(route: DirectRoute, request: IncomingMessage, response: ServerResponse): void {
+  function answer(route: Route, request: IncomingMessage, response: ServerResponse): void {
     const start = performance.now();
     const reqId = nextId(request);
-    response.setHeader(REQUEST_ID_FIELD, reqId);
+    response.setHeader(REQUEST_ID_HEADER, reqId);
     const writeLine = (): void => {
       const ms = Math.round(performance.now() - start);
       requests.write(request, { reqId, route: route.name, status: response.statusCode, ms });
     };
     if (!route.writesLine) whenClosed(response, writeLine);
-    route.handle(request, response, reqId).catch((error: unknown) => {
+    run(route.handle, request, response, reqId).catch((error: unknown) => {
       if (route.writesLine) whenClosed(response, writeLine);
-      // Whoever sent half a request and left is told nothing, and nobody has to look into it.
+      // The client left in the middle of its request.
       if (request.destroyed && !request.complete) return;
       log.error({ reqId, err: error }, 'a request failed unexpectedly');
       if (response.headersSent) response.destroy();
-      else sendProblem(response, problem(500, 'Something unexpected went wrong here.'));
+      else sendRefusal(response, UNEXPECTED);
     });
   }
 
   return {
-    add: (route) => routes.push(route),
-    take(request, response) {
-      const route = routes.find(({ fits }) => fits(request));
+    add: (...added) => routes.push(...added),
+    handle(request, response) {
+      allowOrigin(request, response);
+      const path = pathOf(request);
+      const isValid = isEncoded(path);
+      const route = isValid
+        ? routes.find(({ matches, name }) => (matches ? matches(path, request) : path === name))
+        : undefined;
       const refused =
         (isClosed ? CLOSING : null) ??
         (namesManyHosts(request) ? NO_HOST : null) ??
-        (route?.isBeforeGate ? null : gate.refusalOf(request, response));
-      if (refused) {
-        allowOrigin(request, response);
-        answer(refusing(refused), request, response);
-      } else if (route) answer(route, request, response);
-      return refused !== null || route !== undefined;
+        (route?.skipsGate ? null : gate.refusalOf(request, response)) ??
+        (isValid ? null : MALFORMED_URL);
+      const chosen = refused || !route ? refusing(refused ?? NOTHING_HERE) : forMethod(route, request);
+      answer(chosen, request, response);
     },
     close() {
       isClosed = true;
@@ -91,85 +97,65 @@ export function createDirectRoutes(options: {
   };
 }
 
-const CLOSING: Refused = {
-  problem: problem(503, 'The gateway is stopping.', { hint: 'Send the request again in 5 s.' }),
-  headers: { 'retry-after': '5', connection: 'close' },
-};
+async function run(handle: Handler, ...request: Parameters<Handler>): Promise<void> {
+  await handle(...request);
+}
 
-function refusing({ headers, problem: refusal }: Refused): DirectRoute {
+function forMethod(route: Route, { method = '' }: IncomingMessage): Route {
+  const { methods } = route;
+  if (!methods || methods.includes(method)) return route;
+  const allow = methods.join(', ');
+  if (method !== 'OPTIONS')
+    return refusing(
+      refusal(405, 'This URL takes another method.', `Send ${allow}.`, { headers: { Allow: allow } }),
+    );
   return {
     name: 'none',
-    fits: () => true,
-    handle(request, response) {
-      if (isGraphqlUrl(request.url ?? '')) sendGraphqlRefusal(request, response, ofProblem(refusal, headers));
-      else sendProblem(response, refusal, headers);
-      return Promise.resolve();
+    handle: (request, response) => {
+      response.writeHead(204, optionsHeaders(request, response, allow)).end();
     },
   };
 }
 
-/** How many requests of one connection may wait for their turn, and how many of all connections together. */
-const MAX_WAITING = 128;
-const MAX_WAITING_OF_ALL = 8192;
-
-/** The requests of one connection. */
-interface Line {
-  /** How many wait. */
-  waiting: number;
-  /** How many bytes had been read when the last one was taken at once. */
-  takenAt: number;
-}
-
-/**
- * Has each request of a connection taken when the answer to the one before is out, and those that arrived in one read in
- * slices. Node.js hands over all requests that arrived in one read, and holds back their answers as long as nobody reads the
- * first. A connection on which too many wait is cut: its client has to expect that (RFC 9112, 9.3.2).
- */
-export function inTurn(take: RequestListener): RequestListener {
-  const lines = new WeakMap<Socket, Line>();
-  const inSlices = createBeginInTurns();
-  let waitingOfAll = 0;
-
-  return (request, response) => {
-    const { socket } = request;
-    const line = lines.get(socket) ?? { waiting: 0, takenAt: -1 };
-    lines.set(socket, line);
-    // Node.js gives an answer the connection when its turn has come.
-    const isNext = response.socket !== null;
-    if (isNext && socket.bytesRead !== line.takenAt) {
-      line.takenAt = socket.bytesRead;
-      take(request, response);
-      return;
-    }
-    if (socket.destroyed) return;
-    const count = (change: 1 | -1): void => {
-      line.waiting += change;
-      waitingOfAll += change;
-    };
-    const leave = (): void => {
-      count(-1);
-    };
-    const begin = (): Promise<void> => {
-      // When it was cut meanwhile, `close` counts it.
-      if (!socket.destroyed) {
-        request.off('close', leave);
-        count(-1);
-        take(request, response);
-      }
-      return Promise.resolve();
-    };
-    const beginInTurn = (): void => {
-      void inSlices(socket.remoteAddress ?? '', begin);
-    };
-    count(1);
-    request.once('close', leave);
-    if (line.waiting > MAX_WAITING || waitingOfAll > MAX_WAITING_OF_ALL) cut(socket);
-    else if (isNext) beginInTurn();
-    else response.once('socket', beginInTurn);
+function refusing(refused: Refusal): Route {
+  return {
+    name: 'none',
+    handle(request, response) {
+      if (!/^\/graphql(?:\/|$)/i.test(pathOf(request))) sendRefusal(response, refused);
+      else sendGraphqlRefusal(request.headers.accept ?? '', response, refused);
+    },
   };
 }
 
-/** Calls `run` once the answer is out, or can no longer go out; at once when that is so already. */
+function isEncoded(path: string): boolean {
+  try {
+    decodeURIComponent(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const CLOSING: Refusal = {
+  ...retryLater(503, 'The gateway is stopping.', 5, 'Send the request again in 5 s.'),
+  headers: { Connection: 'close' },
+};
+
+const NOTHING_HERE = refusal(
+  404,
+  'There is nothing here.',
+  'The API is at /graphql, for sockets and event streams as well.',
+);
+
+const MALFORMED_URL = refusal(400, 'The URL is malformed.', 'Write the URL with valid percent-encoding.');
+
+const UNEXPECTED = refusal(
+  500,
+  'The gateway failed unexpectedly.',
+  'Report the failure; the log of the gateway has details.',
+);
+
+/** Calls `run` when the response is sent or its connection is closed; at once if that has happened. */
 export function whenClosed(response: ServerResponse, run: () => void): void {
   if (response.closed) run();
   else response.once('close', run);

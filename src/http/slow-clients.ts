@@ -1,55 +1,79 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** How much of a request is read and thrown away after its answer, so that its sender sees that and not a reset. */
+/** How much of a request is read and discarded after its response, so that its client sees that and not a reset. */
 const MAX_DISCARDED_BYTES = 32 * 1024 * 1024;
 const LOOK_EVERY_MS = 1000;
-/** How long a close waits for requests under way, in ms. */
+/** How long a close waits for running requests. */
 const PATIENCE_MS = 2000;
 
-/** Looks after answers on their way, and after requests that are answered and have not ended. */
-export interface Answers {
+interface Limits {
+  /** How long a client may read nothing of a response. */
+  readonly slowReaderMs: number;
+  /** How long a request, and its headers, may take to arrive. */
+  readonly requestTimeoutMs: number;
+  readonly headersTimeoutMs: number;
+}
+
+/** Cuts clients that are too slow, or that send on and on after their response. */
+interface Clients {
   watch(request: IncomingMessage, response: ServerResponse): void;
-  /**
-   * The server closes: it waits for requests under way, but not until the clients that sent them let go of their
-   * connections, nor for those that do not read their answers.
-   */
+  /** Lets running requests end for a short time, and closes all other connections. */
   close(): void;
 }
 
-interface OnItsWay {
-  /** Bytes that the client's side had taken at the last look. */
-  taken: number;
-  /** When it last took something; the last look, as long as nothing waits for it. */
-  tookAt: number;
+interface Sending {
+  /** Bytes that the client's side had accepted at the last look. */
+  accepted: number;
+  /** When it last accepted some; the last look, while nothing waits for it. */
+  acceptedAt: number;
 }
 
-/** Cuts connections whose clients take nothing of what waits for them for `slowReaderMs`, and those that send without end. */
-export function createAnswers(server: Server, slowReaderMs: number): Answers {
-  const onTheirWay = new Map<ServerResponse, OnItsWay>();
-  /** How many bytes may have been read of each connection whose request was answered early. */
+/** Limits the time of all clients of `server`. The time in which this process did not run does not count. */
+export function watchClients(
+  server: Server,
+  { headersTimeoutMs, requestTimeoutMs, slowReaderMs }: Limits,
+): Clients {
+  const sending = new Map<ServerResponse, Sending>();
+  /** Up to how many bytes each connection may send whose request was answered early. */
   const discarding = new Map<Socket, number>();
   const connections = new Set<Socket>();
-  const everyMs = Math.min(LOOK_EVERY_MS, slowReaderMs / 4);
-  // The time that was watched: while the process stands still, nothing leaves, however fast a client reads.
-  let watched = 0;
+  const everyMs = Math.min(LOOK_EVERY_MS, slowReaderMs / 4, requestTimeoutMs / 4);
   let lookedAt = performance.now();
+  /** The time that this process ran, as far as looks have shown. */
+  let watched = 0;
+  /** The length of the last pauses of this process, and the end of the last one in watched time. */
+  let paused = 0;
+  let pausedAt = 0;
   let isClosing = false;
   server.on('connection', (socket: Socket) => {
     connections.add(socket);
     socket.on('close', () => connections.delete(socket));
   });
 
+  /** How long the process has not run since the last look. */
+  const pauseSince = (now: number): number => Math.max(0, now - lookedAt - 2 * everyMs);
+  // Node.js looks for late requests before it reads what arrived during a pause, so its limits grow by the pause.
+  const grow = (ms: number) => ({ get: () => Math.ceil(ms + paused + pauseSince(performance.now())) });
+  Object.defineProperties(server, {
+    requestTimeout: grow(requestTimeoutMs),
+    headersTimeout: grow(headersTimeoutMs),
+  });
+
   function look(): void {
     const now = performance.now();
-    watched += Math.min(now - lookedAt, 2 * everyMs);
+    const pause = pauseSince(now);
+    watched += now - lookedAt - pause;
     lookedAt = now;
-    for (const [{ socket }, seen] of onTheirWay) {
+    if (pause > 0) pausedAt = watched;
+    // By then no request is left that began before the pause.
+    paused = watched - pausedAt > requestTimeoutMs ? 0 : paused + pause;
+    for (const [{ socket }, seen] of sending) {
       if (!socket) continue;
-      const taken = takenBy(socket);
-      if (socket.writableLength === 0 || taken > seen.taken) seen.tookAt = watched;
-      seen.taken = taken;
-      if (watched - seen.tookAt >= slowReaderMs) socket.destroy();
+      const accepted = acceptedBy(socket);
+      if (socket.writableLength === 0 || accepted > seen.accepted) seen.acceptedAt = watched;
+      seen.accepted = accepted;
+      if (watched - seen.acceptedAt >= slowReaderMs) socket.destroy();
     }
     for (const [socket, limit] of discarding) if (socket.bytesRead > limit) socket.destroy();
   }
@@ -68,20 +92,18 @@ export function createAnswers(server: Server, slowReaderMs: number): Answers {
 
   return {
     watch(request, response) {
-      onTheirWay.set(response, { taken: 0, tookAt: watched });
+      sending.set(response, { accepted: 0, acceptedAt: watched });
       response.once('close', () => {
-        onTheirWay.delete(response);
+        sending.delete(response);
         if (!request.complete && !request.destroyed) discardRest(request);
         if (isClosing) server.closeIdleConnections();
       });
     },
     close() {
       isClosing = true;
-      // Those with headers still to come tell their client that the connection ends.
-      for (const response of onTheirWay.keys()) if (!response.headersSent) response.shouldKeepAlive = false;
-      // Browsers connect ahead of need; to Node such a connection is not idle but about to send its first request.
+      for (const response of sending.keys()) if (!response.headersSent) response.shouldKeepAlive = false;
+      // Browsers connect in advance. Node.js does not count such a connection as idle.
       for (const socket of connections) if (socket.bytesRead === 0) socket.destroy();
-      // Also those that were answered early and whose request is still coming.
       setTimeout(() => {
         server.closeAllConnections();
       }, PATIENCE_MS).unref();
@@ -90,26 +112,26 @@ export function createAnswers(server: Server, slowReaderMs: number): Answers {
 }
 
 /**
- * How much the system has taken of what was written: one write of megabytes leaves bit by bit, and the stream counts it when
- * it is gone. Node.js goes by the same figures: https://github.com/nodejs/node/blob/v20.19.0/lib/net.js#L607
+ * How many bytes the system has accepted of all that was written. A stream counts a large write only when all of it has left.
+ * Node.js uses the same figures: https://github.com/nodejs/node/blob/v20.19.0/lib/net.js#L607
  */
-function takenBy(socket: Socket): number {
+function acceptedBy(socket: Socket): number {
   const { _handle: handle } = socket as { _handle?: { bytesWritten: number; writeQueueSize: number } | null };
   return handle ? handle.bytesWritten - handle.writeQueueSize : 0;
 }
 
-/** So many bytes have to arrive in each window of time in which a body is waited for. */
+/** How many bytes have to arrive in each window of time. */
 interface Pace {
   readonly bytes: number;
   readonly windowMs: number;
 }
 
-/** The sender of a body holds a place and does not make use of it. */
+/** A body arrives too slowly. */
 export class TooSlowError extends Error {
   override readonly name = 'TooSlowError';
 }
 
-/** The chunks of a body; rejects with TooSlowError when they come more slowly than `pace`. */
+/** The chunks of a body. Rejects with TooSlowError if they arrive more slowly than `pace`. */
 export async function* atLeastPace(
   source: AsyncIterable<Buffer>,
   { bytes, windowMs }: Pace,
@@ -120,7 +142,7 @@ export async function* atLeastPace(
   let begun = performance.now();
   let giveUp: (error: TooSlowError) => void = () => undefined;
   const timer = setInterval(() => {
-    // A slow disk of ours is not the sender's fault, nor is a pause of this process: what came meanwhile is not read yet.
+    // The client is not to blame for a slow disk of ours, or for a pause of this process.
     const isWatched = performance.now() - begun < 2 * windowMs;
     begun = performance.now();
     if (isWatched && isWaiting && arrived < bytes)
@@ -130,7 +152,7 @@ export async function* atLeastPace(
   try {
     for (;;) {
       isWaiting = true;
-      // Not a race with a promise that lasts: that one would keep every chunk (https://github.com/nodejs/node/issues/17469).
+      // A race with a lasting promise would keep every chunk: https://github.com/nodejs/node/issues/17469
       const next = await new Promise<IteratorResult<Buffer>>((resolve, reject) => {
         giveUp = reject;
         chunks.next().then(resolve, reject);
@@ -142,7 +164,7 @@ export async function* atLeastPace(
     }
   } finally {
     clearInterval(timer);
-    // While its next chunk is waited for, it would not return before that.
+    // A generator that waits for its next chunk returns only after that.
     if (!isWaiting) await chunks.return?.();
   }
 }

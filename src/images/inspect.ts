@@ -1,4 +1,5 @@
 import { request, type Dispatcher } from 'undici';
+import { createConcurrencyLimit } from '../limits/concurrency.ts';
 import type { ImageIssue, InspectImage } from '../tasks/image-issue.ts';
 import { RequestError } from '../tasks/failure.ts';
 import { createHeaderReader } from './header.ts';
@@ -28,7 +29,7 @@ const MAX_CHECKS_PER_OWNER = 16;
  */
 export function createInspectImage(options: InspectImageOptions): InspectImage {
   const { now, timeoutMs = TIMEOUT_MS, uploads, userAgent } = options;
-  const inFlight = new Map<string, number>();
+  const inFlight = createConcurrencyLimit(MAX_CHECKS_PER_OWNER);
 
   async function inspect(url: string, stopping: AbortSignal): Promise<ImageIssue | null> {
     const agent = createSafeAgent({
@@ -57,15 +58,11 @@ export function createInspectImage(options: InspectImageOptions): InspectImage {
   return async (owner, url, stopping) => {
     if (await uploads.isUploaded(url, now())) return null;
     if (stopping.aborted) throw stopped();
-    const checks = inFlight.get(owner) ?? 0;
-    if (checks >= MAX_CHECKS_PER_OWNER) throw new RequestError('RATE_LIMITED', TOO_MANY, timeoutMs);
-    inFlight.set(owner, checks + 1);
+    if (!inFlight.add(owner)) throw new RequestError('RATE_LIMITED', TOO_MANY, timeoutMs);
     try {
       return await inspect(url, stopping);
     } finally {
-      const left = (inFlight.get(owner) ?? 1) - 1;
-      if (left > 0) inFlight.set(owner, left);
-      else inFlight.delete(owner);
+      inFlight.remove(owner);
     }
   };
 }

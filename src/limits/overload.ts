@@ -1,7 +1,7 @@
-import type { FastifyBaseLogger } from 'fastify';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
-import type { Refusal } from './refusal.ts';
+import type { BaseLogger } from 'pino';
+import { retryLater, type Refusal } from './refusal.ts';
 
 /** Decides whether new work is accepted. It never cuts work in progress. */
 export interface Overload {
@@ -17,7 +17,7 @@ interface OverloadOptions {
   readonly limitMs: number;
   /** How long the oldest write has been waiting for its commit, in ms. */
   readonly writeLag: () => number;
-  readonly log: FastifyBaseLogger;
+  readonly log: BaseLogger;
 }
 
 /** How busy the process is. */
@@ -34,8 +34,10 @@ export interface Load {
 const LOOK_MS = 500;
 /** The longest time between two measurements of the event loop, in ms. */
 const RESOLUTION_MS = 20;
-/** Clients are told to come back spread over so many seconds. */
-const COME_BACK_S = { from: 2, to: 5 };
+/** Retries are spread over these seconds. */
+const FROM_S = 2;
+const TO_S = 5;
+const OVERLOADED = 'The gateway is overloaded and did not process this request.';
 
 /** One long tick of the event loop, however long, is one look and no overload. */
 const LOOKS_TO_RISE = 3;
@@ -69,7 +71,7 @@ export function startOverload({ limitMs, log, writeLag }: OverloadOptions): Over
     refusal() {
       if (!isOverloaded) return null;
       refused += 1;
-      return overloaded(refused);
+      return retryLater(503, OVERLOADED, FROM_S + (refused % (TO_S - FROM_S + 1)));
     },
     level: () => (isOverloaded ? 1 : 0),
     stop() {
@@ -125,15 +127,5 @@ function startMeter(
     stop() {
       delays.disable();
     },
-  };
-}
-
-function overloaded(count: number): Refusal {
-  const { from, to } = COME_BACK_S;
-  return {
-    status: 503,
-    code: 'SERVICE_UNAVAILABLE',
-    message: 'The gateway is overloaded and did not process this request.',
-    retryAfterS: from + (count % (to - from + 1)),
   };
 }

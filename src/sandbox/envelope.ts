@@ -1,5 +1,3 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
-
 /**
  * What every answer of the API is wrapped in. The outcome is `code`; HTTP is 200 even for most errors
  * (kie.ai docs: "Getting Started").
@@ -40,18 +38,6 @@ export function success(data: unknown): Envelope {
 /** A request that was not processed; `msg` says why, and how to mend it where the caller can. */
 export function refusal(code: number, msg = meaningOf(code)): Envelope {
   return { code, msg, data: null };
-}
-
-/**
- * A hook that asks for `Authorization: Bearer <key>`: this `apiKey`, or any non-empty one when undefined.
- * Refused requests get their envelope under HTTP 200 (kie.ai docs: "Getting Started").
- */
-export function authorize(apiKey: string | undefined, refused: object) {
-  return function checkBearer(request: FastifyRequest, reply: FastifyReply, done: () => void): void {
-    const [, key] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '') ?? [];
-    if (key === undefined || (apiKey !== undefined && key !== apiKey)) reply.send(refused);
-    else done();
-  };
 }
 
 /** Admits so many per window of time, counted over the window that ends now. */

@@ -1,5 +1,5 @@
-import type { FastifyRequest } from 'fastify';
 import { type Envelope, refusal, success, type RateWindow } from './envelope.ts';
+import type { Call } from './http.ts';
 import type { Ledger } from './state.ts';
 import { decodeTaskId } from './task-id.ts';
 import { recordAt } from './tasks.ts';
@@ -18,10 +18,10 @@ interface RecordInfoOptions {
  * seen, is "recordInfo is null" (kie.ai docs: "Get Task Details"; the freshness was observed by clients).
  */
 export function recordInfoHandler({ queries, ledger, filesUrl, invisibleMs }: RecordInfoOptions) {
-  return function recordInfo(request: FastifyRequest): Envelope {
+  return function recordInfo({ query }: Call): Envelope {
     if (!queries.admit()) return refusal(429, `Rate limit exceeded: ${queries.limit} queries per second.`);
-    const { taskId } = request.query as { taskId?: unknown };
-    if (typeof taskId !== 'string' || taskId === '') return refusal(400, 'taskId parameter is required');
+    const [taskId = '', ...others] = query.getAll('taskId');
+    if (taskId === '' || others.length > 0) return refusal(400, 'taskId parameter is required');
     const plan = decodeTaskId(taskId);
     const now = Date.now();
     if (plan === null || now < plan.createdAt + invisibleMs) return refusal(422, 'recordInfo is null');
@@ -35,7 +35,7 @@ export function recordInfoHandler({ queries, ledger, filesUrl, invisibleMs }: Re
  * sandbox are public anyway, so it is the same address; any other one is 422, as there.
  */
 export function downloadUrlHandler(filesUrl: () => string) {
-  return function downloadUrl({ body }: FastifyRequest): Envelope {
+  return function downloadUrl({ body }: Call): Envelope {
     const url = (body as { readonly url?: unknown } | null)?.url;
     const isOurs = typeof url === 'string' && url.startsWith(`${filesUrl()}/`);
     return isOurs ? success(url) : refusal(422, 'The url must be one that this service has made');

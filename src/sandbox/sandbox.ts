@@ -1,9 +1,9 @@
-import { setMaxListeners } from 'node:events';
+import { once, setMaxListeners } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { FastifyInstance } from 'fastify';
 import { createCallbackSender } from './callbacks.ts';
 import { createLedger, type Ledger, loadState, saveState } from './state.ts';
 import { type SandboxOptions, type SandboxSettings, withDefaults, createSandboxServer } from './server.ts';
@@ -33,8 +33,8 @@ async function openLedger({ stateFile, credits, log }: SandboxSettings): Promise
   });
 }
 
-function originOf(app: FastifyInstance): string {
-  const { address, port } = app.server.address() as AddressInfo;
+function originOf(server: Server): string {
+  const { address, port } = server.address() as AddressInfo;
   const everywhere = address === '0.0.0.0' || address === '::';
   const host = address.includes(':') ? `[${address}]` : address;
   return `http://${everywhere ? 'localhost' : host}:${port}`;
@@ -57,15 +57,16 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
   const callbacks = createCallbackSender({ hmacKey, timeoutMs, retryDelaysMs, closing: closing.signal, log });
   const runner = createTaskRunner({ ledger, callbacks, filesUrl, closing: closing.signal, log });
   const uploadsDir = settings.uploadsDir ?? (await mkdtemp(join(tmpdir(), 'kineograph-sandbox-')));
-  const app = createSandboxServer(settings, {
+  const server = createSandboxServer(settings, {
     ledger,
     runner,
     filesUrl,
     uploadsDir,
     closing: closing.signal,
   });
-  await app.listen({ host: settings.host, port: settings.port });
-  url = originOf(app);
+  server.listen({ host: settings.host, port: settings.port });
+  await once(server, 'listening');
+  url = originOf(server);
   for (const entry of ledger.pending()) runner.follow(entry);
 
   return {
@@ -73,7 +74,10 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
     uploadsDir,
     async close() {
       closing.abort();
-      await Promise.all([app.close(), callbacks.close()]);
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await Promise.all([closed, callbacks.close()]);
       await runner.idle();
       await ledger.flush();
       if (settings.uploadsDir === undefined) await rm(uploadsDir, { recursive: true, force: true });

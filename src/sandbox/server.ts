@@ -1,6 +1,6 @@
-import multipart from '@fastify/multipart';
-import Fastify, { type FastifyInstance } from 'fastify';
-import { authorize, refusal, success, createRateWindow, type Envelope, type Log } from './envelope.ts';
+import type { Server } from 'node:http';
+import { refusal, success, createRateWindow, type Log } from './envelope.ts';
+import { createApiServer, type ApiRoute } from './http.ts';
 import { createTaskHandler, type TaskRunner } from './tasks.ts';
 import { downloadUrlHandler, recordInfoHandler } from './queries.ts';
 import type { Ledger } from './state.ts';
@@ -11,8 +11,7 @@ import {
   refuseUpload,
   streamUploadHandler,
 } from './uploads.ts';
-import { sandboxFiles } from './files.ts';
-import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { createSandboxFiles } from './files.ts';
 
 /** What the routes work with beside the settings. */
 interface ServerParts {
@@ -30,13 +29,11 @@ function refillHint({ stateFile, credits }: SandboxSettings): string {
   return `${how} to begin with ${credits} once more.`;
 }
 
-/** The sandbox's HTTP server, not yet listening. Closing it cuts the connections that are open. */
-export function createSandboxServer(settings: SandboxSettings, parts: ServerParts): FastifyInstance {
-  const app = Fastify({ forceCloseConnections: true });
-  app.removeContentTypeParser('text/plain');
-  app.setErrorHandler(requestErrors(settings.log));
-  app.setNotFoundHandler(notFound);
+const MAX_BODY_BYTES = 1024 * 1024;
 
+/** The sandbox's HTTP server. It does not listen yet. */
+export function createSandboxServer(settings: SandboxSettings, parts: ServerParts): Server {
+  const { apiKey, log } = settings;
   const createTask = createTaskHandler({
     ...parts,
     creates: createRateWindow(settings.createsPer10s, 10_000),
@@ -48,64 +45,29 @@ export function createSandboxServer(settings: SandboxSettings, parts: ServerPart
     queries: createRateWindow(settings.queriesPerS, 1_000),
     invisibleMs: settings.invisibleMs,
   });
-
-  app.register(
-    (api, _options, done) => {
-      api.addHook('onRequest', authorize(settings.apiKey, refusal(401)));
-      api.post('/jobs/createTask', createTask);
-      api.get('/jobs/recordInfo', recordInfo);
-      api.get('/chat/credit', () => success(parts.ledger.credits()));
-      api.post('/common/download-url', downloadUrlHandler(parts.filesUrl));
-      done();
-    },
-    { prefix: '/api/v1' },
-  );
+  const api = (handle: ApiRoute['handle'], maxBodyBytes?: number): ApiRoute =>
+    withLimit({ handle, refused: refusal(401) }, maxBodyBytes);
   // With kie.ai it is another host.
-  app.register(
-    (uploads, _options, done) => {
-      const refused = refuseUpload(401, 'Authentication failed: Invalid API Key');
-      uploads.addHook('onRequest', authorize(settings.apiKey, refused));
-      uploads.register(multipart);
-      uploads.post('/file-stream-upload', streamUploadHandler(parts));
-      const large = { bodyLimit: MAX_BASE64_BODY_BYTES };
-      uploads.post('/file-base64-upload', large, base64UploadHandler(parts));
-      uploads.post('/file-url-upload', urlUploadHandler(parts, parts.closing));
-      done();
+  const uploads = (handle: ApiRoute['handle'], maxBodyBytes?: number): ApiRoute =>
+    withLimit({ handle, refused: refuseUpload(401, 'Authentication failed: Invalid API Key') }, maxBodyBytes);
+  return createApiServer({
+    apiKey,
+    log,
+    files: createSandboxFiles(parts.uploadsDir),
+    routes: {
+      'POST /api/v1/jobs/createTask': api(createTask, MAX_BODY_BYTES),
+      'GET /api/v1/jobs/recordInfo': api(recordInfo),
+      'GET /api/v1/chat/credit': api(() => success(parts.ledger.credits())),
+      'POST /api/v1/common/download-url': api(downloadUrlHandler(parts.filesUrl), MAX_BODY_BYTES),
+      'POST /api/file-stream-upload': uploads(streamUploadHandler(parts)),
+      'POST /api/file-base64-upload': uploads(base64UploadHandler(parts), MAX_BASE64_BODY_BYTES),
+      'POST /api/file-url-upload': uploads(urlUploadHandler(parts, parts.closing), MAX_BODY_BYTES),
     },
-    { prefix: '/api' },
-  );
-  app.register(sandboxFiles, { prefix: '/files', uploadsDir: parts.uploadsDir });
-  return app;
+  });
 }
 
-const HINTS: Readonly<Record<string, string>> = {
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'Send the body as JSON, with the header Content-Type: application/json.',
-  FST_ERR_CTP_EMPTY_JSON_BODY: 'The body is empty; send {"model": …, "input": {…}} as JSON.',
-  FST_ERR_CTP_INVALID_JSON_BODY: 'The body is not valid JSON; check quotes, commas and braces.',
-  FST_ERR_CTP_BODY_TOO_LARGE: 'The body is too large; send the address of an image, not its content.',
-};
-
-/** Answers a path or method that does not exist with an envelope that lists those that do. */
-function notFound(request: FastifyRequest, reply: FastifyReply): Envelope {
-  reply.code(404);
-  const known =
-    'POST /api/v1/jobs/createTask, GET /api/v1/jobs/recordInfo?taskId=, GET /api/v1/chat/credit, ' +
-    'POST /api/v1/common/download-url, POST /api/file-stream-upload, /api/file-base64-upload and /api/file-url-upload';
-  return refusal(
-    404,
-    `Not found: ${request.method} ${request.url}. There are ${known} and GET /files/{taskId}.mp4.`,
-  );
-}
-
-/** Answers requests that could not be read, and our own mistakes, with an envelope; the latter are logged. */
-function requestErrors(log: Log) {
-  return function answerError(error: FastifyError, _request: FastifyRequest, reply: FastifyReply): Envelope {
-    const status = error.statusCode ?? 500;
-    reply.code(status);
-    if (status < 500) return refusal(400, HINTS[error.code] ?? error.message);
-    log('The sandbox failed to answer a request', { error });
-    return refusal(500);
-  };
+function withLimit(route: ApiRoute, maxBodyBytes: number | undefined): ApiRoute {
+  return maxBodyBytes === undefined ? route : { ...route, maxBodyBytes };
 }
 
 /** How a sandbox behaves. Times are in milliseconds. */

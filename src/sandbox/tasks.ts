@@ -12,7 +12,7 @@ import {
   encodeTaskId,
 } from './task-id.ts';
 import { MODEL, parseCreateRequest, parseDirectives } from './create-request.ts';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Call } from './http.ts';
 
 /** What the runner works with. */
 interface RunnerOptions {
@@ -155,17 +155,14 @@ interface CreateTaskOptions {
 export function createTaskHandler(options: CreateTaskOptions) {
   const { creates, ledger, runner } = options;
 
-  return async function createTask(
-    request: FastifyRequest,
-    reply: FastifyReply,
-  ): Promise<Envelope | undefined> {
+  return async function createTask({ body, request }: Call): Promise<Envelope | undefined> {
     if (!creates.admit()) {
       return refusal(
         429,
         `Rate limit exceeded: ${creates.limit} new tasks per 10 seconds. Nothing was created.`,
       );
     }
-    const wanted = parseCreateRequest(request.body);
+    const wanted = parseCreateRequest(body);
     if ('refused' in wanted) return wanted.refused;
     const directives = parseDirectives(wanted.prompt);
     if ('problem' in directives) return refusal(422, directives.problem);
@@ -179,8 +176,7 @@ export function createTaskHandler(options: CreateTaskOptions) {
     await ledger.open(taskId, wanted.param, callBackUrl);
     runner.follow({ taskId, param: wanted.param, settled: false, callBackUrl });
     if (!directives.dropAnswer) return success({ taskId });
-    reply.hijack();
-    request.raw.socket.destroy();
+    request.socket.destroy();
     return undefined;
   };
 }

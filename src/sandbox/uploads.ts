@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Busboy, type BusboyHeaders } from '@fastify/busboy';
 import { randomUUID } from 'node:crypto';
 import { rm, stat, writeFile, mkdir, readdir, rename } from 'node:fs/promises';
 import { extname, join, dirname } from 'node:path';
@@ -7,7 +7,8 @@ import { createWriteStream } from 'node:fs';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { request as requestUrl } from 'undici';
-import type { MultipartFields } from '@fastify/multipart';
+import type { ServerResponse } from 'node:http';
+import type { Call } from './http.ts';
 import { parseUrl } from '../url.ts';
 
 /** The upload service says beside the code whether all went well (kie.ai docs: "File Upload API"). */
@@ -40,7 +41,7 @@ const MAX_UPLOAD_BYTES = 100 * 1024 * 1024;
 
 /** Gives a file its name and answers with where it is; a file of that name is replaced. */
 async function keepFile(
-  reply: FastifyReply,
+  response: ServerResponse,
   { filesUrl, uploadsDir }: UploadOptions,
   file: ArrivedFile,
 ): Promise<UploadEnvelope> {
@@ -55,7 +56,7 @@ async function keepFile(
         : 'uploadPath and fileName must be plain names';
   if (problem !== null) {
     await rm(file.path, { force: true });
-    return refuse(reply, problem);
+    return refuse(response, problem);
   }
   const { size: fileSize } = await stat(file.path);
   await keepUpload(uploadsDir, file.path, filePath);
@@ -75,12 +76,12 @@ export function refuseUpload(code: number, msg = meaningOf(code)): UploadEnvelop
   return { success: false, code, msg };
 }
 
-export function refuse(reply: FastifyReply, msg: string): UploadEnvelope {
-  reply.code(400);
+function refuse(response: ServerResponse, msg: string): UploadEnvelope {
+  response.statusCode = 400;
   return refuseUpload(400, msg);
 }
 
-type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<UploadEnvelope>;
+type Handler = (call: Call) => Promise<UploadEnvelope>;
 
 /** kie.ai docs, "URL File Upload": the address has 30 seconds. */
 const DOWNLOAD_TIMEOUT_MS = 30_000;
@@ -90,19 +91,19 @@ export const MAX_BASE64_BODY_BYTES = 16 * 1024 * 1024;
 
 /** `POST /api/file-base64-upload`: JSON with `base64Data` (a data URL or plain Base64), `uploadPath` and `fileName`. */
 export function base64UploadHandler(options: UploadOptions): Handler {
-  return async (request, reply) => {
-    const fields = fieldsOf(request);
+  return async ({ body, response }) => {
+    const fields = fieldsOf(body);
     const base64Data = fields('base64Data');
-    if (base64Data === '') return refuse(reply, 'Missing required parameter: base64Data');
+    if (base64Data === '') return refuse(response, 'Missing required parameter: base64Data');
     const comma = base64Data.startsWith('data:') ? base64Data.indexOf(',') : -1;
     const mimeType = base64Data.slice(5, Math.max(5, comma)).split(';')[0] ?? '';
     const text = base64Data.slice(comma + 1).replace(/\s/g, '');
     if (text === '' || !/^[A-Za-z0-9+/]*={0,2}$/.test(text))
-      return refuse(reply, 'Base64 decoding failed: Invalid Base64 format');
+      return refuse(response, 'Base64 decoding failed: Invalid Base64 format');
     const path = await newFile(options);
     await writeFile(path, Buffer.from(text, 'base64'));
     const file = { path, mimeType: mimeType || OCTETS, ownName: mimeType.replace('image/', 'file.') };
-    return keepFile(reply, options, { ...file, ...namesIn(fields) });
+    return keepFile(response, options, { ...file, ...namesIn(fields) });
   };
 }
 
@@ -111,17 +112,17 @@ export function base64UploadHandler(options: UploadOptions): Handler {
  * it listens to this machine alone unless told otherwise; redirects are not followed.
  */
 export function urlUploadHandler(options: UploadOptions, closing: AbortSignal): Handler {
-  return async (request, reply) => {
-    const fields = fieldsOf(request);
+  return async ({ body, response }) => {
+    const fields = fieldsOf(body);
     const url = fields('fileUrl');
-    if (url === '') return refuse(reply, 'Missing required parameter: fileUrl');
+    if (url === '') return refuse(response, 'Missing required parameter: fileUrl');
     if (!/^https?:\/\/[^/]/i.test(url) || !parseUrl(url))
-      return refuse(reply, 'fileUrl must be a public http or https address');
+      return refuse(response, 'fileUrl must be a public http or https address');
     const path = await newFile(options);
     try {
       const mimeType = await download(url, path, closing);
       const ownName = extname(url.replace(/[?#].*$/s, ''));
-      return await keepFile(reply, options, {
+      return await keepFile(response, options, {
         path,
         mimeType,
         ownName: `file${ownName}`,
@@ -129,7 +130,10 @@ export function urlUploadHandler(options: UploadOptions, closing: AbortSignal): 
       });
     } catch (error) {
       await rm(path, { force: true });
-      return refuse(reply, `File download failed: ${error instanceof Error ? error.message : String(error)}`);
+      return refuse(
+        response,
+        `File download failed: ${error instanceof Error ? error.message : String(error)}`,
+      );
     }
   };
 }
@@ -161,7 +165,7 @@ async function newFile({ uploadsDir }: UploadOptions): Promise<string> {
 }
 
 /** The texts of a JSON body; '' for what is none. */
-function fieldsOf({ body }: FastifyRequest): (name: string) => string {
+function fieldsOf(body: unknown): (name: string) => string {
   return (name) => {
     const value = (body as Readonly<Record<string, unknown>> | null)?.[name];
     return typeof value === 'string' ? value.trim() : '';
@@ -173,30 +177,42 @@ function namesIn(fields: (name: string) => string) {
 }
 
 /** `POST /api/file-stream-upload`: multipart with `file`, `uploadPath` and, unless any name will do, `fileName`. */
-export function streamUploadHandler(options: UploadOptions) {
-  const { uploadsDir } = options;
-  return async function streamUpload(request: FastifyRequest, reply: FastifyReply): Promise<UploadEnvelope> {
-    if (!request.isMultipart()) return refuse(reply, 'Send the file as multipart/form-data');
-    await prepareUploads(uploadsDir);
-    const { files, values } = await request.saveRequestFiles({
-      tmpdir: uploadsDir,
+export function streamUploadHandler(options: UploadOptions): Handler {
+  return async ({ request, response }) => {
+    if (!/^multipart\/form-data\b/i.test(request.headers['content-type'] ?? ''))
+      return refuse(response, 'Send the file as multipart/form-data');
+    const path = await newFile(options);
+    const fields = new Map<string, string>();
+    const files: { field: string; ownName: string; mimeType: string; written: Promise<void> }[] = [];
+    const form = new Busboy({
+      headers: request.headers as BusboyHeaders,
       limits: { files: 1, fileSize: MAX_UPLOAD_BYTES },
     });
-    const [file] = files;
-    if (file?.fieldname !== 'file') return refuse(reply, 'Missing required parameter: file');
-    return keepFile(reply, options, {
-      path: file.filepath,
-      mimeType: file.mimetype,
-      ownName: file.filename,
-      uploadPath: textOf(values as MultipartFields, 'uploadPath'),
-      fileName: textOf(values as MultipartFields, 'fileName'),
+    form.on('field', (name, value) => fields.set(name, value));
+    form.on('file', (field, stream, ownName, _encoding, mimeType) => {
+      stream.once('limit', () => stream.destroy(new Error('the file is larger than 100 MB')));
+      const written = pipeline(stream, createWriteStream(path));
+      written.catch(() => undefined);
+      files.push({ field, ownName, mimeType, written });
     });
+    try {
+      await pipeline(request, form);
+      const [file] = files;
+      await file?.written;
+      if (file?.field === 'file') {
+        const names = namesIn((name) => fields.get(name) ?? '');
+        return await keepFile(response, options, { ...file, path, ...names });
+      }
+      await rm(path, { force: true });
+      return refuse(response, 'Missing required parameter: file');
+    } catch (error) {
+      await rm(path, { force: true });
+      return refuse(
+        response,
+        `File upload failed: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    }
   };
-}
-
-function textOf(values: MultipartFields, name: string): string {
-  const field = values[name];
-  return field && 'value' in field && field.type === 'field' ? String(field.value) : '';
 }
 
 /** kie.ai docs: "File Upload API", the newest copies; older ones say three days. */

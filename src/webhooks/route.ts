@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { problem, sendProblem } from '../http/problem.ts';
+import { sendRefusal } from '../http/problem.ts';
+import { secondsOf, type Refusal } from '../limits/refusal.ts';
 import { type Log, createOccasionalLog, type OccasionalLog } from '../tasks/log.ts';
 import { StoreUnavailableError } from '../tasks/store.ts';
 import type { TaskCallbacks } from '../tasks/tasks.ts';
-import { codeOf, REFUSALS, UNEXPECTED, type CallbackResult, type Refusal } from './refusals.ts';
+import { REFUSALS, resultOf, UNEXPECTED, type CallbackResult } from './refusals.ts';
 import { verifySignature } from '../providers/kie/signature.ts';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
@@ -49,7 +50,7 @@ export function createKieWebhook(options: KieWebhookOptions): KieWebhook {
     const ms = Math.round(performance.now() - start);
     report(options, warnings, { reqId, ...seen, ms }, outcome);
     if (typeof outcome === 'string') response.writeHead(200, TAKEN_HEADERS).end(TAKEN);
-    else refuse(response, outcome);
+    else sendRefusal(response, outcome);
   };
 }
 
@@ -82,10 +83,10 @@ function report(
     onResult?.({ result: outcome, status: 200 });
     return;
   }
-  const { detail, rung, status } = outcome;
-  // Anybody may cause these, as often as they like.
-  warnings.warn(`${rung} ${status}`, { ...seen, result: rung, status, detail }, 'callback');
-  onResult?.({ result: rung, status });
+  const { result, status } = resultOf(outcome);
+  // Anybody can cause these, as often as they like.
+  warnings.warn(`${result} ${status}`, { ...seen, result, status, detail: outcome.message }, 'callback');
+  onResult?.({ result, status });
 }
 
 type Taken = 'applied' | 'noted';
@@ -104,8 +105,8 @@ async function check(
   }
   seen.task = taskId;
   const callback = await readIfPosted(request);
-  if ('rung' in callback) {
-    // Its address would not be called if nothing had become of the task.
+  if ('status' in callback) {
+    // Somebody who knows the URL has called it, so the task has probably ended.
     await tasks.querySoon(taskId);
     return callback;
   }
@@ -117,16 +118,14 @@ function readIfPosted(request: IncomingMessage): Refusal | Promise<ReadCallback 
   return isTooLarge(request) ? REFUSALS.size : readCallback(request);
 }
 
-/** The refusal of a guess, until too many came from its sender. Right ones never get here. */
+/** The refusal of a wrong secret, or the one for too many of them. Correct secrets never get here. */
 async function wrong(
   { countWrong }: KieWebhookOptions,
   request: IncomingMessage,
   refusal: Refusal,
 ): Promise<Refusal> {
   const waitMs = await countWrong(request);
-  return waitMs === null
-    ? refusal
-    : { ...REFUSALS.tooManyWrong, retryAfterS: Math.max(1, Math.ceil(waitMs / 1000)) };
+  return waitMs === null ? refusal : { ...REFUSALS.tooManyWrong, retryAfter: secondsOf(waitMs) };
 }
 
 async function take(
@@ -156,15 +155,6 @@ async function take(
 function headerOf(request: IncomingMessage, name: string): string | undefined {
   const value = request.headers[name];
   return Array.isArray(value) ? value[0] : value;
-}
-
-function refuse(response: ServerResponse, refusal: Refusal): void {
-  const { detail, hint, retryAfterS, status } = refusal;
-  const headers = {
-    ...(status === 405 && { allow: 'POST' }),
-    ...(retryAfterS !== undefined && { 'retry-after': String(retryAfterS) }),
-  };
-  sendProblem(response, problem(status, detail, { code: codeOf(refusal), hint }), headers);
 }
 
 const MAX_BODY_BYTES = 256 * 1024;
@@ -224,9 +214,9 @@ function notJson(body: Buffer, contentType: string | undefined): Refusal {
   return isDeclared ? REFUSALS.json : quoting(REFUSALS.mediaType, contentType);
 }
 
-/** The same refusal, which says what the sender declared. */
+/** The same refusal, with what the client declared. */
 function quoting(refusal: Refusal, declared: string): Refusal {
-  return { ...refusal, detail: `${refusal.detail} It is declared as "${declared.slice(0, 100)}".` };
+  return { ...refusal, message: `${refusal.message} It is declared as "${declared.slice(0, 100)}".` };
 }
 
 function isJson(contentType: string): boolean {

@@ -1,4 +1,4 @@
-import type { FastifyBaseLogger } from 'fastify';
+import type { BaseLogger } from 'pino';
 import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL } from 'graphql-ws';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -17,7 +17,7 @@ export interface SocketOptions {
   readonly addressOf: (request: IncomingMessage) => string;
   /** Names for the requests that open sockets, for the log. */
   readonly nextId: () => string;
-  readonly log: FastifyBaseLogger;
+  readonly log: BaseLogger;
 }
 
 /** How graphql-ws begins to say that a client sent what only servers send. */

@@ -1,4 +1,4 @@
-import type { FastifyBaseLogger } from 'fastify';
+import type { BaseLogger } from 'pino';
 import { CloseCode } from 'graphql-ws';
 import {
   HOW_TO_SEND,
@@ -30,7 +30,7 @@ export function createOnConnect(options: {
   readonly authenticate: Authenticate;
   /** Open sockets and streams of each owner. */
   readonly perOwner: ConcurrencyLimit;
-  readonly log: FastifyBaseLogger;
+  readonly log: BaseLogger;
 }): OnConnect {
   const { authenticate, log, perOwner } = options;
 

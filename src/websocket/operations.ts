@@ -74,8 +74,7 @@ export function createRefuseOverload(overload: Overload): RefuseOverload {
     if (operation === OperationTypeNode.SUBSCRIPTION) return null;
     const refusal = overload.refusal();
     if (!refusal) return null;
-    const { code, message, retryAfterS: retryAfter } = refusal;
-    const hint = `Try again in ${retryAfter ?? 1} s.`;
+    const { code, hint, message, retryAfter } = refusal;
     return new GraphQLError(message, { extensions: { code, hint, retryAfter } });
   };
 }

@@ -8,7 +8,8 @@ import { connectSocket, type SocketOptions } from './connection.ts';
 import { SendBuffer } from './send-buffer.ts';
 import type { ConcurrencyLimit } from '../limits/concurrency.ts';
 import { startHeartbeat } from './heartbeat.ts';
-import { problem, rawAnswer } from '../http/problem.ts';
+import { rawRefusal } from '../http/problem.ts';
+import { refusal, retryLater } from '../limits/refusal.ts';
 import { once } from 'node:events';
 
 interface WebsocketServerOptions extends SocketOptions {
@@ -128,34 +129,34 @@ function sendAway(socket: WebSocket): void {
   socket.close(TRY_AGAIN_LATER, 'Overloaded');
 }
 
-/** When to come back, in seconds: sockets end when their clients leave, so nobody knows. */
-const RETRY_AFTER_S = 5;
-
 const REFUSALS = {
-  400: problem(400, 'This is no valid WebSocket handshake.', {
-    hint: 'Send one Host, a Sec-WebSocket-Key of 16 bytes in Base64, and the subprotocol graphql-transport-ws.',
-  }),
-  403: problem(403, 'This web page may not connect.', { hint: 'Name its origin in ALLOWED_ORIGINS.' }),
-  404: problem(404, 'There is no socket here.', { hint: 'The API is at /graphql.' }),
-  405: problem(405, 'A WebSocket handshake has another method.', { hint: 'Send GET.' }),
-  426: problem(426, 'This version of the WebSocket protocol is not supported.', {
-    hint: 'Send Sec-WebSocket-Version: 13.',
-  }),
-  429: problem(429, 'Too many sockets and streams of this address are open.', {
-    hint: `Close some first, or try again in ${RETRY_AFTER_S} s.`,
-  }),
+  400: refusal(
+    400,
+    'This is no valid WebSocket handshake.',
+    'Send one Host, a Sec-WebSocket-Key of 16 bytes in Base64, and the subprotocol graphql-transport-ws.',
+  ),
+  403: refusal(403, 'This web page may not connect.', 'Name its origin in ALLOWED_ORIGINS.'),
+  404: refusal(404, 'There is no socket here.', 'The API is at /graphql.'),
+  405: refusal(405, 'A WebSocket handshake has another method.', 'Send GET.', { headers: { Allow: 'GET' } }),
+  426: refusal(
+    426,
+    'This version of the WebSocket protocol is not supported.',
+    'Send Sec-WebSocket-Version: 13.',
+    { headers: { Upgrade: 'websocket', 'Sec-WebSocket-Version': '13' } },
+  ),
+  // Nobody knows when other clients of the address close their sockets.
+  429: retryLater(
+    429,
+    'Too many sockets and streams of this address are open.',
+    5,
+    'Close some first, or try again in 5 s.',
+  ),
 };
 
-const HEADERS: Readonly<Partial<Record<keyof typeof REFUSALS, Readonly<Record<string, string>>>>> = {
-  405: { Allow: 'GET' },
-  426: { Upgrade: 'websocket', 'Sec-WebSocket-Version': '13' },
-  429: { 'Retry-After': String(RETRY_AFTER_S) },
-};
-
-/** Answers a request for a socket with no; browsers show their pages nothing of it, other clients can read why. */
+/** Refuses an upgrade. Browsers show their pages nothing of the response, other clients can read the reason. */
 function refuseUpgrade(stream: Duplex, status: keyof typeof REFUSALS): void {
   stream.on('error', () => undefined);
-  stream.end(rawAnswer(REFUSALS[status], HEADERS[status]));
+  stream.end(rawRefusal(REFUSALS[status]));
 }
 
 /** Thousands of clients that are sent away in one instant come back in one. */

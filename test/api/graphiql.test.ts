@@ -7,7 +7,7 @@ import { Kind, parse, validate, type DocumentNode } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { READY_OPERATIONS } from '../../dashboard/src/graphiql/ready-operations.ts';
 import { schema } from '../../src/schema/schema.ts';
-import { createGraphiqlPage } from '../../src/http/pages.ts';
+import { graphiqlRoute } from '../../src/http/pages.ts';
 import { startFakeProvider } from '../kit/provider.ts';
 import { startGateway, temporaryDir } from '../kit/gateway.ts';
 import { graphql, dataOf } from '../kit/graphql.ts';
@@ -32,9 +32,9 @@ async function load(
 
 /** The page as it is sent from a directory, without a gateway around it. */
 async function pageOf(directory: string): Promise<string> {
-  const page = await createGraphiqlPage(directory);
-  const server = createServer((_request, response) => {
-    page.send(response);
+  const page = await graphiqlRoute(directory, '/graphql');
+  const server = createServer((request, response) => {
+    void page.handle(request, response, '');
   }).listen(0, '127.0.0.1');
   onTestEnd(() => {
     server.close();

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { createAnswers } from '../../src/http/slow-clients.ts';
+import { watchClients } from '../../src/http/slow-clients.ts';
 import { eventually } from '../websocket/eventually.ts';
 import { onTestEnd, named } from '../kit/waits.ts';
 import { headOf } from '../attacks/raw-http.ts';
@@ -32,9 +32,10 @@ interface Served {
 /** A server that answers like this, and a client that has asked and reads nothing yet. */
 async function serve(answer: RequestListener, request = headOf('GET /', 'Host: x')): Promise<Served> {
   const server = createServer();
-  const answers = createAnswers(server, SLOW_MS);
+  const limits = { slowReaderMs: SLOW_MS, requestTimeoutMs: 300_000, headersTimeoutMs: 60_000 };
+  const clients = watchClients(server, limits);
   server.on('request', (message, response) => {
-    answers.watch(message, response);
+    clients.watch(message, response);
     answer(message, response);
   });
   server.listen(0, '127.0.0.1');

@@ -8,7 +8,7 @@ import { GRAPHQL_PATH } from '../../engine/yoga.ts';
 import { parseJson, fieldsOf } from '../../providers/kie/wire.ts';
 import { createCallbackAddress } from '../../tasks/callback-address.ts';
 import { USER_AGENT } from '../../version.ts';
-import { codeOf as codeOfRefusal, REFUSALS } from '../../webhooks/refusals.ts';
+import { REFUSALS } from '../../webhooks/refusals.ts';
 import { codeOf, explainFailure, findingsOf, type Finding, REQUEST_MS } from './findings.ts';
 import type { StoreReport } from './findings.ts';
 
@@ -65,7 +65,7 @@ async function callBack(origin: string, hmacKey: string | null, secret: Buffer |
       signal: AbortSignal.timeout(REQUEST_MS),
     });
     const code = fieldsOf(parseJson(await answer.text()))?.['code'];
-    return { refusal: KNOWN.find((name) => codeOfRefusal(REFUSALS[name]) === code) ?? null, answer };
+    return { refusal: KNOWN.find((name) => REFUSALS[name].code === code) ?? null, answer };
   } catch (error) {
     return { refusal: null, answer: null, error };
   }

@@ -18,7 +18,7 @@ const MB = 1024 * 1024;
 
 /** Some of the packages that are bundled, by the files that have to hold their licences. */
 const BUNDLED = {
-  'dist/licenses.md': ['fastify', 'graphql-http', 'pg-types'],
+  'dist/licenses.md': ['ipaddr.js', 'graphql-http', 'pg-types'],
   // The last one is used by a worker alone.
   'dist/dashboard/licenses.md': ['react-dom', 'graphiql', 'picomatch-browser'],
 };

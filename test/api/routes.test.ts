@@ -3,14 +3,9 @@ import { createServer } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
 import { createLog } from '../../src/log/log.ts';
-import { problem } from '../../src/http/problem.ts';
 import { readBody } from '../../src/http/body.ts';
-import {
-  createDirectRoutes,
-  type DirectHandler,
-  type DirectRoute,
-  type DirectRoutes,
-} from '../../src/http/router.ts';
+import { createRouter, type Handler, type Route } from '../../src/http/router.ts';
+import { refusal } from '../../src/limits/refusal.ts';
 import type { Gate } from '../../src/http/gate.ts';
 import { createRequestLog } from '../../src/http/request-log.ts';
 import { headOf } from '../attacks/raw-http.ts';
@@ -19,11 +14,11 @@ import { onTestEnd, createQueue } from '../kit/waits.ts';
 type Line = Readonly<Record<string, unknown>>;
 
 const gate: Pick<Gate, 'refusalOf'> = {
-  refusalOf: ({ headers }) => (headers['x-shut'] === undefined ? null : { problem: problem(421) }),
+  refusalOf: ({ headers }) => (headers['x-shut'] === undefined ? null : refusal(421, 'No.', 'Go.')),
 };
 
-/** A server with one direct route, `/direct`, and a gate that lets nothing with `X-Shut` in; all else is answered with 404. */
-async function serve(handle: DirectHandler, options: Pick<DirectRoute, 'writesLine' | 'isBeforeGate'> = {}) {
+/** A server with one route, `/direct`, and a gate that refuses requests with `X-Shut`. */
+async function serve(handle: Handler, options: Pick<Route, 'writesLine' | 'skipsGate'> = {}) {
   const lines = createQueue<Line>('a line of the log');
   const log = createLog(
     { level: 'info', pretty: false },
@@ -34,16 +29,16 @@ async function serve(handle: DirectHandler, options: Pick<DirectRoute, 'writesLi
     },
   );
   const requests = createRequestLog(log, () => '127.0.0.1');
-  const direct: DirectRoutes = createDirectRoutes({
+  const router = createRouter({
     log,
     requests,
     nextId: () => 'req-7',
     gate,
     allowOrigin: () => undefined,
   });
-  direct.add({ name: '/direct', fits: ({ url }) => url === '/direct', handle, ...options });
+  router.add({ name: '/direct', handle, ...options });
   const server = createServer((request, response) => {
-    if (!direct.take(request, response)) response.writeHead(404).end();
+    router.handle(request, response);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -53,15 +48,15 @@ async function serve(handle: DirectHandler, options: Pick<DirectRoute, 'writesLi
     await once(server, 'close');
   });
   const { port } = server.address() as AddressInfo;
-  return { direct, lines, port, url: `http://127.0.0.1:${port}` };
+  return { lines, port, router, url: `http://127.0.0.1:${port}` };
 }
 
-const greet: DirectHandler = (_request, response) => {
+const greet: Handler = (_request, response) => {
   response.end('hello');
   return Promise.resolve();
 };
 
-test('a direct route answers with one line in the log', async () => {
+test('a route answers with one line in the log', async () => {
   const { lines, url } = await serve(greet);
   const answer = await fetch(`${url}/direct`);
   expect(await answer.text()).toBe('hello');
@@ -69,10 +64,10 @@ test('a direct route answers with one line in the log', async () => {
   expect(await lines.take()).toMatchObject(told);
 });
 
-test('what fits no direct route is left to the server, and everything is refused once they are closed', async () => {
-  const { direct, url } = await serve(greet);
+test('what fits no route is not found, and everything is refused once the router is closed', async () => {
+  const { router, url } = await serve(greet);
   expect((await fetch(`${url}/other`)).status).toBe(404);
-  direct.close();
+  router.close();
   for (const path of ['/direct', '/other']) {
     const answer = await fetch(url + path);
     expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '5']);
@@ -85,7 +80,7 @@ test('what the gate refuses reaches no route, except one before the gate, and ha
   const { lines, url } = await serve(greet);
   expect((await fetch(`${url}/direct`, { headers })).status).toBe(421);
   expect(await lines.take()).toMatchObject({ msg: 'request', reqId: 'req-7', route: 'none', status: 421 });
-  const before = await serve(greet, { isBeforeGate: true });
+  const before = await serve(greet, { skipsGate: true });
   expect((await fetch(`${before.url}/direct`, { headers })).status).toBe(200);
   expect((await fetch(`${before.url}/other`, { headers })).status).toBe(421);
 });
