@@ -13,27 +13,32 @@ import {
   sign,
 } from '../kit/kie.ts';
 import { readTask, startWithTask, watchTask, type CalledBack } from '../webhooks/called-back.ts';
-import { createStandingClock } from '../webhooks/standing-clock.ts';
-import { POLLING, until, watchAll } from './polled.ts';
+import { createStandingClock, type StandingClock } from '../webhooks/standing-clock.ts';
+import { until, watchAll } from './polled.ts';
 
 const signed = sign(HMAC_KEY, 'kie-1');
 const DAY = 24 * 60 * 60 * 1000;
 
-/** A task whose time is over: no answer of the provider was an end. */
-async function startExpired(env: Readonly<Record<string, string>> = {}): Promise<CalledBack> {
+interface Expired extends CalledBack {
+  readonly clock: StandingClock;
+}
+
+/** A task whose time is over: the only query found it running. Its clock stands, so that no other query is due. */
+async function startExpired(env: Readonly<Record<string, string>> = {}): Promise<Expired> {
+  // The time is over at the real time, for which callbacks are signed.
+  const clock = createStandingClock(Date.now() - DAY);
   const provider = await startFakeProvider();
   provider.answer('recordInfo', record('kie-1', { state: 'generating' }));
-  const scene = await startWithTask({
-    provider,
-    env: { TASK_DEADLINE_MS: '1', ...env },
-    overrides: { timings: POLLING },
-  });
-  await (await watchTask(scene.gateway, scene.task.id)).completed();
-  return scene;
+  const timings = { checkIntervalMin: 5000, checkIntervalMax: DAY };
+  const scene = await startWithTask({ provider, env, overrides: { clock, timings } });
+  const watch = await watchTask(scene.gateway, scene.task.id);
+  clock.advance(DAY);
+  await watch.completed();
+  return { ...scene, clock };
 }
 
 test('a task without a final state in time is EXPIRED, and its message says where to look before a retry', async () => {
-  const { gateway, provider, task } = await startExpired();
+  const { clock, gateway, provider, task } = await startExpired();
   const ended = await readTask(gateway, task.id);
   expect(ended).toMatchObject({
     state: 'FAIL',
@@ -43,8 +48,10 @@ test('a task without a final state in time is EXPIRED, and its message says wher
   });
   expect(ended.failure?.message).toContain('https://kie.ai/logs');
   expect(ended.completedAt).not.toBeNull();
+  const { order: last } = await provider.received('recordInfo');
+  clock.advance(DAY);
   await staysPending(
-    provider.received('recordInfo', ({ order }) => order > 2),
+    provider.received('recordInfo', ({ order }) => order > last),
     100,
   );
 });
@@ -102,9 +109,10 @@ describe('an EXPIRED task', () => {
     ['a late success', callbackSuccess('kie-1'), { state: 'SUCCESS', failure: null, creditsConsumed: 57 }],
     ['a late failure', callbackFail('kie-1'), { state: 'FAIL', failure: { code: 'SERVER_ERROR' } }],
   ])('is replaced by %s, which every client sees and which is final', async (_what, body, expected) => {
-    const { callback, gateway, task } = await startExpired();
+    const { callback, clock, gateway, task } = await startExpired();
     const expired = await readTask(gateway, task.id);
     const next = await watchAll(gateway, expired.revision);
+    clock.advance(1);
     expect((await deliverCallback(callback, body, signed)).status).toBe(200);
     const late = await next();
     expect(late).toMatchObject({ id: task.id, ...expected });
