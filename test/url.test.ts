@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { isHost } from '../src/http/gate.ts';
 import { createOriginPolicy } from '../src/http/origins.ts';
 import { parseCallback } from '../src/providers/kie/answers.ts';
-import { MODEL, parseCreateRequest } from '../src/sandbox/create-request.ts';
+import { parseCreateRequest } from '../src/sandbox/create-request.ts';
 import { validateInput } from '../src/tasks/validate-input.ts';
 import { parseUrl } from '../src/url.ts';
 import { superlinearGrowth } from './kit/growth.ts';
@@ -22,7 +22,7 @@ const PARSERS: Readonly<Record<string, (url: string) => unknown>> = {
       data: { taskId: 'kie-1', state: 'success', resultJson: { resultUrls: [url] } },
     }),
   'an image URL in the sandbox': (url) =>
-    parseCreateRequest({ model: MODEL, input: { prompt: 'snow', image_url: url } }),
+    parseCreateRequest({ model: 'hailuo/02-image-to-video-pro', input: { prompt: 'snow', image_url: url } }),
   'the host of a request': (url) => isHost(url.replace('http://', '')),
   'the origin of a web page': (url) => mayCall(url, 'video.example'),
 };

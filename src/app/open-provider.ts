@@ -83,7 +83,6 @@ export async function openUpstream(
     apiKey,
     hmacKey,
     filesUrl,
-    stateFile: join(config.dataDir, 'sandbox.json'),
     uploadsDir: join(config.dataDir, 'sandbox-uploads'),
     log: (message, details) => {
       log.info({ ...details, from: 'sandbox' }, message);

@@ -25,29 +25,28 @@ const MEANINGS: Readonly<Record<number, string>> = {
   531: 'Generation failed, credits refunded',
 };
 
-/** The provider's words for a code, or a sentence that names the code when it is none of the documented ones. */
+/** kie.ai's message for a code; for an undocumented code, a sentence that names it. */
 export function meaningOf(code: number): string {
   return MEANINGS[code] ?? `Code ${code}, as the prompt asked for`;
 }
 
-/** A request that was processed, whatever became of the task it asks about. */
+/** The request was processed, even if its task failed. */
 export function success(data: unknown): Envelope {
   return { code: 200, msg: 'success', data };
 }
 
-/** A request that was not processed; `msg` says why, and how to mend it where the caller can. */
+/** The request was not processed; `msg` says why and how to fix it. */
 export function refusal(code: number, msg = meaningOf(code)): Envelope {
   return { code, msg, data: null };
 }
 
-/** Admits so many per window of time, counted over the window that ends now. */
 export interface RateWindow {
   readonly limit: number;
-  /** True when there is room; then this one is counted. What was turned away is not. */
+  /** Whether one more is allowed; only allowed ones count. */
   admit(): boolean;
 }
 
-/** At most `limit` admissions within any `windowMs` milliseconds. */
+/** Allows at most `limit` within any `windowMs` milliseconds. */
 export function createRateWindow(limit: number, windowMs: number): RateWindow {
   let admitted: number[] = [];
   return {
@@ -62,5 +61,5 @@ export function createRateWindow(limit: number, windowMs: number): RateWindow {
   };
 }
 
-/** Tells whoever runs the sandbox what it could not do. */
+/** Reports problems to the operator of the sandbox. */
 export type Log = (message: string, details?: object) => void;

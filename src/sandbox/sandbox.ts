@@ -1,73 +1,84 @@
 import { once, setMaxListeners } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createCallbackSender } from './callbacks.ts';
-import { createLedger, type Ledger, loadState, saveState } from './state.ts';
-import { type SandboxOptions, type SandboxSettings, withDefaults, createSandboxServer } from './server.ts';
-import { createTaskRunner } from './tasks.ts';
+import type { Log } from './envelope.ts';
+import { createSandboxServer } from './server.ts';
+import { createTasks } from './tasks.ts';
 
-export type { SandboxOptions } from './server.ts';
+/** How a sandbox behaves. Times are in milliseconds. */
+export interface SandboxOptions {
+  /** 0, or absent: any free port. */
+  readonly port?: number;
+  /** The Bearer to ask for; any that is not empty when absent. */
+  readonly apiKey?: string;
+  /** Signs the callbacks; '' leaves them unsigned. */
+  readonly hmacKey: string;
+  /** Where uploads are kept for a day; a temporary directory that `close` removes when absent. */
+  readonly uploadsDir?: string;
+  /** The base URL of result files, read each time a result is shown; the sandbox's own when absent. */
+  readonly filesUrl?: () => string;
+  /** The balance at the start. */
+  readonly credits?: number;
+  /** From a task's creation to its end. */
+  readonly durationMs?: number;
+  /** How long recordInfo does not know a new task. */
+  readonly invisibleMs?: number;
+  readonly createsPer10s?: number;
+  readonly queriesPerS?: number;
+  /** A receiver's time to answer a callback. */
+  readonly callbackTimeoutMs?: number;
+  /** The pause before each repetition of a callback that failed. */
+  readonly callbackRetryDelaysMs?: readonly number[];
+  readonly log?: Log;
+}
+
+/** kie.ai's published limits where there are any. */
+const DEFAULTS = {
+  port: 0,
+  credits: 10_000,
+  durationMs: 6_000,
+  invisibleMs: 1_000,
+  createsPer10s: 20,
+  queriesPerS: 10,
+  callbackTimeoutMs: 15_000,
+  callbackRetryDelaysMs: [1_000, 2_000, 4_000],
+  log: () => undefined,
+} satisfies Partial<SandboxOptions>;
+
+/** The sandbox fetches URLs for its callers, so only this machine may call it. */
+const HOST = '127.0.0.1';
 
 /** A running sandbox. */
 export interface Sandbox {
-  /** Its origin, to be used where `https://api.kie.ai` would be. */
+  /** Its origin, to be used instead of `https://api.kie.ai`. */
   readonly url: string;
-  /** Where it keeps what is uploaded to it. */
+  /** Where it keeps uploads. */
   readonly uploadsDir: string;
-  /** Cuts every connection, ends every wait and writes the state. Callbacks not delivered wait for the next start. */
+  /** Cuts every connection and ends every wait. Callbacks that were not delivered are lost. */
   close(): Promise<void>;
 }
 
-async function openLedger({ stateFile, credits, log }: SandboxSettings): Promise<Ledger> {
-  const fresh = { credits, tasks: [] };
-  if (stateFile === undefined) return createLedger(fresh, () => Promise.resolve());
-  return createLedger((await loadState(stateFile, log)) ?? fresh, async (state) => {
-    try {
-      await saveState(stateFile, state);
-    } catch (error) {
-      log(`The sandbox could not write ${stateFile}; it goes on in memory`, { error });
-    }
-  });
-}
-
-function originOf(server: Server): string {
-  const { address, port } = server.address() as AddressInfo;
-  const everywhere = address === '0.0.0.0' || address === '::';
-  const host = address.includes(':') ? `[${address}]` : address;
-  return `http://${everywhere ? 'localhost' : host}:${port}`;
-}
-
-/**
- * Starts a stand-in for kie.ai that speaks its HTTP and costs nothing. Resolves when it listens and has taken
- * up what the state file left pending. Rejects when the port is taken or the state file cannot be read.
- */
+/** Starts a stand-in for kie.ai with the same HTTP API. Resolves when it listens; rejects when the port is taken. */
 export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
-  const settings = withDefaults(options);
-  const { log, hmacKey, callbackTimeoutMs: timeoutMs, callbackRetryDelaysMs: retryDelaysMs } = settings;
+  const settings = { ...DEFAULTS, ...options };
+  const { callbackRetryDelaysMs: retryDelaysMs, callbackTimeoutMs: timeoutMs } = settings;
   const closing = new AbortController();
-  // One waiting task is one listener; many of them are no leak.
-  setMaxListeners(0, closing.signal);
+  const { signal } = closing;
+  // Every waiting task is one listener.
+  setMaxListeners(0, signal);
 
   let url = '';
-  const filesUrl = () => (options.filesUrl?.() ?? `${url}/files`).replace(/\/+$/, '');
-  const ledger = await openLedger(settings);
-  const callbacks = createCallbackSender({ hmacKey, timeoutMs, retryDelaysMs, closing: closing.signal, log });
-  const runner = createTaskRunner({ ledger, callbacks, filesUrl, closing: closing.signal, log });
-  const uploadsDir = settings.uploadsDir ?? (await mkdtemp(join(tmpdir(), 'kineograph-sandbox-')));
-  const server = createSandboxServer(settings, {
-    ledger,
-    runner,
-    filesUrl,
-    uploadsDir,
-    closing: closing.signal,
-  });
-  server.listen({ host: settings.host, port: settings.port });
+  const filesUrl = (): string => (options.filesUrl?.() ?? `${url}/files`).replace(/\/+$/, '');
+  const callbacks = createCallbackSender({ ...settings, timeoutMs, retryDelaysMs, closing: signal });
+  const tasks = createTasks({ ...settings, callbacks, filesUrl, closing: signal });
+  const uploadsDir = options.uploadsDir ?? (await mkdtemp(join(tmpdir(), 'kineograph-sandbox-')));
+  const server = createSandboxServer({ ...settings, tasks, filesUrl, uploadsDir, closing: signal });
+  server.listen({ host: HOST, port: settings.port });
   await once(server, 'listening');
-  url = originOf(server);
-  for (const entry of ledger.pending()) runner.follow(entry);
+  url = `http://${HOST}:${(server.address() as AddressInfo).port}`;
 
   return {
     url,
@@ -78,9 +89,8 @@ export async function startSandbox(options: SandboxOptions): Promise<Sandbox> {
       server.close();
       server.closeAllConnections();
       await Promise.all([closed, callbacks.close()]);
-      await runner.idle();
-      await ledger.flush();
-      if (settings.uploadsDir === undefined) await rm(uploadsDir, { recursive: true, force: true });
+      await tasks.idle();
+      if (options.uploadsDir === undefined) await rm(uploadsDir, { recursive: true, force: true });
     },
   };
 }

@@ -1,70 +1,104 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallbackSender } from './callbacks.ts';
-import type { Ledger, TaskEntry } from './state.ts';
-import { type Log, type Envelope, meaningOf, success, refusal, type RateWindow } from './envelope.ts';
-import {
-  endOf,
-  decodeTaskId,
-  type TaskPlan,
-  costOf,
-  stageAt,
-  type TaskState,
-  encodeTaskId,
-} from './task-id.ts';
-import { MODEL, parseCreateRequest, parseDirectives } from './create-request.ts';
+import { parseCreateRequest } from './create-request.ts';
+import { type Envelope, type Log, type RateWindow, refusal, success } from './envelope.ts';
 import type { Call } from './http.ts';
+import type { SandboxModel } from './models.ts';
+import {
+  callbackBody,
+  costOf,
+  decodeTaskId,
+  encodeTaskId,
+  endOf,
+  recordAt,
+  type TaskPlan,
+  type TaskRecord,
+} from './task.ts';
 
-/** What the runner works with. */
-interface RunnerOptions {
-  readonly ledger: Ledger;
+/** The account and its tasks, in memory. */
+export interface Tasks {
+  /** The balance after every task that has ended by now. */
+  credits(): number;
+  /** Whether the balance covers one more video if every running task succeeds. */
+  canPay(model: SandboxModel): boolean;
+  /** Starts a task and returns its id. At its end the callback is sent. */
+  start(plan: TaskPlan, param: string, callBackUrl: string | null): string;
+  /** The task as it stands now; null for an id that the sandbox did not make. */
+  find(taskId: string): TaskRecord | null;
+  /** Resolves when no task waits for its end or its callback any more. */
+  idle(): Promise<void>;
+}
+
+/** As many create requests are kept for `param`, which the task's id does not contain. */
+const REMEMBERED_REQUESTS = 500;
+
+export function createTasks(options: {
+  readonly credits: number;
   readonly callbacks: CallbackSender;
   readonly filesUrl: () => string;
   /** Ends every wait when aborted. */
   readonly closing: AbortSignal;
   readonly log: Log;
-}
-
-/** Sees tasks through to their end. */
-export interface TaskRunner {
-  /** Waits for the task's end, tells it where it is to be told, and notes both. Returns at once, never throws. */
-  follow(entry: TaskEntry): void;
-  /** Resolves when no task is followed any more. */
-  idle(): Promise<void>;
-}
-
-/** A runner that follows nothing yet. */
-export function createTaskRunner({ ledger, callbacks, filesUrl, closing, log }: RunnerOptions): TaskRunner {
+}): Tasks {
+  const { callbacks, closing, filesUrl, log } = options;
+  let balance = options.credits;
+  const unpaid = new Set<TaskPlan>();
+  const params = new Map<string, string>();
   const followed = new Set<Promise<void>>();
 
-  async function untilEnd(plan: TaskPlan): Promise<void> {
-    // In a loop, since a timer may fire a millisecond before the clock gets there.
-    for (let left = endOf(plan) - Date.now(); left > 0; left = endOf(plan) - Date.now()) {
-      await sleep(left, undefined, { signal: closing });
+  /** By the clock, as recordInfo, so that the balance agrees with it. */
+  function settle(): void {
+    const now = Date.now();
+    for (const plan of unpaid) {
+      if (endOf(plan) > now) continue;
+      unpaid.delete(plan);
+      balance -= costOf(plan);
     }
-    closing.throwIfAborted();
   }
 
-  async function run({ taskId, param, callBackUrl }: TaskEntry): Promise<void> {
-    const plan = decodeTaskId(taskId);
-    if (plan === null) return;
-    await untilEnd(plan);
-    if (callBackUrl !== null) {
-      const body = completionOf({ taskId, plan, param, filesUrl: filesUrl() });
-      const callback = { taskId, url: callBackUrl, body, signed: plan.callback !== 'unsigned' };
-      const delivered = await callbacks.send(callback);
-      if (delivered && plan.callback === 'twice') await callbacks.send(callback);
-    }
-    await ledger.told(taskId);
+  function remember(taskId: string, param: string): void {
+    params.set(taskId, param);
+    const [oldest] = params.keys();
+    if (params.size > REMEMBERED_REQUESTS && oldest !== undefined) params.delete(oldest);
+  }
+
+  async function follow(taskId: string, plan: TaskPlan, param: string, url: string): Promise<void> {
+    // In a loop, since a timer may fire a millisecond before the clock gets there.
+    for (let left = endOf(plan) - Date.now(); left > 0; left = endOf(plan) - Date.now())
+      await sleep(left, undefined, { signal: closing });
+    const body = callbackBody({ taskId, plan, param, filesUrl: filesUrl() });
+    const callback = { taskId, url, body, signed: plan.callback !== 'unsigned' };
+    const isDelivered = await callbacks.send(callback);
+    if (isDelivered && plan.callback === 'twice') await callbacks.send(callback);
   }
 
   return {
-    follow(entry) {
-      const running = run(entry)
+    credits() {
+      settle();
+      return balance;
+    },
+    canPay({ credits }) {
+      settle();
+      const owed = [...unpaid].reduce((sum, { model }) => sum + model.credits, 0);
+      return balance >= owed + credits;
+    },
+    start(plan, param, callBackUrl) {
+      const taskId = encodeTaskId(plan);
+      unpaid.add(plan);
+      remember(taskId, param);
+      if (callBackUrl === null || plan.callback === 'never') return taskId;
+      const following = follow(taskId, plan, param, callBackUrl)
         .catch((error: unknown) => {
-          if (!closing.aborted) log('The sandbox lost sight of a task', { taskId: entry.taskId, error });
+          if (!closing.aborted) log('The sandbox could not finish a task', { taskId, error });
         })
-        .finally(() => followed.delete(running));
-      followed.add(running);
+        .finally(() => followed.delete(following));
+      followed.add(following);
+      return taskId;
+    },
+    find(taskId) {
+      const plan = decodeTaskId(taskId);
+      const param = params.get(taskId) ?? '';
+      return plan && recordAt({ taskId, plan, param, filesUrl: filesUrl() }, Date.now());
     },
     async idle() {
       await Promise.all(followed);
@@ -73,110 +107,58 @@ export function createTaskRunner({ ledger, callbacks, filesUrl, closing, log }: 
 }
 
 /**
- * A task as recordInfo and callbacks show it (kie.ai docs: "Get Task Details"; the callback's structure is
- * that of the query). Times are Unix milliseconds. `param` and `resultJson` are JSON in a string.
+ * `POST /api/v1/jobs/createTask`. Checks run in order; the first that fails answers. Above the rate limit nothing is created
+ * or queued (kie.ai docs: "Rate limits").
  */
-export interface TaskRecord {
-  readonly taskId: string;
-  readonly model: string;
-  readonly state: TaskState;
-  readonly param: string;
-  readonly resultJson: string | null;
-  readonly failCode: string | null;
-  readonly failMsg: string | null;
-  readonly costTime: number;
-  readonly createTime: number;
-  readonly updateTime: number;
-  readonly completeTime: number | null;
-  readonly creditsConsumed: number | null;
-}
-
-/** What a record is made of beside the time of the question. */
-interface RecordSource {
-  readonly taskId: string;
-  readonly plan: TaskPlan;
-  /** The create request as JSON; '' when it is no longer remembered. */
-  readonly param: string;
-  /** The base address of result files, without a slash at the end. */
-  readonly filesUrl: string;
-}
-
-function resultOf({ taskId, filesUrl }: RecordSource, state: TaskState): string | null {
-  if (state === 'fail') return null;
-  return state === 'success' ? JSON.stringify({ resultUrls: [`${filesUrl}/${taskId}.mp4`] }) : '';
-}
-
-/** The task as it stands at `now`. */
-export function recordAt(source: RecordSource, now: number): TaskRecord {
-  const { taskId, plan, param } = source;
-  const { state, since } = stageAt(plan, now);
-  const over = state === 'success' || state === 'fail';
-  const failCode = state === 'fail' ? plan.failCode : null;
-  return {
-    taskId,
-    model: MODEL,
-    state,
-    param,
-    resultJson: resultOf(source, state),
-    failCode: failCode === null ? null : String(failCode),
-    failMsg: failCode === null ? null : meaningOf(failCode),
-    costTime: over ? plan.durationMs : 0,
-    createTime: plan.createdAt,
-    updateTime: since,
-    completeTime: over ? since : null,
-    creditsConsumed: over ? costOf(plan) : null,
-  };
-}
-
-/** The body of the callback that tells the end of a task (kie.ai docs: "Callback", both examples). */
-function completionOf(source: RecordSource): Envelope {
-  const record = recordAt(source, endOf(source.plan));
-  if (record.state === 'success') {
-    return { ...success(record), msg: 'Playground task completed successfully.' };
-  }
-  return { code: 501, msg: 'Playground task failed.', data: record };
-}
-
-/** What createTask works with. */
-interface CreateTaskOptions {
+export function createTaskHandler(options: {
   readonly creates: RateWindow;
-  readonly ledger: Ledger;
-  readonly runner: TaskRunner;
+  readonly tasks: Tasks;
   /** How long a task takes unless its prompt says otherwise. */
   readonly durationMs: number;
-  /** What to do about an account without credits, as a sentence. */
-  readonly refillHint: string;
-}
+  /** The balance of a new sandbox. */
+  readonly credits: number;
+}) {
+  const { creates, credits, tasks } = options;
 
-/**
- * `POST /api/v1/jobs/createTask`: each check an early answer, then a task. The answer is sent once the task
- * would survive a crash. Above the limit nothing is created and nothing queued (kie.ai docs: "Rate limits").
- */
-export function createTaskHandler(options: CreateTaskOptions) {
-  const { creates, ledger, runner } = options;
-
-  return async function createTask({ body, request }: Call): Promise<Envelope | undefined> {
+  return function createTask({ body, request }: Call): Envelope | undefined {
     if (!creates.admit()) {
-      return refusal(
-        429,
-        `Rate limit exceeded: ${creates.limit} new tasks per 10 seconds. Nothing was created.`,
-      );
+      const what = `${creates.limit} new tasks per 10 seconds`;
+      return refusal(429, `Rate limit exceeded: ${what}. Nothing was created.`);
     }
     const wanted = parseCreateRequest(body);
     if ('refused' in wanted) return wanted.refused;
-    const directives = parseDirectives(wanted.prompt);
-    if ('problem' in directives) return refusal(422, directives.problem);
-    if (directives.rejectCode !== null) return refusal(directives.rejectCode);
-    if (!ledger.canPay()) return refusal(402, `Credits insufficient. ${options.refillHint}`);
-
-    const { failCode, callback, durationMs } = directives;
-    const plan = { createdAt: Date.now(), durationMs: durationMs ?? options.durationMs, failCode, callback };
-    const taskId = encodeTaskId(plan);
-    const callBackUrl = callback === 'never' ? null : wanted.callBackUrl;
-    await ledger.open(taskId, wanted.param, callBackUrl);
-    runner.follow({ taskId, param: wanted.param, settled: false, callBackUrl });
-    if (!directives.dropAnswer) return success({ taskId });
+    const { callback, dropAnswer, durationMs, failCode, rejectCode } = wanted.directives;
+    if (rejectCode !== null) return refusal(rejectCode);
+    const { callBackUrl, model, param } = wanted;
+    if (!tasks.canPay(model))
+      return refusal(402, `Credits insufficient. Restart the sandbox to begin with ${credits} again.`);
+    const createdAt = Date.now();
+    const plan = { model, createdAt, durationMs: durationMs ?? options.durationMs, failCode, callback };
+    const taskId = tasks.start(plan, param, callBackUrl);
+    if (!dropAnswer) return success({ taskId });
     request.socket.destroy();
     return undefined;
+  };
+}
+
+/**
+ * `GET /api/v1/jobs/recordInfo?taskId=`. A task that is unknown, or too new to be visible, is "recordInfo is null" (kie.ai
+ * docs: "Get Task Details"; clients observed the delay).
+ */
+export function recordInfoHandler(options: {
+  readonly queries: RateWindow;
+  readonly tasks: Tasks;
+  /** How long a new task is not visible. */
+  readonly invisibleMs: number;
+}) {
+  const { invisibleMs, queries, tasks } = options;
+
+  return function recordInfo({ query }: Call): Envelope {
+    if (!queries.admit()) return refusal(429, `Rate limit exceeded: ${queries.limit} queries per second.`);
+    const [taskId = '', ...others] = query.getAll('taskId');
+    if (taskId === '' || others.length > 0) return refusal(400, 'taskId parameter is required');
+    const record = tasks.find(taskId);
+    if (!record || Date.now() < record.createTime + invisibleMs) return refusal(422, 'recordInfo is null');
+    return success(record);
   };
 }

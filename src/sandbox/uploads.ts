@@ -1,17 +1,16 @@
 import { Busboy, type BusboyHeaders } from '@fastify/busboy';
 import { randomUUID } from 'node:crypto';
-import { rm, stat, writeFile, mkdir, readdir, rename } from 'node:fs/promises';
-import { extname, join, dirname } from 'node:path';
-import { meaningOf } from './envelope.ts';
 import { createWriteStream } from 'node:fs';
+import { rm, stat, writeFile } from 'node:fs/promises';
+import { extname, join } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { request as requestUrl } from 'undici';
-import type { ServerResponse } from 'node:http';
-import type { Call } from './http.ts';
+import { request as fetchUrl } from 'undici';
 import { parseUrl } from '../url.ts';
+import { isPlainPath, keepUpload, prepareUploads } from './files.ts';
+import type { Call } from './http.ts';
 
-/** The upload service says beside the code whether all went well (kie.ai docs: "File Upload API"). */
+/** The upload service also says whether the request succeeded (kie.ai docs: "File Upload API"). */
 interface UploadEnvelope {
   readonly success: boolean;
   readonly code: number;
@@ -21,43 +20,65 @@ interface UploadEnvelope {
 
 interface UploadOptions {
   readonly uploadsDir: string;
-  /** The base address of files, without a slash at the end. */
+  /** The base URL of files, without a slash at the end. */
   readonly filesUrl: () => string;
+  /** Aborted when the sandbox closes. */
+  readonly closing: AbortSignal;
 }
 
-/** A file that has arrived, and what was asked for with it. */
-interface ArrivedFile {
-  /** Where it lies, among the uploads and under a name that nobody asks for. */
+/** A file under a temporary name, and the names that its sender asked for. */
+interface Arrived {
   readonly path: string;
   readonly mimeType: string;
-  /** Its name on the other side, for the ending of a random one. */
+  /** The sender's own name for the file; a random name gets its extension. */
   readonly ownName: string;
   readonly uploadPath: string;
   readonly fileName: string;
 }
 
-/** kie.ai's page recommends at most so much, of an upload by URL; it names no limit for the others. */
-const MAX_UPLOAD_BYTES = 100 * 1024 * 1024;
+/** Writes the file of a request to a path. */
+type Receive = (call: Call, path: string, closing: AbortSignal) => Promise<Arrived>;
 
-/** Gives a file its name and answers with where it is; a file of that name is replaced. */
-async function keepFile(
-  response: ServerResponse,
-  { filesUrl, uploadsDir }: UploadOptions,
-  file: ArrivedFile,
-): Promise<UploadEnvelope> {
+/** Thrown for requests that are answered with 400 and this message. */
+class RefusedUpload extends Error {}
+
+/** kie.ai recommends this maximum for uploads by URL, and names none for the others. */
+const MAX_UPLOAD_BYTES = 100 * 1024 * 1024;
+/** Enough for the 10 MB that kie.ai's page "Base64 File Upload" recommends. */
+export const MAX_BASE64_BODY_BYTES = 16 * 1024 * 1024;
+/** kie.ai docs: "URL File Upload". */
+const DOWNLOAD_TIMEOUT_MS = 30_000;
+const DEFAULT_TYPE = 'application/octet-stream';
+
+export function refuseUpload(code: number, msg: string): UploadEnvelope {
+  return { success: false, code, msg };
+}
+
+/** The three ways to upload: multipart with `file`, JSON with `base64Data`, and JSON with `fileUrl`. */
+export function uploadHandlers(options: UploadOptions) {
+  const handler = (receive: Receive) => async (call: Call) => {
+    await prepareUploads(options.uploadsDir);
+    const path = join(options.uploadsDir, `.${randomUUID()}`);
+    try {
+      return await keep(options, await receive(call, path, options.closing));
+    } catch (error) {
+      if (!(error instanceof RefusedUpload)) throw error;
+      call.response.statusCode = 400;
+      return refuseUpload(400, error.message);
+    } finally {
+      await rm(path, { force: true });
+    }
+  };
+  return { stream: handler(receiveForm), base64: handler(receiveBase64), url: handler(receiveFromUrl) };
+}
+
+/** Gives a file its name and returns its URL. */
+async function keep({ filesUrl, uploadsDir }: UploadOptions, file: Arrived): Promise<UploadEnvelope> {
   const uploadPath = file.uploadPath.trim();
   const fileName = file.fileName.trim() || `${randomUUID()}${extname(file.ownName)}`;
   const filePath = `${uploadPath}/${fileName}`;
-  const problem =
-    uploadPath === ''
-      ? 'Missing required parameter: uploadPath'
-      : isPlainPath(filePath)
-        ? null
-        : 'uploadPath and fileName must be plain names';
-  if (problem !== null) {
-    await rm(file.path, { force: true });
-    return refuse(response, problem);
-  }
+  if (uploadPath === '') throw missing('uploadPath');
+  if (!isPlainPath(filePath)) throw new RefusedUpload('uploadPath and fileName must be plain names');
   const { size: fileSize } = await stat(file.path);
   await keepUpload(uploadsDir, file.path, filePath);
   const data = {
@@ -71,78 +92,73 @@ async function keepFile(
   return { success: true, code: 200, msg: 'File uploaded successfully', data };
 }
 
-/** What the upload service answers whoever has no key. */
-export function refuseUpload(code: number, msg = meaningOf(code)): UploadEnvelope {
-  return { success: false, code, msg };
+function missing(parameter: string): RefusedUpload {
+  return new RefusedUpload(`Missing required parameter: ${parameter}`);
 }
 
-function refuse(response: ServerResponse, msg: string): UploadEnvelope {
-  response.statusCode = 400;
-  return refuseUpload(400, msg);
-}
-
-type Handler = (call: Call) => Promise<UploadEnvelope>;
-
-/** kie.ai docs, "URL File Upload": the address has 30 seconds. */
-const DOWNLOAD_TIMEOUT_MS = 30_000;
-
-/** For what kie.ai's page "Base64 File Upload" recommends: files up to 10 MB. */
-export const MAX_BASE64_BODY_BYTES = 16 * 1024 * 1024;
-
-/** `POST /api/file-base64-upload`: JSON with `base64Data` (a data URL or plain Base64), `uploadPath` and `fileName`. */
-export function base64UploadHandler(options: UploadOptions): Handler {
-  return async ({ body, response }) => {
-    const fields = fieldsOf(body);
-    const base64Data = fields('base64Data');
-    if (base64Data === '') return refuse(response, 'Missing required parameter: base64Data');
-    const comma = base64Data.startsWith('data:') ? base64Data.indexOf(',') : -1;
-    const mimeType = base64Data.slice(5, Math.max(5, comma)).split(';')[0] ?? '';
-    const text = base64Data.slice(comma + 1).replace(/\s/g, '');
-    if (text === '' || !/^[A-Za-z0-9+/]*={0,2}$/.test(text))
-      return refuse(response, 'Base64 decoding failed: Invalid Base64 format');
-    const path = await newFile(options);
-    await writeFile(path, Buffer.from(text, 'base64'));
-    const file = { path, mimeType: mimeType || OCTETS, ownName: mimeType.replace('image/', 'file.') };
-    return keepFile(response, options, { ...file, ...namesIn(fields) });
+async function receiveForm({ request }: Call, path: string): Promise<Arrived> {
+  if (!/^multipart\/form-data\b/i.test(request.headers['content-type'] ?? ''))
+    throw new RefusedUpload('Send the file as multipart/form-data');
+  const fields = new Map<string, string>();
+  const files: (Pick<Arrived, 'mimeType' | 'ownName'> & { field: string; written: Promise<void> })[] = [];
+  const form = new Busboy({
+    headers: request.headers as BusboyHeaders,
+    limits: { files: 1, fileSize: MAX_UPLOAD_BYTES },
+  });
+  form.on('field', (name, value) => fields.set(name, value));
+  form.on('file', (field, stream, ownName, _encoding, mimeType) => {
+    stream.once('limit', () => stream.destroy(new Error('the file is larger than 100 MB')));
+    const written = pipeline(stream, createWriteStream(path));
+    written.catch(() => undefined);
+    files.push({ field, ownName, mimeType, written });
+  });
+  try {
+    await pipeline(request, form);
+    await files[0]?.written;
+  } catch (error) {
+    throw new RefusedUpload(`File upload failed: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const [file] = files;
+  if (file?.field !== 'file') throw missing('file');
+  return {
+    path,
+    mimeType: file.mimeType,
+    ownName: file.ownName,
+    ...namesIn((name) => fields.get(name) ?? ''),
   };
 }
 
-/**
- * `POST /api/file-url-upload`: JSON with `fileUrl`, `uploadPath` and `fileName`. The sandbox fetches what its caller names, so
- * it listens to this machine alone unless told otherwise; redirects are not followed.
- */
-export function urlUploadHandler(options: UploadOptions, closing: AbortSignal): Handler {
-  return async ({ body, response }) => {
-    const fields = fieldsOf(body);
-    const url = fields('fileUrl');
-    if (url === '') return refuse(response, 'Missing required parameter: fileUrl');
-    if (!/^https?:\/\/[^/]/i.test(url) || !parseUrl(url))
-      return refuse(response, 'fileUrl must be a public http or https address');
-    const path = await newFile(options);
-    try {
-      const mimeType = await download(url, path, closing);
-      const ownName = extname(url.replace(/[?#].*$/s, ''));
-      return await keepFile(response, options, {
-        path,
-        mimeType,
-        ownName: `file${ownName}`,
-        ...namesIn(fields),
-      });
-    } catch (error) {
-      await rm(path, { force: true });
-      return refuse(
-        response,
-        `File download failed: ${error instanceof Error ? error.message : String(error)}`,
-      );
-    }
-  };
+async function receiveBase64({ body }: Call, path: string): Promise<Arrived> {
+  const fields = fieldsOf(body);
+  const base64Data = fields('base64Data');
+  if (base64Data === '') throw missing('base64Data');
+  const [, mimeType = '', data = ''] = /^(?:data:([^;,]*)[^,]*,)?(.*)$/s.exec(base64Data) ?? [];
+  const base64 = data.replace(/\s/g, '');
+  if (base64 === '' || !/^[A-Za-z0-9+/]*={0,2}$/.test(base64))
+    throw new RefusedUpload('Base64 decoding failed: Invalid Base64 format');
+  await writeFile(path, Buffer.from(base64, 'base64'));
+  const ownName = mimeType.replace('image/', 'file.');
+  return { path, mimeType: mimeType || DEFAULT_TYPE, ownName, ...namesIn(fields) };
 }
 
-const OCTETS = 'application/octet-stream';
+async function receiveFromUrl({ body }: Call, path: string, closing: AbortSignal): Promise<Arrived> {
+  const fields = fieldsOf(body);
+  const url = fields('fileUrl');
+  if (url === '') throw missing('fileUrl');
+  if (!/^https?:\/\/[^/]/i.test(url) || !parseUrl(url))
+    throw new RefusedUpload('fileUrl must be a public http or https address');
+  const mimeType = await download(url, path, closing).catch((error: unknown) => {
+    throw new RefusedUpload(
+      `File download failed: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  });
+  return { path, mimeType, ownName: `file${extname(url.replace(/[?#].*$/s, ''))}`, ...namesIn(fields) };
+}
 
+/** Does not follow redirects. */
 async function download(url: string, path: string, closing: AbortSignal): Promise<string> {
   const signal = AbortSignal.any([AbortSignal.timeout(DOWNLOAD_TIMEOUT_MS), closing]);
-  const { body, headers, statusCode } = await requestUrl(url, { signal });
+  const { body, headers, statusCode } = await fetchUrl(url, { signal });
   if (statusCode !== 200) {
     body.destroy();
     throw new Error(`HTTP ${statusCode}`);
@@ -155,16 +171,12 @@ async function download(url: string, path: string, closing: AbortSignal): Promis
     },
   });
   await pipeline(body, bounded, createWriteStream(path));
-  const [type = OCTETS] = String(headers['content-type'] ?? OCTETS).split(';');
-  return type.trim();
+  return String(headers['content-type'] ?? DEFAULT_TYPE)
+    .replace(/;.*$/s, '')
+    .trim();
 }
 
-async function newFile({ uploadsDir }: UploadOptions): Promise<string> {
-  await prepareUploads(uploadsDir);
-  return join(uploadsDir, `.${randomUUID()}`);
-}
-
-/** The texts of a JSON body; '' for what is none. */
+/** The texts of a JSON body; '' for everything else. */
 function fieldsOf(body: unknown): (name: string) => string {
   return (name) => {
     const value = (body as Readonly<Record<string, unknown>> | null)?.[name];
@@ -172,79 +184,6 @@ function fieldsOf(body: unknown): (name: string) => string {
   };
 }
 
-function namesIn(fields: (name: string) => string) {
+function namesIn(fields: (name: string) => string): Pick<Arrived, 'uploadPath' | 'fileName'> {
   return { uploadPath: fields('uploadPath'), fileName: fields('fileName') };
-}
-
-/** `POST /api/file-stream-upload`: multipart with `file`, `uploadPath` and, unless any name will do, `fileName`. */
-export function streamUploadHandler(options: UploadOptions): Handler {
-  return async ({ request, response }) => {
-    if (!/^multipart\/form-data\b/i.test(request.headers['content-type'] ?? ''))
-      return refuse(response, 'Send the file as multipart/form-data');
-    const path = await newFile(options);
-    const fields = new Map<string, string>();
-    const files: { field: string; ownName: string; mimeType: string; written: Promise<void> }[] = [];
-    const form = new Busboy({
-      headers: request.headers as BusboyHeaders,
-      limits: { files: 1, fileSize: MAX_UPLOAD_BYTES },
-    });
-    form.on('field', (name, value) => fields.set(name, value));
-    form.on('file', (field, stream, ownName, _encoding, mimeType) => {
-      stream.once('limit', () => stream.destroy(new Error('the file is larger than 100 MB')));
-      const written = pipeline(stream, createWriteStream(path));
-      written.catch(() => undefined);
-      files.push({ field, ownName, mimeType, written });
-    });
-    try {
-      await pipeline(request, form);
-      const [file] = files;
-      await file?.written;
-      if (file?.field === 'file') {
-        const names = namesIn((name) => fields.get(name) ?? '');
-        return await keepFile(response, options, { ...file, path, ...names });
-      }
-      await rm(path, { force: true });
-      return refuse(response, 'Missing required parameter: file');
-    } catch (error) {
-      await rm(path, { force: true });
-      return refuse(
-        response,
-        `File upload failed: ${error instanceof Error ? error.message : String(error)}`,
-      );
-    }
-  };
-}
-
-/** kie.ai docs: "File Upload API", the newest copies; older ones say three days. */
-const KEPT_MS = 24 * 3_600_000;
-
-/** Creates the directory for this user alone, and deletes expired files in it. */
-async function prepareUploads(dir: string): Promise<void> {
-  await mkdir(dir, { recursive: true, mode: 0o700 });
-  for (const entry of await readdir(dir, { recursive: true, withFileTypes: true })) {
-    const path = join(entry.parentPath, entry.name);
-    if (entry.isFile() && !(await isKept(path))) await rm(path, { force: true });
-  }
-}
-
-/** Moves a file to its name below `dir`; one that has that name already is replaced. */
-async function keepUpload(dir: string, file: string, name: string): Promise<void> {
-  const target = join(dir, name);
-  await mkdir(dirname(target), { recursive: true });
-  await rename(file, target);
-}
-
-/** Whether a file is there and young enough to be served. */
-export async function isKept(path: string): Promise<boolean> {
-  try {
-    const { mtimeMs } = await stat(path);
-    return mtimeMs > Date.now() - KEPT_MS;
-  } catch {
-    return false;
-  }
-}
-
-/** Whether a path stays below where it begins: plain names, none of which begins with a dot. */
-export function isPlainPath(path: string): boolean {
-  return /^[\w-][\w.-]*(?:\/[\w-][\w.-]*)*$/.test(path);
 }

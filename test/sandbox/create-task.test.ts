@@ -15,7 +15,7 @@ describe('createTask', () => {
     });
   });
 
-  it('takes every documented parameter, and "" for no end image', async () => {
+  it('accepts every documented parameter, and "" for no end image', async () => {
     const sandbox = await startClient();
     const input = { end_image_url: '', prompt_optimizer: true, nsfw_checker: false };
     expect(await sandbox.send(requestWith(input, { callBackUrl: 'https://a.example/hook' }))).toMatchObject({
@@ -58,20 +58,20 @@ describe('createTask', () => {
       /callBackUrl must be an absolute/,
     ],
     ['a misspelt parameter', requestWith({ imageUrl: 'x' }), /input has unknown parameters: imageUrl/],
-  ])('refuses %s and says what was wrong', async (_name, body, message) => {
+  ])('rejects %s and says what is wrong', async (_name, body, message) => {
     const sandbox = await startClient();
     const { code, msg, data } = await sandbox.send(body);
     expect({ code, data }).toEqual({ code: body === undefined ? 400 : 422, data: null });
     expect(msg).toMatch(message);
   });
 
-  it('names every parameter at fault at once', async () => {
+  it('names every invalid parameter', async () => {
     const sandbox = await startClient();
     const { msg } = await sandbox.send(requestWith({ prompt: '', image_url: 1 }));
     expect(msg).toMatch(/input\.prompt .*input\.image_url /);
   });
 
-  it('turns away what is above the limit, creating nothing', async () => {
+  it('rejects requests above the rate limit and creates nothing', async () => {
     const sandbox = await startClient({ createsPer10s: 2, credits: 1_000 });
     await sandbox.create('[sandbox: duration=0ms]');
     await sandbox.create('[sandbox: duration=0ms]');
@@ -79,7 +79,7 @@ describe('createTask', () => {
     expect(await sandbox.credits()).toBe(1_000 - 2 * 57);
   });
 
-  it('refuses a task that the balance cannot pay, those under way included', async () => {
+  it('rejects a task when the balance does not cover it and the running tasks', async () => {
     const sandbox = await startClient({ credits: 60, durationMs: 3_600_000 });
     await sandbox.create();
     const { code, msg } = await sandbox.send(requestWith());
@@ -92,7 +92,7 @@ describe('createTask', () => {
 
 describe('every route of the API', () => {
   it.each(['/api/v1/jobs/recordInfo?taskId=x', '/api/v1/chat/credit', CREATE])(
-    '%s asks for the key',
+    '%s requires the key',
     async (path) => {
       const sandbox = await startClient({ apiKey: 'the-key' });
       const method = path === CREATE ? 'POST' : 'GET';
@@ -105,14 +105,14 @@ describe('every route of the API', () => {
     },
   );
 
-  it('takes any key when none is set, but not an empty one', async () => {
+  it('accepts any key that is not empty when none is set', async () => {
     const sandbox = await startClient();
     expect(await sandbox.credits()).toBe(10_000);
     const empty = await sandbox.call('/api/v1/chat/credit', { headers: { authorization: 'Bearer ' } });
     expect(empty.code).toBe(401);
   });
 
-  it('answers what it cannot read with an envelope that says how to mend it', async () => {
+  it('answers an unreadable body with an envelope that says how to fix it', async () => {
     const sandbox = await startClient();
     const post = (type: string, body: string) =>
       sandbox.call(CREATE, {

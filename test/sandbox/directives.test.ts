@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseDirectives } from '../../src/sandbox/create-request.ts';
-import { decodeTaskId, encodeTaskId } from '../../src/sandbox/task-id.ts';
+import { MODELS } from '../../src/sandbox/models.ts';
+import { decodeTaskId, encodeTaskId } from '../../src/sandbox/task.ts';
 import { requestWith, startClient } from './client.ts';
 import { startReceiver } from './receiver.ts';
 
 describe('directives', () => {
-  it('reject: the create request is answered with the code, and nothing is created', async () => {
+  it('reject: createTask answers the code and creates nothing', async () => {
     const sandbox = await startClient();
     expect(await sandbox.send(requestWith({ prompt: 'a [sandbox: reject=402] b' }))).toEqual({
       http: 200,
@@ -19,7 +20,7 @@ describe('directives', () => {
     });
   });
 
-  it('callback=never: nobody is called', async () => {
+  it('callback=never: no callback is sent', async () => {
     const receiver = await startReceiver();
     const sandbox = await startClient();
     await sandbox.create('[sandbox: callback=never] [sandbox: duration=0ms]', receiver.url);
@@ -27,7 +28,7 @@ describe('directives', () => {
     expect((await receiver.next()).body.data['taskId']).toBe(told);
   });
 
-  it('callback=twice: the same end is told again', async () => {
+  it('callback=twice: the same callback is sent twice', async () => {
     const receiver = await startReceiver();
     const sandbox = await startClient();
     await sandbox.create('[sandbox: callback=twice]', receiver.url);
@@ -35,7 +36,7 @@ describe('directives', () => {
     expect(second.body).toEqual(first.body);
   });
 
-  it('callback=unsigned: the headers of the signature are missing', async () => {
+  it('callback=unsigned: the callback has no signature headers', async () => {
     const receiver = await startReceiver();
     const sandbox = await startClient();
     await sandbox.create('[sandbox: callback=unsigned]', receiver.url);
@@ -44,7 +45,7 @@ describe('directives', () => {
     expect(headers).not.toHaveProperty('x-webhook-timestamp');
   });
 
-  it('answer=drop: the connection is cut, and the task lives all the same', async () => {
+  it('answer=drop: the connection is cut, and the task runs', async () => {
     const receiver = await startReceiver();
     const sandbox = await startClient();
     await expect(sandbox.create('[sandbox: answer=drop]', receiver.url)).rejects.toThrow('fetch failed');
@@ -52,7 +53,7 @@ describe('directives', () => {
     expect(data).toMatchObject({ state: 'success', creditsConsumed: 57 });
   });
 
-  it('several work together, in any letter case', () => {
+  it('may be combined, in any letter case', () => {
     expect(parseDirectives('x [Sandbox: Fail=501] y [sandbox:callback=twice][sandbox: duration=2m]')).toEqual(
       {
         rejectCode: null,
@@ -64,7 +65,7 @@ describe('directives', () => {
     );
   });
 
-  it('leave prompts without any alone', () => {
+  it('are not found in prompts that only mention a sandbox', () => {
     expect(parseDirectives('children in a sandbox: [slow] motion, sandboxes')).toMatchObject({
       failCode: null,
     });
@@ -84,7 +85,7 @@ describe('directives', () => {
     '[sandbox: fail=501',
     '[sandbox]',
     '[sandbox: fail=501] [sandbox: fail=500]',
-  ])('%s is refused with a list of the known ones', async (prompt) => {
+  ])('%s is rejected with a list of the known ones', async (prompt) => {
     const sandbox = await startClient();
     const { code, msg } = await sandbox.send(requestWith({ prompt }));
     expect(code).toBe(422);
@@ -93,8 +94,9 @@ describe('directives', () => {
 });
 
 describe('the id of a task', () => {
-  it('spells out all that decides its course', () => {
+  it('is unique and contains everything that decides its course', () => {
     const plan = fc.record({
+      model: fc.constantFrom(...MODELS),
       createdAt: fc.integer({ min: 1_000_000_000_000, max: 9_999_999_999_999 }),
       durationMs: fc.integer({ min: 0, max: 86_400_000 }),
       failCode: fc.option(fc.integer({ min: 100, max: 9_999 })),
@@ -102,13 +104,10 @@ describe('the id of a task', () => {
     });
     fc.assert(
       fc.property(plan, (original) => {
-        expect(decodeTaskId(encodeTaskId(original))).toEqual(original);
+        const taskId = encodeTaskId(original);
+        expect(decodeTaskId(taskId)).toEqual(original);
+        expect(encodeTaskId(original)).not.toBe(taskId);
       }),
     );
-  });
-
-  it('is never the same twice', () => {
-    const plan = { createdAt: Date.now(), durationMs: 1, failCode: null, callback: 'once' } as const;
-    expect(encodeTaskId(plan)).not.toBe(encodeTaskId(plan));
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
-import { stageAt } from '../../src/sandbox/task-id.ts';
-import { recordAt } from '../../src/sandbox/tasks.ts';
+import { MODELS } from '../../src/sandbox/models.ts';
+import { recordAt, stageAt } from '../../src/sandbox/task.ts';
 import { onTestEnd } from '../kit/waits.ts';
 import { requestWith, startClient } from './client.ts';
 import { startReceiver } from './receiver.ts';
@@ -8,7 +8,7 @@ import { startReceiver } from './receiver.ts';
 const RECORD = '/api/v1/jobs/recordInfo';
 
 describe('recordInfo', () => {
-  it('knows nothing of a task that was just created', async () => {
+  it('does not know a task in its first second', async () => {
     const sandbox = await startClient({ invisibleMs: 3_600_000 });
     const taskId = await sandbox.create();
     expect(await sandbox.call(`${RECORD}?taskId=${taskId}`)).toEqual({
@@ -19,24 +19,21 @@ describe('recordInfo', () => {
     });
   });
 
-  it('knows nothing of an id it never gave', async () => {
+  it('does not know the id of another service', async () => {
     const sandbox = await startClient();
     const answer = await sandbox.call(`${RECORD}?taskId=task_hailuo_1765185328412`);
     expect(answer).toMatchObject({ code: 422, msg: 'recordInfo is null' });
   });
 
-  it.each(['', '?taskId=', '?taskId=a&taskId=b'])(
-    'asks for one taskId when called with "%s"',
-    async (query) => {
-      const sandbox = await startClient();
-      expect(await sandbox.call(`${RECORD}${query}`)).toMatchObject({
-        code: 400,
-        msg: 'taskId parameter is required',
-      });
-    },
-  );
+  it.each(['', '?taskId=', '?taskId=a&taskId=b'])('requires one taskId: "%s"', async (query) => {
+    const sandbox = await startClient();
+    expect(await sandbox.call(`${RECORD}${query}`)).toMatchObject({
+      code: 400,
+      msg: 'taskId parameter is required',
+    });
+  });
 
-  it('turns away what is above the limit', async () => {
+  it('rejects queries above the rate limit', async () => {
     // Its window is one of a second.
     vi.useFakeTimers({ toFake: ['performance'] });
     onTestEnd(() => void vi.useRealTimers());
@@ -103,7 +100,7 @@ describe('recordInfo', () => {
     expect(await sandbox.credits()).toBe(10_000);
   });
 
-  it('asks for the address of the result files each time it shows one', async () => {
+  it('reads the base URL of result files each time', async () => {
     const addresses = ['https://one.example/files/', 'https://two.example/files'];
     const sandbox = await startClient({ filesUrl: () => addresses.shift() ?? '' });
     const taskId = await sandbox.create('[sandbox: duration=0s]');
@@ -117,7 +114,9 @@ describe('recordInfo', () => {
 });
 
 describe('the course of a task', () => {
-  const plan = { createdAt: 1_000, durationMs: 6_000, failCode: null, callback: 'once' } as const;
+  const [model] = MODELS;
+  if (!model) throw new Error('the sandbox has no model');
+  const plan = { model, createdAt: 1_000, durationMs: 6_000, failCode: null, callback: 'once' } as const;
 
   it('goes through every documented state in order, each at its share of the duration', () => {
     const times = [1_000, 1_599, 1_600, 2_799, 2_800, 6_999, 7_000, 1e12];

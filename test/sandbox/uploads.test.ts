@@ -36,7 +36,7 @@ async function send({ url }: Client, fields: Fields, key = 'a-key'): Promise<Upl
   return { http: answer.status, ...((await answer.json()) as Omit<UploadAnswer, 'http'>) };
 }
 
-async function pictureFile(): Promise<Blob> {
+async function imageFile(): Promise<Blob> {
   return new Blob([new Uint8Array(await imageBytes())], { type: 'image/png' });
 }
 
@@ -46,7 +46,7 @@ describe('an uploaded file', () => {
     ['behind the file', (file: Blob): Fields => ({ file, fileName: 'c.png', uploadPath: 'a/b' })],
   ])('is served as it is, under the names that stand %s', async (_, fields) => {
     const sandbox = await startClient();
-    const file = await pictureFile();
+    const file = await imageFile();
     const { data, ...answer } = await send(sandbox, fields(file));
     expect(answer).toEqual({ http: 200, success: true, code: 200, msg: 'File uploaded successfully' });
     expect(data).toEqual({
@@ -64,7 +64,7 @@ describe('an uploaded file', () => {
 
   it('gets a name when it has none, and takes the place of another of its name', async () => {
     const sandbox = await startClient();
-    const [first, second] = [await pictureFile(), await pictureFile()];
+    const [first, second] = [await imageFile(), await imageFile()];
     const { data } = await send(sandbox, { uploadPath: 'a', file: first });
     expect(data?.fileName).toMatch(/^[\da-f-]{36}\.png$/);
     await send(sandbox, { uploadPath: 'a', fileName: data?.fileName ?? '', file: second });
@@ -75,7 +75,7 @@ describe('an uploaded file', () => {
   it('outlives a restart, and is gone after a day', async () => {
     const uploadsDir = await temporaryDir();
     const first = await startClient({ uploadsDir });
-    const { data } = await send(first, { uploadPath: 'a', fileName: 'c.png', file: await pictureFile() });
+    const { data } = await send(first, { uploadPath: 'a', fileName: 'c.png', file: await imageFile() });
     await first.close();
     const second = await startClient({ uploadsDir });
     const url = second.url + new URL(data?.downloadUrl ?? '').pathname;
@@ -86,7 +86,7 @@ describe('an uploaded file', () => {
     const yesterday = Date.now() / 1000 - 24 * 3600;
     await utimes(join(uploadsDir, 'a/c.png'), yesterday, yesterday);
     expect((await fetch(url)).status).toBe(404);
-    await send(second, { uploadPath: 'b', fileName: 'd.png', file: await pictureFile() });
+    await send(second, { uploadPath: 'b', fileName: 'd.png', file: await imageFile() });
     expect(await readdir(join(uploadsDir, 'a'))).toEqual([]);
   });
 });
@@ -165,7 +165,7 @@ describe('what is no upload is refused in the words of the service:', () => {
   it.each<[string, (file: Blob) => Fields]>([
     ['Missing required parameter: uploadPath', (file) => ({ file })],
     ['Missing required parameter: file', () => ({ uploadPath: 'a' })],
-    ['Missing required parameter: file', (picture_) => ({ uploadPath: 'a', picture: picture_ })],
+    ['Missing required parameter: file', (image) => ({ uploadPath: 'a', image })],
     ['uploadPath and fileName must be plain names', (file) => ({ uploadPath: '/a', file })],
     ['uploadPath and fileName must be plain names', (file) => ({ uploadPath: 'a/', file })],
     ['uploadPath and fileName must be plain names', (file) => ({ uploadPath: '..', file })],
@@ -173,7 +173,7 @@ describe('what is no upload is refused in the words of the service:', () => {
     ['uploadPath and fileName must be plain names', (file) => ({ uploadPath: 'a', fileName: '../b', file })],
   ])('%s', async (msg, fields) => {
     const sandbox = await startClient();
-    expect(await send(sandbox, fields(await pictureFile()))).toEqual({
+    expect(await send(sandbox, fields(await imageFile()))).toEqual({
       http: 400,
       success: false,
       code: 400,
@@ -184,7 +184,7 @@ describe('what is no upload is refused in the words of the service:', () => {
 
   it('no key', async () => {
     const sandbox = await startClient({ apiKey: 'the-key' });
-    const answer = await send(sandbox, { uploadPath: 'a', file: await pictureFile() });
+    const answer = await send(sandbox, { uploadPath: 'a', file: await imageFile() });
     expect(answer).toMatchObject({ http: 200, success: false, code: 401 });
   });
 
