@@ -55,6 +55,7 @@ export function connectSocket(
           countBeforeInit();
           // A client that does not answer the close could go on for half a minute.
           if (socket.readyState !== socket.OPEN) return;
+          pauseWhileFull(socket, outlet);
           extra.messageBytes = data.length;
           receive(data.toString()).catch((error: unknown) => {
             if (error instanceof Error && error.message.startsWith(NOT_FOR_SERVERS)) {
@@ -80,6 +81,15 @@ export function connectSocket(
     log.debug({ err: error }, 'a socket broke');
     // The close frame has left. Only clients that are known are given time to answer it.
     if (!extra.principal) socket.terminate();
+  });
+}
+
+/** Reads nothing more from a client that does not take its replies. */
+function pauseWhileFull(socket: WebSocket, outlet: SendBuffer): void {
+  if (socket.isPaused || !outlet.isFull()) return;
+  socket.pause();
+  outlet.onRoom(() => {
+    socket.resume();
   });
 }
 

@@ -107,6 +107,8 @@ function serverOptions(maxPayload: number): ServerOptions & { readonly closeTime
   return {
     noServer: true,
     maxPayload,
+    // One message of each socket in a turn of the event loop: one read from a connection may hold thousands.
+    allowSynchronousEvents: false,
     maxFragments: Math.ceil(maxPayload / BYTES_PER_FRAGMENT),
     maxBufferedChunks: Math.ceil(maxPayload / BYTES_PER_READ),
     closeTimeout: CLOSE_TIMEOUT_MS,

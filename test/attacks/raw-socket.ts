@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { WebSocket } from 'ws';
 import { onTestEnd, named } from '../kit/waits.ts';
 
@@ -6,7 +7,7 @@ export function subscribe(id: string, query: string, variables: object = {}): ob
   return { type: 'subscribe', id, payload: { query, variables } };
 }
 
-/** A socket of which a test decides each frame. */
+/** A socket of which a test decides each frame. `inOneGo` sends what `write` sends in one write to the connection. */
 export async function openRaw(url: string) {
   const socket = new WebSocket(url.replace(/^http/, 'ws'), 'graphql-transport-ws');
   onTestEnd(() => {
@@ -22,6 +23,13 @@ export async function openRaw(url: string) {
       await named('a message', new Promise((resolve) => socket.once('message', resolve)));
     return texts.shift() ?? '';
   };
+  const upgraded = new Promise<IncomingMessage>((resolve) => socket.once('upgrade', resolve));
   await named('the opening of a socket', new Promise((resolve) => socket.once('open', resolve)));
-  return { socket, closed: named('the closing of a socket', closed), messages: { next } };
+  const { socket: stream } = await upgraded;
+  const inOneGo = (write: () => void): void => {
+    stream.cork();
+    write();
+    stream.uncork();
+  };
+  return { inOneGo, socket, closed: named('the closing of a socket', closed), messages: { next } };
 }

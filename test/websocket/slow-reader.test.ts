@@ -1,8 +1,9 @@
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { VisibleRecord } from '../../src/tasks/task.ts';
-import { type ApiTask, TASKS_UPDATED, TASK_UPDATED } from '../kit/documents.ts';
+import { type ApiTask, TASK, TASKS_UPDATED, TASK_UPDATED } from '../kit/documents.ts';
 import type { Document } from '../kit/graphql.ts';
 import { openGraphqlWs } from '../kit/graphql-ws.ts';
 import { sse } from './doors.ts';
@@ -53,6 +54,32 @@ describe('a subscriber over WebSocket that stops reading', () => {
       new Map(tasks.map(({ id, revision }) => [id, revision])),
     );
     expect(seen.length).toBeLessThan(TASKS + changes);
+  });
+
+  test('is not read from before it has taken its replies, and then gets all of them', async () => {
+    const pause = vi.spyOn(WebSocket.prototype, 'pause');
+    onTestFinished(() => {
+      pause.mockRestore();
+    });
+    const env = { SLOW_READER_MS: '600000', MAX_OPERATIONS_PER_SECOND: '10000' };
+    const { gateway, held, store } = await startHeldGateway({ env });
+    const { id } = await addTask(store, { prompt: LONG_PROMPT.repeat(10) });
+    const slow = await openGraphqlWs(gateway.graphqlUrl);
+    slow.pause();
+    const replies = [slow.subscribe({ query: TASK, variables: { id } }).data()];
+    while (pause.mock.calls.length < 2) {
+      replies.push(slow.subscribe({ query: TASK, variables: { id } }).data());
+      await setImmediate();
+    }
+    const other = await openGraphqlWs(gateway.graphqlUrl);
+    await other.subscribe({ query: TASK, variables: { id } }).data();
+    const reads = held.reads('find');
+    for (let count = 0; count < 10; count += 1)
+      replies.push(slow.subscribe({ query: TASK, variables: { id } }).data());
+    await other.subscribe({ query: TASK, variables: { id } }).data();
+    expect(held.reads('find')).toBe(reads + 1);
+    slow.resume();
+    for (const { task } of await Promise.all(replies)) expect(task?.id).toBe(id);
   });
 
   test('is closed with 1013 when it takes nothing for SLOW_READER_MS, and nobody else is', async () => {
