@@ -1,14 +1,29 @@
 import { sql } from 'kysely';
-import { chmodSync, existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DatabaseSync } from '../../src/store/sqlite/driver.ts';
+import { inspectSqlite } from '../../src/store/sqlite/inspect.ts';
 import { openConnections } from '../../src/store/open-connections.ts';
 import { StoreUnavailableError } from '../../src/tasks/store.ts';
 import { quickDir } from '../kit/gateway.ts';
 import { onTestEnd, recordFailure } from '../kit/waits.ts';
 import { openSqliteStore } from '../kit/store.ts';
 import { insertVisible } from './records.ts';
+
+function makeFifo(path: string): void {
+  execFileSync('mkfifo', [path]);
+}
 
 /** Connections in a directory, closed at the end of the test. */
 async function open(dataDir: string) {
@@ -148,6 +163,23 @@ describe('a data directory', () => {
     await expect(open(dataDir)).rejects.toThrow('no SQLite database');
     await expect(open(dataDir)).rejects.toThrow('no SQLite database');
     await expect(open(other)).resolves.toBeDefined();
+  });
+
+  it.each([
+    ['a FIFO', 'kineograph.lock', makeFifo],
+    ['a FIFO', 'kineograph.db', makeFifo],
+    ['a FIFO', 'kineograph.db-wal', makeFifo],
+    ['a directory', 'kineograph.lock', mkdirSync],
+    ['a directory', 'kineograph.db', mkdirSync],
+  ] as const)('%s with the name %s is refused with its path and advice', async (_, name, make) => {
+    const dataDir = await quickDir();
+    const path = join(dataDir, name);
+    make(path);
+    const advice = `${path} is not a regular file. Move it away, or choose another DATA_DIR, and start again.`;
+    await expect(open(dataDir)).rejects.toThrow(advice);
+    if (name === 'kineograph.db') await expect(inspectSqlite(dataDir)).rejects.toThrow(advice);
+    rmSync(path, { recursive: true });
+    await expect(open(dataDir)).resolves.toBeDefined();
   });
 
   it.each([

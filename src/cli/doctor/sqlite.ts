@@ -3,7 +3,7 @@ import { access, constants, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../../config/config.ts';
 import { StoreSchemaError } from '../../store/schema.ts';
-import { isDataDirLocked, openToOthers } from '../../store/sqlite/data-dir.ts';
+import { assertRegularFiles, isDataDirLocked, openToOthers } from '../../store/sqlite/data-dir.ts';
 import { inspectSqlite } from '../../store/sqlite/inspect.ts';
 import { STORE_FILE } from '../../store/sqlite/open.ts';
 import { aboutSchema, findingsOf, type Finding, type StoreReport } from './findings.ts';
@@ -64,6 +64,7 @@ async function obstacleTo(dataDir: string, file: string): Promise<string | null>
     const path = await nearestPath(dataDir);
     if (!(await stat(path)).isDirectory()) return 'it is not a directory';
     await access(path, constants.W_OK | constants.X_OK);
+    if (existsSync(dataDir)) assertRegularFiles(dataDir);
     if (existsSync(file)) await access(file, constants.R_OK | constants.W_OK);
     return null;
   } catch (error) {

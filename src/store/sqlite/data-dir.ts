@@ -16,6 +16,9 @@ const LOCK_FILE = 'kineograph.lock';
 /** Files of the gateway and its sandbox, and `lost+found` of a mounted file system. */
 const OURS = /^(kineograph\.|sandbox|lost\+found$)/;
 
+/** Files of which SQLite reads whatever is there, and waits for ever for a FIFO. */
+const DATABASE_FILES = /^kineograph\.(?:db|lock)(?:-journal|-shm|-wal)?$/;
+
 /** The permissions of group and others. */
 const OTHERS = 0o077;
 
@@ -29,6 +32,7 @@ const FULL_BYTES = 64 * 1024;
 export function lockDataDir(dataDir: string): () => void {
   try {
     makeDir(dataDir);
+    assertRegularFiles(dataDir);
     for (const path of openToOthers(dataDir)) chmodSync(path, statSync(path).mode & ~OTHERS);
     return lock(join(dataDir, LOCK_FILE));
   } catch (error) {
@@ -66,6 +70,19 @@ export function openToOthers(dataDir: string): readonly string[] {
   });
 }
 
+class IrregularFileError extends Error {}
+
+/** Throws an error that says what to do if something else than a file has the name of a file of the store. */
+export function assertRegularFiles(dataDir: string): void {
+  for (const name of readdirSync(dataDir).filter((found) => DATABASE_FILES.test(found))) {
+    const path = join(dataDir, name);
+    if (statSync(path, { throwIfNoEntry: false })?.isFile() === false)
+      throw new IrregularFileError(
+        `${path} is not a regular file. Move it away, or choose another DATA_DIR, and start again.`,
+      );
+  }
+}
+
 /** Creates a file that only this user can access, unless it exists. */
 export function privateFile(path: string): void {
   if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600));
@@ -75,6 +92,7 @@ export function privateFile(path: string): void {
 export function isDataDirLocked(dataDir: string): boolean {
   const path = join(dataDir, LOCK_FILE);
   if (!existsSync(path)) return false;
+  assertRegularFiles(dataDir);
   const file = new DatabaseSync(path, { readOnly: true, timeout: 0 });
   try {
     file.exec('select 1 from sqlite_master');
@@ -89,6 +107,7 @@ export function isDataDirLocked(dataDir: string): boolean {
 
 /** An error that says why a file in a data directory cannot be used, and what to do. */
 export function unusable(dataDir: string, name: string, cause: unknown): Error {
+  if (cause instanceof IrregularFileError) return cause;
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new Error(explain(dataDir, name, { code: sqliteCode(cause), reason }), { cause });
 }

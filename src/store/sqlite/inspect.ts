@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Database } from '../schema.ts';
+import { assertRegularFiles } from './data-dir.ts';
 import { STORE_FILE } from './open.ts';
 import { SynchronousSqliteDialect, DatabaseSync, type SqliteDatabase } from './driver.ts';
 import { readStoreFacts, type StoreFacts } from '../stats.ts';
@@ -14,6 +15,7 @@ const BUSY_TIMEOUT_MS = 1000;
 export async function inspectSqlite(dataDir: string): Promise<StoreFacts | null> {
   const path = join(dataDir, STORE_FILE);
   if (!existsSync(path)) return null;
+  assertRegularFiles(dataDir);
   const database = openReadOnly(path);
   const db = new Kysely<Database>({ dialect: new SynchronousSqliteDialect(database) });
   try {
