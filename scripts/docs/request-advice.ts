@@ -42,7 +42,7 @@ export const REQUEST_ADVICE: Readonly<Record<RequestError['code'] | AccessCode |
   RATE_LIMITED: {
     http: '429',
     meaning:
-      'More requests, operations, creates or image checks than allowed, too many waiting tasks, or too many wrong keys or tokens from this address.',
+      'More requests, operations, creates or image checks than allowed, too many waiting tasks, more than 16 MiB of waiting request bodies of this owner, or too many wrong keys or tokens from this address.',
     todo: 'Retry after `extensions.retryAfter` seconds.',
   },
   TOO_MANY_SUBSCRIPTIONS: {

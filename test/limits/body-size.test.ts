@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { startFakeProvider } from '../kit/provider.ts';
 import { startGateway, type Gateway } from '../kit/gateway.ts';
 import { openGraphqlWs, type GraphqlWsClient } from '../kit/graphql-ws.ts';
+import { API_KEYS, bearer, type Owner } from './asking.ts';
 import { PROBLEM_MEDIA_TYPE } from '../../src/http/problem.ts';
 
 const SIZES = [
@@ -72,4 +73,27 @@ describe.each(SIZES)('MAX_BODY_BYTES, $value,', ({ bytes, env, said }) => {
     other.send(JSON.stringify(message('')));
     expect(await answerTo(other)).toEqual({ type: 'next', id: '1', payload: DATA });
   });
+});
+
+it('of one owner 16 MiB of bodies wait for their turn, more get 429, and another owner is served', async () => {
+  const bytes = 4 * 1024 * 1024;
+  const gateway = await start({ API_KEYS, MAX_BODY_BYTES: String(bytes) });
+  const asked = async (owner: Owner, size: number) => {
+    const headers = { ...bearer(owner), accept: 'application/json', 'content-type': 'application/json' };
+    const body = ofBytes(size, operation);
+    const answer = await fetch(gateway.graphqlUrl, { method: 'POST', headers, body });
+    return { status: answer.status, json: (await answer.json()) as object };
+  };
+  const flood = Array.from({ length: 12 }, () => asked('ann', bytes));
+  expect(await asked('bob', 100)).toEqual({ status: 200, json: DATA });
+  const answers = await Promise.all(flood);
+  const refused = answers.filter(({ status }) => status === 429);
+  expect(refused.length).toBeGreaterThan(0);
+  expect(answers.filter(({ status }) => status === 200)).toHaveLength(12 - refused.length);
+  const hint = 'Wait for the answers to some of them, or try again in 1 s.';
+  const extensions = { code: 'RATE_LIMITED', hint, retryAfter: 1 };
+  for (const { json } of refused)
+    expect(json).toMatchObject({
+      errors: [{ message: 'Too many operations of this owner are waiting.', extensions }],
+    });
 });
