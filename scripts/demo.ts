@@ -1,4 +1,4 @@
-// From a picture to a video in front of your eyes, against the sandbox: nothing is charged. `npm run demo` builds and runs
+// From an image to a video in front of your eyes, against the sandbox: nothing is charged. `npm run demo` builds and runs
 // it. With KINEOGRAPH_URL set, the gateway at that address is used instead, and whatever it charges is charged.
 import { setTimeout as delay } from 'node:timers/promises';
 import { createTask, watchTask } from './demo/client.ts';

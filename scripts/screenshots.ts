@@ -1,4 +1,4 @@
-// Pictures of every view in both themes and both widths, for eyes; two of them are those of the README. Needs Chromium.
+// Screenshots of every view in both themes and both widths; two of them are those of the README. Needs Chromium.
 // `npm run screenshots -- some/directory` builds, makes them there, and stops.
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ const directory = process.argv[2] ?? 'screenshots';
 await mkdir(directory, { recursive: true });
 await using gateway = await startGateway('', AbortSignal.timeout(120_000));
 const url = new URL('/', gateway.url).origin;
-const pictureUrl = await uploadPicture(url);
+const imageUrl = await uploadImage(url);
 const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
 try {
@@ -37,7 +37,7 @@ async function showAll(page: Page, prefix: string): Promise<void> {
   await page.goto(url);
   await page.locator('li.task video').waitFor();
   await page.getByLabel('Prompt', { exact: true }).fill('A page of the flip book turns');
-  await page.getByLabel('Address of the picture').first().fill(pictureUrl);
+  await page.getByLabel('Address of the image').first().fill(imageUrl);
   await page.locator('img.preview').waitFor();
   await page.screenshot({ path: `${prefix}-home.png`, fullPage: true });
   await page
@@ -59,11 +59,11 @@ async function create(prompt: string): Promise<void> {
   await fetch(`${url}/graphql`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ query, variables: { input: { prompt, imageUrl: pictureUrl } } }),
+    body: JSON.stringify({ query, variables: { input: { prompt, imageUrl } } }),
   });
 }
 
-async function uploadPicture(at: string): Promise<string> {
+async function uploadImage(at: string): Promise<string> {
   const sky = Buffer.from(`<svg xmlns="http://www.w3.org/2000/svg" width="960" height="540">
     <defs><linearGradient id="a" x2="0" y2="1"><stop stop-color="#141a3c"/><stop offset="1" stop-color="#e58f65"/></linearGradient></defs>
     <rect width="960" height="540" fill="url(#a)"/><circle cx="690" cy="330" r="120" fill="#f7d9a0"/>

@@ -29,7 +29,7 @@ function scriptsFor(page: string): object {
 }
 
 test.each(PAGES)(
-  'every link and picture of %s within the project leads to a file, or a heading of it',
+  'every link and image of %s within the project leads to a file, or a heading of it',
   (page) => {
     const dead = readPage(page).links.filter((link) => !isForeign(link) && !leadsSomewhere(page, link));
     expect(dead).toEqual([]);

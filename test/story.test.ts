@@ -6,7 +6,7 @@ import { graphql, dataOf } from './kit/graphql.ts';
 import { openGraphqlWs } from './kit/graphql-ws.ts';
 import { created, callbackSuccess, deliverCallback, sign } from './kit/kie.ts';
 
-test('a picture becomes a video: created, watched, called back, found by both ids', async () => {
+test('an image becomes a video: created, watched, called back, found by both ids', async () => {
   const provider = await startFakeProvider();
   const gateway = await startGateway({ provider });
   provider.answer('createTask', created('kie-1'));

@@ -17,7 +17,7 @@ export const STATUS_ADVICE: Readonly<Record<number, Entry>> = {
   ],
   405: ['The URL takes another method.', 'See the header `Allow`.'],
   408: ['The request did not arrive whole in time.', 'Send it faster, or raise `REQUEST_TIMEOUT_MS`.'],
-  413: ['The body is too large.', 'Send less, or raise `MAX_BODY_BYTES`; pictures go to `/uploads`.'],
+  413: ['The body is too large.', 'Send less, or raise `MAX_BODY_BYTES`; images go to `/uploads`.'],
   415: [
     'The `Content-Type` is not one that the URL takes, or the body is compressed.',
     'Send the `Content-Type` that `hint` names, without `Content-Encoding`.',

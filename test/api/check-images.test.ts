@@ -31,7 +31,7 @@ function create(graphqlUrl: string) {
 }
 
 describe('with CHECK_IMAGES', () => {
-  it('what is wrong with either picture is told, each with its path, and nothing is sent or stored', async () => {
+  it('what is wrong with either image is told, each with its path, and nothing is sent or stored', async () => {
     const gif = await flat('gif');
     const { port } = await startImageServer(({ url }, response) =>
       url === '/none.png' ? response.writeHead(404).end() : response.end(gif),
@@ -57,7 +57,7 @@ describe('with CHECK_IMAGES', () => {
     expect(dataOf(body).tasks.edges).toEqual([]);
   });
 
-  it('a picture that begins and ends the video is looked at once, and told of in both places', async () => {
+  it('an image that begins and ends the video is looked at once, and told of in both places', async () => {
     const gif = await flat('gif');
     const server = await startImageServer((_request, response) => response.end(gif));
     const provider = await startFakeProvider();
@@ -69,7 +69,7 @@ describe('with CHECK_IMAGES', () => {
     expect(server.connections()).toBe(1);
   });
 
-  it('a picture that is fine is sent on, and a task that is there is answered whatever became of it', async () => {
+  it('an image that is fine is sent on, and a task that is there is answered whatever became of it', async () => {
     const bytes = await imageBytes();
     let isThere = true;
     const server = await startImageServer((_request, response) =>
@@ -87,7 +87,7 @@ describe('with CHECK_IMAGES', () => {
     expect(server.connections()).toBe(1);
   });
 
-  it('a mutation whose picture is being looked at when the gateway stops is told so at once, and to try again', async () => {
+  it('a mutation whose image is being looked at when the gateway stops is told so at once, and to try again', async () => {
     const asked = deferred();
     const { port } = await startImageServer(() => {
       asked.resolve();
@@ -126,7 +126,7 @@ describe('with CHECK_IMAGES', () => {
   });
 });
 
-test('without CHECK_IMAGES nobody looks at a picture', async () => {
+test('without CHECK_IMAGES nobody looks at an image', async () => {
   const server = await startImageServer((_request, response) => response.end());
   const provider = await startFakeProvider();
   provider.answer('createTask', created('kie-1'));

@@ -59,7 +59,7 @@ describe.each(['imageUrl', 'endImageUrl'] as const)('%s', (field) => {
     ['a host alone', 'files.example/first.png', 'NOT_A_URL'],
     ['a path', '/first.png', 'NOT_A_URL'],
     ['relative to a scheme', '//files.example/first.png', 'NOT_A_URL'],
-    ['prose', 'a picture of snow', 'NOT_A_URL'],
+    ['prose', 'an image of snow', 'NOT_A_URL'],
     ['without a host', 'https://', 'NOT_A_URL'],
     ['a scheme and a host without slashes', 'https:files.example', 'NOT_A_URL'],
     ['written with backslashes', 'https:\\\\files.example\\first.png', 'NOT_A_URL'],

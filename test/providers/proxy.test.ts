@@ -93,7 +93,7 @@ test('nobody knows what became of a create call that is cut behind a proxy', asy
   expect(await kie.createTask(INPUT, null)).toMatchObject({ kind: 'unknown' });
 });
 
-test('pictures are uploaded through the proxy too, and the sandbox is always called directly', async () => {
+test('images are uploaded through the proxy too, and the sandbox is always called directly', async () => {
   const proxy = await startProxy();
   const { upload } = await startUploading({ env: { HTTP_PROXY: proxy.url } });
   expect((await upload(await imageBytes())).status).toBe(201);

@@ -18,7 +18,7 @@ test('started with nothing but a port and a directory, it is healthy and answers
   expect(dataOf(account.body).account.creditsRemaining).toBe(10_000);
 });
 
-test('a picture becomes a video: created, watched over a WebSocket, played in ranges, paid for once', async () => {
+test('an image becomes a video: created, watched over a WebSocket, played in ranges, paid for once', async () => {
   const gateway = await startBuilt({ DATA_DIR: await temporaryDir() });
   const created = await createTask(gateway.graphqlUrl, { prompt: 'snow falling [sandbox: duration=3s]' });
   expect(created.state).toBe('WAITING');

@@ -9,7 +9,7 @@ import { startBuilt, startBuiltSandbox } from '../kit/process.ts';
 
 const AT_ONCE = 50;
 const TEN_MB = 10 * 1024 * 1024;
-/** Most of it is garbage that V8 has not looked at yet, which newer ones do later: twice as many pictures cost no more. */
+/** Most of it is garbage that V8 has not looked at yet, which newer ones do later: twice as many images cost no more. */
 const MAX_GROWTH_MB = Number(process.versions.node.split('.')[0]) < 22 ? 100 : 150;
 
 /** A line of what the kernel tells of a process, in KB. */
@@ -23,7 +23,7 @@ async function forgetPeak(pid: number): Promise<void> {
   await writeFile(`/proc/${pid}/clear_refs`, '5');
 }
 
-/** Sends a picture in parts, none of which is copied. */
+/** Sends an image in parts, none of which is copied. */
 async function upload(url: string, parts: readonly Buffer[]): Promise<Readonly<Record<string, unknown>>> {
   const length = parts.reduce((sum, part) => sum + part.length, 0);
   const headers = { 'content-type': 'image/png', 'content-length': length };
@@ -34,7 +34,7 @@ async function upload(url: string, parts: readonly Buffer[]): Promise<Readonly<R
   return { status: answer.statusCode, ...(JSON.parse(await text(answer)) as object) };
 }
 
-test(`fifty pictures of 10 MB at once cost less than ${MAX_GROWTH_MB} MB of memory, and no file is left over`, async () => {
+test(`fifty images of 10 MB at once cost less than ${MAX_GROWTH_MB} MB of memory, and no file is left over`, async () => {
   const sandbox = await startBuiltSandbox();
   const TMPDIR = await temporaryDir();
   const gateway = await startBuilt({
@@ -50,14 +50,14 @@ test(`fifty pictures of 10 MB at once cost less than ${MAX_GROWTH_MB} MB of memo
   const mark = 16;
   const rest = (await pngOf(TEN_MB - mark)).subarray(33);
   // Each with a small part of its own behind the header, so that no two are the same.
-  const pictures = Array.from({ length: AT_ONCE }, (_, index) => {
+  const images = Array.from({ length: AT_ONCE }, (_, index) => {
     const marked = withChunk(header, 'kiNo', Buffer.from(String(index).padStart(4)));
     return [marked.subarray(0, 33 + mark), rest];
   });
 
   await forgetPeak(gateway.pid);
   const before = await memoryOf(gateway.pid, 'VmRSS');
-  const answers = await Promise.all(pictures.map((parts) => upload(gateway.url, parts)));
+  const answers = await Promise.all(images.map((parts) => upload(gateway.url, parts)));
   const growthKb = (await memoryOf(gateway.pid, 'VmHWM')) - before;
   expect(answers.map(({ bytes, status }) => [status, bytes])).toEqual(
     Array.from({ length: AT_ONCE }, () => [201, TEN_MB]),

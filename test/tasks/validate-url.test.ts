@@ -74,7 +74,7 @@ describe('a text that is not an absolute URL', () => {
     'https://999.999.999.999/a.png',
     'https://%zz/a.png',
     '://files.example/a.png',
-    'the picture',
+    'the image',
   ])('is refused: %s', (url) => {
     expect(check(url)).toEqual(['NOT_A_URL']);
   });

@@ -1,7 +1,7 @@
 import { signOut } from './connection.ts';
 import { authorization } from './credential.ts';
 
-/** A picture that was uploaded. */
+/** An image that was uploaded. */
 export interface Uploaded {
   readonly url: string;
   readonly expiresAt: string;
@@ -20,7 +20,7 @@ export class UploadFailed extends Error {
   }
 }
 
-/** Uploads a picture; `onProgress` is told which part of it, from 0 to 1, has left. Rejects with UploadFailed. */
+/** Uploads an image; `onProgress` is told which part of it, from 0 to 1, has left. Rejects with UploadFailed. */
 export function upload(
   file: Blob,
   onProgress: (part: number) => void,

@@ -1,11 +1,11 @@
 import { useText } from '../text/language.ts';
 import { CreateStatus } from './create-status.tsx';
-import { PictureField } from './picture-field.tsx';
+import { ImageField } from './image-field.tsx';
 import { PromptField } from './prompt-field.tsx';
 import { useCreateForm } from './use-create-form.ts';
 import { usePastedFile } from './use-pasted-file.ts';
 
-/** A new video: one or two pictures and a prompt. */
+/** A new video: one or two images and a prompt. */
 export function CreateForm() {
   const t = useText();
   const form = useCreateForm();
@@ -17,9 +17,9 @@ export function CreateForm() {
       <h2 id="create-title">{t('create')}</h2>
       <form onSubmit={form.submit} onChange={form.reset} noValidate>
         <PromptField value={form.prompt} problem={form.promptProblem} onChange={form.setPrompt} />
-        <div className="pictures">
-          <PictureField label="firstPicture" picture={form.first} />
-          <PictureField label="lastPicture" picture={form.last} />
+        <div className="images">
+          <ImageField label="firstImage" image={form.first} />
+          <ImageField label="lastImage" image={form.last} />
         </div>
         <label className="check">
           <input

@@ -1,7 +1,7 @@
 import { useState } from 'react';
 import { useText } from '../text/language.ts';
 
-/** A picture as it will be sent, where it can be shown here. */
+/** An image as it will be sent, where it can be shown here. */
 export function Preview({ url }: { url: string }) {
   const t = useText();
   const [isBroken, setIsBroken] = useState(false);

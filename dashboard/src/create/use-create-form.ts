@@ -5,15 +5,15 @@ import type { Key } from '../text/en.ts';
 import { pendingAttempt } from './attempt.ts';
 import { draft } from './draft.ts';
 import { useCreate, type Creating } from './use-create.ts';
-import { problemKey, usePicture, type Picture } from './use-picture.ts';
+import { problemKey, useImage, type FormImage } from './use-image.ts';
 
 const PLACE = 'form';
 
 export interface CreateFormState {
   readonly prompt: string;
   readonly promptProblem: Key | null;
-  readonly first: Picture;
-  readonly last: Picture;
+  readonly first: FormImage;
+  readonly last: FormImage;
   readonly optimizer: boolean;
   readonly creating: Creating;
   readonly isUploading: boolean;
@@ -28,8 +28,8 @@ export interface CreateFormState {
 export function useCreateForm(): CreateFormState {
   const [before] = useState(() => pendingAttempt(PLACE)?.input);
   const prompt = useValue(draft);
-  const first = usePicture(before?.imageUrl ?? '');
-  const last = usePicture(before?.endImageUrl ?? '');
+  const first = useImage(before?.imageUrl ?? '');
+  const last = useImage(before?.endImageUrl ?? '');
   const [optimizer, setOptimizer] = useState(before?.promptOptimizer ?? true);
   const [promptProblem, setPromptProblem] = useState<Key | null>(null);
   const { create, creating, reset } = useCreate(PLACE);
@@ -45,7 +45,7 @@ export function useCreateForm(): CreateFormState {
     setPromptProblem(problemOf(creating.issues, 'prompt'));
     first.say(problemOf(creating.issues, 'imageUrl'));
     last.say(problemOf(creating.issues, 'endImageUrl'));
-    // When the outcome changes, and not whenever a picture does.
+    // When the outcome changes, and not whenever an image does.
   }, [creating]);
 
   return {

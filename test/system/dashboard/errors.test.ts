@@ -26,11 +26,11 @@ describe('what is wrong stands where it belongs, in words', () => {
     expect(troubles()).toEqual([]);
   });
 
-  test('with a picture that is none', async () => {
+  test('with an image that is none', async () => {
     const { page } = await start();
     const gif = { name: 'mine.png', mimeType: 'image/png', buffer: await flat('gif') };
     await page.locator('input[type=file]').first().setInputFiles(gif);
-    await page.getByText('The picture is neither JPEG, PNG nor WebP.').waitFor();
+    await page.getByText('The image is neither JPEG, PNG nor WebP.').waitFor();
   });
 
   test('with what the provider refuses', async () => {

@@ -12,14 +12,14 @@ function bytesOf(bytes: Buffer): string {
   return `Uint8Array.from(atob('${bytes.toString('base64')}'), (letter) => letter.charCodeAt(0))`;
 }
 
-/** Puts a picture into the clipboard of the system. */
+/** Puts an image into the clipboard of the system. */
 function copying(bytes: Buffer): string {
   return `navigator.clipboard.write([
     new ClipboardItem({ 'image/png': new Blob([${bytesOf(bytes)}], { type: 'image/png' }) }),
   ])`;
 }
 
-/** Has a picture dropped on the place for the first one, as a hand would from a folder. */
+/** Has an image dropped on the place for the first one, as a hand would from a folder. */
 function dropping(bytes: Buffer): string {
   return `(() => {
     const data = new DataTransfer();
@@ -28,7 +28,7 @@ function dropping(bytes: Buffer): string {
   })()`;
 }
 
-test('a picture that is dropped becomes a video that plays, and all that is known of it is shown', async () => {
+test('an image that is dropped becomes a video that plays, and all that is known of it is shown', async () => {
   const gateway = await startBuilt({ DATA_DIR: await temporaryDir() });
   const { audit, connected, create, page, reaches, troubles, watchFor } = await openDashboard(gateway.url);
   await connected('live');
@@ -37,7 +37,7 @@ test('a picture that is dropped becomes a video that plays, and all that is know
 
   await page.getByLabel('Prompt', { exact: true }).fill('a page turns');
   await page.evaluate(dropping(await imageBytes()));
-  const address = page.getByLabel('Address of the picture').first();
+  const address = page.getByLabel('Address of the image').first();
   await expect.poll(() => address.inputValue(), PATIENCE).toContain('/sandbox/files/uploads/kineograph/');
   expect(await audit()).toEqual([]);
   const tellsItsTime = await watchFor('li.task .course', 'so far');
@@ -71,14 +71,14 @@ test('a picture that is dropped becomes a video that plays, and all that is know
   expect(troubles()).toEqual([]);
 });
 
-test('a picture that is pasted anywhere is the first one, and the last one where its place is', async () => {
+test('an image that is pasted anywhere is the first one, and the last one where its place is', async () => {
   const gateway = await startBuilt({ DATA_DIR: await temporaryDir() });
   const { connected, page } = await openDashboard(gateway.url, {
     permissions: ['clipboard-read', 'clipboard-write'],
   });
   await connected('live');
   await page.evaluate(copying(await imageBytes()));
-  const addresses = page.getByLabel('Address of the picture');
+  const addresses = page.getByLabel('Address of the image');
   await page.keyboard.press('Control+V');
   await expect.poll(() => addresses.first().inputValue(), PATIENCE).toContain('/sandbox/files/uploads/');
   expect(await addresses.last().inputValue()).toBe('');

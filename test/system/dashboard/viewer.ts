@@ -9,7 +9,7 @@ import { startBrowser, type TestBrowser } from '../browser.ts';
 export interface Viewer extends TestBrowser {
   /** Waits until the page says that it is so connected. */
   connected(state: 'live' | 'reconnecting' | 'offline' | 'signed-out'): Promise<void>;
-  /** Fills in the form: a prompt and the address of a picture. */
+  /** Fills in the form: a prompt and the address of an image. */
   fill(prompt: string, imageUrl?: string): Promise<void>;
   create(): Promise<void>;
   /** Looks out from now on, on this page, for something that comes for a moment; returns how to wait until it did. */
@@ -22,7 +22,7 @@ export interface Viewer extends TestBrowser {
   audit(): Promise<readonly string[]>;
 }
 
-export const PICTURE = 'https://files.example/first.png';
+export const IMAGE = 'https://files.example/first.png';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -40,9 +40,9 @@ function useDashboard(page: Page): Omit<Viewer, keyof TestBrowser> {
   return {
     cards,
     connected: (state) => page.locator(`[data-connection="${state}"]`).waitFor(),
-    async fill(prompt, imageUrl = PICTURE) {
+    async fill(prompt, imageUrl = IMAGE) {
       await page.getByLabel('Prompt', { exact: true }).fill(prompt);
-      await page.getByLabel('Address of the picture').first().fill(imageUrl);
+      await page.getByLabel('Address of the image').first().fill(imageUrl);
     },
     create: () => page.getByRole('button', { name: 'Create the video' }).click(),
     async watchFor(selector, text = '') {

@@ -2,8 +2,8 @@ import { useCallback, useRef, useState } from 'react';
 import { upload, UploadFailed } from '../api/upload.ts';
 import { en, type Key } from '../text/en.ts';
 
-/** A picture of the form: an address that was typed, or a file on its way to one. */
-export interface PictureState {
+/** An image of the form: an address that was typed, or a file on its way to one. */
+export interface FormImageState {
   readonly url: string;
   /** Which part of the file has left, from 0 to 1; null when none is on its way. */
   readonly progress: number | null;
@@ -12,7 +12,7 @@ export interface PictureState {
   readonly preview: string | null;
 }
 
-export interface Picture extends PictureState {
+export interface FormImage extends FormImageState {
   setUrl(url: string): void;
   /** Uploads a file in place of what was there. */
   choose(file: Blob): void;
@@ -20,13 +20,17 @@ export interface Picture extends PictureState {
   say(problem: Key | null): void;
 }
 
-const NONE: PictureState = { url: '', progress: null, problem: null, preview: null };
+const NONE: FormImageState = { url: '', progress: null, problem: null, preview: null };
 
-export function usePicture(initialUrl: string): Picture {
-  const [state, setState] = useState<PictureState>({ ...NONE, url: initialUrl, preview: initialUrl || null });
+export function useImage(initialUrl: string): FormImage {
+  const [state, setState] = useState<FormImageState>({
+    ...NONE,
+    url: initialUrl,
+    preview: initialUrl || null,
+  });
   const running = useRef<AbortController | null>(null);
 
-  const begin = useCallback((next: PictureState): void => {
+  const begin = useCallback((next: FormImageState): void => {
     running.current?.abort();
     running.current = null;
     setState((last) => {
@@ -41,7 +45,7 @@ export function usePicture(initialUrl: string): Picture {
       begin({ ...NONE, progress: 0, preview: URL.createObjectURL(file) });
       const controller = new AbortController();
       running.current = controller;
-      const change = (fields: Partial<PictureState>): void => {
+      const change = (fields: Partial<FormImageState>): void => {
         if (!controller.signal.aborted) setState((last) => ({ ...last, ...fields }));
       };
       upload(

@@ -2,18 +2,18 @@ import { useId, useState, type ClipboardEvent, type DragEvent } from 'react';
 import type { Key } from '../text/en.ts';
 import { useText } from '../text/language.ts';
 import { Preview } from './preview.tsx';
-import type { Picture } from './use-picture.ts';
+import type { FormImage } from './use-image.ts';
 
-/** A picture to be dropped, pasted, chosen, or given by its address. */
-export function PictureField({ label, picture }: { label: Key; picture: Picture }) {
+/** An image to be dropped, pasted, chosen, or given by its address. */
+export function ImageField({ label, image }: { label: Key; image: FormImage }) {
   const t = useText();
   const id = useId();
   const [isOver, setIsOver] = useState(false);
-  const { preview, problem, progress, url } = picture;
+  const { preview, problem, progress, url } = image;
 
   const take = (data: DataTransfer): boolean => {
     const [file] = data.files;
-    if (file) picture.choose(file);
+    if (file) image.choose(file);
     return file !== undefined;
   };
   const drop = (event: DragEvent): void => {
@@ -34,7 +34,7 @@ export function PictureField({ label, picture }: { label: Key; picture: Picture 
 
   return (
     <fieldset
-      className={isOver ? 'picture over' : 'picture'}
+      className={isOver ? 'image over' : 'image'}
       onDragOver={over}
       onDragLeave={leave}
       onDrop={drop}
@@ -44,17 +44,17 @@ export function PictureField({ label, picture }: { label: Key; picture: Picture 
       <legend>{t(label)}</legend>
       {preview !== null && <Preview key={preview} url={preview} />}
       <p id={`${id}-hint`} className="hint">
-        {t('pictureHint')}
+        {t('imageHint')}
       </p>
       <div className="row">
-        <FileButton name={t(label)} onChosen={picture.choose} />
+        <FileButton name={t(label)} onChosen={image.choose} />
         {(url !== '' || preview !== null) && (
-          <button type="button" className="quiet" onClick={picture.clear}>
-            {t('removePicture')}
+          <button type="button" className="quiet" onClick={image.clear}>
+            {t('removeImage')}
           </button>
         )}
       </div>
-      <Address id={id} picture={picture} />
+      <Address id={id} image={image} />
       {progress !== null && <Progress part={progress} />}
       <p id={`${id}-problem`} className="problem" role="alert">
         {problem !== null && t(problem)}
@@ -67,12 +67,12 @@ function FileButton({ name, onChosen }: { name: string; onChosen: (file: File) =
   const t = useText();
   return (
     <label className="button">
-      {t('choosePicture')}
+      {t('chooseImage')}
       <input
         type="file"
         className="hidden"
         accept="image/jpeg,image/png,image/webp"
-        aria-label={`${name}: ${t('choosePicture')}`}
+        aria-label={`${name}: ${t('chooseImage')}`}
         onChange={({ target }) => {
           const file = target.files?.[0];
           if (file) onChosen(file);
@@ -84,21 +84,21 @@ function FileButton({ name, onChosen }: { name: string; onChosen: (file: File) =
   );
 }
 
-function Address({ id, picture }: { id: string; picture: Picture }) {
+function Address({ id, image }: { id: string; image: FormImage }) {
   const t = useText();
   return (
     <>
-      <label htmlFor={`${id}-url`}>{t('pictureUrl')}</label>
+      <label htmlFor={`${id}-url`}>{t('imageUrl')}</label>
       <input
         id={`${id}-url`}
         type="url"
-        value={picture.url}
-        disabled={picture.progress !== null}
+        value={image.url}
+        disabled={image.progress !== null}
         placeholder="https://"
-        aria-invalid={picture.problem !== null}
+        aria-invalid={image.problem !== null}
         aria-describedby={`${id}-problem`}
         onChange={({ target }) => {
-          picture.setUrl(target.value);
+          image.setUrl(target.value);
         }}
       />
     </>
