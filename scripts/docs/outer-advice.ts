@@ -16,6 +16,10 @@ export const STATUS_ADVICE: Readonly<Record<number, Entry>> = {
     'The API is at `/graphql`. For metrics set `METRICS_TOKEN`.',
   ],
   405: ['The URL takes another method.', 'See the header `Allow`.'],
+  406: [
+    'At `/graphql`: `Accept` names no media type of the response.',
+    'Accept `application/graphql-response+json`, `application/json` or `text/event-stream`.',
+  ],
   408: ['The request did not arrive whole in time.', 'Send it faster, or raise `REQUEST_TIMEOUT_MS`.'],
   413: ['The body is too large.', 'Send less, or raise `MAX_BODY_BYTES`; images go to `/uploads`.'],
   415: [
@@ -36,6 +40,10 @@ export const STATUS_ADVICE: Readonly<Record<number, Entry>> = {
   ],
   431: ['The address and the headers are too long.', 'Put a long operation into the body of a POST.'],
   500: ['A bug.', 'Report it, with what the log of the gateway says.'],
+  502: [
+    'At `/uploads`: the provider rejected the image.',
+    'Try another image, or see the log of the gateway.',
+  ],
   503: [
     'At `/ready`: the store cannot be read or written to, or the process is stopping. Elsewhere also: the gateway is overloaded.',
     'Send requests to another replica, or try again after `Retry-After`.',

@@ -1,5 +1,6 @@
-import { connect } from 'node:net';
-import { expect, it } from 'vitest';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { expect, it, test } from 'vitest';
 import { addTask } from '../websocket/stored-tasks.ts';
 import { startHeldGateway } from '../websocket/held-gateway.ts';
 import { TASKS_UPDATED } from '../kit/documents.ts';
@@ -49,3 +50,21 @@ it.each([
     expect((await watch.data()).tasksUpdated.id).toBe(id);
   },
 );
+
+test('a request whose rest arrives while the process stands still is answered, however long that takes', async () => {
+  const { gateway } = await startHeldGateway({ env: { REQUEST_TIMEOUT_MS: '500' } });
+  const body = JSON.stringify({ query: '{ __typename }' });
+  const socket = connect(Number(new URL(gateway.url).port), '127.0.0.1').setEncoding('utf8');
+  onTestEnd(() => void socket.destroy());
+  socket.write(`${HEAD}Expect: 100-continue\r\nContent-Length: ${body.length}\r\n\r\n`);
+  expect(await nextOf(socket)).toContain('HTTP/1.1 100 Continue');
+  socket.write(body);
+  // The gateway is in this process, so both stand still.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3000);
+  expect(await nextOf(socket)).toMatch(/^HTTP\/1\.1 200 /);
+});
+
+async function nextOf(socket: Socket): Promise<string> {
+  const [text] = (await named('an answer', once(socket, 'data'))) as [string];
+  return text;
+}

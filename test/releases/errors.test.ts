@@ -51,7 +51,7 @@ describe('the catalogue of errors', () => {
   });
 
   it('has every status of problem details', () => {
-    const statuses = found(/\bproblem\(([45]\d\d)\b/g, 'http', 'websocket', 'webhooks');
+    const statuses = found(/\b(?:refusal|retryLater)\(\s*([45]\d\d)\b/g, 'http', 'websocket', 'limits');
     expect(statuses).toContain('421');
     expect(statuses.filter((status) => !(status in STATUS_ADVICE))).toEqual([]);
   });

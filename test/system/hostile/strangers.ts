@@ -1,4 +1,6 @@
 import { GRAPHQL_TRANSPORT_WS_PROTOCOL } from 'graphql-ws';
+import { readdirSync, statSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { collect, costsLike, lanes } from './crowd.ts';
 import { NEIGHBOUR, type Attack, type Target } from './kit.ts';
 import {
@@ -12,6 +14,7 @@ import {
 } from './raw.ts';
 
 const KIB = 1024;
+const ASSETS = fileURLToPath(new URL('../../../dist/dashboard/assets/', import.meta.url));
 const CHUNKED = ['Content-Type: application/json', 'Transfer-Encoding: chunked'];
 const BODY_PATHS = ['/webhooks/kie/x/y', '/graphql', '/nowhere', '/uploads'];
 const UPGRADE = [
@@ -71,6 +74,21 @@ export const BY_STRANGERS: readonly Attack[] = [
         return connection;
       });
       if (!(await allAnswered(connections))) throw new Error('Their bodies are waited for');
+    },
+  },
+  {
+    promise: 'clients that request the largest file of the pages and read nothing do not hold up others',
+    run: async ({ port }) => {
+      const [largest = ''] = filesBySize(ASSETS);
+      const connections = await collect(500, async () => {
+        const connection = openRawConnection(port);
+        connection.pause();
+        await connection.pour([requestHead(`GET /assets/${largest}`)]);
+        return connection;
+      });
+      await patience();
+      for (const connection of connections) connection.resume();
+      if (!(await allAnswered(connections))) throw new Error('Some get no answer');
     },
   },
   {
@@ -158,4 +176,9 @@ async function answerTo(port: number, request: string, status?: number): Promise
 function ask({ graphqlUrl }: Target, authorization: string): Promise<Response> {
   const headers = { authorization, 'content-type': 'application/json' };
   return fetch(graphqlUrl, { method: 'POST', headers, body: '{"query":"{ __typename }"}' });
+}
+
+function filesBySize(directory: string): readonly string[] {
+  const sizeOf = (name: string) => statSync(directory + name).size;
+  return readdirSync(directory).toSorted((one, other) => sizeOf(other) - sizeOf(one));
 }
