@@ -1,16 +1,15 @@
 import type { IncomingMessage } from 'node:http';
 
-/** All bodies on their way may take this much memory together. Whole ones are a matter of milliseconds. */
+/** Memory of all arriving bodies together. A body usually arrives within milliseconds. */
 const MAX_BYTES_OF_ALL = 64 * 1024 * 1024;
-/** Small enough to come from the pool of Node.js: a buffer of its own takes as long as parsing the usual body. */
+/** Fits into the buffer pool of Node.js: another buffer takes as long as parsing the usual body. */
 const FIRST_BYTES = 1024;
 
 const NO_BYTES = Buffer.alloc(0);
 
-/** A body on its way, and the memory that it takes. */
 interface Arriving {
   bytes: Buffer;
-  /** Gives it up, and ends its connection. */
+  /** Rejects the body and closes its connection. */
   readonly cut: () => void;
 }
 
@@ -19,20 +18,16 @@ const arriving = new Set<Arriving>();
 let bytesOfAll = 0;
 
 /**
- * Reads a body of at most `limit` bytes; null as soon as it is larger, and then the rest is thrown away as it comes. Rejects
- * when the sender goes away.
- *
- * The bytes are copied into one buffer that grows, because each chunk is an object of some hundred bytes, however little is
- * in it. When all bodies on their way take too much, the request whose body has been on its way longest is cut.
+ * Reads a body; null as soon as it is larger than `limit` bytes. Rejects if the client leaves. Copies all chunks into one growing
+ * buffer, because each chunk costs some hundred bytes, and cuts the oldest body if all bodies take too much memory.
  */
 export function readBody(request: IncomingMessage, limit: number): Promise<Buffer | null> {
-  // The sender says itself that it is too large. The rest is thrown away once it has been answered.
   if (Number(request.headers['content-length']) > limit) return Promise.resolve(null);
-  // By events: an iterator over the stream takes several times as long for the usual body of one chunk.
+  // An iterator takes several times as long as events for the usual body of one chunk.
   return new Promise((resolve, reject) => {
     let length = 0;
     const cut = (): void => {
-      fail(new Error('a body was given up, because all together took too much memory'));
+      fail(new Error('the body was cut because all bodies took too much memory'));
       request.destroy();
     };
     const body: Arriving = { bytes: NO_BYTES, cut };
@@ -52,7 +47,7 @@ export function readBody(request: IncomingMessage, limit: number): Promise<Buffe
       reject(error);
     };
     const abandon = (): void => {
-      fail(new Error('the sender of a body went away'));
+      fail(new Error('the client left'));
     };
     const take = (chunk: Buffer): void => {
       const start = length;
@@ -68,12 +63,12 @@ export function readBody(request: IncomingMessage, limit: number): Promise<Buffe
   });
 }
 
-/** At least twice as much each time, so that all copying together stays in proportion to the body. */
+/** Powers of two keep all copying in proportion to the body. */
 function roomFor(length: number, limit: number): number {
   return Math.min(limit, Math.max(FIRST_BYTES, 2 ** Math.ceil(Math.log2(length))));
 }
 
-/** Gives a body so many bytes of memory, and keeps the first `kept` of what it holds. */
+/** Changes the memory of a body, and keeps its first `kept` bytes. */
 function resize(body: Arriving, size: number, kept = 0): void {
   const { bytes } = body;
   body.bytes = size === 0 ? NO_BYTES : Buffer.allocUnsafe(size);

@@ -1,27 +1,25 @@
 import type { ServerResponse } from 'node:http';
 
-/** Answers that go on until somebody ends them. */
+/** Responses that are event streams. A cut makes a client reconnect, an orderly end does not. */
 export interface EventStreams {
-  /** Has an answer looked after, should it become a stream: those are piped by the engine, all others are sent whole. */
+  /** Called before Yoga answers: it pipes streams, and sends all other responses whole. */
   watch(response: ServerResponse): void;
-  /** Cuts the stream that an answer is, or will be. */
+  /** Cuts a stream, now or when it begins. */
   end(response: ServerResponse): void;
-  /** Cuts all that there are: their clients come back, as they would not after an end. */
   cutAll(): void;
-  /** Cuts all, and those that begin from now on. */
+  /** Cuts all streams, and those that begin later. */
   endAll(): void;
-  /** How many there are. */
   size(): number;
 }
 
 export function createEventStreams(): EventStreams {
   const streams = new Set<ServerResponse>();
-  /** Those that have to end and have not begun. */
+  /** Responses to cut as soon as they become streams. */
   const doomed = new WeakSet<ServerResponse>();
   let isOver = false;
 
   function onPipe(this: ServerResponse): void {
-    // Not at once: a stream that was never read cannot be ended.
+    // A stream that was never read cannot be ended yet.
     if (isOver || doomed.has(this)) setImmediate(() => this.destroy());
     streams.add(this);
     this.once('close', () => streams.delete(this));

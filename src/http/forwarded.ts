@@ -1,36 +1,36 @@
 import proxyAddr from '@fastify/proxy-addr';
 import type { IncomingMessage } from 'node:http';
-import { countedAddress } from '../limits/address.ts';
 import { isLoopback } from '../config/loopback.ts';
+import { countedAddress } from '../limits/address.ts';
 
-/** What a request looked like before proxies took it on. */
+/** A request as its client sent it, before trusted proxies passed it on. */
 export interface Forwarded {
-  /** The address that it comes from, as it is counted. */
+  /** The address of the client, in the form under which it is counted. */
   addressOf(request: IncomingMessage): string;
-  /** Whether many clients may be behind that address: it is this machine's or a proxy's, which names no other. */
+  /** Whether many clients may share that address: it is a loopback address or that of a proxy. */
   isShared(request: IncomingMessage): boolean;
-  /** The host that its client asked for; undefined when it named none. */
   hostOf(request: IncomingMessage): string | undefined;
-  /** The same with the scheme before it (`https://host`), where a trusted proxy says which one it was. */
+  /** The host, with the scheme (`https://host`) if a trusted proxy tells it. */
   siteOf(request: IncomingMessage): string | undefined;
-  /** The id that a trusted proxy gave to the request; null when none did. */
+  /** The id that a trusted proxy gave to the request, or null. */
   requestIdOf(request: IncomingMessage): string | null;
 }
 
 interface Client {
-  /** The address as it is counted. */
   readonly counted: string;
   readonly isShared: boolean;
 }
 
-/** What is safe in a header and in a line of the log. */
+/** Safe in headers and in log lines. */
 const REQUEST_ID = /^[\w.:+/=-]{1,128}$/;
 
-/** Believes X-Forwarded-For, -Host and -Proto of these addresses and networks, and of nobody else. */
+/** Trusts X-Forwarded-For, -Host and -Proto, and X-Request-Id, of these addresses and networks only. */
 export function createForwarded(trustedProxies: readonly string[]): Forwarded {
   const isTrusted = proxyAddr.compile([...trustedProxies]);
-  /** By connection; by request where a proxy sends those of many clients over one connection. */
+  /** By connection, or by request if a proxy sends requests of many clients over one connection. */
   const known = new WeakMap<object, Client>();
+
+  const isFromProxy = ({ socket }: IncomingMessage): boolean => isTrusted(socket.remoteAddress ?? '', 0);
 
   function clientOf(request: IncomingMessage): Client {
     const key = request.headers['x-forwarded-for'] === undefined ? request.socket : request;
@@ -42,17 +42,16 @@ export function createForwarded(trustedProxies: readonly string[]): Forwarded {
   function findClient(request: IncomingMessage): Client {
     const named = proxyAddr(request, isTrusted);
     const counted = countedAddress(named);
-    // What is no address was made up, or is a proxy's way to say that it does not know.
+    // A text that is no address is forged, or a proxy does not know the address.
     const address = counted === null ? (request.socket.remoteAddress ?? '') : named;
     const isShared = address === '' || isLoopback(address) || isTrusted(address, 0);
     return { counted: counted ?? countedAddress(address) ?? address, isShared };
   }
 
-  /** The last value of a header that a trusted proxy has sent: each adds what it saw, and only the last is known to be true. */
-  function forwardedIn({ headers, socket }: IncomingMessage, name: string): string | undefined {
-    const value = headers[name];
-    if (value === undefined || !isTrusted(socket.remoteAddress ?? '', 0)) return undefined;
-    return String(value).split(',').at(-1)?.trim();
+  /** The last value of a header: each proxy appends one, and only the last is by a trusted proxy. */
+  function forwardedIn(request: IncomingMessage, name: string): string | undefined {
+    const value = request.headers[name];
+    return value === undefined || !isFromProxy(request) ? undefined : String(value).split(',').at(-1)?.trim();
   }
 
   const hostOf = (request: IncomingMessage): string | undefined =>
@@ -67,10 +66,9 @@ export function createForwarded(trustedProxies: readonly string[]): Forwarded {
       const scheme = forwardedIn(request, 'x-forwarded-proto')?.toLowerCase();
       return host === undefined || (scheme !== 'https' && scheme !== 'http') ? host : `${scheme}://${host}`;
     },
-    requestIdOf({ headers, socket }) {
-      const id = headers['x-request-id'];
-      if (typeof id !== 'string' || !REQUEST_ID.test(id)) return null;
-      return isTrusted(socket.remoteAddress ?? '', 0) ? id : null;
+    requestIdOf(request) {
+      const id = request.headers['x-request-id'];
+      return typeof id === 'string' && REQUEST_ID.test(id) && isFromProxy(request) ? id : null;
     },
   };
 }

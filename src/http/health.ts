@@ -24,7 +24,7 @@ export function healthRoutes({ isDraining, pingStore }: HealthOptions): readonly
       name: '/ready',
       methods: READ_METHODS,
       async handle(_request, response) {
-        const trouble = isDraining() ? 'The process is stopping.' : await storeTrouble(pingStore);
+        const trouble = isDraining() ? 'The process is stopping.' : await troubleOf(pingStore);
         const hint = 'Send requests to another replica, or try again in some seconds.';
         if (trouble === null) sendOk(response);
         else sendRefusal(response, retryLater(503, trouble, 5, hint));
@@ -46,15 +46,11 @@ function sendOk(response: ServerResponse): void {
 /** Load balancers give up after a few seconds. */
 const ANSWER_MS = 3000;
 
-async function storeTrouble(pingStore: () => Promise<void>): Promise<string | null> {
-  const done = new AbortController();
-  const late = delay(ANSWER_MS, 'The store does not answer.', { signal: done.signal, ref: false });
-  late.catch(() => undefined);
-  try {
-    return await Promise.race([pingStore().then(() => null), late]);
-  } catch {
-    return 'The store cannot be read or written to.';
-  } finally {
-    done.abort();
-  }
+async function troubleOf(pingStore: () => Promise<void>): Promise<string | null> {
+  const late = delay(ANSWER_MS, 'The store does not answer.', { ref: false });
+  const ping = pingStore().then(
+    () => null,
+    () => 'The store cannot be read or written to.',
+  );
+  return Promise.race([ping, late]);
 }

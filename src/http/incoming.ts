@@ -1,22 +1,18 @@
 import { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** Chunks below this size are gathered; larger ones take little more memory than their bytes. */
+/** Smaller chunks are gathered; larger ones take little more memory than their bytes. */
 const SMALL_BYTES = 1024;
-/** So many bytes are gathered before the sender has to wait: one read of a socket. */
+/** When so much is gathered, the client has to wait: one read of a socket. */
 const FULL_BYTES = 64 * 1024;
-
-/** Each chunk costs as much time as hundreds of bytes: so many may have any size, more need this many bytes on average. */
+/** Parsing a chunk costs as much as hundreds of bytes. After so many chunks, they need this size on average. */
 const MAX_FINE_CHUNKS = 1024;
 const MIN_MEAN_BYTES = 64;
 
-/** Not a field: Node's constructor sets `_dumped` before this class has any. */
+/** Not a field of the class: Node's constructor sets `_dumped` before the fields exist. */
 const dumped = new WeakSet<Incoming>();
 
-/**
- * A request as Node's parser makes it, but for two things that Node does with requests that nobody has asked for yet, and for
- * bodies in chunks so fine that parsing them would stop the process: their connection is cut.
- */
+/** Node's request, but it ignores upgrades to anything but WebSockets, and limits the cost of small chunks in its body. */
 export class Incoming extends IncomingMessage {
   #gathered: Buffer | null = null;
   #length = 0;
@@ -25,10 +21,8 @@ export class Incoming extends IncomingMessage {
   #whenRead: (() => void) | null = null;
 
   /**
-   * Whether the connection is to become something else. Node hands over every request that asks for that as soon as there
-   * is a listener for upgrades; here only WebSockets are, and others, such as h2c, are answered as without it (RFC 9110,
-   * 7.8). From Node.js 24.9 on, `shouldUpgradeCallback` can say the same. What is pipelined behind such a request is lost by
-   * the parser, whether there is a listener or not.
+   * Whether this is a WebSocket handshake. With a listener for upgrades, Node.js passes it every upgrade, such as h2c, which a
+   * server may ignore (RFC 9110, 7.8). From Node.js 24.9 on, `shouldUpgradeCallback` can replace this.
    * https://github.com/nodejs/node/blob/v20.19.0/lib/_http_server.js#L1032
    */
   get upgrade(): boolean {
@@ -37,11 +31,11 @@ export class Incoming extends IncomingMessage {
   }
 
   set upgrade(_: boolean) {
-    // What the parser takes for one is looked at when it is asked for.
+    // Node.js sets it, and the getter decides.
   }
 
   /**
-   * Whether nobody wants the rest of the body. Node would no longer call `push` then, which counts the chunks.
+   * Always false, because Node.js would no longer call `push`, which counts the chunks.
    * https://github.com/nodejs/node/blob/v20.19.0/lib/_http_common.js#L146
    */
   get _dumped(): boolean {
@@ -52,9 +46,7 @@ export class Incoming extends IncomingMessage {
     if (isDumped) dumped.add(this);
   }
 
-  /**
-   * As long as nobody reads, small chunks are gathered: in a queue each of them takes some hundred bytes.
-   */
+  /** Gathers small chunks until somebody reads: each chunk in the queue of the stream takes some hundred bytes. */
   override push(chunk: Buffer | null): boolean {
     if (chunk !== null && this.#isTooFine(chunk)) {
       cut(this.socket);
@@ -102,15 +94,15 @@ export class Incoming extends IncomingMessage {
   }
 }
 
-/** What Node keeps at a socket: its parser, which calls members of these names for each request and each chunk of a body. */
+/** The parser of a socket. Node.js calls members with these numbers for each request and each chunk of a body. */
 interface Parsed extends Socket {
   readonly parser?:
     (Record<number, unknown> & { constructor: { kOnBody: number; kOnHeadersComplete: number } }) | null;
 }
 
 /**
- * Destroys a connection. Its parser goes on to the end of what it has read, up to 64 KiB, but makes no requests of it and
- * calls nobody for each chunk. It is used again for other connections, so it gets its callbacks back.
+ * Destroys a connection. Its parser goes on to the end of the last read, up to 64 KiB, but without calling anything for it. Node.js
+ * uses the parser again for other connections, so it gets its callbacks back.
  * https://github.com/nodejs/node/blob/v20.19.0/lib/_http_common.js#L187
  */
 export function cut(socket: Parsed): void {

@@ -1,20 +1,19 @@
-import { isLoopback, isOnLoopback } from '../config/loopback.ts';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Forwarded } from './forwarded.ts';
+import { isLoopback, isOnLoopback } from '../config/loopback.ts';
 import { parseUrl } from '../url.ts';
+import type { Forwarded } from './forwarded.ts';
 
 interface OriginPolicyOptions {
-  /** Origins that may always call. */
   readonly allowedOrigins: readonly string[];
-  /** Our own address; asked at each use, since with port 0 it is known only once the server listens. */
+  /** Our own URL. Called at each use, because with port 0 it is known only once the server listens. */
   readonly publicUrl: () => string | null;
-  /** Where we listen. */
+  /** The address on which we listen. */
   readonly host: string;
 }
 
 /**
- * Whether a web page may call us: it is ours, it is allowed, or it and we are both on loopback. No Origin at all means
- * that no web page calls. `site` is what the request was sent to: a host, or a scheme and a host.
+ * Whether a page of an origin may call us: the origin is ours or allowed, or both are on loopback. Without an Origin, no page
+ * calls. `site` is the host of the request, with its scheme if that is known.
  */
 export type OriginPolicy = (origin: string | null | undefined, site: string | null | undefined) => boolean;
 
@@ -27,23 +26,23 @@ export function createOriginPolicy({ allowedOrigins, host, publicUrl }: OriginPo
     if (allowed.has(origin) || (own !== null && origin === originOf(own))) return true;
     const page = parseUrl(text);
     if (!page) return false;
-    // A host alone goes with whatever scheme the page has: by whom encryption ends is not always said.
+    // If nobody tells the scheme of the request, that of the page is assumed.
     const asked = site?.includes('://') === true ? site : `${page.protocol}//${site ?? ''}`;
     if (parseUrl(asked) && originOf(asked) === origin) return true;
     return isLoopback(host) && isOnLoopback(page);
   };
 }
 
-/** As browsers write it: in lower case, and without a port that goes without saying. What is no URL stays as it is. */
+/** As browsers write it: in lower case, without a default port. A text that is no URL stays as it is. */
 function originOf(text: string): string {
   const url = parseUrl(text);
   return url ? `${url.protocol}//${url.host}` : text;
 }
 
-/** How long a browser may remember what it was told beforehand, in seconds. */
+/** How long browsers may cache the response to a preflight request. */
 const MAX_AGE_S = 600;
 
-/** Lets the page that sent a request read the answer, a refusal as well, when it may call us. */
+/** Lets the page that sent a request read the response, refusals included, if the page may call us. */
 export type AllowOrigin = (request: IncomingMessage, response: ServerResponse) => void;
 
 export function createAllowOrigin(mayCall: OriginPolicy, { siteOf }: Pick<Forwarded, 'siteOf'>): AllowOrigin {
@@ -52,16 +51,13 @@ export function createAllowOrigin(mayCall: OriginPolicy, { siteOf }: Pick<Forwar
     if (origin === undefined) return;
     response.setHeader('vary', 'Origin');
     if (!mayCall(origin, siteOf(request))) return;
-    // Without credentials: there are no cookies.
+    // There are no cookies, so credentials are not allowed.
     response.setHeader('access-control-allow-origin', origin);
     response.setHeader('access-control-expose-headers', 'location, retry-after, x-request-id');
   };
 }
 
-/**
- * The headers that answer OPTIONS: the methods that the URL takes, and what an allowed page may send. Browsers ask before they
- * send JSON, a picture or a credential to another origin.
- */
+/** The headers of the response to OPTIONS. Browsers send OPTIONS before JSON, an image or a credential to another origin. */
 export function optionsHeaders(
   { headers }: IncomingMessage,
   response: ServerResponse,

@@ -2,9 +2,8 @@ import ipaddr from 'ipaddr.js';
 import { isIP } from 'node:net';
 
 /**
- * The name under which an address is counted, wherever something is counted for each address: IPv4 in its usual form, also
- * when it is written as IPv6, and the /64 of IPv6, of which one machine has all addresses. A port, which some proxies add, is
- * left out. Null when the text is no address.
+ * The form in which an address is counted: IPv4 without the IPv6 form of it, and the /64 of IPv6, all of which one machine may
+ * have. Ignores a port, which some proxies add. Null if the text is no address.
  */
 export function countedAddress(text: string): string | null {
   const [, bare = text] = /^\[(.*)\](?::\d+)?$/.exec(text) ?? /^([\d.]+):\d+$/.exec(text) ?? [];

@@ -13,7 +13,7 @@ export interface Overload {
 }
 
 interface OverloadOptions {
-  /** By how much the event loop may be late, on average, in ms; 0 accepts everything. */
+  /** The mean lag of the event loop that is allowed, in ms; 0 accepts everything. */
   readonly limitMs: number;
   /** How long the oldest write has been waiting for its commit, in ms. */
   readonly writeLag: () => number;
@@ -22,9 +22,9 @@ interface OverloadOptions {
 
 /** How busy the process is. */
 export interface Load {
-  /** By how much the event loop was late since the last look, on average, in ms. */
+  /** The mean lag of the event loop since the last look, in ms. */
   readonly loopDelayMs: number;
-  /** How much of the memory that JavaScript may have is in use, from 0 to 1. */
+  /** The used part of the JavaScript heap limit, from 0 to 1. */
   readonly heapUsed: number;
   /** How long the oldest write has been waiting for its commit, in ms. */
   readonly writeLagMs: number;
@@ -42,12 +42,12 @@ const OVERLOADED = 'The gateway is overloaded and did not process this request.'
 /** One long tick of the event loop, however long, is one look and no overload. */
 const LOOKS_TO_RISE = 3;
 const LOOKS_TO_FALL = 4;
-/** A write that waits so many times the limit is as bad as an event loop at the limit: others write as well. */
+/** A write that waits so many times the limit counts as an event loop at the limit, because others write as well. */
 const WRITES_WAIT = 5;
-/** So much memory in use is as bad, and so much is calm; what lives long may fill most of it at all times. */
+/** Memory use that counts as overload, and that ends it. Long-lived data may fill most of the heap at all times. */
 const HEAP = { max: 0.9, calm: 0.875 };
 
-/** Looks at the load of this process at intervals, and logs a line whenever new requests begin or cease to be refused. */
+/** Measures the load of this process at intervals, and logs a line when an overload begins or ends. */
 export function startOverload({ limitMs, log, writeLag }: OverloadOptions): Overload {
   if (limitMs === 0) return NEVER;
   const everyMs = Math.min(LOOK_MS, limitMs / 2);

@@ -1,35 +1,33 @@
-/** Begins a piece of an owner's work when it is the owner's turn, and returns what it returns. */
+/** Begins one piece of an owner's work in the owner's turn, and returns its result. */
 export type InTurn = <T>(owner: string, begin: () => Promise<T>) => Promise<T>;
 
 /** How much work may begin in one turn of the event loop, in ms. */
 const SLICE_MS = 5;
-/** How much work an owner may begin before it is the next one's turn, in ms: many small pieces, or one that is larger. */
+/** How much work an owner may begin before the next owner's turn, in ms: many small pieces, or one larger one. */
 const TURN_MS = 1;
 /**
- * How many turns of the event loop come between two slices. Each of them accepts one new connection, so that whoever opens
- * hundreds would hold up those of all others. https://github.com/libuv/libuv/blob/v1.46.0/src/unix/stream.c#L512
+ * Turns of the event loop between two slices. Each turn accepts one new connection, so with fewer turns a client that opens
+ * hundreds would delay all others. https://github.com/libuv/libuv/blob/v1.46.0/src/unix/stream.c#L512
  */
 const TURNS_BETWEEN = 8;
 
 /**
- * Begins work at once while little has begun, and else in slices, with everything else of the process in between: operations
- * of all transports, and events of event streams. Owners take turns.
- *
- * What was begun counts until nothing is left of it but to wait. The slice is measured in work and not by the clock, so that
- * work that comes now and then never waits for a turn of the event loop.
+ * Round-robin scheduler of owners. Begins work at once while little has begun, and otherwise in slices, between which everything
+ * else in the process runs. A piece counts until it waits for something. A slice is an amount of work and not of time, so
+ * occasional work never waits for a turn of the event loop.
  */
 export function createBeginInTurns(now: () => number = () => performance.now()): InTurn {
   const line = new Map<string, (() => void)[]>();
   let leftMs = SLICE_MS;
   let begunAt = 0;
-  /** How much work the first owner in line has begun in this turn of theirs. */
+  /** How much work the first owner in line has begun in this turn. */
   let turnMs = 0;
-  /** Until it is false again, new work has to wait. */
+  /** While true, new work has to wait. */
   let isTaking = false;
 
   function takeTurn(): void {
     begunAt = now();
-    // The next tick comes after all microtasks, so that what the work goes on with counts as well.
+    // The next tick comes after all microtasks, so the continuations of the work count as well.
     queueMicrotask(() => {
       process.nextTick(goOn);
     });
@@ -45,7 +43,7 @@ export function createBeginInTurns(now: () => number = () => performance.now()):
     if (waiting.length === 0 || turnMs >= TURN_MS) {
       turnMs = 0;
       line.delete(owner);
-      // Whoever has more to begin comes again behind all others.
+      // An owner with more work goes to the end of the line.
       if (waiting.length > 0) line.set(owner, waiting);
     }
     if (leftMs <= 0) rest(TURNS_BETWEEN);

@@ -14,28 +14,28 @@ import { readBody } from '../http/body.ts';
 
 interface KieWebhookOptions {
   readonly tasks: TaskCallbacks;
-  /** Any of them may have signed a callback; without keys a callback is only a hint. Asked for at each callback. */
+  /** The keys of valid signatures. Without keys a callback is only a reason to query. Called at each callback. */
   readonly hmacKeys: () => readonly string[];
   readonly now: () => number;
   readonly log: Log;
-  /** Counts a wrong token or signature of its sender; returns how many ms to wait when there were too many. */
+  /** Counts a wrong token or signature of a client. Returns the ms to wait if there were too many, or null. */
   readonly countWrong: (request: IncomingMessage) => Promise<number | null>;
-  /** Told what became of each. */
+  /** Called with the result of each callback. */
   readonly onResult?: (result: CallbackResult) => void;
 }
 
 const PATH = /^\/webhooks\/kie\/([^/?]{1,100})\/([^/?]{1,200})\/?(?:\?|$)/;
 
-/** Under which all of them come. */
+/** Paths of callbacks begin with this. */
 export const WEBHOOKS_PATH = '/webhooks/';
 
-/** Answers a call; `reqId` names it in the log. Rejects when its sender goes away, and for what is unexpected. */
+/** Answers a callback; `reqId` names it in the log. Rejects if the client leaves, and with unexpected errors. */
 type KieWebhook = (request: IncomingMessage, response: ServerResponse, reqId: string) => Promise<void>;
 
 /**
- * `POST /webhooks/kie/{taskId}/{token}`: what kie.ai calls when a task has ended. Checks run in order and the first that
- * fails answers; no byte of a body is read before method, path, token and size are right. 200 means committed, 503 asks for
- * the callback to be repeated.
+ * `POST /webhooks/kie/{taskId}/{token}`: kie.ai calls it when a task has ended. Checks run in order, and the first that fails
+ * answers. The body is read only if method, path, token and declared size are right. 200 means committed, and 503 asks kie.ai
+ * to retry.
  */
 export function createKieWebhook(options: KieWebhookOptions): KieWebhook {
   const warnings = createOccasionalLog(options.log);
@@ -54,21 +54,21 @@ export function createKieWebhook(options: KieWebhookOptions): KieWebhook {
   };
 }
 
-/** What kie.ai's pages show as the answer to a callback. */
+/** The response that kie.ai's documentation shows. */
 const TAKEN = JSON.stringify({ code: 200, msg: 'success' });
 const TAKEN_HEADERS = {
   'content-type': 'application/json; charset=utf-8',
   'content-length': Buffer.byteLength(TAKEN),
 };
 
-/** What is known of a callback by the time that it is answered, for the log. */
+/** What the log says about a callback. */
 interface Seen {
-  /** Known once the token was right: before, it may be anything. */
+  /** Set once the token was right: before, it may be any text. */
   task?: string;
   providerTaskId?: string;
-  /** The envelope's. */
+  /** The code of the envelope. */
   code?: number;
-  /** The state that it tells of, in our words; else how much it says. */
+  /** The reported state as a TaskState, or the kind of the answer. */
   state?: string;
 }
 
@@ -166,17 +166,17 @@ const DECODERS = {
   br: promisify(brotliDecompress),
 };
 
-/** A callback whose body makes sense. */
+/** A callback with a valid body. */
 type ReadCallback = Callback & { readonly providerTaskId: string };
 
-/** Whether the sender has said that its body is too large, before a byte of it is read. */
+/** Whether the declared size of the body is too large. */
 function isTooLarge({ headers }: IncomingMessage): boolean {
   return Number(headers['content-length'] ?? 0) > MAX_BODY_BYTES;
 }
 
 /**
- * Reads the body of a callback, or says why it cannot be read. Whoever sends it has shown a token, so any media type will
- * do. Rejects when the sender goes away.
+ * Reads the body of a callback, or returns why it is refused. The client has shown a token, so any media type is accepted.
+ * Rejects if the client leaves.
  */
 async function readCallback(request: IncomingMessage): Promise<ReadCallback | Refusal> {
   const body = await readBody(request, MAX_BODY_BYTES);
