@@ -33,7 +33,10 @@ export function openConnections(
     location,
     async (writer, dialect) => {
       await (mayMigrate ? migrate : assertMigrated)(writer, dialect);
-      if (dialect === 'postgres') await collectStatistics(writer);
+      if (dialect !== 'postgres') return;
+      const { assertPrivileges } = await import('./postgres/inspect.ts');
+      await assertPrivileges(writer);
+      await collectStatistics(writer);
     },
     onError,
   );

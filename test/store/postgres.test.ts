@@ -90,6 +90,25 @@ describe('a database that becomes read-only', () => {
   });
 });
 
+it('a store whose user lacks a privilege is not opened, and the error says which and what to grant', async () => {
+  const { database } = await open();
+  const role = new URL(database).pathname.slice(1);
+  const url = Object.assign(new URL(database), { username: role, password: 'hush' }).href;
+  onTestEnd(async () => {
+    await queryDatabase(database, `drop owned by ${role}; drop role ${role}`);
+  });
+  await queryDatabase(
+    database,
+    `create role ${role} login password 'hush'; grant select, insert, update, delete on all tables in schema public to ${role}`,
+  );
+  await expect(openTaskStore({ kind: 'postgres', url, readers: 1 })).rejects.toThrow(
+    /permission denied for sequence slots_id_seq.*USAGE on all sequences/,
+  );
+  await queryDatabase(database, `grant usage on all sequences in schema public to ${role}`);
+  const store = await openTaskStore({ kind: 'postgres', url, readers: 1 });
+  await store.close();
+});
+
 describe('a connection that breaks', () => {
   it('a broken connection is replaced before the next write and read', async () => {
     const { database, store } = await open();

@@ -3,7 +3,7 @@ import type { Database } from '../schema.ts';
 import { createPostgresPool, keepsSession, CONNECTION } from './pool.ts';
 import { measureClock, type ClockTrip } from '../server-clock.ts';
 import { readStoreFacts, type StoreFacts } from '../stats.ts';
-import { Client } from 'pg';
+import { Client, DatabaseError } from 'pg';
 import { notifyOfCommit } from './listener.ts';
 
 export interface PostgresFacts extends StoreFacts {
@@ -99,6 +99,16 @@ async function tryWrites(db: Kysely<Database>): Promise<void> {
   await rollBackAfter(db, async (trx) => {
     for (const statement of STATEMENTS) await sql.raw(statement).execute(trx);
     await notifyOfCommit(trx);
+  });
+}
+
+/** The SQLSTATE of a missing privilege. */
+const NOT_ALLOWED = '42501';
+
+/** Rejects with the error of the database if a gateway lacks a privilege. Other obstacles, such as a lock, may pass. */
+export async function assertPrivileges(db: Kysely<Database>): Promise<void> {
+  await tryWrites(db).catch((error: unknown) => {
+    if (error instanceof DatabaseError && error.code === NOT_ALLOWED) throw error;
   });
 }
 
