@@ -37,7 +37,7 @@ import { createKieWebhook, WEBHOOKS_PATH } from '../webhooks/route.ts';
 import { createHub } from '../websocket/hub.ts';
 import { createOnConnect } from '../websocket/on-connect.ts';
 import { createAuthorizeOperation, createRefuseOverload } from '../websocket/operations.ts';
-import { acceptPersistedQueries, createProtocol } from '../websocket/protocol.ts';
+import { createProtocol } from '../websocket/protocol.ts';
 import { createWebsocketServer, type WebsocketServer } from '../websocket/server.ts';
 import { createLiveCounts } from '../websocket/socket.ts';
 import { openAccess } from './open-access.ts';
@@ -160,19 +160,20 @@ function openEngine(config: Config, { log, tasks }: Parts, { counts, isOpen, per
   const graphql = createGraphql<Context>({ ...shared, introspection, limits: config, inTurn });
   const rightsOf = (value: unknown): string => JSON.stringify((value as Context).viewer);
   const hub = createHub({ counts, maskError, rightsOf, hideSuggestions: !introspection });
-  return { answer: createGraphqlHttp({ ...shared, ...graphql }), graphql, hub, inTurn };
+  const operations = { ...shared, ...graphql };
+  return { answer: createGraphqlHttp(operations), graphql, hub, inTurn, operations };
 }
 
 function openSockets(
   config: Config,
   { lines: log }: Parts,
   checks: Checks,
-  { graphql, hub, inTurn }: ReturnType<typeof openEngine>,
+  { hub, inTurn, operations }: ReturnType<typeof openEngine>,
   { nextId, node }: HttpServer,
 ): WebsocketServer {
   const { forwarded, isOurHost, mayCall, overload, requestsPerOwner } = checks;
   const protocol = createProtocol({
-    begin: (principal, reqId) => graphql.engine.getEnveloped({ principal, connection: null, reqId }),
+    engine: operations,
     hub,
     inTurn,
     welcome: createOnConnect({ ...checks, log }),
@@ -187,7 +188,7 @@ function openSockets(
     ...checks,
     http: node,
     path: GRAPHQL_PATH,
-    protocol: acceptPersistedQueries(protocol),
+    protocol,
     mayConnect: (request) =>
       isOurHost(forwarded.hostOf(request)) && mayCall(request.headers.origin, forwarded.siteOf(request)),
     namesManyHosts,

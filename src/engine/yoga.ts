@@ -36,15 +36,13 @@ interface GraphqlOptions<Context extends object> {
   readonly inTurn: InTurn;
 }
 
-/** What comes with each operation over an event stream or a socket. */
+/** What comes with each operation over an event stream. */
 export interface Arrival {
   /** Who sent the operation. Resolvers see a `viewer` made of it. */
   readonly principal: Principal;
-  /** The connection of an event stream; null for what comes over a socket. */
-  readonly connection: Connection | null;
-  /** Names the request in the log; what comes over a socket has that of its upgrade. */
+  readonly connection: Connection;
+  /** Names the request in the log. */
   readonly reqId: string;
-  /** What an HTTP request asks for. */
   readonly params?: GraphqlParams;
 }
 
@@ -61,7 +59,7 @@ export interface Connection {
 export interface Graphql<Context extends object> {
   /** graphql-js, as all transports run it. */
   readonly executed: typeof execute;
-  /** Event streams, and WebSockets through its `getEnveloped`. */
+  /** Event streams. */
   readonly engine: YogaServerInstance<Arrival, Context>;
   readonly documents: Documents;
 }
@@ -146,12 +144,11 @@ const unbuffered: Plugin = {
   },
 };
 
-/** Ends each subscription over HTTP when its caller's token does; queries and mutations are answered all the same. */
+/** Ends each event stream when the token of its caller expires. */
 const endExpiredStreams: Plugin<Arrival> = {
   onSubscribe({ args }) {
     const { connection, principal } = args.contextValue;
-    // A socket is closed for itself, with all that comes over it.
-    if (connection) connection.onClosed(atExpiry(principal, connection.endStream));
+    connection.onClosed(atExpiry(principal, connection.endStream));
   },
 };
 
@@ -163,8 +160,6 @@ function limitStreams(perOwner: ConcurrencyLimit, perAddress: ConcurrencyLimit):
   return {
     onSubscribe({ args, setResultAndStopExecution }) {
       const { connection, principal } = args.contextValue;
-      // A socket was counted when it was opened, for all that comes over it.
-      if (!connection) return;
       const { owner } = principal;
       const address = connection.address();
       if (!perOwner.add(owner)) {

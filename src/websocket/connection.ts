@@ -3,6 +3,7 @@ import { CloseCode, GRAPHQL_TRANSPORT_WS_PROTOCOL } from 'graphql-ws';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
+import { withPersistedQuery } from '../engine/request-params.ts';
 import { closeReason, type SocketExtra } from './socket.ts';
 import { limitBeforeInit } from './on-connect.ts';
 import type { SendBuffer } from './send-buffer.ts';
@@ -57,7 +58,7 @@ export function connectSocket(
           if (socket.readyState !== socket.OPEN) return;
           pauseWhileFull(socket, outlet);
           extra.messageBytes = data.length;
-          receive(data.toString()).catch((error: unknown) => {
+          receive(withQuery(data.toString())).catch((error: unknown) => {
             if (error instanceof Error && error.message.startsWith(NOT_FOR_SERVERS)) {
               socket.close(CloseCode.BadRequest, 'Invalid message received');
               return;
@@ -82,6 +83,20 @@ export function connectSocket(
     // The close frame has left. Only clients that are known are given time to answer it.
     if (!extra.principal) socket.terminate();
   });
+}
+
+/** graphql-ws closes a socket with 4400 if an operation has no `query`. */
+function withQuery(message: string): string {
+  if (!message.includes('"persistedQuery"')) return message;
+  try {
+    const parsed = JSON.parse(message) as { readonly payload?: Readonly<Record<string, unknown>> };
+    return parsed.payload
+      ? JSON.stringify({ ...parsed, payload: withPersistedQuery(parsed.payload) })
+      : message;
+  } catch {
+    // graphql-ws says what is wrong with it.
+    return message;
+  }
 }
 
 /** Reads nothing more from a client that does not take its replies. */

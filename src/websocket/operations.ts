@@ -3,12 +3,13 @@ import {
   OperationTypeNode,
   getOperationAST,
   type DocumentNode,
-  type ExecutionArgs,
+  type execute,
   type GraphQLSchema,
 } from 'graphql';
 import type { Principal } from '../auth/principal.ts';
 import type { RateLimit } from '../limits/rate.ts';
-import type { SocketContext } from './socket.ts';
+import type { SubscriptionArgs } from './hub.ts';
+import type { SocketContext, SocketExtra } from './socket.ts';
 import type { Overload } from '../limits/overload.ts';
 import { type SubscribePayload, CloseCode, MessageType, stringifyMessage } from 'graphql-ws';
 
@@ -79,48 +80,42 @@ export function createRefuseOverload(overload: Overload): RefuseOverload {
   };
 }
 
-/** One operation's way through the engine: the same steps, limits and masks that an HTTP request meets. */
-export interface Operation {
+/** What executes operations, as for HTTP. */
+export interface Engine {
   readonly schema: GraphQLSchema;
-  readonly parse: (source: string) => DocumentNode;
-  readonly validate: (schema: GraphQLSchema, document: DocumentNode) => readonly GraphQLError[];
-  readonly contextFactory: () => unknown;
-  readonly execute: (args: ExecutionArgs) => unknown;
+  readonly documents: {
+    parse(source: string): DocumentNode;
+    validate(document: DocumentNode): readonly GraphQLError[];
+  };
+  readonly context: (principal: Principal, reqId: string) => unknown;
+  readonly executed: typeof execute;
+  readonly maskError: (error: unknown) => GraphQLError;
 }
 
-/** What graphql-ws hands to `execute` or `subscribe`. */
-export interface BegunOperation extends ExecutionArgs {
-  /** The engine's own; null for subscriptions. */
-  readonly execute: Operation['execute'] | null;
-}
-
-/** Takes an operation up to its execution, or says why it does not come to that. */
-export async function beginOperation(
-  operation: Operation,
+/** Parses and validates an operation. Returns what executes it, or the errors that end it. */
+export function beginOperation(
+  { context, documents, schema }: Engine,
   { operationName: name, query, variables }: SubscribePayload,
-  putOff: RefuseOverload,
-): Promise<BegunOperation | readonly GraphQLError[]> {
-  const { execute, schema } = operation;
+  refuseOverload: RefuseOverload,
+  {
+    principal,
+    reqId,
+    id,
+    outlet,
+  }: { principal: Principal; id: string } & Pick<SocketExtra, 'reqId' | 'outlet'>,
+): SubscriptionArgs | readonly GraphQLError[] {
   // As over HTTP, an empty name means none.
-  const operationName = name === '' ? null : name;
+  const operationName = name === '' ? null : (name ?? null);
   try {
-    const document = operation.parse(query);
+    const document = documents.parse(query);
     const node = getOperationAST(document, operationName);
-    const refusal = node && putOff(node.operation);
+    const refusal = node && refuseOverload(node.operation);
     if (refusal) return [refusal];
-    const errors = operation.validate(schema, document);
+    const errors = documents.validate(document);
     if (errors.length > 0) return errors;
     if (!node) return [unknownOperation()];
-    const contextValue = await operation.contextFactory();
-    return {
-      schema,
-      document,
-      contextValue,
-      // A subscription does not need it, and would keep the engine's part of it as long as it lasts.
-      execute: node.operation === OperationTypeNode.SUBSCRIPTION ? null : execute,
-      operationName: operationName ?? null,
-      variableValues: variables ?? {},
-    };
+    const contextValue = context(principal, reqId);
+    return { id, outlet, schema, document, contextValue, operationName, variableValues: variables ?? {} };
   } catch (error) {
     if (error instanceof GraphQLError) return [error];
     throw error;
