@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { cursorOf } from '../../src/tasks/list.ts';
-import { CREATE, TASK, TASKS, input } from '../kit/documents.ts';
-import { startFakeProvider } from '../kit/provider.ts';
+import { ACCOUNT, CREATE, input, TASKS } from '../kit/documents.ts';
 import { startGateway, type Gateway } from '../kit/gateway.ts';
-import { dataOf } from '../kit/graphql.ts';
-import { created } from '../kit/kie.ts';
+import { dataOf, graphql } from '../kit/graphql.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
+import { created, credit } from '../kit/kie.ts';
+import { startFakeProvider } from '../kit/provider.ts';
 import { addTask } from '../websocket/stored-tasks.ts';
-import { ADA, API_KEYS, BEN, ask, startWithTwoOwners } from './owners.ts';
+import { SECRET, signWith } from './tokens.ts';
+import { ADA, API_KEYS, ask, BEN, startWithTwoOwners } from './owners.ts';
 
 type Who = Readonly<Record<string, string>>;
 
@@ -19,27 +21,14 @@ async function idsOf(gateway: Gateway, who: Who, args: Readonly<Record<string, u
 }
 
 describe("another owner's task", () => {
-  it('is null in task(id), by either id, but visible to its owner', async () => {
-    const { bens, gateway } = await startWithTwoOwners();
-    const missing = await ask(gateway, ADA, TASK, { id: 'no-such-task' });
-    expect(missing).toEqual({ data: { task: null } });
-    for (const id of [bens.id, bens.providerTaskId]) {
-      expect(await ask(gateway, ADA, TASK, { id })).toEqual(missing);
-      expect(dataOf(await ask(gateway, BEN, TASK, { id })).task?.id).toBe(bens.id);
-    }
-  });
-
-  it('is in no page of tasks, with any states', async () => {
-    const { adas, bens, gateway } = await startWithTwoOwners();
+  it('is in no page of tasks, with any states, nor counted in one; similar names are other owners', async () => {
+    const { adas, bens, gateway, store } = await startWithTwoOwners();
+    for (const owner of ['Ada', 'ada ', 'adá']) await addTask(store, { owner });
     for (const args of [{}, { states: ['WAITING'] }, { states: [] }, { first: 100 }]) {
       expect(await idsOf(gateway, ADA, args)).toEqual([adas.id]);
       expect(await idsOf(gateway, BEN, args)).toEqual([bens.id]);
     }
     expect(await idsOf(gateway, ADA, { states: ['FAIL'] })).toEqual([]);
-  });
-
-  it('does not count in a page or in hasNextPage', async () => {
-    const { adas, gateway, store } = await startWithTwoOwners();
     for (let count = 0; count < 5; count += 1) await addTask(store, { owner: 'ben' });
     const { tasks } = dataOf(await ask(gateway, ADA, TASKS, { first: 1 }));
     expect(tasks.edges.map(({ node }) => node.id)).toEqual([adas.id]);
@@ -57,12 +46,6 @@ describe("another owner's task", () => {
     expect(answer).toEqual(await ask(gateway, ADA, TASKS, { after: invented }));
     expect(dataOf(answer).tasks.edges.map(({ node }) => node.id)).toEqual([old.id]);
   });
-
-  it('belongs to exactly one name: similar names are other owners', async () => {
-    const { adas, gateway, store } = await startWithTwoOwners();
-    for (const owner of ['Ada', 'ada ', 'adá']) await addTask(store, { owner });
-    expect(await idsOf(gateway, ADA)).toEqual([adas.id]);
-  });
 });
 
 describe('an idempotency key', () => {
@@ -70,15 +53,15 @@ describe('an idempotency key', () => {
     const provider = await startFakeProvider();
     provider.answer('createTask', created('kie-1'), created('kie-2'));
     const gateway = await startGateway({ provider, env: { API_KEYS } });
-    const adas = await create(gateway, ADA, { idempotencyKey: 'one' });
-    const bens = await create(gateway, BEN, { idempotencyKey: 'one' });
-    expect([adas, bens]).toMatchObject([
-      { task: { providerTaskId: 'kie-1' } },
-      { task: { providerTaskId: 'kie-2' } },
-    ]);
+    const [adas, bens] = await Promise.all(
+      [ADA, BEN].map((who) => create(gateway, who, { idempotencyKey: 'one' })),
+    );
     expect(await create(gateway, ADA, { idempotencyKey: 'one' })).toEqual(adas);
     expect(await create(gateway, BEN, { idempotencyKey: 'one' })).toEqual(bens);
     expect(provider.requests('createTask')).toHaveLength(2);
+    const [adasIds, bensIds] = [await idsOf(gateway, ADA), await idsOf(gateway, BEN)];
+    expect([adasIds.length, bensIds.length]).toEqual([1, 1]);
+    expect(adasIds).not.toEqual(bensIds);
   });
 
   it('conflicts with tasks of its owner only', async () => {
@@ -90,20 +73,28 @@ describe('an idempotency key', () => {
     expect(bens.__typename).toBe('CreateImageToVideoSuccess');
     expect(adas).toMatchObject({ task: { prompt: "Ada's wish" } });
     const conflict = await create(gateway, ADA, { idempotencyKey: 'one', prompt: 'another wish' });
-    expect(conflict).toMatchObject({
-      __typename: 'IdempotencyConflictError',
-      task: { prompt: "Ada's wish" },
-    });
+    const expected = { __typename: 'IdempotencyConflictError', task: { prompt: "Ada's wish" } };
+    expect(conflict).toMatchObject(expected);
     expect(JSON.stringify(conflict)).not.toMatch(/Ben|kie-1/);
   });
+});
 
-  it('creates a task per owner for concurrent equal inputs', async () => {
-    const provider = await startFakeProvider();
-    provider.answer('createTask', created('kie-1'), created('kie-2'));
-    const gateway = await startGateway({ provider, env: { API_KEYS } });
-    await Promise.all([ADA, BEN].map((who) => create(gateway, who, { idempotencyKey: 'one' })));
-    const [adas, bens] = [await idsOf(gateway, ADA), await idsOf(gateway, BEN)];
-    expect([adas.length, bens.length]).toEqual([1, 1]);
-    expect(adas).not.toEqual(bens);
-  });
+const KEY = { authorization: 'key-of-ada' };
+it.each<readonly [who: string, env: Who, headers: Who | null, isShown: boolean]>([
+  ['hidden from a client with an API key', { API_KEYS: 'ada:key-of-ada' }, KEY, false],
+  ['hidden from a client with a token', { JWT_SECRET: SECRET }, null, false],
+  ['shown with SHOW_CREDITS', { API_KEYS: 'ada:key-of-ada', SHOW_CREDITS: 'true' }, KEY, true],
+  ['shown with SHOW_CREDITS to a token', { JWT_SECRET: SECRET, SHOW_CREDITS: 'true' }, null, true],
+  ['shown without authentication', { SHOW_CREDITS: 'false' }, {}, true],
+])("the balance of the provider's account is %s, over HTTP and sockets", async (_, env, given, isShown) => {
+  const provider = await startFakeProvider();
+  provider.always('credit', credit(60.62));
+  const { graphqlUrl } = await startGateway({ provider, env });
+  const headers = given ?? { authorization: await signWith(SECRET) };
+  const { body } = await graphql(graphqlUrl, ACCOUNT, {}, headers);
+  const socket = await openGraphqlWs(graphqlUrl, { connectionParams: headers });
+  const shown = [dataOf(body), await socket.subscribe({ query: ACCOUNT }).data()];
+  const balance = isShown ? 60.62 : null;
+  expect(shown.map(({ account }) => account.creditsRemaining)).toEqual([balance, balance]);
+  if (!isShown) expect(provider.requests()).toEqual([]);
 });

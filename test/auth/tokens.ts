@@ -31,28 +31,17 @@ export function signed(
   return new CompactSign(bytes).setProtectedHeader(header).sign(key);
 }
 
-/** The part of a token that holds this. */
-export function part(content: object): string {
-  return Buffer.from(JSON.stringify(content)).toString('base64url');
-}
+export type SigningKey = Awaited<ReturnType<typeof createSigningKey>>;
 
-/** A pair of keys of an issuer. */
-export interface SigningKey {
-  readonly kid: string;
-  /** The public one, as it is published. */
-  readonly jwk: JWK;
-  readonly publicKey: CryptoKey;
-  /** A token that is signed with the private one and names it, unless `header` says otherwise. */
-  sign(content?: Claims, header?: object): Promise<string>;
-}
-
-export async function createSigningKey(alg = 'ES256'): Promise<SigningKey> {
+/** A pair of keys of an issuer; `jwk` is the public one, as it is published. */
+export async function createSigningKey(alg = 'ES256') {
   const kid = randomUUID();
   const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true });
   return {
     kid,
-    jwk: { ...(await exportJWK(publicKey)), kid, alg, use: 'sig' },
+    jwk: { ...(await exportJWK(publicKey)), kid, alg, use: 'sig' } satisfies JWK,
     publicKey,
-    sign: (content = claims(), header = {}) => signed(privateKey, { alg, kid, ...header }, content),
+    /** A token that is signed with the private one and names it, unless `header` says otherwise. */
+    sign: (content = claims(), header: object = {}) => signed(privateKey, { alg, kid, ...header }, content),
   };
 }

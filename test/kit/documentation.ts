@@ -2,8 +2,6 @@ import GithubSlugger from 'github-slugger';
 import MarkdownIt, { type Token } from 'markdown-it';
 import { readFileSync } from 'node:fs';
 import { ROOT } from './process.ts';
-import { parseConfig } from '../../src/config/config.ts';
-import { ConfigError } from '../../src/config/config-error.ts';
 
 /** What pages show for what differs with each run. Those that are bound mean the same wherever they come again. */
 const VARIABLE: readonly { readonly shown: string; readonly standsFor: string; readonly isBound?: true }[] = [
@@ -118,15 +116,4 @@ function blockOf(path: string, { content, info, map }: Token): Block {
 function headingOf({ type }: Token, next: Token | undefined, slugger: GithubSlugger): string[] {
   if (type !== 'heading_open') return [];
   return [slugger.slug((next?.children ?? []).map(({ content }) => content).join(''))];
-}
-
-/** The report that an environment earns. Fails when it earns none. */
-export function reportOf(env: Readonly<Record<string, string>>): string {
-  try {
-    parseConfig(env);
-  } catch (error) {
-    if (error instanceof ConfigError) return error.message;
-    throw error;
-  }
-  throw new Error('expected a ConfigError');
 }

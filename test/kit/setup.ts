@@ -1,4 +1,4 @@
-import { afterEach } from 'vitest';
+import { afterAll, afterEach } from 'vitest';
 import { disposeLeftovers, recordFailure, takeWaits } from './waits.ts';
 
 // Registered first, so it runs last: after the hooks of the test file itself.
@@ -14,3 +14,6 @@ afterEach(async ({ task }) => {
     takeWaits();
   }
 });
+
+// Registered first, so it runs last as well.
+afterAll(() => disposeLeftovers('file'));

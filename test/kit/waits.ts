@@ -110,7 +110,8 @@ export async function staysPending(promise: Promise<unknown>, forMs = 50): Promi
 
 type Dispose = () => Promise<void> | void;
 
-const disposals: Dispose[] = [];
+const testDisposals: Dispose[] = [];
+const fileDisposals: Dispose[] = [];
 const failures: Error[] = [];
 
 /**
@@ -118,7 +119,20 @@ const failures: Error[] = [];
  * Called in a `beforeAll`, it is disposed of after the first test already.
  */
 export function onTestEnd(dispose: Dispose): void {
-  disposals.push(dispose);
+  testDisposals.push(dispose);
+}
+
+/** What `make` makes for the first test that calls this, for all tests of the file; disposed of after the last one. */
+export function oncePerFile<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => (made ??= keep());
+
+  async function keep(): Promise<T> {
+    const before = testDisposals.length;
+    const value = await make();
+    fileDisposals.push(...testDisposals.splice(before));
+    return value;
+  }
 }
 
 /** Makes the running test fail at its end, for trouble that happens where no test can see it thrown. */
@@ -135,7 +149,8 @@ export function takeFailures(): Error[] {
  * Runs every disposal to its end, even when another one throws, and then throws everything that went
  * wrong: the recorded failures first, then what the disposals threw.
  */
-export async function disposeLeftovers(): Promise<void> {
+export async function disposeLeftovers(of: 'test' | 'file' = 'test'): Promise<void> {
+  const disposals = of === 'test' ? testDisposals : fileDisposals;
   const thrown: unknown[] = [];
   for (let dispose = disposals.pop(); dispose !== undefined; dispose = disposals.pop()) {
     try {
