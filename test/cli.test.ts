@@ -94,60 +94,47 @@ const facts: BannerFacts = {
   color: false,
 };
 
-describe('the banner', () => {
-  it('shows where to go, what answers and who may call', () => {
-    expect(banner(facts)).toMatchInlineSnapshot(`
-      "
-        Kineograph 0.1.0
+it('the banner shows where to go, what answers and who may call', () => {
+  expect(banner(facts)).toMatchInlineSnapshot(`
+    "
+      Kineograph 0.1.0
 
-        Dashboard  http://127.0.0.1:4000
-        GraphiQL   http://127.0.0.1:4000/graphql
-        WebSocket  ws://127.0.0.1:4000/graphql
-        Callbacks  none (PUBLIC_URL is not set: Kineograph polls kie.ai)
-        Provider   kie.ai at https://api.kie.ai
-        Store      SQLite in ./data
-        Access     open, loopback only
+      Dashboard  http://127.0.0.1:4000
+      GraphiQL   http://127.0.0.1:4000/graphql
+      WebSocket  ws://127.0.0.1:4000/graphql
+      Callbacks  none (PUBLIC_URL is not set: Kineograph polls kie.ai)
+      Provider   kie.ai at https://api.kie.ai
+      Store      SQLite in ./data
+      Access     open, loopback only
 
-      "
-    `);
-  });
-
-  it('says in sandbox mode that nothing is charged, and how to use the real one', () => {
-    const text = banner({ ...facts, provider: { kind: 'sandbox', url: 'http://127.0.0.1:4001' } });
-    expect(text).toContain('sandbox at http://127.0.0.1:4001');
-    expect(text).toMatch(/Nothing is charged.*KIE_API_KEY/);
-  });
-
-  it('shows the callback address as the provider sees it', () => {
-    expect(banner({ ...facts, publicUrl: 'https://video.example.com' })).toContain(
-      'https://video.example.com/webhooks/kie/{taskId}/{token}',
-    );
-  });
-
-  it('does not promise GraphiQL where it is off', () => {
-    expect(banner({ ...facts, graphiql: false })).not.toContain('GraphiQL');
-  });
-
-  it('is coloured only when asked, and then says the same', () => {
-    const colored = banner({ ...facts, color: true });
-    expect(colored).not.toBe(banner(facts));
-    expect(stripVTControlCharacters(colored)).toBe(banner(facts));
-  });
-
-  it('fits into 80 columns', () => {
-    const text = banner({ ...facts, provider: { kind: 'sandbox', url: 'http://127.0.0.1:40001' } });
-    expect(Math.max(...text.split('\n').map(({ length }) => length))).toBeLessThanOrEqual(80);
-  });
+    "
+  `);
+  const colored = banner({ ...facts, color: true });
+  expect(colored).not.toBe(banner(facts));
+  expect(stripVTControlCharacters(colored)).toBe(banner(facts));
 });
 
-describe('the own address', () => {
-  it.each([
-    ['127.0.0.1', 'http://127.0.0.1:4000'],
-    ['localhost', 'http://localhost:4000'],
-    ['0.0.0.0', 'http://localhost:4000'],
-    ['::', 'http://localhost:4000'],
-    ['::1', 'http://[::1]:4000'],
-  ])('of a server on %s is %s', (host, url) => {
-    expect(ownUrl(host, 4000)).toBe(url);
-  });
+it.each<readonly [facts: Partial<BannerFacts>, line: RegExp]>([
+  [
+    { provider: { kind: 'sandbox', url: 'http://127.0.0.1:40001' } },
+    /Provider +sandbox at http:\/\/127\.0\.0\.1:40001\n +Nothing is charged\..*KIE_API_KEY/,
+  ],
+  [
+    { publicUrl: 'https://video.example.com' },
+    /Callbacks +https:\/\/video\.example\.com\/webhooks\/kie\/\{taskId\}\/\{token\}\n/,
+  ],
+  [{ graphiql: false }, /GraphQL +http:\/\/127\.0\.0\.1:4000\/graphql\n/],
+])('the banner says, within 80 columns, of %j: %s', (changed, line) => {
+  const text = banner({ ...facts, ...changed });
+  expect(text).toMatch(line);
+  expect(Math.max(...text.split('\n').map(({ length }) => length))).toBeLessThanOrEqual(80);
+});
+
+it.each([
+  ['127.0.0.1', 'http://127.0.0.1:4000'],
+  ['0.0.0.0', 'http://localhost:4000'],
+  ['::', 'http://localhost:4000'],
+  ['::1', 'http://[::1]:4000'],
+])('this machine reaches a server on %s at %s', (host, url) => {
+  expect(ownUrl(host, 4000)).toBe(url);
 });
