@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { builtinModules } from 'node:module';
-import { basename, dirname, join, posix } from 'node:path';
+import { dirname, join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
@@ -94,7 +94,7 @@ interface SourceFile {
   readonly tree: ts.SourceFile;
 }
 
-/** Every file of src; `isTypeScript` is false for what is no module. */
+/** Every file of src. */
 const FILES = readdirSync(SRC, { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile())
   .map((entry) =>
@@ -272,15 +272,8 @@ describe('the source', () => {
     expect(long.map(({ path }) => path)).toEqual([]);
   });
 
-  it('has names in kebab-case', () => {
-    const odd = FILES.filter(
-      (path) => !path.split('/').every((name) => /^[a-z\d]+(-[a-z\d]+)*(\.[a-z]+)?$/.test(name)),
-    );
-    expect(odd).toEqual([]);
-  });
-
-  it('is TypeScript and nothing else', () => {
-    expect(FILES.filter((path) => !path.endsWith('.ts')).map((path) => basename(path))).toEqual([]);
+  it('is TypeScript and nothing else, with names in kebab-case', () => {
+    expect(FILES.filter((path) => !/^(?:[a-z\d-]+\/)*[a-z\d]+(-[a-z\d]+)*\.ts$/.test(path))).toEqual([]);
   });
 
   it('has no cycles, neither between files nor between folders', () => {
@@ -311,38 +304,24 @@ describe('the rules above', () => {
   const violations = (path: string, text: string) => violationsOf([parse(path, text)]);
 
   it.each([
-    ['tasks/a.ts', `import { z } from 'zod';`, `z of zod`],
     ['tasks/a.ts', `import type { Kysely } from 'kysely';`, 'type Kysely of kysely'],
     ['tasks/a.ts', `import 'fs';`, 'fs'],
     ['tasks/a.ts', `import {} from 'zod';`, 'zod'],
-    ['tasks/a.ts', `import { a } from '../store/b.ts';`, 'a of ../store/b.ts'],
     ['tasks/a.ts', `export { a } from '../config/config.ts';`, 'a of ../config/config.ts'],
     ['tasks/a.ts', `export * from '../store/b.ts';`, '../store/b.ts'],
     ['tasks/a.ts', `const a = await import('../store/b.ts');`, '../store/b.ts'],
     ['tasks/a.ts', `let a: import('../store/b.ts').B;`, '../store/b.ts'],
     ['tasks/deep/a.ts', `import { a } from '../../app/create-app.ts';`, 'a of ../../app/create-app.ts'],
     ['tasks/a.ts', `await import(name);`, 'something that is known only when it runs'],
-    ['schema/a.ts', `import { createTask } from '../tasks/create.ts';`, 'createTask of ../tasks/create.ts'],
     [
       'schema/a.ts',
       `import { type A, createTask as B } from '../tasks/b.ts';`,
       'createTask of ../tasks/b.ts',
     ],
     ['schema/a.ts', `import * as a from '../tasks/list.ts';`, '../tasks/list.ts'],
-    ['websocket/a.ts', `import { b } from '../http/b.ts';`, 'b of ../http/b.ts'],
     ['store/a.ts', `import { b } from '../images/b.ts';`, 'b of ../images/b.ts'],
-    ['tasks/a.ts', `import type { B } from '../images/b.ts';`, 'type B of ../images/b.ts'],
     ['websocket/a.ts', `import type { Task } from '../tasks/task.ts';`, 'type Task of ../tasks/task.ts'],
-    [
-      'webhooks/a.ts',
-      `import { createKie } from '../providers/kie/client.ts';`,
-      'createKie of ../providers/kie/client.ts',
-    ],
-    [
-      'sandbox/a.ts',
-      `import type { Config } from '../config/config.ts';`,
-      'type Config of ../config/config.ts',
-    ],
+    ['webhooks/a.ts', `import { a } from '../providers/kie/client.ts';`, 'a of ../providers/kie/client.ts'],
     ['elsewhere/a.ts', `import 'node:fs';`, 'node:fs'],
   ])('forbid %s to say %s', (path, text, what) => {
     expect(violations(path, text)).toEqual([`${path} imports ${what}: not allowed`]);
@@ -350,14 +329,12 @@ describe('the rules above', () => {
 
   it.each([
     ['tasks/a.ts', `import { a } from './b.ts'; import 'node:fs'; export { c } from './d/e.ts';`],
-    ['schema/a.ts', `import { RequestError } from '../tasks/failure.ts';`],
     ['schema/a.ts', `import { cursorOf, type TaskPage } from '../tasks/list.ts';`],
     ['schema/a.ts', `import type { Task } from '../tasks/task.ts'; export type { A } from '../tasks/b.ts';`],
     [
       'http/a.ts',
       `import type { A } from '../images/b.ts'; import { c } from '../config/d.ts'; import 'pino';`,
     ],
-    ['webhooks/a.ts', `import { parseEnvelope } from '../providers/kie/wire.ts';`],
     ['app/a.ts', `import { a } from '../store/b.ts';`],
   ])('allow %s to say %s', (path, text) => {
     expect(violations(path, text)).toEqual([]);
@@ -366,7 +343,6 @@ describe('the rules above', () => {
   it.each([
     `const a = process.env['A'];`,
     `const { argv } = process;`,
-    `const p = process;`,
     `process['env'];`,
     `import { env } from 'node:process';`,
     `import process from 'process';`,
@@ -375,11 +351,9 @@ describe('the rules above', () => {
     expect(touchesProcess(parse('a.ts', `process.exit(); const env = {}; // process.env`))).toBe(false);
   });
 
-  it.each(['export default 1;', 'export default function a() {}', 'export { a as default };'])(
-    'notice a default export: %s',
-    (text) => {
+  it('notice a default export', () => {
+    for (const text of ['export default 1;', 'export default function a() {}', 'export { a as default };'])
       expect(exportsDefault(parse('a.ts', text))).toBe(true);
-      expect(exportsDefault(parse('a.ts', 'switch (a) { default: }'))).toBe(false);
-    },
-  );
+    expect(exportsDefault(parse('a.ts', 'switch (a) { default: }'))).toBe(false);
+  });
 });
