@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type RequestListener } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -36,8 +36,10 @@ async function running(settings: Env = {}) {
   return { gateway, env, url };
 }
 
-async function listening(answer: RequestListener): Promise<string> {
-  const server = createServer(answer).listen(0, '127.0.0.1');
+/** Something that answers whatever it is asked with this status and these headers. */
+async function answering(status: number, headers: Env): Promise<string> {
+  const server = createServer((_request, response) => response.writeHead(status, headers).end('no'));
+  server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   onTestEnd(() => {
     server.closeAllConnections();
@@ -171,10 +173,6 @@ it('doctor says that no gateway runs, and what else answers', async () => {
     matching(/^failure .* answered with HTTP 404, and not by this gateway -> Let what/),
   ]);
 });
-
-function answering(status: number, headers: Readonly<Record<string, string>>): Promise<string> {
-  return listening((_request, response) => response.writeHead(status, headers).end('no'));
-}
 
 function matching(expected: RegExp | string): unknown {
   return expect.stringMatching(expected);
