@@ -1,58 +1,70 @@
 import fc from 'fast-check';
-import { expect, describe, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { TaskStore } from '../../src/tasks/store.ts';
-import { isVisible, TASK_STATES, type TaskRecord, type VisibleRecord } from '../../src/tasks/task.ts';
+import {
+  isVisible,
+  TASK_STATES,
+  type TaskRecord,
+  type TaskState,
+  type VisibleRecord,
+} from '../../src/tasks/task.ts';
 import { NOW, hiddenTask } from './records.ts';
-import { STORES, type Opened } from './stores.ts';
+import { STORES } from './stores.ts';
 
 /** The simplest task store: a list in memory with one writer at a time. */
 class StoreModel {
   readonly #records = new Map<string, TaskRecord>();
-  /** Every visible state ever written, in order. */
-  readonly history: VisibleRecord[] = [];
+  /** Everything that was told, in order. */
+  readonly told: VisibleRecord[] = [];
 
   /** All tasks, in the order in which they were added. */
   all(): readonly TaskRecord[] {
     return [...this.#records.values()];
   }
 
+  byKey(owner: string, idempotencyKey: string): TaskRecord | null {
+    return this.all().find((one) => one.owner === owner && one.idempotencyKey === idempotencyKey) ?? null;
+  }
+
   insert(record: TaskRecord): TaskRecord {
-    const holder = this.all().find(
-      ({ idempotencyKey, owner }) => owner === record.owner && idempotencyKey === record.idempotencyKey,
-    );
-    if (record.idempotencyKey !== null && holder) return holder;
-    this.#records.set(record.id, record);
-    return record;
+    const { idempotencyKey, owner } = record;
+    const twin = idempotencyKey === null ? null : this.byKey(owner, idempotencyKey);
+    if (!twin) this.#records.set(record.id, record);
+    return twin ?? record;
   }
 
   /** `revision` is the one that the real store chose; the model only judges it. */
-  save(next: TaskRecord, revision: number | null): VisibleRecord | null {
-    if (!this.#isFresh(next) || revision === null) return null;
-    const written = { ...next, revision, version: next.version + 1 };
-    this.#records.set(next.id, written);
-    this.history.push(written);
-    return written;
+  save(next: TaskRecord, revision: number): VisibleRecord | null {
+    const written = this.amend({ ...next, revision });
+    if (!written) return null;
+    this.told.push({ ...written, revision });
+    return { ...written, revision };
   }
 
   amend(next: TaskRecord): TaskRecord | null {
-    if (!this.#isFresh(next)) return null;
+    const stored = this.#records.get(next.id);
+    if (stored?.version !== next.version) return null;
     const written = { ...next, version: next.version + 1 };
-    this.#records.set(next.id, written);
+    // The client's input and the owner never change.
+    this.#records.set(next.id, { ...written, owner: stored.owner, prompt: stored.prompt });
     return written;
   }
 
-  page(owner: string): VisibleRecord[] {
-    return this.#visible(owner).sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1));
+  page(
+    owner: string,
+    below: { readonly createdAt: number; readonly id: string } | null,
+    states: readonly TaskState[],
+  ) {
+    return this.#visible(owner)
+      .filter(({ state }) => states.length === 0 || states.includes(state))
+      .sort((one, other) => (isBelow(one, other) ? 1 : -1))
+      .filter((record) => below === null || isBelow(record, below));
   }
 
   changesAfter(owner: string, revision: number): VisibleRecord[] {
     return this.#visible(owner)
       .filter((record) => record.revision > revision)
-      .sort((a, b) => a.revision - b.revision);
-  }
-
-  #isFresh(next: TaskRecord): boolean {
-    return this.#records.get(next.id)?.version === next.version;
+      .sort((one, other) => one.revision - other.revision);
   }
 
   #visible(owner: string): VisibleRecord[] {
@@ -62,20 +74,31 @@ class StoreModel {
   }
 }
 
-const OWNERS = ['ann', 'bob'] as const;
+interface Place {
+  readonly createdAt: number;
+  readonly id: string;
+}
 
-/** Tasks are named by a number that is taken modulo how many there are; `isLate` writes on top of an old read. */
+function isBelow(one: Place, other: Place): boolean {
+  return one.createdAt < other.createdAt || (one.createdAt === other.createdAt && one.id < other.id);
+}
+
+const KEYS = ['key', 'KEY', 'key ', 'kéy'];
+
+/** Owners and tasks are named by numbers; `isLate` writes on top of an old read, `isForged` changes what never changes. */
 const write = fc.oneof(
   fc.record({
     kind: fc.constant('insert' as const),
-    owner: fc.constantFrom(...OWNERS),
-    idempotencyKey: fc.constantFrom('key', 'other key', null, null),
+    owner: fc.nat(1),
+    idempotencyKey: fc.constantFrom(...KEYS, KEYS[0], null, null, null),
     createdAt: fc.constantFrom(NOW, NOW + 1),
   }),
   fc.record({
     kind: fc.constantFrom('save' as const, 'amend' as const),
     task: fc.nat(),
     isLate: fc.boolean(),
+    isForged: fc.boolean(),
+    dropsKey: fc.boolean(),
     state: fc.constantFrom(...TASK_STATES),
   }),
 );
@@ -83,15 +106,29 @@ type Write = typeof write extends fc.Arbitrary<infer T> ? T : never;
 
 /** Writes that are begun together, or the end of one process and the start of the next. */
 const step = fc.oneof(
-  { weight: 5, arbitrary: fc.array(write, { minLength: 1, maxLength: 6 }) },
+  { weight: 8, arbitrary: fc.array(write, { minLength: 1, maxLength: 6 }) },
   { weight: 1, arbitrary: fc.constant('reopen' as const) },
 );
 
+/** How pages and changes are asked for. */
+const query = fc.record({
+  limit: fc.integer({ min: 1, max: 4 }),
+  states: fc.array(fc.constantFrom(...TASK_STATES), { maxLength: 3 }),
+  at: fc.nat(),
+});
+type Query = typeof query extends fc.Arbitrary<infer T> ? T : never;
+
+interface World {
+  readonly store: TaskStore;
+  readonly model: StoreModel;
+  readonly owners: readonly string[];
+}
+
 /** Begins a write on the real store; the returned function does the same to the model and compares. */
-function begin(store: TaskStore, model: StoreModel, reads: readonly TaskRecord[], what: Write) {
+function begin({ model, owners, store }: World, reads: readonly TaskRecord[], what: Write) {
   if (what.kind === 'insert') {
-    const { createdAt, idempotencyKey, owner } = what;
-    const record = hiddenTask({ createdAt, idempotencyKey, owner });
+    const { createdAt, idempotencyKey = null } = what;
+    const record = hiddenTask({ createdAt, idempotencyKey, owner: owners[what.owner] ?? '' });
     const done = store.insert(record);
     return async () => {
       expect(await done).toEqual(model.insert(record));
@@ -100,7 +137,14 @@ function begin(store: TaskStore, model: StoreModel, reads: readonly TaskRecord[]
   const known = what.isLate ? reads : model.all();
   const read = known[what.task % known.length];
   if (!read) return () => Promise.resolve();
-  const next = { ...read, state: what.state };
+  const { dropsKey, isForged, state } = what;
+  const next: TaskRecord = {
+    ...read,
+    state,
+    providerTaskId: state === 'SUBMITTING' ? null : `kie-${read.id}`,
+    ...(dropsKey && { idempotencyKey: null }),
+    ...(isForged && { owner: 'eve', prompt: 'another' }),
+  };
   if (what.kind === 'amend') {
     const done = store.amend(next);
     return async () => {
@@ -110,57 +154,81 @@ function begin(store: TaskStore, model: StoreModel, reads: readonly TaskRecord[]
   const done = store.save(next);
   return async () => {
     const written = await done;
-    const newest = model.history.at(-1)?.revision ?? 0;
+    const newest = model.told.at(-1)?.revision ?? 0;
     if (written) expect(written.revision).toBeGreaterThan(newest);
     expect(written).toEqual(model.save(next, written?.revision ?? newest + 1));
   };
 }
 
-/** Every way of reading shows what the model shows. */
-async function compare(store: TaskStore, model: StoreModel): Promise<void> {
-  const revisions = [0, ...model.history.map(({ revision }) => revision)];
-  const reads = [
-    ...OWNERS.flatMap((owner) => [
-      expect(store.page(owner, { limit: 100, below: null, states: [] })).resolves.toEqual(model.page(owner)),
-      ...revisions.map((after) =>
-        expect(store.changesAfter(owner, after, 100)).resolves.toEqual(model.changesAfter(owner, after)),
-      ),
-    ]),
-    ...model
-      .all()
-      .flatMap((record) => [
-        expect(store.get(record.id)).resolves.toEqual(record),
-        expect(store.find(record.owner, record.id)).resolves.toEqual(
-          record.revision === null ? null : record,
-        ),
-      ]),
-  ];
-  await Promise.all(reads);
+/** The lists of the store are those of the model. */
+async function compareLists({ model, owners, store }: World, { at, limit, states }: Query): Promise<void> {
+  const records = model.all();
+  const place = records[at % records.length] ?? null;
+  const revisions = [0, ...model.told.map(({ revision }) => revision)];
+  const after = revisions[at % revisions.length] ?? 0;
+  for (const owner of owners) {
+    for (const below of [null, place])
+      expect(await store.page(owner, { limit, below, states })).toEqual(
+        model.page(owner, below, states).slice(0, limit),
+      );
+    expect(await store.changesAfter(owner, after, limit)).toEqual(
+      model.changesAfter(owner, after).slice(0, limit),
+    );
+  }
+  if (place) expect(await store.get(place.id)).toEqual(place);
   expect(await store.newestRevision()).toBeGreaterThanOrEqual(revisions.at(-1) ?? 0);
+}
+
+/** Every task is found by those who may find it, and by nobody else. */
+async function compareTasks({ model, owners, store }: World): Promise<void> {
+  for (const owner of owners) {
+    expect(await store.page(owner, { limit: 100, below: null, states: [] })).toEqual(
+      model.page(owner, null, []),
+    );
+    expect(await store.changesAfter(owner, 0, 100)).toEqual(model.changesAfter(owner, 0));
+    for (const key of KEYS) expect(await store.getByKey(owner, key)).toEqual(model.byKey(owner, key));
+  }
+  for (const record of model.all()) {
+    const { id, owner, providerTaskId } = record;
+    const stranger = owners.find((one) => one !== owner) ?? '';
+    const visible = isVisible(record) ? record : null;
+    expect(await store.get(id)).toEqual(record);
+    expect(await store.holderOf(`kie-${id}`)).toBe(providerTaskId === null ? null : id);
+    expect(await store.find(owner, id)).toEqual(visible);
+    expect(await store.find(owner, `kie-${id}`)).toEqual(providerTaskId === null ? null : visible);
+    for (const one of [id, `kie-${id}`]) expect(await store.find(stranger, one)).toBeNull();
+  }
 }
 
 describe.each(STORES)('$name', ({ open }) => {
   it('the store behaves like a list in memory under concurrent, stale and restarted writes', async () => {
+    let opened = await open();
+    let runs = 0;
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
+      fc.asyncProperty(fc.array(fc.tuple(step, query), { maxLength: 12 }), async (steps) => {
         const model = new StoreModel();
-        const told: unknown[] = [];
-        let opened: Opened = await open((changes) => told.push(...changes));
+        runs += 1;
+        const owners = [`ann-${runs}`, `bob-${runs}`];
+        const told: VisibleRecord[] = [];
         let reads: readonly TaskRecord[] = [];
-        for (const what of steps) {
+        for (const [what, how] of steps) {
           if (what === 'reopen') {
             opened = await opened.reopen();
           } else {
             const before = model.all();
-            for (const judge of what.map((one) => begin(opened.store, model, reads, one))) await judge();
+            const from = opened.told.length;
+            const world = { store: opened.store, model, owners };
+            for (const judge of what.map((one) => begin(world, reads, one))) await judge();
+            told.push(...opened.told.slice(from).flat());
             reads = before;
           }
-          await compare(opened.store, model);
+          await compareLists({ store: opened.store, model, owners }, how);
         }
-        expect(told).toEqual(model.history);
-        await opened.close();
+        await compareTasks({ store: opened.store, model, owners });
+        // Beside other processes a change may be read back, and be told later.
+        if (opened.connections.isExclusive) expect(told).toEqual(model.told);
       }),
-      { numRuns: 15 },
+      { numRuns: 20 },
     );
   });
 });

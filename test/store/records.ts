@@ -105,6 +105,11 @@ export function claimSubmissions(
   });
 }
 
+/** Claims due polls at `now`, for half a minute. */
+export function claimDue(store: TaskStore, now = NOW, limitPerSecond = 10): Promise<Claim> {
+  return store.claimDue({ now: () => now, leaseMs: 30_000, limitPerSecond });
+}
+
 /** An upload that a store may hold. */
 export function upload(fields: Partial<Upload> = {}): Upload {
   return {

@@ -1,24 +1,26 @@
-import { join } from 'node:path';
-import type { StoreLocation } from '../../src/store/open-connections.ts';
+import type { KyselyPlugin } from 'kysely';
 import type { UploadStore } from '../../src/images/upload.ts';
+import type { Connections } from '../../src/store/connections.ts';
+import { openConnections, type StoreLocation } from '../../src/store/open-connections.ts';
+import { createTaskStore } from '../../src/store/store.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { VisibleRecord } from '../../src/tasks/task.ts';
 import { quickDir } from '../kit/gateway.ts';
-import { onTestEnd } from '../kit/waits.ts';
-import { openTaskStore, borrowDatabase } from '../kit/store.ts';
-import { countCommits, countWalCommits, logCommits } from './commit-log.ts';
+import { temporaryDatabase } from '../kit/store.ts';
+import { createQueue, onTestEnd, recordFailure, type Queue } from '../kit/waits.ts';
+
+type OnChanges = (changes: readonly VisibleRecord[]) => void;
 
 /** An open store; closed at the end of the test. */
 export interface Opened {
   readonly store: TaskStore & UploadStore;
+  readonly connections: Connections;
   /** Every published list of changes, in order. */
   readonly told: readonly (readonly VisibleRecord[])[];
   /** Closes the store and opens another one on the same data, like the next process. */
   reopen(): Promise<Opened>;
-  /** For tests that open many stores. */
-  close(): Promise<void>;
-  /** The number of committed transactions that wrote something. */
-  commits(): Promise<number>;
+  /** How many transactions it has committed. */
+  commits(): number;
 }
 
 export interface StoreKind {
@@ -27,57 +29,110 @@ export interface StoreKind {
   open(onChanges?: OnChanges): Promise<Opened>;
 }
 
-type OnChanges = (changes: readonly VisibleRecord[]) => void;
-type CountCommits = () => Promise<number>;
-
 /** Every kind of store. Each keeps every promise of a task store. */
 export const STORES: readonly StoreKind[] = [
-  { name: 'SQLite', open: openSqlite },
+  {
+    name: 'SQLite',
+    async open(onChanges) {
+      return openAt({ kind: 'sqlite', dataDir: await quickDir() }, onChanges);
+    },
+  },
   {
     name: 'PostgreSQL',
     async open(onChanges) {
-      const { giveBack, url } = await borrowDatabase();
-      const location = { kind: 'postgres', url, readers: 5 } as const;
-      const opened = await openAt(location, () => countCommits(url), onChanges, giveBack);
-      // The first write on a database also stores its history.
-      await opened.store.secret('first');
-      await logCommits(url);
-      return opened;
+      return openAt({ kind: 'postgres', url: await temporaryDatabase(), readers: 5 }, onChanges);
     },
   },
 ];
 
-async function openSqlite(onChanges?: OnChanges): Promise<Opened> {
-  const dataDir = await quickDir();
-  const commits = (): Promise<number> => Promise.resolve(countWalCommits(join(dataDir, 'kineograph.db')));
-  return openAt({ kind: 'sqlite', dataDir }, commits, onChanges);
+/** For trouble that no test expects. */
+export function report(error: unknown): void {
+  recordFailure(String(error));
 }
 
-async function openAt(
-  location: StoreLocation,
-  commits: CountCommits,
-  onChanges?: OnChanges,
-  giveBack: () => Promise<void> = () => Promise.resolve(),
-): Promise<Opened> {
+async function openAt(location: StoreLocation, onChanges?: OnChanges): Promise<Opened> {
   const told: (readonly VisibleRecord[])[] = [];
-  const tell = (changes: readonly VisibleRecord[]): void => {
+  const connections = await openConnections(location, { mayMigrate: true, onError: report });
+  const publish = (changes: readonly VisibleRecord[]): void => {
     told.push(changes);
     onChanges?.(changes);
   };
-  const store = await openTaskStore(location, tell);
+  const audience = { publish, size: () => 1, restart: () => undefined };
+  let count = 0;
+  const commits = { committed: () => void (count += 1), failed: () => undefined };
+  const store = createTaskStore(connections, { audience, commits, onError: report });
   await store.follow();
   onTestEnd(() => store.close());
   return {
     store,
+    connections,
     told,
     async reopen() {
       await store.close();
-      return openAt(location, commits, onChanges, giveBack);
+      return openAt(location, onChanges);
     },
-    async close() {
-      await store.close();
-      await giveBack();
-    },
-    commits,
+    commits: () => count,
   };
+}
+
+/** One of several stores on one database, as each process has its own. */
+export interface Replica {
+  readonly store: TaskStore;
+  /** Every change that it told, in order. */
+  readonly told: readonly VisibleRecord[];
+  /** Resolves when it has told this revision. */
+  tells(revision: number): Promise<unknown>;
+  /** A value for each time that it heard of the commits of others, beginning with the one for those before it listened. */
+  readonly wakes: Queue<null>;
+  /** How many statements it has read with so far. */
+  reads(): number;
+  /** How many listen to what it tells; 1 at first. */
+  listeners: number;
+}
+
+/** Opens a store that counts what it does; closed at the end of the test. */
+export async function openReplica(url: string, listenUrl: string | null = null): Promise<Replica> {
+  const told: VisibleRecord[] = [];
+  const changes = createQueue<VisibleRecord>('a change');
+  const wakes = createQueue<null>('a wake-up');
+  let reads = 0;
+  const location = { kind: 'postgres', url, listenUrl, readers: 3 } as const;
+  const connections = await openConnections(location, { mayMigrate: true, onError: report });
+  const counting: KyselyPlugin = {
+    transformQuery({ node }) {
+      reads += 1;
+      return node;
+    },
+    transformResult: ({ result }) => Promise.resolve(result),
+  };
+  const audience = {
+    publish(page: readonly VisibleRecord[]) {
+      told.push(...page);
+      page.forEach(changes.push);
+    },
+    size: () => replica.listeners,
+    restart: () => {
+      report('the store was set back');
+    },
+  };
+  const listen: Connections['listen'] = ({ rolledBack, wake }) => {
+    connections.listen({
+      rolledBack,
+      wake() {
+        wake();
+        wakes.push(null);
+      },
+    });
+  };
+  const reader = connections.reader.withPlugin(counting);
+  const replica: Replica = {
+    store: createTaskStore({ ...connections, reader, listen }, { audience, onError: report }),
+    told,
+    tells: (revision) => changes.take((change) => change.revision === revision),
+    wakes,
+    reads: () => reads,
+    listeners: 1,
+  };
+  onTestEnd(() => replica.store.close());
+  return replica;
 }

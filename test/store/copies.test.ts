@@ -1,15 +1,27 @@
+import { copyFileSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { runBackup } from '../../src/cli/backup.ts';
 import { runCopy } from '../../src/cli/copy.ts';
+import { runMigrate } from '../../src/cli/migrate.ts';
 import { migrateStore, openConnections, type StoreLocation } from '../../src/store/open-connections.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { TaskRecord } from '../../src/tasks/task.ts';
 import { quickDir } from '../kit/gateway.ts';
+import { emptyDatabase, openSqliteStore, openTaskStore, queryDatabase } from '../kit/store.ts';
 import { onTestEnd } from '../kit/waits.ts';
-import { openTaskStore, emptyDatabase, queryDatabase } from '../kit/store.ts';
-import { FAILURE, NOW, PROCESS, amended, insertHidden, insertVisible, upload } from './records.ts';
+import {
+  FAILURE,
+  NOW,
+  amended,
+  claimDue,
+  claimSubmissions,
+  insertHidden,
+  insertVisible,
+  upload,
+} from './records.ts';
 
 const UNICODE = 'Grüße, 雪 🎬 e\u0301 \u202eright to left\u202c "quotes" \'and\' \\ %_ \t\r\n\u{10ffff}';
 const VIDEOS = [{ url: 'https://files.example/video.mp4', width: 1080, height: 1920 }] as never;
@@ -37,7 +49,7 @@ const KINDS: readonly Partial<TaskRecord>[] = [
 
 /** Fills a store in a directory and closes it; the answer is what it holds. */
 async function fill(dataDir: string, more?: (store: TaskStore) => Promise<unknown>) {
-  const store = await openTaskStore({ kind: 'sqlite', dataDir });
+  const store = await openSqliteStore(dataDir);
   for (const fields of KINDS) await insertVisible(store, fields);
   for (const fields of [{ refusal: FAILURE }, { idempotencyKey: 'hidden' }])
     await insertHidden(store, fields);
@@ -74,101 +86,76 @@ function lineOf(row: object): string {
   return JSON.stringify(kept.map(([name, value]) => [name, value === null ? null : String(value)]));
 }
 
-async function copy(from: string, to: string): Promise<string> {
+/** What a command prints. */
+async function printed(run: (stdout: PassThrough) => Promise<void>): Promise<string> {
   const stdout = new PassThrough();
-  await runCopy(from, to, stdout);
+  await run(stdout);
   stdout.end();
   return text(stdout);
 }
+const copy = (from: string, to: string) => printed((stdout) => runCopy(from, to, stdout));
+const backUp = (file: string, env: Readonly<Record<string, string>>) =>
+  printed((stdout) => runBackup(file, env, stdout));
 
-function at(url: string): StoreLocation {
-  return { kind: 'postgres', url, readers: 1 };
-}
+const at = (url: string): StoreLocation => ({ kind: 'postgres', url, readers: 1 });
 
 describe('a copy of a data directory in PostgreSQL', () => {
-  it('a copy contains tasks of every kind, rate slots, secrets and the revision', async () => {
+  it('a copy contains every task, slot, secret and upload, and continues with the next revision', async () => {
     const [dataDir, url] = [await quickDir(), await emptyDatabase()];
     const content = await fill(dataDir, async (store) => {
-      const turns = { now: () => NOW, limit: 2, processId: PROCESS, windowMs: 10_000, checkAfterMs: 90_000 };
-      await store.claimSubmissions({ ...turns, attempt: 'one' });
-      await store.claimDue({ now: () => NOW + 5000, leaseMs: 30_000, limitPerSecond: 10 });
+      await claimSubmissions(store, { attempt: 'one' });
+      await claimDue(store, NOW + 5000);
       const [task] = await store.page('ann', { limit: 1, below: null, states: ['SUBMITTING'] });
       if (task) await amended(store, task);
+      // More than one page of the copy.
+      await Promise.all(Array.from({ length: 600 }, (_, n) => insertHidden(store, { id: `many-${n}` })));
     });
     expect(content['slots']).toHaveLength(3);
-    const said = await copy(dataDir, url);
     const { host, pathname } = new URL(url);
-    expect(said).toBe(
-      `Copied 13 tasks up to revision 11 from ${dataDir} to kineograph@${host}${pathname}, and verified the copy.\n` +
+    expect(await copy(dataDir, url)).toBe(
+      `Copied 613 tasks up to revision 11 from ${dataDir} to kineograph@${host}${pathname}, and verified the copy.\n` +
         'Start the gateway with DATABASE_URL from now on.\n',
     );
     expect(await contentOf(at(url))).toEqual(content);
     expect(await contentOf({ kind: 'sqlite', dataDir })).toEqual(content);
+
+    const store = await openTaskStore(at(url));
+    onTestEnd(() => store.close());
+    expect((await store.find('ann', 'kie-4'))?.videos).toEqual(VIDEOS);
+    expect((await insertVisible(store)).revision).toBe(KINDS.length + 1);
   });
 
-  it('a copy may span several pages of tasks', async () => {
-    const [dataDir, url] = [await quickDir(), await emptyDatabase()];
-    const content = await fill(dataDir, (store) =>
-      Promise.all(Array.from({ length: 1100 }, (_, index) => insertHidden(store, { id: `many-${index}` }))),
-    );
-    expect(await copy(dataDir, url)).toMatch(/^Copied 1113 tasks /);
-    expect(await contentOf(at(url))).toEqual(content);
-  });
-
-  it('a copy rounds the fractional times of earlier versions', async () => {
+  it('a copy rounds the fractional times of earlier versions, and is refused once there are tasks', async () => {
     const [dataDir, url] = [await quickDir(), await emptyDatabase()];
     await fill(dataDir, (store) => insertHidden(store, { id: 'old', submitAt: NOW + 0.75 }));
     await copy(dataDir, url);
     const store = await openTaskStore(at(url));
     onTestEnd(() => store.close());
     expect((await store.get('old'))?.submitAt).toBe(NOW + 1);
-  });
-
-  it('a copy continues with the next revision and the same tasks', async () => {
-    const [dataDir, url] = [await quickDir(), await emptyDatabase()];
-    await fill(dataDir);
-    await copy(dataDir, url);
-    const store = await openTaskStore(at(url));
-    onTestEnd(() => store.close());
-    expect((await store.find('ann', 'kie-4'))?.videos).toEqual(VIDEOS);
-    expect((await insertVisible(store)).revision).toBe(KINDS.length + 1);
-  });
-});
-
-describe('a copy is refused', () => {
-  it('a copy into a database with tasks is refused and changes nothing', async () => {
-    const [dataDir, other, url] = [await quickDir(), await quickDir(), await emptyDatabase()];
-    await fill(other);
-    await copy(other, url);
     const before = await contentOf(at(url));
-    await fill(dataDir, (store) => insertHidden(store, { id: 'new' }));
     await expect(copy(dataDir, url)).rejects.toThrow(
       'The target database already has tasks. Use an empty one.',
     );
     expect(await contentOf(at(url))).toEqual(before);
   });
 
-  it('a copy of a data directory in use is refused', async () => {
+  it('a copy of a data directory in use, or of none, is refused and makes nothing', async () => {
     const [dataDir, url] = [await quickDir(), await emptyDatabase()];
-    const store = await openTaskStore({ kind: 'sqlite', dataDir });
+    const store = await openSqliteStore(dataDir);
     onTestEnd(() => store.close());
     await expect(copy(dataDir, url)).rejects.toThrow(
       `DATA_DIR ${dataDir} is in use by another Kineograph process.`,
     );
-    expect(
-      await queryDatabase(url, "select from information_schema.tables where table_schema = 'public'"),
-    ).toEqual([]);
-  });
-
-  it('a copy of a directory without a store is refused and creates none', async () => {
-    const [dataDir, url] = [join(await quickDir(), 'misspelt'), await emptyDatabase()];
+    const missing = join(dataDir, 'misspelt');
     for (let time = 0; time < 2; time += 1)
-      await expect(copy(dataDir, url)).rejects.toThrow(`There is no store in ${dataDir}.`);
+      await expect(copy(missing, url)).rejects.toThrow(`There is no store in ${missing}.`);
+    const tables = "select from information_schema.tables where table_schema = 'public'";
+    expect(await queryDatabase(url, tables)).toEqual([]);
   });
 
   it('a copy into an unreachable database fails without showing its password', async () => {
     const dataDir = await quickDir();
-    await fill(dataDir);
+    await migrateStore({ kind: 'sqlite', dataDir });
     const failed = await copy(dataDir, 'postgres://me:hush@127.0.0.1:1/db').catch(String);
     expect(failed).toContain('The database me@127.0.0.1:1/db cannot be used');
     expect(failed).not.toContain('hush');
@@ -178,9 +165,10 @@ describe('a copy is refused', () => {
     ['tasks', "new.prompt := new.prompt || ' '"],
     ['slots', 'new.taken_at := new.taken_at + 1'],
     ['secrets', 'new.value := lower(new.value)'],
+    ['uploads', 'new.width := new.width + 1'],
   ])('a copy whose %s differ is rolled back', async (table, change) => {
     const [dataDir, url] = [await quickDir(), await emptyDatabase()];
-    await fill(dataDir, (store) => store.claimDue({ now: () => NOW + 5000, leaseMs: 1, limitPerSecond: 10 }));
+    await fill(dataDir, (store) => claimDue(store, NOW + 5000));
     await migrateStore(at(url));
     const before = await contentOf(at(url));
     await queryDatabase(
@@ -192,5 +180,65 @@ describe('a copy is refused', () => {
       /^The copy differs from its source .* nothing was kept\./,
     );
     expect(await contentOf(at(url))).toEqual(before);
+  });
+});
+
+describe('a backup of a data directory', () => {
+  async function open(dataDir: string): Promise<TaskStore> {
+    const store = await openSqliteStore(dataDir);
+    onTestEnd(() => store.close());
+    return store;
+  }
+
+  it('a backup of a running gateway contains every task acknowledged before it', async () => {
+    const [DATA_DIR, home, restored] = [await quickDir(), await quickDir(), await quickDir()];
+    const store = await open(DATA_DIR);
+    const task = await insertVisible(store);
+    let last = task;
+    let isOver = false;
+    const goOn = async (): Promise<void> => {
+      while (!isOver) last = await insertVisible(store);
+    };
+    const writing = goOn();
+    const file = join(home, "it's a backup.db");
+    expect(await backUp(file, { DATA_DIR })).toMatch(
+      /^Backed up \d+ tasks? from .+, and verified the copy\.\n/,
+    );
+    isOver = true;
+    await writing;
+    expect(await store.find('ann', last.id)).toEqual(last);
+    expect(readdirSync(home)).toEqual(["it's a backup.db"]);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+
+    copyFileSync(file, join(restored, 'kineograph.db'));
+    expect(await (await open(restored)).find('ann', task.id)).toEqual(task);
+    // Neither does a dry run of the migrations disturb the gateway.
+    expect(await printed((stdout) => runMigrate(true, { DATA_DIR }, stdout))).toMatch(/nothing to do/);
+    // A backup never overwrites a file.
+    const whole = readFileSync(file);
+    await expect(backUp(file, { DATA_DIR })).rejects.toThrow(`${file} exists already. Choose another name.`);
+    expect(readFileSync(file)).toEqual(whole);
+  });
+
+  it('a backup of an unused store leaves the data directory unchanged; a failed one leaves no file', async () => {
+    const [DATA_DIR, home] = [await quickDir(), await quickDir()];
+    const path = join(DATA_DIR, 'kineograph.db');
+    await (await open(DATA_DIR)).close();
+    const whole = readFileSync(path);
+    await backUp(join(await quickDir(), 'copy.db'), { DATA_DIR });
+    expect(readdirSync(DATA_DIR).sort()).toEqual(['kineograph.db', 'kineograph.lock']);
+    expect(readFileSync(path)).toEqual(whole);
+    writeFileSync(path, whole.subarray(0, whole.length / 2));
+    await expect(backUp(join(home, 'copy.db'), { DATA_DIR })).rejects.toThrow('malformed');
+    expect(readdirSync(home)).toEqual([]);
+  });
+
+  it('a backup of a missing data directory or of PostgreSQL is refused', async () => {
+    const DATA_DIR = join(await quickDir(), 'missing');
+    await expect(backUp('copy.db', { DATA_DIR })).rejects.toThrow(
+      `There is no store in DATA_DIR ${DATA_DIR}`,
+    );
+    const DATABASE_URL = 'postgres://me:hush@db.example/tasks';
+    await expect(backUp('copy.db', { DATABASE_URL })).rejects.toThrow('Use pg_dump for that');
   });
 });
