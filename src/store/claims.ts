@@ -1,10 +1,9 @@
-import { sql, type ExpressionBuilder, type Kysely } from 'kysely';
+import { sql, type ExpressionBuilder, type Insertable, type Kysely, type SelectQueryBuilder } from 'kysely';
 import type { Claim, TaskStore } from '../tasks/store.ts';
-import type { Database } from './schema.ts';
+import type { Database, SlotTable } from './schema.ts';
 import { prepared } from './statements.ts';
 import { toRecord } from './record.ts';
 import type { WriteContext } from './writer-queue.ts';
-import { countSlots, takeSlot, type SlotClock } from './rate-slots.ts';
 
 type SubmissionQuery = Parameters<TaskStore['claimSubmissions']>[0];
 
@@ -21,22 +20,16 @@ const SUBMITTING = sql.lit('SUBMITTING' as const);
 
 /** The task has no mark: it was not sent yet, or its mark was undone. */
 export function awaitsSubmission(eb: ExpressionBuilder<Database, 'tasks'>) {
-  return eb.and([
-    eb('state', '=', SUBMITTING),
-    eb('marked_at', 'is', null),
-    eb('unknown_since', 'is', null),
-    eb('refusal', 'is', null),
-  ]);
+  return eb.and([hasNoOutcome(eb), eb('marked_at', 'is', null)]);
 }
 
 /** The task has a mark, and the outcome of its create call is not recorded. */
 export function awaitsOutcome(eb: ExpressionBuilder<Database, 'tasks'>) {
-  return eb.and([
-    eb('state', '=', SUBMITTING),
-    eb('marked_at', 'is not', null),
-    eb('unknown_since', 'is', null),
-    eb('refusal', 'is', null),
-  ]);
+  return eb.and([hasNoOutcome(eb), eb('marked_at', 'is not', null)]);
+}
+
+function hasNoOutcome(eb: ExpressionBuilder<Database, 'tasks'>) {
+  return eb.and([eb('state', '=', SUBMITTING), eb('unknown_since', 'is', null), eb('refusal', 'is', null)]);
 }
 
 /**
@@ -66,32 +59,50 @@ const markedByThisAttempt = prepared((db, { attempt }: Values) =>
   db.selectFrom('tasks').selectAll().where('marked_by', '=', attempt).where(awaitsOutcome),
 );
 
-/** Round robin over owners: the first task of each before the second of any; the owner served longest ago comes first. */
+/** Rows of a query in the order of turns: round robin over owners, tasks that may not be sent yet last. */
+function inTurn(db: Kysely<Database>, tasks: SelectQueryBuilder<Database, 'tasks', object>, now: number) {
+  const isDelayed = sql<number>`case when submit_at > ${now} then 1 else 0 end`;
+  return (
+    db
+      .selectFrom(
+        tasks
+          .select((eb) => [
+            'id',
+            'owner',
+            isDelayed.as('is_delayed'),
+            sql<number>`row_number() over (partition by owner, ${isDelayed} order by created_at, id)`.as(
+              'round',
+            ),
+            sql<number>`min(created_at) over (partition by owner, ${isDelayed})`.as('since'),
+            lastServed(eb).as('served'),
+          ])
+          .as('waiting'),
+      )
+      .select(['id', 'owner'])
+      .orderBy('is_delayed')
+      // The first task of each owner before the second of any; the owner served longest ago comes first.
+      .orderBy('round')
+      .orderBy('served')
+      // Per owner, not per task: the order is the same for many claims of one task and one claim of many.
+      .orderBy('since')
+      .orderBy('owner')
+  );
+}
+
 const nextSubmissions = prepared((db, values: Values & { readonly count: number }) =>
-  db
-    .selectFrom(
-      sendable(db, values)
-        .where('submit_at', '<=', values.now)
-        .select((eb) => [
-          'id',
-          'owner',
-          sql<number>`row_number() over (partition by owner order by created_at, id)`.as('round'),
-          sql<number>`min(created_at) over (partition by owner)`.as('since'),
-          lastServed(eb).as('served'),
-        ])
-        .as('waiting'),
-    )
-    .select(['id', 'owner'])
-    .orderBy('round')
-    .orderBy('served')
-    // Per owner, not per task: the order is the same for many claims of one task and one claim of many.
-    .orderBy('since')
-    .orderBy('owner')
-    .limit(values.count),
+  inTurn(db, sendable(db, values).where('submit_at', '<=', values.now), values.now).limit(values.count),
+);
+const queue = prepared((db, { now }: { readonly now: number }) =>
+  inTurn(db, db.selectFrom('tasks').where(awaitsSubmission), now),
 );
 
+/** The ids of all tasks that await submission, in the order in which they would be sent at `now`. */
+export async function readQueue(db: Kysely<Database>, now: number): Promise<readonly string[]> {
+  return (await queue(db, { now })).rows.map(({ id }) => id);
+}
+
 /** When a task of this owner was last submitted, as the id of its rate slot; 0 if never. */
-export function lastServed({ selectFrom }: ExpressionBuilder<Database, 'tasks'>) {
+function lastServed({ selectFrom }: ExpressionBuilder<Database, 'tasks'>) {
   return selectFrom('slots')
     .where('kind', '=', 'create')
     .whereRef('slots.owner', '=', 'tasks.owner')
@@ -114,7 +125,7 @@ const setMark = prepared((db, { attempt, checkAt, id, now }: Values & { readonly
 );
 
 const earliestSubmit = prepared((db, values: Values) =>
-  sendable(db, values).select(sql<number | string | null>`min(submit_at)`.as('at')),
+  sendable(db, values).select(sql<NullableInteger>`min(submit_at)`.as('at')),
 );
 
 /** A hidden task may be sent only by the process that runs its mutation, and only while that process holds the lease. */
@@ -136,32 +147,25 @@ export async function claimSubmissions(
   query: SubmissionQuery,
   slotClock: SlotClock,
 ): Promise<Claim> {
-  const { attempt, checkAfterMs, limit, processId, windowMs } = query;
-  const now = query.now();
-  const slotTime = await slotClock(db, 'create', query);
+  const { attempt, checkAfterMs, processId, windowMs } = query;
+  const { free, nextAt, now, take } = await openWindow(db, 'create', slotClock, query);
   const values = { attempt, processId, now, checkAt: now + checkAfterMs, slotsSince: now - windowMs };
-
   const undone = await undoExpiredMarks(db, values);
   undone.rows.map(toRecord).forEach(wrote);
-  const { rows } = await markedByThisAttempt(db, values);
-  const taken = await countSlots(db, 'create', slotTime - windowMs);
-  const candidates =
-    taken.count < limit ? (await nextSubmissions(db, { ...values, count: limit - taken.count })).rows : [];
+  const records = (await markedByThisAttempt(db, values)).rows.map(toRecord);
+  const candidates = free > 0 ? (await nextSubmissions(db, { ...values, count: free })).rows : [];
   let marks = 0;
-  const records = rows.map(toRecord);
   for (const { id, owner } of candidates) {
     const [marked] = (await setMark(db, { ...values, id })).rows;
     if (!marked) continue;
-    await takeSlot(db, 'create', owner, slotTime);
+    await take(owner);
     const record = toRecord(marked);
     wrote(record);
     records.push(record);
     marks += 1;
   }
-  const isLimited = taken.count + marks >= limit;
-  const freeAt = isLimited ? now + (taken.oldest ?? slotTime) + windowMs - slotTime : now;
-  const at = (await earliestSubmit(db, values)).rows[0]?.at ?? null;
-  return { records, nextAt: at === null ? null : Math.max(freeAt, Number(at)) };
+  const [earliest] = (await earliestSubmit(db, values)).rows;
+  return { records, nextAt: nextAt(marks, earliest) };
 }
 
 /** The window of the query limit, in ms. */
@@ -173,61 +177,109 @@ export async function claimDue(
   query: Parameters<TaskStore['claimDue']>[0],
   slotClock: SlotClock,
 ): Promise<Claim> {
-  const { leaseMs, limitPerSecond } = query;
-  const now = query.now();
-  const slotTime = await slotClock(db, 'query', query);
-  const taken = await countSlots(db, 'query', slotTime - QUERY_WINDOW_MS);
-  const due = await mostOverdue(db, now, limitPerSecond - taken.count);
-  for (const task of due) await takeSlot(db, 'query', task.owner, slotTime);
-  const rows =
-    due.length === 0
-      ? []
-      : await db
-          .updateTable('tasks')
-          .set({ check_lease_until: now + leaseMs })
-          .where(
-            'id',
-            'in',
-            due.map((task) => task.id),
-          )
-          // Another process may have written these tasks since they were read.
-          .where(isDue(now))
-          .returningAll()
-          .execute();
-  const isLimited = taken.count + rows.length >= limitPerSecond;
-  const freeAt = isLimited ? now + (taken.oldest ?? slotTime) + QUERY_WINDOW_MS - slotTime : now;
-  const dueAt = await earliestDue(db, now);
-  return { records: rows.map(toRecord), nextAt: dueAt === null ? null : Math.max(freeAt, dueAt) };
-}
-
-async function mostOverdue(db: Kysely<Database>, now: number, count: number) {
-  if (count <= 0) return [];
-  return db
-    .selectFrom('tasks')
-    .select(['id', 'owner'])
-    .where(isDue(now))
-    .orderBy('next_check_at')
-    .limit(count)
-    .execute();
-}
-
-async function earliestDue(db: Kysely<Database>, now: number): Promise<number | null> {
-  const row = await db
+  const limits = { limit: query.limitPerSecond, windowMs: QUERY_WINDOW_MS };
+  const { free, nextAt, now, take } = await openWindow(db, 'query', slotClock, { ...query, ...limits });
+  const isUnleased = (eb: ExpressionBuilder<Database, 'tasks'>) =>
+    eb.or([eb('check_lease_until', 'is', null), eb('check_lease_until', '<=', now)]);
+  const due = db.selectFrom('tasks').select('id').where('next_check_at', '<=', now).where(isUnleased);
+  const update = db
+    .updateTable('tasks')
+    .set({ check_lease_until: now + query.leaseMs })
+    .where('id', 'in', due.orderBy('next_check_at').limit(free))
+    // Another process may have written these tasks since they were read.
+    .where('next_check_at', '<=', now)
+    .where(isUnleased)
+    .returningAll();
+  const rows = free > 0 ? await update.execute() : [];
+  for (const { owner } of rows) await take(owner);
+  const earliest = await db
     .selectFrom('tasks')
     .where('next_check_at', 'is not', null)
-    .where(isUnleased(now))
-    .select(sql<number | string | null>`min(next_check_at)`.as('at'))
+    .where(isUnleased)
+    .select(sql<NullableInteger>`min(next_check_at)`.as('at'))
     .executeTakeFirst();
-  const at = row?.at ?? null;
-  return at === null ? null : Number(at);
+  return { records: rows.map(toRecord), nextAt: nextAt(rows.length, earliest) };
 }
 
-function isDue(now: number) {
-  return (eb: ExpressionBuilder<Database, 'tasks'>) =>
-    eb.and([eb('next_check_at', '<=', now), isUnleased(now)(eb)]);
+type Kind = SlotTable['kind'];
+type NullableInteger = number | string | null;
+
+/** The window of a limit that ends now, with its free slots. */
+async function openWindow(
+  db: Kysely<Database>,
+  kind: Kind,
+  slotClock: SlotClock,
+  query: Clocks & { readonly limit: number; readonly windowMs: number },
+) {
+  const { limit, windowMs } = query;
+  const now = query.now();
+  const time = await slotClock(db, kind, query);
+  const { count, oldest } = await countSlots(db, kind, time - windowMs);
+  return {
+    now,
+    free: limit - count,
+    take: (owner: string) => insertSlot(db, { kind, owner, taken_at: time }),
+    /** When to claim again after so many slots were taken, if the earliest task may be claimed `at`. */
+    nextAt(taken: number, earliest: { readonly at: NullableInteger } | undefined): number | null {
+      const at = earliest?.at ?? null;
+      const freeAt = count + taken >= limit ? now + (oldest ?? time) + windowMs - time : now;
+      return at === null ? null : Math.max(freeAt, Number(at));
+    },
+  };
 }
 
-function isUnleased(now: number) {
-  return (eb: ExpressionBuilder<Database, 'tasks'>) =>
-    eb.or([eb('check_lease_until', 'is', null), eb('check_lease_until', '<=', now)]);
+const slotsSince = prepared((db, { kind, since }: { readonly kind: Kind; readonly since: number }) =>
+  db
+    .selectFrom('slots')
+    .where('kind', '=', kind)
+    .where('taken_at', '>', since)
+    .select(({ fn }) => [
+      fn.countAll<number | string>().as('count'),
+      sql<NullableInteger>`min(taken_at)`.as('oldest'),
+    ]),
+);
+
+const newestSlot = prepared((db, { kind }: { readonly kind: Kind }) =>
+  db
+    .selectFrom('slots')
+    .where('kind', '=', kind)
+    .select(sql<NullableInteger>`max(taken_at)`.as('at')),
+);
+
+const insertSlot = prepared((db, slot: Insertable<SlotTable>) => db.insertInto('slots').values(slot));
+
+/** How many slots of a kind were taken after `since`, and when the oldest of them was. */
+export async function countSlots(
+  db: Kysely<Database>,
+  kind: Kind,
+  since: number,
+): Promise<{ readonly count: number; readonly oldest: number | null }> {
+  const [row] = (await slotsSince(db, { kind, since })).rows;
+  const oldest = row?.oldest ?? null;
+  return { count: Number(row?.count ?? 0), oldest: oldest === null ? null : Number(oldest) };
+}
+
+interface Clocks {
+  readonly now: () => number;
+  /** A monotonic time in ms; `now` if left out. */
+  readonly elapsed?: (() => number) | undefined;
+}
+
+/**
+ * The time by which slots are taken and counted. It starts at `now`, advances with `elapsed`, and is never behind the newest
+ * slot. So a clock change frees no slot early, and a clock that was ahead blocks none for longer than one window.
+ */
+export type SlotClock = (db: Kysely<Database>, kind: Kind, clocks: Clocks) => Promise<number>;
+
+export function createSlotClock(): SlotClock {
+  let ahead: number | null = null;
+  return async (db, kind, { elapsed, now }) => {
+    const { rows } = await newestSlot(db, { kind });
+    // Read after the query: slots that others took during it would put this clock ahead.
+    const time = now();
+    const monotonic = elapsed?.() ?? time;
+    const at = Math.max(monotonic + (ahead ?? time - monotonic), Number(rows[0]?.at ?? -Infinity));
+    ahead = at - monotonic;
+    return Math.round(at);
+  };
 }

@@ -1,28 +1,7 @@
 import { Migrator, sql, type Kysely } from 'kysely';
 import type { Dialect } from './connections.ts';
-import { tasksMigration } from './migrations/0001-tasks.ts';
-import { creationsMigration } from './migrations/0002-creations.ts';
-import { attemptsMigration } from './migrations/0003-attempts.ts';
-import { courseMigration } from './migrations/0004-course.ts';
-import { uploadsMigration } from './migrations/0005-uploads.ts';
-import { failedMigration } from './migrations/0006-failed.ts';
-import { boundedReadsMigration } from './migrations/0007-bounded-reads.ts';
-import { providerIdsMigration } from './migrations/0008-provider-ids.ts';
-import { lastWordsMigration } from './migrations/0009-last-words.ts';
+import { migrationsFor } from './migrations.ts';
 import { StoreSchemaError } from './schema.ts';
-
-/** Each migration runs once on a store, in order of name. A released migration is never edited. */
-const migrations = (dialect: Dialect) => ({
-  '0001-tasks': tasksMigration(dialect),
-  '0002-creations': creationsMigration,
-  '0003-attempts': attemptsMigration,
-  '0004-course': courseMigration,
-  '0005-uploads': uploadsMigration,
-  '0006-failed': failedMigration,
-  '0007-bounded-reads': boundedReadsMigration,
-  '0008-provider-ids': providerIdsMigration,
-  '0009-last-words': lastWordsMigration,
-});
 
 /** The table of applied migrations. */
 const TABLE = 'kineograph_migration';
@@ -31,22 +10,33 @@ const OLD_TABLE = 'kysely_migration';
 /** The old table is ours if it contains these. */
 const OUR_FIRST = ['0001-tasks', '0002-creations'];
 
+export const MIGRATION_NAMES: readonly string[] = Object.keys(migrationsFor('sqlite'));
+
 /**
  * Migrates a store to the schema of this version and returns the names of the applied migrations. Several processes may call
  * it at once. Throws StoreSchemaError and changes nothing if the schema is newer.
  */
 export async function migrate<T>(db: Kysely<T>, dialect: Dialect): Promise<readonly string[]> {
   const pending = await pendingMigrations(db, dialect);
-  await importOldList(db, dialect);
+  const old = await readOldList(db, dialect);
+  if (old.length > 0) {
+    const ours = await readList(db, dialect, TABLE);
+    if (ours === null) await createList(db, dialect);
+    await addMissing(db, TABLE, old, ours ?? []);
+  }
   const done = pending.length === 0 ? [] : await runMigrations(db, dialect);
-  await updateOldList(db, dialect);
+  // So that 0.1.0 rejects a newer schema.
+  if (old.length > 0) await addMissing(db, OLD_TABLE, (await readList(db, dialect, TABLE)) ?? [], old);
   return done;
 }
 
 async function runMigrations<T>(db: Kysely<T>, dialect: Dialect): Promise<readonly string[]> {
-  const provider = { getMigrations: () => Promise.resolve(migrations(dialect)) };
-  const migrationLockTableName = `${TABLE}_lock`;
-  const migrator = new Migrator({ db, provider, migrationTableName: TABLE, migrationLockTableName });
+  const migrator = new Migrator({
+    db,
+    provider: { getMigrations: () => Promise.resolve(migrationsFor(dialect)) },
+    migrationTableName: TABLE,
+    migrationLockTableName: `${TABLE}_lock`,
+  });
   const { error, results = [] } = await migrator.migrateToLatest();
   if (error !== undefined) {
     const reason = error instanceof Error ? error.message : 'for an unknown reason';
@@ -57,20 +47,15 @@ async function runMigrations<T>(db: Kysely<T>, dialect: Dialect): Promise<readon
 
 /** The names of the migrations that `migrate` would apply. Throws StoreSchemaError if the schema is newer. */
 export async function pendingMigrations<T>(db: Kysely<T>, dialect: Dialect): Promise<readonly string[]> {
-  const known = Object.keys(migrations(dialect));
   const done = [...((await readList(db, dialect, TABLE)) ?? []), ...(await readOldList(db, dialect))];
   const names = new Set(done.map(({ name }) => name));
-  const newer = [...names].filter((name) => !known.includes(name));
+  const newer = [...names].filter((name) => !MIGRATION_NAMES.includes(name));
   if (newer.length > 0)
     throw new StoreSchemaError(
       `The schema of the store is newer (${newer.join(', ')}) than this version of Kineograph supports. ` +
         'Start the newer version again, or restore the backup from before the upgrade.',
     );
-  return known.filter((name) => !names.has(name));
-}
-
-export function migrationNames(dialect: Dialect): readonly string[] {
-  return Object.keys(migrations(dialect));
+  return MIGRATION_NAMES.filter((name) => !names.has(name));
 }
 
 /** Throws StoreSchemaError unless the store has the schema of this version. */
@@ -82,34 +67,19 @@ export async function assertMigrated<T>(db: Kysely<T>, dialect: Dialect): Promis
   );
 }
 
-/** Copies the entries of 0.1.0 into our own table. */
-async function importOldList<T>(db: Kysely<T>, dialect: Dialect): Promise<void> {
-  const old = await readOldList(db, dialect);
-  if (old.length === 0) return;
-  const ours = await readList(db, dialect, TABLE);
-  if (ours === null) await createList(db, dialect);
-  await addTo(db, TABLE, missing(old, ours ?? []));
-}
-
-/** Updates the table of 0.1.0 if it exists, so that 0.1.0 rejects a newer schema. */
-async function updateOldList<T>(db: Kysely<T>, dialect: Dialect): Promise<void> {
-  const old = await readOldList(db, dialect);
-  if (old.length === 0) return;
-  await addTo(db, OLD_TABLE, missing((await readList(db, dialect, TABLE)) ?? [], old));
-}
-
 interface Entry {
   readonly name: string;
   readonly timestamp: string;
 }
 
-function missing(from: readonly Entry[], present: readonly Entry[]): readonly Entry[] {
+async function addMissing<T>(
+  db: Kysely<T>,
+  table: string,
+  entries: readonly Entry[],
+  present: readonly Entry[],
+): Promise<void> {
   const names = new Set(present.map(({ name }) => name));
-  return from.filter(({ name }) => !names.has(name));
-}
-
-async function addTo<T>(db: Kysely<T>, table: string, entries: readonly Entry[]): Promise<void> {
-  for (const { name, timestamp } of entries)
+  for (const { name, timestamp } of entries.filter((entry) => !names.has(entry.name)))
     await sql`insert into ${sql.table(table)} (name, timestamp) values (${name}, ${timestamp})
       on conflict (name) do nothing`.execute(db);
 }
@@ -134,12 +104,8 @@ async function readList<T>(db: Kysely<T>, dialect: Dialect, table: string): Prom
 /** Creates the table as Kysely's Migrator does. */
 async function createList<T>(db: Kysely<T>, dialect: Dialect): Promise<void> {
   try {
-    await db.schema
-      .createTable(TABLE)
-      .ifNotExists()
-      .addColumn('name', 'varchar(255)', (column) => column.notNull().primaryKey())
-      .addColumn('timestamp', 'varchar(255)', (column) => column.notNull())
-      .execute();
+    await sql`create table if not exists ${sql.table(TABLE)}
+      (name varchar(255) not null primary key, timestamp varchar(255) not null)`.execute(db);
   } catch (error) {
     // If two processes create it at once, PostgreSQL rejects one of them despite IF NOT EXISTS.
     if ((await readList(db, dialect, TABLE)) === null) throw error;

@@ -1,7 +1,7 @@
 import { sql, type Kysely } from 'kysely';
 import type { Connections, Dialect } from './connections.ts';
 import type { Database } from './schema.ts';
-import { assertMigrated, migrate, migrationNames, pendingMigrations } from './migrate.ts';
+import { assertMigrated, migrate, MIGRATION_NAMES, pendingMigrations } from './migrate.ts';
 
 /** The database that holds the store. */
 export type StoreLocation =
@@ -68,7 +68,7 @@ export async function pendingIn(location: StoreLocation): Promise<readonly strin
   if (location.kind === 'postgres') return runOn(location, pendingMigrations);
   const { inspectSqlite } = await import('./sqlite/inspect.ts');
   const facts = await inspectSqlite(location.dataDir);
-  return facts?.pending ?? migrationNames('sqlite');
+  return facts?.pending ?? MIGRATION_NAMES;
 }
 
 async function runOn(location: StoreLocation, run: typeof migrate): Promise<readonly string[]> {

@@ -1,8 +1,7 @@
 import { sql, type Kysely } from 'kysely';
 import type { CommitObserver } from './writer-queue.ts';
-import { storeRead } from './retry.ts';
 import type { Database } from './schema.ts';
-import { prepared } from './statements.ts';
+import { prepared, storeRead } from './statements.ts';
 
 /** Rejects with StoreUnavailableError if the store cannot be read. */
 export function testRead(db: Kysely<Database>): Promise<void> {

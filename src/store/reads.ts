@@ -9,13 +9,11 @@ import {
   isVisible,
   type TaskState,
 } from '../tasks/task.ts';
-import { storeRead } from './retry.ts';
 import type { Database, TaskTable } from './schema.ts';
 import type { RecordCache } from './record-cache.ts';
-import { prepared } from './statements.ts';
+import { prepared, storeRead } from './statements.ts';
 import { toVisible, toRecord } from './record.ts';
-import { readQueue } from './stats.ts';
-import { awaitsSubmission } from './claims.ts';
+import { awaitsSubmission, readQueue } from './claims.ts';
 
 type RecordReads = Pick<
   TaskStore,

@@ -1,4 +1,5 @@
 import type { Compilable, CompiledQuery, DialectAdapter, Kysely, QueryResult } from 'kysely';
+import { StoreUnavailableError } from '../tasks/store.ts';
 import type { Database } from './schema.ts';
 
 /** Stands for a value that each run provides. */
@@ -59,4 +60,13 @@ export interface SynchronousAdapter {
 
 function isSynchronous(adapter: DialectAdapter): adapter is SynchronousAdapter & DialectAdapter {
   return 'executeSync' in adapter;
+}
+
+/** Runs a read and turns every error into a StoreUnavailableError. */
+export async function storeRead<T>(read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    throw new StoreUnavailableError(error);
+  }
 }

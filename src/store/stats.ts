@@ -1,10 +1,8 @@
 import { sql, type Kysely } from 'kysely';
 import { isTerminal, type TaskState } from '../tasks/task.ts';
-import { storeRead } from './retry.ts';
 import type { Database } from './schema.ts';
-import { prepared } from './statements.ts';
-import { countSlots } from './rate-slots.ts';
-import { awaitsSubmission, lastServed } from './claims.ts';
+import { prepared, storeRead } from './statements.ts';
+import { awaitsSubmission, countSlots } from './claims.ts';
 import type { Dialect } from './connections.ts';
 import { pendingMigrations } from './migrate.ts';
 
@@ -87,39 +85,6 @@ export function readOverview(
 function earliest(times: readonly (Value | undefined)[]): number | null {
   const known = times.filter((time) => time !== null && time !== undefined).map(Number);
   return known.length === 0 ? null : Math.min(...known);
-}
-
-/** In the order of claims; tasks that may not be sent yet come last. */
-const inOrder = prepared((db, { now }: { readonly now: number }) => {
-  const isDelayed = sql<number>`case when submit_at > ${now} then 1 else 0 end`;
-  return db
-    .selectFrom(
-      db
-        .selectFrom('tasks')
-        .where(awaitsSubmission)
-        .select((eb) => [
-          'id',
-          'owner',
-          isDelayed.as('is_delayed'),
-          sql<number>`row_number() over (partition by owner, ${isDelayed} order by created_at, id)`.as(
-            'round',
-          ),
-          sql<number>`min(created_at) over (partition by owner, ${isDelayed})`.as('since'),
-          lastServed(eb).as('served'),
-        ])
-        .as('waiting'),
-    )
-    .select('id')
-    .orderBy('is_delayed')
-    .orderBy('round')
-    .orderBy('served')
-    .orderBy('since')
-    .orderBy('owner');
-});
-
-/** The ids of all tasks that await submission, in the order in which they would be sent at `now`. */
-export async function readQueue(db: Kysely<Database>, now: number): Promise<readonly string[]> {
-  return (await inOrder(db, { now })).rows.map(({ id }) => id);
 }
 
 /** What can be read from a store without changing it. */

@@ -1,14 +1,13 @@
 import type { UploadStore } from '../images/upload.ts';
 import type { TaskStore } from '../tasks/store.ts';
 import type { VisibleRecord } from '../tasks/task.ts';
-import { claimDue, claimSubmissions } from './claims.ts';
+import { claimDue, claimSubmissions, createSlotClock } from './claims.ts';
 import { type CommitObserver, createWriterQueue, type Commit } from './writer-queue.ts';
 import type { Connections } from './connections.ts';
 import { createRecordCache, NO_CACHE } from './record-cache.ts';
 import { ReplicaChangeReader, type Audience, type ReplicaChanges } from './replica-changes.ts';
 import { createOwnerReads, createRecordReads, readChanges } from './reads.ts';
 import { createWriteProof, testRead, testWrite } from './ping.ts';
-import { createSlotClock } from './rate-slots.ts';
 import { createSweeps } from './upkeep.ts';
 import { createUploads } from './uploads.ts';
 import { createWrites } from './writes.ts';

@@ -6,6 +6,12 @@ import type { WriterQueue } from './writer-queue.ts';
 
 type Sweeps = Pick<TaskStore, 'takeOver' | 'clockWentBack' | 'sweepOrphans' | 'sweep' | 'sweepEnded'>;
 
+/** An expression, so that no index on hidden tasks is used: refused tasks are many. */
+const isHidden = sql<boolean>`revision + 0 is null`;
+
+/** Literals, as in the partial indexes. */
+const FINAL_STATES = [sql.lit('SUCCESS' as const), sql.lit('FAIL' as const)];
+
 export function createSweeps(queue: WriterQueue): Sweeps {
   const sweepWith = <T>(run: (trx: Kysely<Database>) => Promise<T>): Promise<T> =>
     queue.write({}, ({ trx, wroteUnknown }) => {
@@ -14,94 +20,74 @@ export function createSweeps(queue: WriterQueue): Sweeps {
     });
 
   return {
-    takeOver: (now) => sweepWith((trx) => takeOver(trx, now)),
-    clockWentBack: (now) => sweepWith((trx) => clockWentBack(trx, now)),
-    sweepOrphans: (now) => sweepWith((trx) => sweepOrphans(trx, now)),
-    sweep: (before) => sweepWith((trx) => sweep(trx, before)),
+    takeOver: (now) =>
+      sweepWith(async (trx) => {
+        const tasks = trx.updateTable('tasks');
+        await tasks
+          .set({ submit_lease_until: now })
+          .where(awaitsSubmission)
+          .where('submit_lease_until', '>', now)
+          .execute();
+        await tasks
+          .set({ check_lease_until: null })
+          .where('next_check_at', 'is not', null)
+          .where('check_lease_until', '>', now)
+          .execute();
+        await tasks
+          .set((eb) => ({ next_check_at: now, version: eb('version', '+', 1) }))
+          .where('next_check_at', 'is not', null)
+          .where(awaitsOutcome)
+          .execute();
+      }),
+
+    clockWentBack: (now) =>
+      sweepWith(async (trx) => {
+        const tasks = trx.updateTable('tasks');
+        await tasks
+          .set((eb) => ({ next_check_at: now, check_lease_until: null, version: eb('version', '+', 1) }))
+          .where('next_check_at', '>', now)
+          .where((eb) => eb.not(awaitsOutcome(eb)))
+          .execute();
+        await tasks
+          .set((eb) => ({ submit_at: now, version: eb('version', '+', 1) }))
+          .where(awaitsSubmission)
+          .where('submit_at', '>', now)
+          .execute();
+      }),
+
+    sweepOrphans: (now) =>
+      sweepWith(async (trx) => {
+        const orphans = trx.deleteFrom('tasks').where(isHidden).where(awaitsSubmission);
+        const { numDeletedRows } = await orphans.where('submit_lease_until', '<=', now).executeTakeFirst();
+        return Number(numDeletedRows);
+      }),
+
+    sweep: ({ now, refusedBefore, slotsBefore }) =>
+      sweepWith(async (trx) => {
+        const refused = trx.deleteFrom('tasks').where(isHidden).where('refusal', 'is not', null);
+        await refused.where('updated_at', '<', refusedBefore).execute();
+        // Also compared with the newest slot: if the clock jumps ahead, slots must not look old.
+        for (const kind of ['create', 'query'] as const) {
+          const slots = trx.selectFrom('slots').where('kind', '=', kind);
+          const newest = slots.select(sql<number>`max(taken_at) - ${now - slotsBefore}`.as('at'));
+          await trx
+            .deleteFrom('slots')
+            .where('kind', '=', kind)
+            .where('taken_at', '<', slotsBefore)
+            .where('taken_at', '<', newest)
+            .execute();
+        }
+        await trx.deleteFrom('uploads').where('expires_at', '<=', now).execute();
+      }),
+
     sweepEnded: (query) =>
       queue.write({}, async ({ trx, wroteUnknown }) => {
-        const count = await sweepEnded(trx, query);
-        if (count > 0) wroteUnknown();
-        return count;
+        const deleted = await sweepEnded(trx, query);
+        if (deleted > 0) wroteUnknown();
+        return deleted;
       }),
   };
 }
-
-async function takeOver(db: Kysely<Database>, now: number): Promise<void> {
-  await db
-    .updateTable('tasks')
-    .set({ submit_lease_until: now })
-    .where(awaitsSubmission)
-    .where('submit_lease_until', '>', now)
-    .execute();
-  await db
-    .updateTable('tasks')
-    .set({ check_lease_until: null })
-    .where('next_check_at', 'is not', null)
-    .where('check_lease_until', '>', now)
-    .execute();
-  await db
-    .updateTable('tasks')
-    .set((eb) => ({ next_check_at: now, version: eb('version', '+', 1) }))
-    .where('next_check_at', 'is not', null)
-    .where(awaitsOutcome)
-    .execute();
-}
-
-/** An expression, so that no index on hidden tasks is used: refused tasks are many. */
-const isHidden = sql<boolean>`revision + 0 is null`;
-
-async function clockWentBack(db: Kysely<Database>, now: number): Promise<void> {
-  await db
-    .updateTable('tasks')
-    .set((eb) => ({ next_check_at: now, check_lease_until: null, version: eb('version', '+', 1) }))
-    .where('next_check_at', '>', now)
-    .where((eb) => eb.not(awaitsOutcome(eb)))
-    .execute();
-  await db
-    .updateTable('tasks')
-    .set((eb) => ({ submit_at: now, version: eb('version', '+', 1) }))
-    .where(awaitsSubmission)
-    .where('submit_at', '>', now)
-    .execute();
-}
-
-async function sweepOrphans(db: Kysely<Database>, now: number): Promise<number> {
-  const { numDeletedRows } = await db
-    .deleteFrom('tasks')
-    .where(isHidden)
-    .where(awaitsSubmission)
-    .where('submit_lease_until', '<=', now)
-    .executeTakeFirst();
-  return Number(numDeletedRows);
-}
-
-async function sweep(
-  db: Kysely<Database>,
-  { now, refusedBefore, slotsBefore }: Parameters<TaskStore['sweep']>[0],
-): Promise<void> {
-  await db
-    .deleteFrom('tasks')
-    .where(isHidden)
-    .where('refusal', 'is not', null)
-    .where('updated_at', '<', refusedBefore)
-    .execute();
-  // Also compared with the newest slot: if the clock jumps ahead, slots must not look old.
-  for (const kind of ['create', 'query'] as const) {
-    const slots = db.selectFrom('slots').where('kind', '=', kind);
-    const newest = slots.select(sql<number>`max(taken_at) - ${now - slotsBefore}`.as('at'));
-    await db
-      .deleteFrom('slots')
-      .where('kind', '=', kind)
-      .where('taken_at', '<', slotsBefore)
-      .where('taken_at', '<', newest)
-      .execute();
-  }
-  await db.deleteFrom('uploads').where('expires_at', '<=', now).execute();
-}
-
-/** Literals, as in the partial indexes. */
-const FINAL_STATES = [sql.lit('SUCCESS' as const), sql.lit('FAIL' as const)];
 
 async function sweepEnded(
   db: Kysely<Database>,

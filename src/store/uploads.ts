@@ -1,7 +1,7 @@
 import type { Kysely, Selectable } from 'kysely';
 import type { Upload, UploadStore } from '../images/upload.ts';
-import { storeRead } from './retry.ts';
 import type { Database, UploadTable } from './schema.ts';
+import { storeRead } from './statements.ts';
 import type { WriterQueue } from './writer-queue.ts';
 
 export function createUploads(db: Kysely<Database>, queue: WriterQueue): UploadStore {

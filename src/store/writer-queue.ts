@@ -1,10 +1,10 @@
 import type { Transaction } from 'kysely';
+import { setTimeout as delay } from 'node:timers/promises';
 import { StoreUnavailableError } from '../tasks/store.ts';
 import type { TaskRecord, VisibleRecord } from '../tasks/task.ts';
 import type { Connections, Lock } from './connections.ts';
 import type { Database } from './schema.ts';
 import type { RecordCache } from './record-cache.ts';
-import { retryOutage } from './retry.ts';
 import { prepared } from './statements.ts';
 
 /** The most writes that share one commit. */
@@ -67,6 +67,14 @@ interface CommitListener {
   readonly inDoubt: () => void;
 }
 
+/** Observes commits. */
+export interface CommitObserver {
+  /** A batch was committed, `ms` after its first statement. */
+  committed(ms: number, writes: number): void;
+  /** A batch failed after all retries. Its writes are rejected or tried one by one. */
+  failed(): void;
+}
+
 /** Group commit: one batch is in flight at a time. */
 export function createWriterQueue(
   connections: Connections,
@@ -107,13 +115,11 @@ export function createWriterQueue(
   }
 
   async function commit(batch: readonly Write[]): Promise<void> {
-    const report: Report = { changes: [], written: [], isIncomplete: false };
-    const { changes } = report;
     const start = performance.now();
-    const { answers, before, last } = await transact(connections, batch, report);
+    const { answers, before, changes, isIncomplete, last, written } = await transact(connections, batch);
     observer?.committed(performance.now() - start, batch.length);
-    if (report.isIncomplete) cache.clear();
-    else cache.committed(report.written);
+    if (isIncomplete) cache.clear();
+    else cache.committed(written);
     if (changes.length > 0) committed({ changes, before, last });
     for (const answer of answers) answer();
   }
@@ -128,54 +134,69 @@ export function createWriterQueue(
         waiting.push({ since, needs, run: async (context) => resolve.bind(null, await run(context)), fail });
         running ??= runAll();
       }),
-    lag: () => ageOf(oldest ?? waiting[0]),
+    lag() {
+      const first = oldest ?? waiting[0];
+      return first ? performance.now() - first.since : 0;
+    },
     drain: () => running ?? Promise.resolve(),
   };
 }
 
-function ageOf(write: Write | undefined): number {
-  return write ? performance.now() - write.since : 0;
-}
-
-/** What the writes of a batch report. */
-interface Report {
-  readonly changes: VisibleRecord[];
-  readonly written: TaskRecord[];
-  isIncomplete: boolean;
-}
-
-/** Runs a batch in one transaction. Returns the functions that answer its callers, and its revisions. */
-function transact({ lock, notify, writer }: Connections, batch: readonly Write[], report: Report) {
+/** Runs a batch in one transaction. Returns what it wrote, its revisions, and the functions that answer its callers. */
+function transact({ lock, notify, writer }: Connections, batch: readonly Write[]) {
   return writer.transaction().execute(async (trx) => {
     await lock(trx, new Set(batch.flatMap(({ needs }) => needs.lock ?? [])));
     const revisions = await takeRevisions(trx, batch.filter(({ needs }) => needs.revision).length);
+    const changes: VisibleRecord[] = [];
+    const written: TaskRecord[] = [];
+    let isIncomplete = false;
     const context: WriteContext = {
       trx,
       takeRevision: revisions.next,
-      wrote: (record) => {
-        report.written.push(record);
+      wrote: (record) => void written.push(record),
+      wroteUnknown() {
+        isIncomplete = true;
       },
-      wroteUnknown: () => {
-        report.isIncomplete = true;
-      },
-      publish: (record) => {
-        report.written.push(record);
-        report.changes.push(record);
+      publish(record) {
+        written.push(record);
+        changes.push(record);
       },
     };
     const answers: (() => void)[] = [];
     for (const write of batch) answers.push(await write.run(context));
-    if (report.changes.length > 0) await notify(trx);
-    return { answers, ...revisions };
+    if (changes.length > 0) await notify(trx);
+    return { ...revisions, answers, changes, isIncomplete, written };
   });
 }
 
-/** Observes commits. */
-export interface CommitObserver {
-  /** A batch was committed, `ms` after its first statement. */
-  committed(ms: number, writes: number): void;
-  /** A batch failed after all retries. Its writes are rejected or tried one by one. */
-  failed(): void;
+/**
+ * Runs a write, and retries it during an outage within the retry policy. Rejects with the last error. If any try failed that
+ * way, its commit may have happened: `inDoubt` is called at the end.
+ */
+async function retryOutage(
+  connections: Pick<Connections, 'retryPolicy'>,
+  write: () => Promise<void>,
+  inDoubt: () => void,
+): Promise<void> {
+  const startedAt = performance.now();
+  let isInDoubt = false;
+  try {
+    for (;;) {
+      try {
+        await write();
+        return;
+      } catch (error) {
+        // Read each time: a shutdown shortens it.
+        const { isOutage, pauseMs, totalMs } = connections.retryPolicy;
+        if (!isOutage(error)) throw error;
+        isInDoubt = true;
+        if (performance.now() - startedAt >= totalMs) throw error;
+        await delay(pauseMs);
+      }
+    }
+  } finally {
+    if (isInDoubt) inDoubt();
+  }
 }
 
 const addToCounter = prepared((db, { count }: { readonly count: number }) =>
@@ -186,21 +207,15 @@ const addToCounter = prepared((db, { count }: { readonly count: number }) =>
     .returning('value'),
 );
 
-interface Revisions {
-  readonly before: number;
-  readonly last: number;
-  readonly next: () => number;
-}
-
 /** Takes revisions from the counter. This locks its row before any other write, so commits happen in order of revision. */
-async function takeRevisions(trx: Transaction<Database>, count: number): Promise<Revisions> {
-  if (count === 0) return { before: 0, last: 0, next: rejectRevision };
-  const { rows } = await addToCounter(trx, { count });
-  const last = Number(rows[0]?.value);
-  let given = last - count;
-  return { before: given, last, next: () => (given += 1) };
-}
-
-function rejectRevision(): never {
-  throw new Error('a write took a revision without declaring it');
+async function takeRevisions(trx: Transaction<Database>, count: number) {
+  const { rows } = count === 0 ? { rows: [] } : await addToCounter(trx, { count });
+  const last = Number(rows[0]?.value ?? 0);
+  const before = last - count;
+  let given = before;
+  const next = (): number => {
+    if (given === last) throw new Error('a write took a revision without declaring it');
+    return (given += 1);
+  };
+  return { before, last, next };
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createSlotClock } from '../../src/store/rate-slots.ts';
+import { createSlotClock } from '../../src/store/claims.ts';
 import type { Claim, TaskStore } from '../../src/tasks/store.ts';
 import { FAILURE, NOW, amended, claimSubmissions, idsOf, insertHidden, insertVisible } from './records.ts';
 import { STORES } from './stores.ts';
