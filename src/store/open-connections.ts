@@ -66,7 +66,7 @@ export function migrateStore(location: StoreLocation): Promise<readonly string[]
 /** Returns what `migrateStore` would apply. Read-only; safe while a gateway uses the store. */
 export async function pendingIn(location: StoreLocation): Promise<readonly string[]> {
   if (location.kind === 'postgres') return runOn(location, pendingMigrations);
-  const { inspectSqlite } = await import('./sqlite/inspect.ts');
+  const { inspectSqlite } = await import('./sqlite/open.ts');
   const facts = await inspectSqlite(location.dataDir);
   return facts?.pending ?? MIGRATION_NAMES;
 }

@@ -1,5 +1,5 @@
 import { sql, type Kysely, type Selectable } from 'kysely';
-import type { TaskStore } from '../tasks/store.ts';
+import type { PagePosition, TaskStore } from '../tasks/store.ts';
 import {
   type VisibleRecord,
   type TaskRecord,
@@ -15,16 +15,8 @@ import { prepared, storeRead } from './statements.ts';
 import { toVisible, toRecord } from './record.ts';
 import { awaitsSubmission, readQueue } from './claims.ts';
 
-type RecordReads = Pick<
-  TaskStore,
-  'get' | 'getByKey' | 'holderOf' | 'waitingByOwner' | 'newestDurations' | 'queue'
->;
-
 const byId = prepared((db, { id }: { readonly id: string }) =>
   db.selectFrom('tasks').selectAll().where('id', '=', id),
-);
-const idByProviderId = prepared((db, { id }: { readonly id: string }) =>
-  db.selectFrom('tasks').select('id').where('provider_task_id', '=', id),
 );
 const waiting = prepared((db) =>
   db
@@ -37,74 +29,8 @@ const waiting = prepared((db) =>
 /** A literal, as in the partial index. */
 const DONE = sql.lit('SUCCESS' as const);
 
-/** Reads of tasks, callbacks and workers; hidden tasks are included. */
-export function createRecordReads(db: Kysely<Database>, cache: RecordCache): RecordReads {
-  const tasks = db.selectFrom('tasks');
-
-  return {
-    get: (id) => storeRead(() => cache.get(id, () => readById(db, id))),
-
-    getByKey: (owner, idempotencyKey) =>
-      storeRead(async () => {
-        const mine = tasks.selectAll().where('owner', '=', owner);
-        const row = await mine.where('idempotency_key', '=', idempotencyKey).executeTakeFirst();
-        return row ? toRecord(row) : null;
-      }),
-
-    holderOf: (id) =>
-      storeRead(async () => {
-        const { rows } = await idByProviderId(db, { id });
-        return rows[0]?.id ?? null;
-      }),
-
-    waitingByOwner: () =>
-      storeRead(async () => {
-        const { rows } = await waiting(db, {});
-        return new Map(rows.map(({ count, owner }) => [owner, Number(count)]));
-      }),
-
-    newestDurations: (limit) =>
-      storeRead(async () => {
-        const rows = await tasks
-          .select(['timeline', 'created_at', 'completed_at'])
-          .where('state', '=', DONE)
-          .orderBy('completed_at', 'desc')
-          .limit(limit)
-          .execute();
-        return rows.map(durationOf);
-      }),
-
-    queue: (now) => storeRead(() => readQueue(db, now)),
-  };
-}
-
-async function readById(db: Kysely<Database>, id: string): Promise<TaskRecord | null> {
-  const { rows } = await byId(db, { id });
-  return rows[0] ? toRecord(rows[0]) : null;
-}
-
-/** Measured from when the provider accepted the task, or from its creation if that is not recorded. */
-function durationOf(row: Pick<Selectable<TaskTable>, 'timeline' | 'created_at' | 'completed_at'>): number {
-  const timeline = JSON.parse(row.timeline) as readonly TimelineEntry[];
-  return Number(row.completed_at) - (takenAt(timeline) ?? Number(row.created_at));
-}
-
-/** Visible tasks of all owners that changed after a revision, in order of revision. */
-export function readChanges(
-  db: Kysely<Database>,
-): (revision: number, limit: number) => Promise<readonly VisibleRecord[]> {
-  return (revision, limit) =>
-    storeRead(async () => {
-      const newer = db.selectFrom('tasks').selectAll().where('revision', '>', revision);
-      return (await newer.orderBy('revision').limit(limit).execute()).map(toVisible);
-    });
-}
-
-type OwnerReads = Pick<TaskStore, 'find' | 'page' | 'changesAfter' | 'newestRevision'>;
-
-interface NewerThan {
+interface Limited {
   readonly owner: string;
-  readonly revision: number;
   readonly limit: number;
 }
 
@@ -112,24 +38,24 @@ interface NewerThan {
 const byProviderId = prepared((db, { id }: { readonly id: string }) =>
   db.selectFrom('tasks').selectAll().where('provider_task_id', '=', id),
 );
-const newer = prepared((db, { limit, owner, revision }: NewerThan) =>
-  visible(db, owner).where('revision', '>', revision).orderBy('revision').limit(limit),
+const newer = prepared((db, { limit, owner, revision }: Limited & { readonly revision: number }) =>
+  db
+    .selectFrom('tasks')
+    .selectAll()
+    .where('revision', 'is not', null)
+    .where('owner', '=', owner)
+    .where('revision', '>', revision)
+    .orderBy('revision')
+    .limit(limit),
 );
 const newest = prepared((db) => db.selectFrom('counters').select('value').where('name', '=', 'revision'));
-
-interface PageOf {
-  readonly owner: string;
-  readonly createdAt: number;
-  readonly id: string;
-  readonly limit: number;
-}
 
 /** Replaces a state that is not requested, so that one statement serves every list of states. */
 const NO_STATE = '' as TaskState;
 
 /** Merges the newest tasks of each state: an index on the state is ordered by time within one state only. */
 const page = prepared(
-  (db, { createdAt, id, limit, owner, ...states }: PageOf & Record<TaskState, TaskState>) => {
+  (db, { createdAt, id, limit, owner, ...states }: Limited & PagePosition & Record<TaskState, TaskState>) => {
     const [first, ...others] = TASK_STATES.map((state) =>
       db
         .selectFrom(
@@ -157,9 +83,45 @@ const page = prepared(
   },
 );
 
-/** Reads for clients: visible tasks of one owner. */
-export function createOwnerReads(db: Kysely<Database>, cache: RecordCache): OwnerReads {
+/** Reads of tasks, callbacks and workers, which include hidden tasks, and of clients, which do not. */
+export function createReads(db: Kysely<Database>, cache: RecordCache) {
+  const tasks = db.selectFrom('tasks');
+
   return {
+    get: (id) => storeRead(() => cache.get(id, () => readById(db, id))),
+
+    getByKey: (owner, idempotencyKey) =>
+      storeRead(async () => {
+        const mine = tasks.selectAll().where('owner', '=', owner);
+        const row = await mine.where('idempotency_key', '=', idempotencyKey).executeTakeFirst();
+        return row ? toRecord(row) : null;
+      }),
+
+    holderOf: (id) =>
+      storeRead(async () => {
+        const { rows } = await byProviderId(db, { id });
+        return rows[0]?.id ?? null;
+      }),
+
+    waitingByOwner: () =>
+      storeRead(async () => {
+        const { rows } = await waiting(db, {});
+        return new Map(rows.map(({ count, owner }) => [owner, Number(count)]));
+      }),
+
+    newestDurations: (limit) =>
+      storeRead(async () => {
+        const rows = await tasks
+          .select(['timeline', 'created_at', 'completed_at'])
+          .where('state', '=', DONE)
+          .orderBy('completed_at', 'desc')
+          .limit(limit)
+          .execute();
+        return rows.map(durationOf);
+      }),
+
+    queue: (now) => storeRead(() => readQueue(db, now)),
+
     find: (owner, id) =>
       storeRead(async () => {
         const isVisibleToOwner = (record: TaskRecord | null): record is VisibleRecord =>
@@ -190,15 +152,33 @@ export function createOwnerReads(db: Kysely<Database>, cache: RecordCache): Owne
       }),
 
     newestRevision: () => storeRead(() => readNewestRevision(db)),
-  };
+  } satisfies Partial<TaskStore>;
+}
+
+async function readById(db: Kysely<Database>, id: string): Promise<TaskRecord | null> {
+  const { rows } = await byId(db, { id });
+  return rows[0] ? toRecord(rows[0]) : null;
+}
+
+/** Measured from when the provider accepted the task, or from its creation if that is not recorded. */
+function durationOf(row: Pick<Selectable<TaskTable>, 'timeline' | 'created_at' | 'completed_at'>): number {
+  const timeline = JSON.parse(row.timeline) as readonly TimelineEntry[];
+  return Number(row.completed_at) - (takenAt(timeline) ?? Number(row.created_at));
+}
+
+/** Visible tasks of all owners that changed after a revision, in order of revision. */
+export function readChanges(
+  db: Kysely<Database>,
+): (revision: number, limit: number) => Promise<readonly VisibleRecord[]> {
+  return (revision, limit) =>
+    storeRead(async () => {
+      const newer = db.selectFrom('tasks').selectAll().where('revision', '>', revision);
+      return (await newer.orderBy('revision').limit(limit).execute()).map(toVisible);
+    });
 }
 
 /** The newest revision of any task; 0 before the first. */
 export async function readNewestRevision(db: Kysely<Database>): Promise<number> {
   const { rows } = await newest(db, {});
   return Number(rows[0]?.value);
-}
-
-function visible(db: Kysely<Database>, owner: string) {
-  return db.selectFrom('tasks').selectAll().where('revision', 'is not', null).where('owner', '=', owner);
 }

@@ -44,18 +44,20 @@ export function createRecordCache(): RecordCache {
   };
 }
 
-/** Compares the fields that no update writes. */
+/** The fields that no update writes. */
+const INPUT = [
+  'owner',
+  'model',
+  'prompt',
+  'imageUrl',
+  'endImageUrl',
+  'promptOptimizer',
+  'createdAt',
+  'inputHash',
+] as const;
+
 function hasSameInput(before: TaskRecord, after: TaskRecord): boolean {
-  return (
-    before.owner === after.owner &&
-    before.model === after.model &&
-    before.prompt === after.prompt &&
-    before.imageUrl === after.imageUrl &&
-    before.endImageUrl === after.endImageUrl &&
-    before.promptOptimizer === after.promptOptimizer &&
-    before.createdAt === after.createdAt &&
-    before.inputHash === after.inputHash
-  );
+  return INPUT.every((field) => before[field] === after[field]);
 }
 
 /** For stores with other writers. */

@@ -37,105 +37,96 @@ interface ReplicaChangeSources {
 }
 
 /** Follows a store that other replicas write to. It reads nothing without listeners; the next one starts at the newest revision. */
-export class ReplicaChangeReader implements ReplicaChanges {
-  readonly #sources: ReplicaChangeSources;
-  readonly #pollTimer: NodeJS.Timeout;
+export function createReplicaChanges(sources: ReplicaChangeSources): ReplicaChanges {
+  const { audience, changesAfter, newestRevision, onError } = sources;
   /** The last published revision; null without listeners. */
-  #cursor: number | null = null;
-  #starting: Promise<void> | null = null;
-  #reading: Promise<void> | null = null;
-  #isWoken = false;
-  #isStopped = false;
-  #retryTimer: NodeJS.Timeout | undefined;
-
-  constructor(sources: ReplicaChangeSources) {
-    this.#sources = sources;
-    this.#pollTimer = setInterval(this.wake, POLL_EVERY_MS).unref();
-  }
-
-  readonly committed = ({ before, changes, last }: Commit): void => {
-    if (this.#cursor === null) return;
-    if (this.#reading || before !== this.#cursor) {
-      this.wake();
-      return;
-    }
-    this.#cursor = last;
-    this.#sources.audience.publish(changes);
-  };
-
-  readonly wake = (): void => {
-    this.#isWoken = true;
-    if (this.#isActive()) this.#reading ??= this.#readAll();
-  };
-
-  readonly rolledBack = (): void => {
-    if (this.#cursor === null) return;
-    // Cleared before listeners restart, because they attach again at once.
-    this.#cursor = null;
-    this.#sources.audience.restart();
-    if (this.#hasListeners()) this.follow().catch(this.#sources.onError);
-  };
-
-  readonly follow = (): Promise<void> =>
-    this.#cursor === null ? (this.#starting ??= this.#start()) : Promise.resolve();
-
-  async stop(): Promise<void> {
-    this.#isStopped = true;
-    clearInterval(this.#pollTimer);
-    clearTimeout(this.#retryTimer);
-    await this.#reading;
-  }
-
-  async #start(): Promise<void> {
-    try {
-      const newest = await this.#sources.newestRevision();
-      this.#cursor ??= newest;
-    } finally {
-      this.#starting = null;
-    }
-    // Reads what was committed in the meantime.
-    this.wake();
-  }
-
-  async #readAll(): Promise<void> {
-    clearTimeout(this.#retryTimer);
-    try {
-      while (this.#isWoken && this.#isActive() && this.#cursor !== null) {
-        this.#isWoken = false;
-        const page = await this.#sources.changesAfter(this.#cursor, PAGE);
-        this.#publish(page);
-        if (page.length === PAGE) this.#isWoken = true;
-        if (page.length === 0) await this.#detectRollback(this.#cursor);
-      }
-    } catch (error) {
-      this.#sources.onError(error);
-      this.#retryTimer = setTimeout(this.wake, RETRY_MS).unref();
-    } finally {
-      this.#reading = null;
-    }
-  }
-
-  /** A store whose newest revision is below a published one has lost commits. */
-  async #detectRollback(cursor: number): Promise<void> {
-    const newest = await this.#sources.newestRevision();
-    if (newest < cursor && this.#cursor === cursor) this.rolledBack();
-  }
-
-  #isActive(): boolean {
-    return this.#hasListeners() && this.#cursor !== null && !this.#isStopped;
-  }
+  let cursor: number | null = null;
+  let starting: Promise<void> | null = null;
+  let reading: Promise<void> | null = null;
+  let isWoken = false;
+  let isStopped = false;
+  let retryTimer: NodeJS.Timeout | undefined;
+  const pollTimer = setInterval(wake, POLL_EVERY_MS).unref();
 
   /** Drops the cursor if there are no listeners. */
-  #hasListeners(): boolean {
-    if (this.#sources.audience.size() > 0) return true;
-    this.#cursor = null;
-    return false;
+  function hasListeners(): boolean {
+    if (audience.size() === 0) cursor = null;
+    return audience.size() > 0;
   }
 
-  #publish(page: readonly VisibleRecord[]): void {
-    const newest = page.at(-1);
-    if (this.#cursor === null || !newest) return;
-    this.#cursor = newest.revision;
-    this.#sources.audience.publish(page);
+  function wake(): void {
+    isWoken = true;
+    if (hasListeners() && cursor !== null && !isStopped) reading ??= readAll();
   }
+
+  function rolledBack(): void {
+    if (cursor === null) return;
+    // Cleared before listeners restart, because they attach again at once.
+    cursor = null;
+    audience.restart();
+    if (hasListeners()) follow().catch(onError);
+  }
+
+  function follow(): Promise<void> {
+    return cursor === null ? (starting ??= start()) : Promise.resolve();
+  }
+
+  async function start(): Promise<void> {
+    try {
+      const newest = await newestRevision();
+      cursor ??= newest;
+    } finally {
+      starting = null;
+    }
+    // Reads what was committed in the meantime.
+    wake();
+  }
+
+  async function readAll(): Promise<void> {
+    clearTimeout(retryTimer);
+    try {
+      while (isWoken && hasListeners() && cursor !== null && !isStopped) {
+        isWoken = false;
+        await readPage(cursor);
+      }
+    } catch (error) {
+      onError(error);
+      retryTimer = setTimeout(wake, RETRY_MS).unref();
+    } finally {
+      reading = null;
+    }
+  }
+
+  async function readPage(after: number): Promise<void> {
+    const page = await changesAfter(after, PAGE);
+    const last = page.at(-1);
+    if (last) {
+      if (cursor === null) return;
+      cursor = last.revision;
+      audience.publish(page);
+      if (page.length === PAGE) isWoken = true;
+    }
+    // A store whose newest revision is below a published one has lost commits.
+    else if ((await newestRevision()) < after && cursor === after) rolledBack();
+  }
+
+  return {
+    committed({ before, changes, last }) {
+      if (cursor === null) return;
+      if (reading || before !== cursor) wake();
+      else {
+        cursor = last;
+        audience.publish(changes);
+      }
+    },
+    wake,
+    rolledBack,
+    follow,
+    async stop() {
+      isStopped = true;
+      clearInterval(pollTimer);
+      clearTimeout(retryTimer);
+      await reading;
+    },
+  };
 }

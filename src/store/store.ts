@@ -5,8 +5,8 @@ import { claimDue, claimSubmissions, createSlotClock } from './claims.ts';
 import { type CommitObserver, createWriterQueue, type Commit } from './writer-queue.ts';
 import type { Connections } from './connections.ts';
 import { createRecordCache, NO_CACHE } from './record-cache.ts';
-import { ReplicaChangeReader, type Audience, type ReplicaChanges } from './replica-changes.ts';
-import { createOwnerReads, createRecordReads, readChanges } from './reads.ts';
+import { createReplicaChanges, type Audience, type ReplicaChanges } from './replica-changes.ts';
+import { createReads, readChanges } from './reads.ts';
 import { createWriteProof, testRead, testWrite } from './ping.ts';
 import { createSweeps } from './upkeep.ts';
 import { createUploads } from './uploads.ts';
@@ -30,11 +30,15 @@ export function createTaskStore(
   const { audience, commits = null, onError, onWritten } = options;
   const { reader } = connections;
   const cache = connections.isExclusive ? createRecordCache() : NO_CACHE;
-  const ownerReads = createOwnerReads(reader, cache);
-  const { newestRevision } = ownerReads;
+  const reads = createReads(reader, cache);
   const replicaChanges = connections.isExclusive
     ? publishDirectly(audience)
-    : new ReplicaChangeReader({ audience, newestRevision, changesAfter: readChanges(reader), onError });
+    : createReplicaChanges({
+        audience,
+        newestRevision: reads.newestRevision,
+        changesAfter: readChanges(reader),
+        onError,
+      });
   connections.listen(replicaChanges);
   const listener = {
     committed(commit: Commit) {
@@ -48,8 +52,7 @@ export function createTaskStore(
   const slotClock = createSlotClock();
 
   return {
-    ...createRecordReads(reader, cache),
-    ...ownerReads,
+    ...reads,
     ...createWrites(queue),
     ...createSweeps(queue),
     ...createUploads(reader, queue),

@@ -4,15 +4,13 @@ import type { Database } from './schema.ts';
 import { awaitsOutcome, awaitsSubmission } from './claims.ts';
 import type { WriterQueue } from './writer-queue.ts';
 
-type Sweeps = Pick<TaskStore, 'takeOver' | 'clockWentBack' | 'sweepOrphans' | 'sweep' | 'sweepEnded'>;
-
 /** An expression, so that no index on hidden tasks is used: refused tasks are many. */
 const isHidden = sql<boolean>`revision + 0 is null`;
 
 /** Literals, as in the partial indexes. */
 const FINAL_STATES = [sql.lit('SUCCESS' as const), sql.lit('FAIL' as const)];
 
-export function createSweeps(queue: WriterQueue): Sweeps {
+export function createSweeps(queue: WriterQueue) {
   const sweepWith = <T>(run: (trx: Kysely<Database>) => Promise<T>): Promise<T> =>
     queue.write({}, ({ trx, wroteUnknown }) => {
       wroteUnknown();
@@ -86,7 +84,7 @@ export function createSweeps(queue: WriterQueue): Sweeps {
         if (deleted > 0) wroteUnknown();
         return deleted;
       }),
-  };
+  } satisfies Partial<TaskStore>;
 }
 
 async function sweepEnded(

@@ -7,8 +7,6 @@ import { prepared } from './statements.ts';
 import { mutableColumns, toRecord, toRow } from './record.ts';
 import type { WriteContext, WriterQueue } from './writer-queue.ts';
 
-type Writes = Pick<TaskStore, 'insert' | 'save' | 'amend' | 'secret'>;
-
 const update = prepared((db, { id, readVersion, ...columns }: Update) =>
   db.updateTable('tasks').set(columns).where('id', '=', id).where('version', '=', readVersion),
 );
@@ -19,7 +17,7 @@ const add = prepared((db, row: Insertable<TaskTable>) =>
     .onConflict((conflict) => conflict.doNothing()),
 );
 
-export function createWrites(queue: WriterQueue): Writes {
+export function createWrites(queue: WriterQueue) {
   function insert(record: TaskRecord): Promise<TaskRecord>;
   function insert(record: TaskRecord, caps: readonly CreateCap[]): Promise<TaskRecord | ReachedCap>;
   function insert(record: TaskRecord, caps: readonly CreateCap[] = []): Promise<TaskRecord | ReachedCap> {
@@ -49,7 +47,7 @@ export function createWrites(queue: WriterQueue): Writes {
       }),
 
     secret: (name) => queue.write({}, ({ trx }) => secret(trx, name)),
-  };
+  } satisfies Partial<TaskStore>;
 }
 
 interface Update extends ReturnType<typeof mutableColumns> {

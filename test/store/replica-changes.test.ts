@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { ReplicaChangeReader } from '../../src/store/replica-changes.ts';
+import { createReplicaChanges } from '../../src/store/replica-changes.ts';
 import type { VisibleRecord } from '../../src/tasks/task.ts';
 import { deferred, onTestEnd, type Deferred } from '../kit/waits.ts';
 import { hiddenTask } from './records.ts';
@@ -30,7 +30,7 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 function start({ newest = 10, listeners = 1 } = {}) {
   const world = { newest, listeners, isAway: false };
   const [told, restarts, errors, reads]: [number[], number[], unknown[], Read[]] = [[], [], [], []];
-  const reader = new ReplicaChangeReader({
+  const reader = createReplicaChanges({
     audience: {
       publish: (changes) => void told.push(...changes.map(({ revision }) => revision)),
       size: () => world.listeners,

@@ -13,7 +13,7 @@ import {
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { openConnections } from '../../src/store/open-connections.ts';
-import { inspectSqlite } from '../../src/store/sqlite/inspect.ts';
+import { inspectSqlite } from '../../src/store/sqlite/open.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import { quickDir } from '../kit/gateway.ts';
 import { openSqliteStore } from '../kit/store.ts';

@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import type { Config } from '../../config/config.ts';
 import { StoreSchemaError } from '../../store/schema.ts';
 import { assertRegularFiles, isDataDirLocked, openToOthers } from '../../store/sqlite/data-dir.ts';
-import { inspectSqlite } from '../../store/sqlite/inspect.ts';
-import { STORE_FILE } from '../../store/sqlite/open.ts';
+import { STORE_FILE, inspectSqlite } from '../../store/sqlite/open.ts';
 import { aboutSchema, findingsOf, type Finding, type StoreReport } from './findings.ts';
 import { nearestPath } from './settings.ts';
 

@@ -1,16 +1,20 @@
 import { Kysely } from 'kysely';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { Connections } from '../connections.ts';
-import { lockDataDir, privateFile, unusable } from './data-dir.ts';
+import { assertRegularFiles, lockDataDir, privateFile, unusable } from './data-dir.ts';
 import { type Database, StoreSchemaError } from '../schema.ts';
 import { testWrite } from '../ping.ts';
+import { readStoreFacts, type StoreFacts } from '../stats.ts';
 import { SynchronousSqliteDialect, DatabaseSync, SQLITE, sqliteCode, type SqliteDatabase } from './driver.ts';
 
 /** The file name of the database in its directory. */
 export const STORE_FILE = 'kineograph.db';
 
-/** Applies while opening: waiting for a lock blocks the process. */
+/** Apply while opening and inspecting: waiting for a lock blocks the process. */
 const BUSY_TIMEOUT_MS = 250;
+const INSPECT_TIMEOUT_MS = 1000;
 
 /** SQLite's default of 2 MiB holds about a thousand tasks. */
 const CACHE_KIB = 32 * 1024;
@@ -93,4 +97,25 @@ function closeDatabase(database: SqliteDatabase): void {
 /** Another process holds the write lock, or has changed what the failed transaction had read. */
 function isLocked(error: unknown): boolean {
   return sqliteCode(error) === SQLITE.BUSY;
+}
+
+/** Reads the facts of the store in a directory; null if there is none. Read-only; safe while a gateway uses it. */
+export async function inspectSqlite(dataDir: string): Promise<StoreFacts | null> {
+  const path = join(dataDir, STORE_FILE);
+  if (!existsSync(path)) return null;
+  assertRegularFiles(dataDir);
+  const database = openReadOnly(path);
+  const db = new Kysely<Database>({ dialect: new SynchronousSqliteDialect(database) });
+  try {
+    return await readStoreFacts(db, 'sqlite');
+  } finally {
+    database.close();
+  }
+}
+
+function openReadOnly(path: string): SqliteDatabase {
+  const url = pathToFileURL(path);
+  // SQLite would create WAL files if no process has it open. Files of another user would lock the gateway out.
+  if (!existsSync(`${path}-wal`)) url.search = 'immutable=1';
+  return new DatabaseSync(url, { readOnly: true, timeout: INSPECT_TIMEOUT_MS });
 }
