@@ -11,7 +11,7 @@ import {
 } from '../tasks/task.ts';
 import type { Database, TaskTable } from './schema.ts';
 import type { RecordCache } from './record-cache.ts';
-import { prepared, storeRead } from './statements.ts';
+import { prepared, storeRead, storeReads } from './statements.ts';
 import { toVisible, toRecord } from './record.ts';
 import { awaitsSubmission, readQueue } from './claims.ts';
 
@@ -87,72 +87,64 @@ const page = prepared(
 export function createReads(db: Kysely<Database>, cache: RecordCache) {
   const tasks = db.selectFrom('tasks');
 
-  return {
-    get: (id) => storeRead(() => cache.get(id, () => readById(db, id))),
+  return storeReads({
+    get: (id: string) => cache.get(id, () => readById(db, id)),
 
-    getByKey: (owner, idempotencyKey) =>
-      storeRead(async () => {
-        const mine = tasks.selectAll().where('owner', '=', owner);
-        const row = await mine.where('idempotency_key', '=', idempotencyKey).executeTakeFirst();
-        return row ? toRecord(row) : null;
-      }),
+    async getByKey(owner: string, idempotencyKey: string) {
+      const mine = tasks.selectAll().where('owner', '=', owner);
+      const row = await mine.where('idempotency_key', '=', idempotencyKey).executeTakeFirst();
+      return row ? toRecord(row) : null;
+    },
 
-    holderOf: (id) =>
-      storeRead(async () => {
-        const { rows } = await byProviderId(db, { id });
-        return rows[0]?.id ?? null;
-      }),
+    async holderOf(id: string) {
+      const { rows } = await byProviderId(db, { id });
+      return rows[0]?.id ?? null;
+    },
 
-    waitingByOwner: () =>
-      storeRead(async () => {
-        const { rows } = await waiting(db, {});
-        return new Map(rows.map(({ count, owner }) => [owner, Number(count)]));
-      }),
+    async waitingByOwner() {
+      const { rows } = await waiting(db, {});
+      return new Map(rows.map(({ count, owner }) => [owner, Number(count)]));
+    },
 
-    newestDurations: (limit) =>
-      storeRead(async () => {
-        const rows = await tasks
-          .select(['timeline', 'created_at', 'completed_at'])
-          .where('state', '=', DONE)
-          .orderBy('completed_at', 'desc')
-          .limit(limit)
-          .execute();
-        return rows.map(durationOf);
-      }),
+    async newestDurations(limit: number) {
+      const rows = await tasks
+        .select(['timeline', 'created_at', 'completed_at'])
+        .where('state', '=', DONE)
+        .orderBy('completed_at', 'desc')
+        .limit(limit)
+        .execute();
+      return rows.map(durationOf);
+    },
 
-    queue: (now) => storeRead(() => readQueue(db, now)),
+    queue: (now: number) => readQueue(db, now),
 
-    find: (owner, id) =>
-      storeRead(async () => {
-        const isVisibleToOwner = (record: TaskRecord | null): record is VisibleRecord =>
-          record?.owner === owner && isVisible(record);
-        const record = await cache.get(id, () => readById(db, id));
-        if (isVisibleToOwner(record)) return record;
-        const { rows } = await byProviderId(db, { id });
-        return rows.map(toRecord).find(isVisibleToOwner) ?? null;
-      }),
+    async find(owner: string, id: string) {
+      const isVisibleToOwner = (record: TaskRecord | null): record is VisibleRecord =>
+        record?.owner === owner && isVisible(record);
+      const record = await cache.get(id, () => readById(db, id));
+      if (isVisibleToOwner(record)) return record;
+      const { rows } = await byProviderId(db, { id });
+      return rows.map(toRecord).find(isVisibleToOwner) ?? null;
+    },
 
-    page: (owner, { below, limit, states }) =>
-      storeRead(async () => {
-        const wanted = new Set(states.length > 0 ? states : TASK_STATES);
-        const parameters = TASK_STATES.map((state) => [state, wanted.has(state) ? state : NO_STATE]);
-        const { rows } = await page(db, {
-          ...(Object.fromEntries(parameters) as Record<TaskState, TaskState>),
-          ...(below ?? { createdAt: Number.MAX_SAFE_INTEGER, id: '' }),
-          owner,
-          limit,
-        });
-        return rows.map(toVisible);
-      }),
+    async page(owner: string, { below, limit, states }: Parameters<TaskStore['page']>[1]) {
+      const wanted = new Set(states.length > 0 ? states : TASK_STATES);
+      const parameters = TASK_STATES.map((state) => [state, wanted.has(state) ? state : NO_STATE]);
+      const { rows } = await page(db, {
+        ...(Object.fromEntries(parameters) as Record<TaskState, TaskState>),
+        ...(below ?? { createdAt: Number.MAX_SAFE_INTEGER, id: '' }),
+        owner,
+        limit,
+      });
+      return rows.map(toVisible);
+    },
 
-    changesAfter: (owner, revision, limit) =>
-      storeRead(async () => {
-        const { rows } = await newer(db, { owner, revision, limit });
-        return rows.map(toVisible);
-      }),
+    async changesAfter(owner: string, revision: number, limit: number) {
+      return (await newer(db, { owner, revision, limit })).rows.map(toVisible);
+    },
 
-    newestRevision: () => storeRead(() => readNewestRevision(db)),
-  } satisfies Partial<TaskStore>;
+    newestRevision: () => readNewestRevision(db),
+  });
 }
 
 async function readById(db: Kysely<Database>, id: string): Promise<TaskRecord | null> {

@@ -70,3 +70,14 @@ export async function storeRead<T>(read: () => Promise<T>): Promise<T> {
     throw new StoreUnavailableError(error);
   }
 }
+
+/** The same reads, each of whose errors becomes a StoreUnavailableError. */
+export function storeReads<Reads extends Readonly<Record<string, (...args: never[]) => Promise<unknown>>>>(
+  reads: Reads,
+): Reads {
+  const wrapped = Object.entries(reads).map(([name, read]) => [
+    name,
+    (...args: never[]) => storeRead(() => read(...args)),
+  ]);
+  return Object.fromEntries(wrapped) as Reads;
+}

@@ -28,36 +28,25 @@ async function takeOne(store: TaskStore, attempt = 'one'): Promise<TaskRecord> {
   return marked;
 }
 
-/** Tasks, and whether a claim at NOW takes them; each waits in the queue or not. */
-const TASKS: readonly {
-  readonly what: string;
-  readonly fields?: Partial<TaskRecord>;
-  readonly isHidden?: true;
-  readonly isTaken?: true;
-  readonly waits?: true;
-}[] = [
-  { what: 'visible', isTaken: true, waits: true },
-  {
-    what: 'visible and leased by another process',
-    fields: { submitLeaseBy: 'other' },
-    isTaken: true,
-    waits: true,
-  },
-  { what: 'hidden', isHidden: true, isTaken: true, waits: true },
-  {
-    what: 'hidden and leased by another process',
-    fields: { submitLeaseBy: 'other' },
-    isHidden: true,
-    waits: true,
-  },
-  { what: 'hidden with an expired lease', fields: { submitLeaseUntil: NOW }, isHidden: true, waits: true },
-  { what: 'delayed', fields: { submitAt: NOW + 1, notNowCount: 1 }, waits: true },
-  { what: 'marked', fields: { markedAt: NOW - 1 } },
-  { what: 'refused', fields: { refusal: FAILURE }, isHidden: true },
-  { what: 'unknown', fields: { unknownSince: NOW } },
-  { what: 'accepted', fields: { state: 'WAITING' } },
-  { what: 'successful', fields: { state: 'SUCCESS' } },
-  { what: 'failed', fields: { state: 'FAIL' } },
+/** Tasks, and whether a claim at NOW takes them, or they wait, or neither. */
+const TASKS: readonly (readonly [
+  string,
+  typeof insertHidden,
+  'taken' | 'waits' | 'left out',
+  Partial<TaskRecord>,
+])[] = [
+  ['visible', insertVisible, 'taken', {}],
+  ['visible and leased by another process', insertVisible, 'taken', { submitLeaseBy: 'other' }],
+  ['hidden', insertHidden, 'taken', {}],
+  ['hidden and leased by another process', insertHidden, 'waits', { submitLeaseBy: 'other' }],
+  ['hidden with an expired lease', insertHidden, 'waits', { submitLeaseUntil: NOW }],
+  ['delayed', insertVisible, 'waits', { submitAt: NOW + 1, notNowCount: 1 }],
+  ['marked', insertVisible, 'left out', { markedAt: NOW - 1 }],
+  ['refused', insertHidden, 'left out', { refusal: FAILURE }],
+  ['unknown', insertVisible, 'left out', { unknownSince: NOW }],
+  ['accepted', insertVisible, 'left out', { state: 'WAITING' }],
+  ['successful', insertVisible, 'left out', { state: 'SUCCESS' }],
+  ['failed', insertVisible, 'left out', { state: 'FAIL' }],
 ];
 
 /** What is known of a call that somebody has made for a marked task, and whether its attempt still returns it. */
@@ -86,22 +75,19 @@ describe.each(STORES)('$name', ({ open }) => {
 
   it('a claim of submissions takes what waits, hidden tasks only by their own lease', async () => {
     const { store } = await open();
-    const idsWith: Record<'isTaken' | 'waits', string[]> = { isTaken: [], waits: [] };
-    for (const { fields, isHidden, isTaken, waits, what } of TASKS) {
-      await (isHidden ? insertHidden : insertVisible)(store, { id: what, ...fields });
-      if (isTaken) idsWith.isTaken.push(what);
-      if (waits) idsWith.waits.push(what);
-    }
+    for (const [id, insert, , fields] of TASKS) await insert(store, { id, ...fields });
+    const taken = TASKS.flatMap(([id, , fate]) => (fate === 'taken' ? [id] : []));
+    const waiting = TASKS.flatMap(([id, , fate]) => (fate === 'left out' ? [] : [id]));
     await insertVisible(store, { id: 'of bob', owner: 'bob', submitAt: NOW + 9 });
-    expect((await store.queue(NOW)).toSorted()).toEqual(['of bob', ...idsWith.waits].sort());
+    expect((await store.queue(NOW)).toSorted()).toEqual(['of bob', ...waiting].sort());
     expect(await store.waitingByOwner()).toEqual(
       new Map([
-        ['ann', idsWith.waits.length],
+        ['ann', waiting.length],
         ['bob', 1],
       ]),
     );
     const claim = await claimSubmissions(store, { limit: 100 });
-    expect(idsOf(claim.records).sort()).toEqual(idsWith.isTaken.sort());
+    expect(idsOf(claim.records).sort()).toEqual(taken.sort());
     expect(claim.nextAt).toBe(NOW + 1);
     expect(idsOf((await claimSubmissions(store, { limit: 100, now: NOW + 1 })).records)).toEqual(['delayed']);
   });

@@ -115,47 +115,35 @@ describe.each(STORES)('$name', ({ open }) => {
 const MINUTE = { limit: 2, windowMs: 60_000 };
 const DAY = { limit: 3, windowMs: 86_400_000 };
 
-/** What an owner has created, when another task comes, and until when a cap refuses it; null if it is admitted. */
+/** What an owner has created, when another task comes, its caps, and which of them refuses it until when. */
 const CAPS: readonly (readonly [
   string,
-  {
-    readonly created: readonly number[];
-    readonly at: number;
-    readonly caps: readonly CreateCap[];
-    readonly refusedBy?: CreateCap;
-    readonly until?: number;
-  },
+  readonly number[],
+  number,
+  readonly CreateCap[],
+  (readonly [CreateCap, number])?,
 ])[] = [
-  ['a cap admits as many tasks as it allows', { created: [0], at: 1, caps: [MINUTE] }],
-  ['a cap refuses one more', { created: [5, 10], at: 20, caps: [MINUTE], refusedBy: MINUTE, until: 60_005 }],
-  [
-    'a task counts for a window',
-    { created: [0, 10], at: 59_999, caps: [MINUTE], refusedBy: MINUTE, until: 60_000 },
-  ],
-  ['a task counts no longer', { created: [0, 10], at: 60_000, caps: [MINUTE] }],
-  [
-    'a lowered cap refuses',
-    { created: [0, 10, 20, 30], at: 50, caps: [MINUTE], refusedBy: MINUTE, until: 60_020 },
-  ],
-  ['a lowered cap admits then', { created: [0, 10, 20, 30], at: 60_020, caps: [MINUTE] }],
-  [
-    'the cap that lasts longest',
-    { created: [0, 1, 2], at: 9, caps: [MINUTE, DAY], refusedBy: DAY, until: 86_400_000 },
-  ],
-  ['in any order', { created: [0, 1, 2], at: 9, caps: [DAY, MINUTE], refusedBy: DAY, until: 86_400_000 }],
-  ['only the reached cap', { created: [0, 1], at: 9, caps: [DAY, MINUTE], refusedBy: MINUTE, until: 60_000 }],
-  ['a task from the far future does not count', { created: [3_600_000, 0], at: 1, caps: [MINUTE] }],
+  ['a cap admits as many tasks as it allows', [0], 1, [MINUTE]],
+  ['a cap refuses one more', [5, 10], 20, [MINUTE], [MINUTE, 60_005]],
+  ['a task counts for a window', [0, 10], 59_999, [MINUTE], [MINUTE, 60_000]],
+  ['a task counts no longer', [0, 10], 60_000, [MINUTE]],
+  ['a lowered cap refuses', [0, 10, 20, 30], 50, [MINUTE], [MINUTE, 60_020]],
+  ['a lowered cap admits then', [0, 10, 20, 30], 60_020, [MINUTE]],
+  ['the cap that lasts longest', [0, 1, 2], 9, [MINUTE, DAY], [DAY, 86_400_000]],
+  ['the same in any order', [0, 1, 2], 9, [DAY, MINUTE], [DAY, 86_400_000]],
+  ['only the reached cap', [0, 1], 9, [DAY, MINUTE], [MINUTE, 60_000]],
+  ['a task from the far future does not count', [3_600_000, 0], 1, [MINUTE]],
 ];
 
 describe.each(STORES)('caps: $name', ({ open }) => {
   it('a cap refuses an insert until there is room, and stores nothing', async () => {
     const { store } = await open();
-    for (const [owner, { at, caps, created, refusedBy, until = 0 }] of CAPS) {
+    for (const [owner, created, at, caps, refusal] of CAPS) {
       for (const time of created) await insertHidden(store, { owner, createdAt: NOW + time });
       const task = hiddenTask({ owner, createdAt: NOW + at });
-      const expected = refusedBy ? { cap: refusedBy, freeAt: NOW + until } : task;
-      expect(await store.insert(task, caps), owner).toEqual(expected);
-      expect(await store.get(task.id), owner).toEqual(refusedBy ? null : task);
+      const refused = refusal && { cap: refusal[0], freeAt: NOW + refusal[1] };
+      expect(await store.insert(task, caps), owner).toEqual(refused ?? task);
+      expect(await store.get(task.id), owner).toEqual(refused ? null : task);
     }
   });
 
