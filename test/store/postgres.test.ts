@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { describe, expect, inject, it } from 'vitest';
+import { describe, expect, inject, it, vi } from 'vitest';
 import { POOLED } from '../../src/store/postgres/pool.ts';
 import { StoreSchemaError } from '../../src/store/schema.ts';
 import { StoreUnavailableError } from '../../src/tasks/store.ts';
@@ -94,6 +94,9 @@ describe.each([
   });
 
   it('a change whose COMMIT is lost is written and published once', async () => {
+    // Without its regular poll the store has to notice by itself.
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    onTestEnd(() => void vi.useRealTimers());
     const { proxy, store, told } = await open();
     await store.follow();
     const task = await insertHidden(store);
