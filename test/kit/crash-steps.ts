@@ -1,6 +1,5 @@
 import type { TaskPorts } from '../../src/tasks/ports.ts';
 import type { TaskRecord, TaskState } from '../../src/tasks/task.ts';
-import { countWaiting } from './count-waiting.ts';
 
 /** What a gateway does between a mutation and its subscribers, one step after the other. */
 export type Step =
@@ -103,7 +102,7 @@ function writesWithMoments(
       if (inserts > 0) reached('before the mark');
       const claim = await store.claimSubmissions(query);
       if (claim.records.length > 0) reached('after the mark');
-      else if ((await countWaiting(store)) > 0) reached('while a task waits its turn');
+      else if ((await store.waitingByOwner()).size > 0) reached('while a task waits its turn');
       return claim;
     },
     async claimDue(query) {

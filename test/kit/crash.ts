@@ -65,7 +65,7 @@ const ENTRY = 'test/kit/crash-entry.ts';
 
 /** To be done once for all gateways of a test file, and removed after all its tests. */
 export function compileMortalGateway(): Promise<Compiled> {
-  return compile([ENTRY, 'test/kit/crash-steps.ts', 'test/kit/count-waiting.ts']);
+  return compile([ENTRY, 'test/kit/crash-steps.ts']);
 }
 
 export async function createSuccession(options: {

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { cancelTask, type CancelResult } from '../../src/tasks/cancel.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { VisibleRecord } from '../../src/tasks/task.ts';
-import { emptyDatabase, temporaryDatabase } from '../kit/store.ts';
+import { temporaryDatabase } from '../kit/store.ts';
 import { createStandingClock } from '../webhooks/standing-clock.ts';
 import {
   NOW,
@@ -157,14 +157,6 @@ describe('several stores on one database', () => {
     const { id, revision } = await insertVisible(writer.store);
     await idle.tells(revision);
     expect(idsOf(idle.told)).toEqual([id]);
-  });
-
-  it('several replicas can open an empty database at once', async () => {
-    const url = await emptyDatabase();
-    const replicas = await Promise.all(Array.from({ length: 5 }, () => openReplica(url)));
-    const stores = replicas.map(({ store }) => store);
-    const written = await everywhere(stores, 1, (store) => insertVisible(store));
-    expect(written.map(({ revision }) => revision).sort()).toEqual([1, 2, 3, 4, 5]);
   });
 });
 
