@@ -54,16 +54,6 @@ export interface SlotTable {
   readonly taken_at: Integer;
 }
 
-interface CounterTable {
-  readonly name: 'revision' | 'written_at';
-  readonly value: Integer;
-}
-
-interface SecretTable {
-  readonly name: string;
-  readonly value: string;
-}
-
 /** One row for each owner and image. */
 export interface UploadTable {
   readonly owner: string;
@@ -79,8 +69,8 @@ export interface UploadTable {
 export interface Database {
   readonly tasks: TaskTable;
   readonly slots: SlotTable;
-  readonly counters: CounterTable;
-  readonly secrets: SecretTable;
+  readonly counters: { readonly name: 'revision' | 'written_at'; readonly value: Integer };
+  readonly secrets: { readonly name: string; readonly value: string };
   readonly uploads: UploadTable;
 }
 

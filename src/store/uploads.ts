@@ -42,14 +42,7 @@ export function createUploads(db: Kysely<Database>, queue: WriterQueue): UploadS
   };
 }
 
-function toUpload({
-  bytes,
-  content_type,
-  expires_at,
-  hash,
-  height,
-  url,
-  width,
-}: Selectable<UploadTable>): Upload {
-  return { bytes, hash, height, url, width, contentType: content_type, expiresAt: Number(expires_at) };
+function toUpload(row: Selectable<UploadTable>): Upload {
+  const { bytes, content_type: contentType, hash, height, url, width } = row;
+  return { bytes, contentType, expiresAt: Number(row.expires_at), hash, height, url, width };
 }

@@ -80,7 +80,7 @@ export function createWriterQueue(
   connections: Connections,
   cache: RecordCache,
   { committed, inDoubt }: CommitListener,
-  observer: CommitObserver | null = null,
+  observer: CommitObserver,
 ): WriterQueue {
   let waiting: Write[] = [];
   let running: Promise<void> | null = null;
@@ -106,7 +106,7 @@ export function createWriterQueue(
     } catch (error) {
       // The commit may have happened despite the error.
       cache.clear();
-      observer?.failed();
+      observer.failed();
       // A bad write must not fail the others, so each is tried alone. In an outage that would only repeat the wait.
       if (batch.length === 1 || connections.retryPolicy.isOutage(error))
         for (const write of batch) write.fail(error);
@@ -117,7 +117,7 @@ export function createWriterQueue(
   async function commit(batch: readonly Write[]): Promise<void> {
     const start = performance.now();
     const { answers, before, changes, isIncomplete, last, written } = await transact(connections, batch);
-    observer?.committed(performance.now() - start, batch.length);
+    observer.committed(performance.now() - start, batch.length);
     if (isIncomplete) cache.clear();
     else cache.committed(written);
     if (changes.length > 0) committed({ changes, before, last });
