@@ -20,6 +20,8 @@ export interface GraphqlWsOptions {
   readonly answerPings?: boolean;
   /** The WebSocket subprotocol. */
   readonly protocol?: string;
+  /** Called with each message as it came. */
+  readonly onText?: (text: string) => void;
 }
 
 /** A client of a GraphQL socket that keeps every message from the opening on, and can misbehave. */
@@ -52,13 +54,13 @@ export interface GraphqlWsClient {
  * the end of the test.
  */
 export async function openGraphqlWs(url: string, options: GraphqlWsOptions = {}): Promise<GraphqlWsClient> {
-  const { init = true, answerPings = true, connectionParams, origin, headers = {} } = options;
+  const { init = true, answerPings, connectionParams, origin, headers = {} } = options;
   const socket = new WebSocket(url.replace(/^http/, 'ws'), options.protocol ?? 'graphql-transport-ws', {
-    autoPong: answerPings,
+    autoPong: answerPings ?? true,
     headers,
     ...(origin === undefined ? {} : { origin }),
   });
-  const client = createClient(socket, answerPings);
+  const client = createClient(socket, options);
   onTestEnd(async () => {
     client.terminate();
     await client.closed;
@@ -72,7 +74,7 @@ export async function openGraphqlWs(url: string, options: GraphqlWsOptions = {})
   return client;
 }
 
-function createClient(socket: WebSocket, answerPings: boolean): GraphqlWsClient {
+function createClient(socket: WebSocket, { answerPings = true, onText }: GraphqlWsOptions): GraphqlWsClient {
   const messages: GraphqlWsMessage[] = [];
   const queue = createQueue<GraphqlWsMessage>('a message of the socket');
   const send = (message: string | object): void => {
@@ -81,7 +83,8 @@ function createClient(socket: WebSocket, answerPings: boolean): GraphqlWsClient 
   const subscriptions = createWsSubscriptions(send);
   const closed = closing(socket);
 
-  socket.on('message', (data) => {
+  socket.on('message', (data: Buffer) => {
+    onText?.(data.toString());
     const message = parseMessage(data);
     messages.push(message);
     queue.push(message);

@@ -1,17 +1,19 @@
-import type { TaskUpdate } from '../../src/tasks/apply-update.ts';
-import type { CreateOutcome, Provider, QueryAnswer } from '../../src/tasks/provider.ts';
-import type { VirtualClock } from './clock.ts';
 import { randomUUID } from 'node:crypto';
-import { openSqliteStore } from './store.ts';
+import type { StoreLocation } from '../../src/store/open-connections.ts';
+import type { TaskUpdate } from '../../src/tasks/apply-update.ts';
 import { createCallbackAddress } from '../../src/tasks/callback-address.ts';
 import type { Clock } from '../../src/tasks/clock.ts';
-import { createFeed } from '../../src/tasks/subscriptions/feed.ts';
-import type { Log } from '../../src/tasks/log.ts';
-import { createPendingCreates } from '../../src/tasks/pending-creates.ts';
 import { createDurationEstimate } from '../../src/tasks/estimate.ts';
+import { createPendingCreates } from '../../src/tasks/pending-creates.ts';
+import type { CreateOutcome, Provider, QueryAnswer } from '../../src/tasks/provider.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
+import { createFeed } from '../../src/tasks/subscriptions/feed.ts';
+import type { TaskRecord, VisibleRecord } from '../../src/tasks/task.ts';
 import { createTasks, type Tasks } from '../../src/tasks/tasks.ts';
-import { DEFAULT_TIMINGS } from '../../src/tasks/timings.ts';
+import { DEFAULT_TIMINGS, type Timings } from '../../src/tasks/timings.ts';
+import type { VirtualClock } from './clock.ts';
+import { openTaskStore } from './store.ts';
+import { deferred } from './waits.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -164,55 +166,33 @@ function notNow(code: 'UNREACHABLE' | 'RATE_LIMITED'): CreateOutcome {
   return { kind: 'not-now', failure: failure(code, null), retryAfterMs: null };
 }
 
-/** The life of tasks on a real store, without its doors, that can be killed as a process is. */
-export interface SimulatedProcess {
-  readonly tasks: Tasks;
-  readonly store: TaskStore;
-  /** Fulfilled when it is killed. */
-  readonly died: Promise<void>;
-  /** From now on nothing that it began goes on: no timer fires, no write begins, no answer arrives. */
-  kill(): Promise<void>;
-}
+const ignore = (): void => undefined;
 
-export interface SimulatedProcessOptions {
-  readonly dataDir: string;
+export interface LifeOptions {
+  readonly store: TaskStore;
   readonly clock: Clock;
   readonly provider: Provider;
+  readonly timings?: Partial<Timings>;
   readonly onError: (message: string, fields: object) => void;
-  /** Called with +1 when real work begins and with -1 when it ends. */
-  readonly count: (change: 1 | -1) => void;
 }
 
-export async function startSimulatedProcess(options: SimulatedProcessOptions): Promise<SimulatedProcess> {
-  const { dataDir, onError } = options;
-  let isDead = false;
-  let die = (): void => undefined;
-  const died = new Promise<void>((resolve) => {
-    die = resolve;
-  });
-
-  const clock: Clock = {
-    now: () => options.clock.now(),
-    after: (ms, run) =>
-      options.clock.after(ms, () => {
-        if (!isDead) run();
-      }),
-  };
+/** The use cases of tasks without their doors; `tell` gives it the changes that a store has committed. */
+export async function createLife({ clock, onError, provider, store, ...options }: LifeOptions) {
+  const timings = { ...DEFAULT_TIMINGS, ...options.timings };
   const pendingCreates = createPendingCreates(clock);
   const feed = createFeed((error) => {
-    onError('a listener failed', { error });
+    onError('a listener of the feed failed', { error });
   });
-  const real = await openSqliteStore(dataDir, (changes) => {
-    feed.publish(changes);
-    changes.forEach(pendingCreates.notify);
-  });
-  const store = mortal(real, () => isDead, options.count);
-  const provider = mortal(options.provider, () => isDead);
-  await store.takeOver(clock.now());
-  const callbackAddress = createCallbackAddress(
-    await store.secret('callback'),
-    () => 'https://gateway.example.test',
-  );
+  const secret = await store.secret('callback');
+  const callbackAddress = createCallbackAddress(secret, () => 'https://gateway.example');
+  const log = {
+    debug: ignore,
+    info: ignore,
+    warn: ignore,
+    error: (fields: object, message: string) => {
+      onError(message, fields);
+    },
+  };
   const tasks = createTasks({
     store,
     provider,
@@ -220,17 +200,74 @@ export async function startSimulatedProcess(options: SimulatedProcessOptions): P
     pendingCreates,
     callbackAddress,
     clock,
-    log: errorsTo(onError),
-    timings: DEFAULT_TIMINGS,
-    estimate: createDurationEstimate({ clock, store, timings: DEFAULT_TIMINGS }),
+    log,
+    timings,
+    estimate: createDurationEstimate({ clock, store, timings }),
     inspectImage: null,
-    processId: `process-${clock.now()}`,
+    processId: randomUUID(),
     newTaskId: randomUUID,
   });
-  tasks.start();
+  const tell = (changes: readonly VisibleRecord[]): void => {
+    feed.publish(changes);
+    changes.forEach(pendingCreates.notify);
+  };
+  return { tasks, tell, addressOf: (taskId: string) => String(callbackAddress.urlFor(taskId)) };
+}
+
+/** The life of tasks on a real store that can be killed as a process is. */
+export interface SimulatedProcess {
+  readonly tasks: Tasks;
+  /** For looking at what is stored; not counted as work. */
+  readonly store: TaskStore;
+  /** Where the provider calls back for a task. */
+  readonly addressOf: (taskId: string) => string;
+  readonly isDead: () => boolean;
+  /** Fulfilled when it is killed. */
+  readonly died: Promise<void>;
+  /** Nothing that it began goes on: no timer fires, no write begins, no answer arrives. */
+  kill(): Promise<void>;
+}
+
+export interface SimulatedProcessOptions extends Omit<LifeOptions, 'store'> {
+  readonly location: StoreLocation;
+  /** Called with +1 when work on the store begins and with -1 when it ends. */
+  readonly count: (change: 1 | -1) => void;
+  readonly onInsert?: (stored: TaskRecord) => void;
+  readonly onChanges?: (changes: readonly VisibleRecord[]) => void;
+}
+
+export async function startSimulatedProcess(options: SimulatedProcessOptions): Promise<SimulatedProcess> {
+  const { location, onChanges = ignore, onInsert = ignore } = options;
+  const { promise: died, resolve: die } = deferred();
+  let isDead = false;
+  const clock: Clock = {
+    now: () => options.clock.now(),
+    after: (ms, run) =>
+      options.clock.after(ms, () => {
+        if (!isDead) run();
+      }),
+  };
+  let tell: (changes: readonly VisibleRecord[]) => void = ignore;
+  const real = await openTaskStore(location, (changes) => {
+    onChanges(changes);
+    tell(changes);
+  });
+  const insert = async (asked: TaskRecord): Promise<TaskRecord> => {
+    const stored = await real.insert(asked);
+    onInsert(stored);
+    return stored;
+  };
+  const store = mortal({ ...real, insert }, () => isDead, options.count);
+  if (location.kind === 'sqlite') await store.takeOver(clock.now());
+  const provider = mortal(options.provider, () => isDead);
+  const life = await createLife({ ...options, clock, provider, store });
+  tell = life.tell;
+  life.tasks.start();
   return {
-    tasks,
-    store,
+    tasks: life.tasks,
+    store: real,
+    addressOf: life.addressOf,
+    isDead: () => isDead,
     died,
     async kill() {
       isDead = true;
@@ -244,9 +281,9 @@ export async function startSimulatedProcess(options: SimulatedProcessOptions): P
 function mortal<T extends object>(
   target: T,
   isDead: () => boolean,
-  count: (change: 1 | -1) => void = () => undefined,
+  count: SimulatedProcessOptions['count'] = ignore,
 ): T {
-  const never = new Promise<never>(() => undefined);
+  const never = new Promise<never>(ignore);
   return new Proxy(target, {
     get(_target, name, receiver) {
       const member: unknown = Reflect.get(target, name, receiver);
@@ -254,28 +291,78 @@ function mortal<T extends object>(
       return async (...args: unknown[]) => {
         if (isDead()) return never;
         count(1);
-        try {
-          const result: unknown = await Reflect.apply(member, target, args);
-          return isDead() ? await never : result;
-        } catch (error) {
-          if (isDead()) return await never;
-          throw error;
-        } finally {
-          count(-1);
-        }
+        const [end] = await Promise.allSettled([Reflect.apply(member, target, args)]);
+        count(-1);
+        if (isDead()) return never;
+        if (end.status === 'rejected') throw end.reason;
+        return end.value as unknown;
       };
     },
   });
 }
 
-function errorsTo(onError: SimulatedProcessOptions['onError']): Log {
-  const ignore = (): void => undefined;
+/** A call to the provider that somebody waits for. */
+export interface PendingCall<TAnswer> {
+  /** The callback address of a create call, the provider's id of a query. */
+  readonly about: string;
+  readonly settle: (answer: TAnswer) => void;
+}
+
+/** A provider whose calls stay pending until the test settles them, in whichever order, or a create call times out. */
+export function createPendingProvider(
+  clock: Clock,
+  options: {
+    readonly createTimeout: number;
+    readonly onCreate: (callbackUrl: string) => void;
+    readonly onQuery: (providerTaskId: string) => void;
+  },
+) {
+  const creates: PendingCall<CreateOutcome>[] = [];
+  const queries: PendingCall<QueryAnswer>[] = [];
+  const nothing: QueryAnswer = { kind: 'nothing', reason: 'recordInfo is null' };
+  let isAnswering = false;
+  const provider: Provider = {
+    createTask(_input, callbackUrl) {
+      if (callbackUrl === null) throw new Error('the simulation needs callback addresses');
+      options.onCreate(callbackUrl);
+      const { call, answered } = pend(creates, callbackUrl);
+      clock.after(options.createTimeout, () => {
+        if (creates.includes(call)) call.settle({ kind: 'unknown', reason: 'no whole answer' });
+      });
+      return answered;
+    },
+    queryTask(providerTaskId) {
+      options.onQuery(providerTaskId);
+      return isAnswering ? Promise.resolve(nothing) : pend(queries, providerTaskId).answered;
+    },
+    credits: () => Promise.resolve(null),
+    close: () => Promise.resolve(),
+  };
   return {
-    debug: ignore,
-    info: ignore,
-    warn: ignore,
-    error: (fields, message) => {
-      onError(message, fields);
+    provider,
+    creates,
+    queries,
+    /** From now on queries are answered at once with nothing, or left pending. */
+    answerQueries(value: boolean): void {
+      isAnswering = value;
+      if (value) for (const query of [...queries]) query.settle(nothing);
+    },
+    /** Nobody waits for its calls any more. */
+    forgetCalls(): void {
+      creates.length = queries.length = 0;
     },
   };
+}
+
+function pend<TAnswer>(calls: PendingCall<TAnswer>[], about: string) {
+  const { promise: answered, resolve } = deferred<TAnswer>();
+  const call: PendingCall<TAnswer> = {
+    about,
+    settle(answer) {
+      calls.splice(calls.indexOf(call), 1);
+      resolve(answer);
+    },
+  };
+  calls.push(call);
+  return { call, answered };
 }

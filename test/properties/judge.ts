@@ -1,39 +1,33 @@
 import { isTerminal, type VisibleRecord, type TaskRecord } from '../../src/tasks/task.ts';
-import { describeRecord, describeStanding, isStoredSo, type KnownTask } from './known-tasks.ts';
-import { mayFollow, type Ending } from './rules.ts';
+import { mayFollow, shownAs, storedAs, type Ending, type KnownTask } from './rules.ts';
 import type { World } from './world.ts';
-
-const OWNERS = ['ada', 'ben'];
 
 /** What is wrong with a world at rest, in words; nothing, as the rules will have it. */
 export async function judge(world: World): Promise<string[]> {
   const stored = await readAll(world);
-  const wrong = world.tasks.flatMap((task) => troubleWith(task, stored.get(task) ?? null));
-  const troubles = [
+  return [
     ...world.troubles,
-    ...wrong,
+    ...[...stored].flatMap(([task, record]) => troubleWith(task, record)),
     ...troublesInHistory(world.history),
-    ...(await troublesOfReaders(world, [...stored.values()])),
+    ...(await troublesOfReads(world, [...stored.values()])),
     ...world.readers.flatMap(({ name, seen }) => troublesInHistory(seen).map((found) => `${name}: ${found}`)),
     ...world.mutations.judge(world.tasks),
   ];
-  return troubles;
 }
 
 /** What is wrong when everything has had its time: what has not come to its end, or not been seen. */
 export async function judgeEnd(world: World): Promise<string[]> {
-  const stored = await readAll(world);
-  const unfinished = world.tasks.filter((task) => {
-    const record = stored.get(task);
-    return record && !isTerminal(record.state) && !record.refusal;
-  });
+  const stored = [...(await readAll(world))];
+  const unfinished = stored.filter(([, record]) => record && !isTerminal(record.state) && !record.refusal);
   const unseen = world.readers.flatMap((reader) =>
-    [...stored.values()]
-      .filter((record) => record?.owner === reader.owner && (record.revision ?? 0) > reader.after)
-      .filter((record) => reader.seen.findLast(({ id }) => id === record?.id)?.revision !== record?.revision)
-      .map((record) => `${reader.name} did not see the last state of ${nameOf(world, record?.id)}`),
+    stored
+      .filter(([, record]) => record?.owner === reader.owner && (record.revision ?? 0) > reader.after)
+      .filter(
+        ([, record]) => reader.seen.findLast(({ id }) => id === record?.id)?.revision !== record?.revision,
+      )
+      .map(([task]) => `${reader.name} did not see the last state of ${task.name}`),
   );
-  return [...unfinished.map(({ name }) => `${name} never ends`), ...unseen];
+  return [...unfinished.map(([{ name }]) => `${name} never ends`), ...unseen];
 }
 
 async function readAll(world: World): Promise<Map<KnownTask, TaskRecord | null>> {
@@ -44,10 +38,14 @@ async function readAll(world: World): Promise<Map<KnownTask, TaskRecord | null>>
 
 /** Also drops the standings that turned out not to be the true one. */
 function troubleWith(task: KnownTask, record: TaskRecord | null): string[] {
-  const possible = task.standings.filter((standing) => isStoredSo(standing, record));
-  const expected = task.standings.map((standing) => `\n      ${describeStanding(standing)}`).join('');
+  const possible = task.standings.filter((standing) => shownAs(standing) === storedAs(record));
+  const expected = task.standings.map(
+    (standing) => `\n      ${shownAs(standing)}, submission ${standing.submission}`,
+  );
   if (possible.length === 0)
-    return [`${task.name} is ${describeRecord(record)}; by the rules it is${expected || ' not to be sent'}`];
+    return [
+      `${task.name} is ${storedAs(record)}; by the rules it is${expected.join('') || ' not to be sent'}`,
+    ];
   task.standings = possible;
   if (!record) return [];
   const { completedAt, failure, providerTaskId, state, videos } = record;
@@ -67,29 +65,27 @@ function troublesInHistory(history: readonly VisibleRecord[]): string[] {
     last.set(record.id, record);
     const { revision, state } = record;
     if (revision <= (history[index - 1]?.revision ?? 0)) return [`revision ${revision} comes too late`];
-    const isNews = !before || mayFollow(standingOf(before), standingOf(record));
+    const isNews = !before || mayFollow(endingOf(before), endingOf(record));
     return isNews ? [] : [`revision ${revision} is ${state} after ${before.state}`];
   });
 }
 
-function standingOf({ failure, state }: VisibleRecord): Ending {
+function endingOf({ failure, state }: VisibleRecord): Ending {
   return { state, failure: failure?.code ?? null };
 }
 
 /** Every way of reading shows exactly the visible tasks of its owner. */
-async function troublesOfReaders(world: World, stored: readonly (TaskRecord | null)[]): Promise<string[]> {
+async function troublesOfReads(world: World, stored: readonly (TaskRecord | null)[]): Promise<string[]> {
   const { store, tasks } = world.process();
   const troubles: string[] = [];
-  for (const owner of OWNERS) {
+  for (const owner of ['ada', 'ben']) {
     const visible = stored.filter((record) => record?.owner === owner && record.revision !== null);
-    const revisions = visible.map((record) => Number(record?.revision)).sort((one, other) => one - other);
+    const expected = inOrder(visible.map((record) => Number(record?.revision)));
     const page = await tasks.list(owner, { first: 100, after: null, states: [] });
-    const listed = page.tasks.map(({ revision }) => revision).sort((one, other) => one - other);
-    const changed = (await store.changesAfter(owner, 0, 100)).map(({ revision }) => revision);
-    if (String(listed) !== String(revisions))
-      troubles.push(`${owner}'s list shows ${listed.join()}, not ${revisions.join()}`);
-    if (String(changed) !== String(revisions))
-      troubles.push(`the changes of ${owner} are ${changed.join()}, not ${revisions.join()}`);
+    const listed = inOrder(page.tasks.map(({ revision }) => revision));
+    const changed = String((await store.changesAfter(owner, 0, 100)).map(({ revision }) => revision));
+    if (listed !== expected) troubles.push(`${owner}'s list shows ${listed}, not ${expected}`);
+    if (changed !== expected) troubles.push(`the changes of ${owner} are ${changed}, not ${expected}`);
   }
   for (const record of stored) {
     if (!record) continue;
@@ -101,6 +97,6 @@ async function troublesOfReaders(world: World, stored: readonly (TaskRecord | nu
   return troubles;
 }
 
-function nameOf(world: World, id: string | undefined): string {
-  return world.tasks.find((task) => task.id === id)?.name ?? 'an unknown task';
+function inOrder(revisions: readonly number[]): string {
+  return String([...revisions].sort((one, other) => one - other));
 }

@@ -1,11 +1,9 @@
 import type { CreateResult } from '../../src/tasks/create.ts';
-import type { KnownTask } from './known-tasks.ts';
-import { TIMES, isOpen } from './rules.ts';
-import type { Owner } from './steps.ts';
+import { TIMES, isOpen, type KnownTask } from './rules.ts';
 
-export interface Mutation {
+interface Mutation {
   readonly name: string;
-  readonly owner: Owner;
+  readonly owner: string;
   readonly key: string | null;
   readonly prompt: string;
   readonly issuedAt: number;
@@ -16,22 +14,14 @@ export interface Mutation {
   overdueSince: number | null;
 }
 
-export interface Mutations {
-  add(wish: Pick<Mutation, 'owner' | 'key' | 'prompt'>): Mutation;
-  /** When the first of those that may wait for this task must be answered. */
-  deadlineFor(task: KnownTask): number | null;
-  /** The process dies, and with it whoever waits. */
-  die(): void;
-  /** What is wrong with the answers so far, and with those that did not come. */
-  judge(tasks: readonly KnownTask[]): string[];
-}
+export type Mutations = ReturnType<typeof createMutations>;
 
 /** The mutations that clients have sent, and what they were answered. */
-export function createMutations(now: () => number): Mutations {
+export function createMutations(now: () => number) {
   const all: Mutation[] = [];
   const open = (): Mutation[] => all.filter(({ isLost, result }) => !isLost && !result);
 
-  function troublesOf(mutation: Mutation, tasks: readonly KnownTask[]): string | null {
+  function troubleOf(mutation: Mutation, tasks: readonly KnownTask[]): string | null {
     const { isLost, issuedAt, result } = mutation;
     if (isLost) return null;
     const mine = tasks.filter((task) => concerns(mutation, task));
@@ -45,48 +35,41 @@ export function createMutations(now: () => number): Mutations {
   }
 
   return {
-    add(wish) {
-      const mutation = {
-        ...wish,
-        name: `m${all.length + 1}`,
-        issuedAt: now(),
-        isLost: false,
-        result: null,
-        overdueSince: null,
-      };
+    add(wish: Pick<Mutation, 'owner' | 'key' | 'prompt'>): Mutation {
+      const name = `m${all.length + 1}`;
+      const mutation = { ...wish, name, issuedAt: now(), isLost: false, result: null, overdueSince: null };
       all.push(mutation);
       return mutation;
     },
-    deadlineFor(task) {
+    /** When the first of those that may wait for this task must be answered. */
+    deadlineFor(task: KnownTask): number | null {
       const waiting = open().filter((mutation) => concerns(mutation, task));
-      return waiting.length === 0
-        ? null
-        : Math.min(...waiting.map(({ issuedAt }) => issuedAt + TIMES.createWait));
+      const deadlines = waiting.map(({ issuedAt }) => issuedAt + TIMES.createWait);
+      return deadlines.length === 0 ? null : Math.min(...deadlines);
     },
+    /** The process dies, and with it whoever waits. */
     die() {
       for (const mutation of open()) mutation.isLost = true;
     },
-    judge: (tasks) =>
+    /** What is wrong with the answers so far, and with those that did not come. */
+    judge: (tasks: readonly KnownTask[]): string[] =>
       all.flatMap((mutation) => {
-        const trouble = troublesOf(mutation, tasks);
+        const trouble = troubleOf(mutation, tasks);
         return trouble === null ? [] : [`${mutation.name} ${trouble}`];
       }),
   };
 }
 
 /** Without a key every wish has a prompt of its own. */
-function concerns(mutation: Mutation, task: KnownTask): boolean {
-  const { key, owner, prompt } = mutation;
+function concerns({ key, owner, prompt }: Mutation, task: KnownTask): boolean {
   return task.owner === owner && task.key === key && (key !== null || task.prompt === prompt);
 }
 
 function troubleWith({ prompt }: Mutation, result: CreateResult, mine: readonly KnownTask[]): string | null {
   if (result.kind === 'invalid') return 'is invalid';
-  const twins = mine.filter((task) => task.prompt === prompt);
   if (result.kind === 'refused') {
-    const isTrue = twins.some((task) =>
-      task.standings.some(({ refusal }) => refusal === result.failure.code),
-    );
+    const twins = mine.filter((task) => task.prompt === prompt).flatMap(({ standings }) => standings);
+    const isTrue = twins.some(({ refusal }) => refusal === result.failure.code);
     return isTrue ? null : `is answered with ${result.failure.code}, which nobody has said`;
   }
   const named = mine.find((task) => task.id === result.task.id);

@@ -1,4 +1,4 @@
-import type { TaskState } from '../../src/tasks/task.ts';
+import type { TaskRecord, TaskState } from '../../src/tasks/task.ts';
 
 /**
  * The rules of a task, written a second time from the design and as simply as possible: what may become of a task when
@@ -24,9 +24,8 @@ export const TIMES = {
   checkLease: 5 * SECOND,
 } as const;
 
-/** How much later than at its time a deadline may be noticed: at the next look for work that nobody announced, */
+/** How late a deadline may be noticed: at the next look for work that nobody announced, or at the next query. */
 const LOOK = TIMES.idleLook;
-/** or at the next question to the provider. */
 const QUESTION = TIMES.checkIntervalMax * 1.2 + LOOK;
 
 /** What the provider may say about a task; "odd" is an unknown state or a success without a video. */
@@ -155,9 +154,8 @@ export function hasEnded({ failure, state }: Ending): boolean {
 
 /** Whether a mutation may still wait for this task. */
 export function isOpen(task: Standing): boolean {
-  return (
-    !task.isGone && task.refusal === null && task.state === 'SUBMITTING' && task.submission !== 'unknown'
-  );
+  const isOver = task.isGone || task.refusal !== null;
+  return !isOver && task.state === 'SUBMITTING' && task.submission !== 'unknown';
 }
 
 /** Up only; and from a FAIL that was concluded from silence to a true ending. */
@@ -277,4 +275,64 @@ function nextDeadline(task: Standing): Deadline | null {
 
 function endAs(failure: string): (task: Standing) => Standing {
   return (task) => move(task, { state: 'FAIL', failure, providerTaskId: null });
+}
+
+/** A task that was stored, and every way in which it may stand by the rules. */
+export interface KnownTask {
+  /** t1 for the first. */
+  readonly name: string;
+  readonly id: string;
+  readonly owner: string;
+  readonly key: string | null;
+  readonly prompt: string;
+  standings: readonly Standing[];
+  /** How each create call that was begun for it ended, as far as that is known. */
+  readonly calls: ('in the air' | 'accepted' | 'refused' | 'not now' | 'unknown')[];
+}
+
+/** Something that happened to a task; what is not certain may have come too late, for the process died. */
+export interface Event {
+  readonly what: Happening;
+  readonly isCertain: () => boolean;
+}
+
+/** Every standing that can be reached when these events happened at the same time, in whichever order. */
+export function reach(
+  standings: readonly Standing[],
+  events: readonly Event[],
+  now: number,
+): readonly Standing[] {
+  // Anything may be the occasion on which a deadline that has passed is noticed.
+  const before = standings.flatMap((one) => atTime(one, now, { announceAt: null, isQuiet: false }));
+  const found = events.every((event) => !event.isCertain()) ? before : [];
+  const further = events.flatMap((event) => {
+    const next = unique(before.flatMap((standing) => after(standing, event.what)));
+    const others = events.filter((other) => other !== event);
+    return next.length === 0 ? [] : reach(next, others, now);
+  });
+  return unique([...found, ...further]);
+}
+
+export function unique(standings: readonly Standing[]): readonly Standing[] {
+  return [...new Map(standings.map((standing) => [JSON.stringify(standing), standing])).values()];
+}
+
+/** What the store shows of a task that stands so, as text. */
+export function shownAs(standing: Standing): string {
+  const { failure, holdsKey, isVisible, providerTaskId, refusal, state } = standing;
+  if (standing.isGone) return 'not there';
+  return JSON.stringify({ state, failure, isVisible, refusal, providerTaskId, holdsKey });
+}
+
+export function storedAs(record: TaskRecord | null): string {
+  if (!record) return 'not there';
+  const { failure, idempotencyKey, providerTaskId, refusal, revision, state } = record;
+  return JSON.stringify({
+    state,
+    failure: failure?.code ?? null,
+    isVisible: revision !== null,
+    refusal: refusal?.code ?? null,
+    providerTaskId,
+    holdsKey: idempotencyKey !== null,
+  });
 }

@@ -1,7 +1,7 @@
 import type { VisibleRecord } from '../../src/tasks/task.ts';
 import type { GraphqlOperation } from '../kit/graphql.ts';
 import { plainAnswers, type PlainAnswer } from './plain-server.ts';
-import type { Inbox } from './sharing-socket.ts';
+import type { Inbox } from './sharing-lines.ts';
 
 /** A subscriber, and what is known of when it came. */
 export interface Subscriber {
@@ -94,7 +94,7 @@ export async function judge(
 }
 
 /** Whether all that came may come so, in that order, and nothing is missing that may not be: from the end on, if not whole. */
-export function isExplained(came: readonly string[], allowed: readonly Allowed[], isWhole: boolean): boolean {
+function isExplained(came: readonly string[], allowed: readonly Allowed[], isWhole: boolean): boolean {
   // How much of what came can be explained by what was allowed so far.
   let explained = new Set([0]);
   for (const { mayBeMissing, text } of allowed) {

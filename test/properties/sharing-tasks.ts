@@ -1,50 +1,34 @@
 import { randomUUID } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
+import type { TaskStore } from '../../src/tasks/store.ts';
 import type { Feed } from '../../src/tasks/subscriptions/feed.ts';
 import { isTerminal, type VisibleRecord } from '../../src/tasks/task.ts';
+import { randomFrom } from '../kit/clock.ts';
 import { CREATE, TASKS, input } from '../kit/documents.ts';
 import { HMAC_KEY, type Gateway } from '../kit/gateway.ts';
 import { graphql, dataOf } from '../kit/graphql.ts';
 import { deliverCallback, sign } from '../kit/kie.ts';
 import { createQueue } from '../kit/waits.ts';
-import { callbackOf, type Ending, type MadeTask, type startMarkedProvider } from './isolation-provider.ts';
-import type { Who } from './sharing-steps.ts';
-import { tokenOf } from './sharing-socket.ts';
+import { authorizationOf, callbackOf } from './two-owners.ts';
+import type { Ending, MadeTask, MarkedProvider, Who } from './two-owners.ts';
 
-/** The tasks of two owners, and what becomes of them. */
-export interface SharedTasks {
-  readonly owners: Readonly<Record<Who, string>>;
-  /** Every change of theirs that was committed, in order. */
-  readonly changes: () => readonly VisibleRecord[];
-  readonly newest: () => number;
-  readonly made: () => readonly MadeTask[];
-  readonly unfinished: () => readonly MadeTask[];
-  readonly ownerOf: (task: MadeTask) => Who;
-  /** Creates one; fulfilled when the provider has taken it. */
-  create(who: Who): Promise<void>;
-  /** Has the provider call back. */
-  move(task: MadeTask, to: Ending): Promise<void>;
-  /** The largest revision that was taken, also by a write that came to nothing. */
-  lastRevision(): Promise<number>;
-  /** What is wrong with the changes that are known: the last ones are not what is stored. */
-  faults(): Promise<readonly string[]>;
-  end(): void;
-}
+export type SharedTasks = Awaited<ReturnType<typeof createSharedTasks>>;
 
 /** As long as a prompt may be. */
 const LENGTH = 1500;
 
-export async function createSharedTasks(
-  { graphqlUrl, url }: Gateway,
-  provider: Awaited<ReturnType<typeof startMarkedProvider>>,
-  feed: Feed,
-): Promise<SharedTasks> {
+/** The tasks of two owners, and what becomes of them. */
+export async function createSharedTasks({ graphqlUrl, url }: Gateway, provider: MarkedProvider, feed: Feed) {
   const run = randomUUID().slice(0, 8);
   const owners = { a: `owner-${run}-a`, b: `owner-${run}-b` };
   const headers = {
-    a: { authorization: await tokenOf(owners.a) },
-    b: { authorization: await tokenOf(owners.b) },
+    a: { authorization: await authorizationOf(owners.a) },
+    b: { authorization: await authorizationOf(owners.b) },
   };
-  const start = await lastRevision();
+  const listed = async (who: Who) =>
+    dataOf((await graphql(graphqlUrl, TASKS, { first: 100 }, headers[who])).body).tasks;
+  const start = (await listed('a')).revision;
+  /** Every change of theirs that was committed, in order. */
   const changes: VisibleRecord[] = [];
   const told = createQueue<VisibleRecord>('a change');
   const detach = Object.values(owners).map((owner) =>
@@ -58,15 +42,16 @@ export async function createSharedTasks(
 
   return {
     owners,
-    changes: () => changes,
+    changes,
     newest: () => changes.at(-1)?.revision ?? start,
     made,
-    unfinished() {
+    unfinished(): readonly MadeTask[] {
       const ended = new Set(changes.filter(({ state }) => isTerminal(state)).map(({ id }) => id));
       return made().filter(({ id }) => !ended.has(id));
     },
-    ownerOf: ({ mark }) => (mark.startsWith(`MARK-${run}-a-`) ? 'a' : 'b'),
-    async create(who) {
+    ownerOf: ({ mark }: MadeTask): Who => (mark.startsWith(`MARK-${run}-a-`) ? 'a' : 'b'),
+    /** Creates one; fulfilled when the provider has taken it. */
+    async create(who: Who): Promise<void> {
       const mark = `MARK-${run}-${who}-${(wishes += 1)}-END`;
       const wish = input({ prompt: mark.padEnd(LENGTH, ' "é\\'), idempotencyKey: randomUUID() });
       const taken = told.take(
@@ -75,34 +60,46 @@ export async function createSharedTasks(
       await graphql(graphqlUrl, CREATE, { input: wish }, headers[who]);
       await taken;
     },
-    async move(task, to) {
+    /** Has the provider call back. */
+    async move(task: MadeTask, to: Ending): Promise<void> {
       const signature = sign(HMAC_KEY, task.providerTaskId);
       const { status } = await deliverCallback(url + task.callbackPath, callbackOf(task, to), signature);
       if (status !== 200) throw new Error(`a callback was answered with ${status}`);
     },
-    lastRevision,
-    async faults() {
+    /** The largest revision that was taken, also by a write that came to nothing. */
+    lastRevision: async () => (await listed('a')).revision,
+    /** What is wrong with the changes that are known: the last ones are not what is stored. */
+    async faults(): Promise<readonly string[]> {
+      const edges = [...(await listed('a')).edges, ...(await listed('b')).edges];
+      const shown = new Map(edges.map(({ node }) => [node.id, node.revision]));
       const newest = new Map(changes.map(({ id, revision }) => [id, revision]));
-      const shown = new Map([...(await listed('a')), ...(await listed('b'))]);
-      return [
-        ...[...newest]
-          .filter(([id, revision]) => shown.get(id) !== revision)
-          .map(([id]) => `${id} is listed otherwise`),
-      ];
+      const wrong = [...newest].filter(([id, revision]) => shown.get(id) !== revision);
+      return wrong.map(([id]) => `${id} is listed otherwise`);
     },
     end() {
       for (const stop of detach) stop();
     },
   };
+}
 
-  async function lastRevision(): Promise<number> {
-    const { body } = await graphql(graphqlUrl, TASKS, {}, headers.a);
-    return dataOf(body).tasks.revision;
+/** A store whose reads take up to 12 turns before and after they happen, as over a network: others write in between. */
+export function readSlowly(store: TaskStore): TaskStore {
+  const random = randomFrom(1);
+  const pause = async (): Promise<void> => {
+    for (let left = Math.floor(random() * 12); left > 0; left -= 1) await setImmediate();
+  };
+  function slow<Args extends readonly unknown[], Answer>(read: (...args: Args) => Promise<Answer>) {
+    return async (...args: Args): Promise<Answer> => {
+      await pause();
+      const answer = await read(...args);
+      await pause();
+      return answer;
+    };
   }
-
-  /** What the list of an owner shows: a revision for each id. */
-  async function listed(who: Who): Promise<readonly (readonly [string, number])[]> {
-    const answer = await graphql(graphqlUrl, TASKS, { first: 100 }, headers[who]);
-    return dataOf(answer.body).tasks.edges.map(({ node }) => [node.id, node.revision]);
-  }
+  return {
+    ...store,
+    find: slow(store.find),
+    changesAfter: slow(store.changesAfter),
+    newestRevision: slow(store.newestRevision),
+  };
 }

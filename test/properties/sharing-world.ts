@@ -1,27 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { operationOf, type Argument, type Form } from './sharing-documents.ts';
 import { judge, type Subscriber, type Verdict } from './sharing-judge.ts';
-import { createLines, type Line } from './sharing-lines.ts';
-import { untilRight } from './sharing-patience.ts';
-import type { Step, Subscribe, Who } from './sharing-steps.ts';
+import { createLines, drained, leave, subscribe as subscribeOn, type Line } from './sharing-lines.ts';
+import { operationOf, type Argument, type Form, type Step, type Subscribe } from './sharing-steps.ts';
 import type { SharedTasks } from './sharing-tasks.ts';
+import type { Who } from './two-owners.ts';
 
 /** How much there was to judge. */
 export interface Seen {
   readonly messages: number;
   readonly skippers: number;
   readonly refusals: number;
-}
-
-/** Subscribers of two owners on several sockets, and what happens to them. */
-export interface SharingWorld {
-  /** What was done, line by line. */
-  readonly trace: readonly string[];
-  take(step: Step): Promise<void>;
-  /** Has all readers read and all tasks end, and lists what is wrong when all has come or nothing more comes. */
-  judge(): Promise<readonly string[]>;
-  readonly seen: () => Seen;
-  end(): Promise<void>;
 }
 
 interface Seat {
@@ -34,12 +22,14 @@ const RINGS = 20;
 /** Of so many tasks there are more changes than the buffers take, and than are kept for a reader besides. */
 const FLOOD = 40;
 
-export function createSharingWorld(url: string, tasks: SharedTasks, forms: readonly Form[]): SharingWorld {
+/** Subscribers of two owners on several sockets, and what happens to them. */
+export function createSharingWorld(url: string, tasks: SharedTasks, forms: readonly Form[]) {
   const lines = createLines(url, tasks.owners, () => {
     onNews();
   });
   const seats: Seat[] = [];
   const pending: Promise<unknown>[] = [];
+  /** What was done, line by line. */
   const trace: string[] = [];
   let onNews = (): void => undefined;
   let verdicts: readonly Verdict[] = [];
@@ -54,7 +44,7 @@ export function createSharingWorld(url: string, tasks: SharedTasks, forms: reado
     const operation = operationOf(form, step.use, { field, args, isFat: step.isFat });
     const id = (step.isReused ? line.free.shift() : undefined) ?? `${(ids += 1)}${step.id}`;
     let begunAt: number | null = null;
-    const inbox = line.socket.subscribe(id, operation, () => (begunAt = tasks.newest()));
+    const inbox = subscribeOn(line, id, { operation, onFirst: () => (begunAt = tasks.newest()) });
     const subscriber: Subscriber = {
       name: `s${seats.length + 1} of ${tasks.owners[step.who]}`,
       owner: tasks.owners[step.who],
@@ -94,7 +84,7 @@ export function createSharingWorld(url: string, tasks: SharedTasks, forms: reado
     const { field, inbox } = subscriber;
     for (let rings = 0; rings < RINGS; rings += 1) {
       if (line.isPaused || line.isGone || inbox.end !== null) return;
-      await line.socket.drained();
+      await drained(line);
       if (inbox.came.length > 0 || field === 'taskUpdated') return;
       await tasks.create(who);
     }
@@ -112,13 +102,13 @@ export function createSharingWorld(url: string, tasks: SharedTasks, forms: reado
     else pending.push(...moved);
   }
 
-  async function leave({ which }: Step & { readonly kind: 'leave' }): Promise<void> {
+  async function leaveOne({ which }: Step & { readonly kind: 'leave' }): Promise<void> {
     const open = seats.filter(({ line, subscriber }) => !line.isGone && subscriber.inbox.end === null);
     const seat = open[which % open.length];
     if (!seat) return;
     const { line, subscriber } = seat;
     trace.push(`${subscriber.name} completes`);
-    const left = line.socket.leave(subscriber.inbox);
+    const left = leave(line, subscriber.inbox);
     // Where nothing is read, nothing can be waited for.
     if (line.isPaused) return void pending.push(left);
     await left;
@@ -152,7 +142,7 @@ export function createSharingWorld(url: string, tasks: SharedTasks, forms: reado
     if (step.kind === 'subscribe') return subscribe(step);
     if (step.kind === 'create') return tasks.create(step.who);
     if (step.kind === 'move') return move(step);
-    if (step.kind === 'leave') return leave(step);
+    if (step.kind === 'leave') return leaveOne(step);
     if (step.kind === 'flood') return flood(step.reader);
     trace.push(`${step.who}: ${step.kind}${step.kind === 'hang up' ? ` ${step.socket}, ${step.how}` : ''}`);
     if (step.kind === 'hang up') return lines.hangUp(step.who, step.socket, step.how);
@@ -163,19 +153,40 @@ export function createSharingWorld(url: string, tasks: SharedTasks, forms: reado
   return {
     trace,
     take,
-    async judge() {
+    /** Has all readers read and all tasks end, and lists what is wrong when all has come or nothing more comes. */
+    async judge(): Promise<readonly string[]> {
       await bringToAnEnd();
       const last = await tasks.lastRevision();
-      verdicts = await Promise.all(seats.map(({ subscriber }) => judge(subscriber, tasks.changes(), last)));
+      verdicts = await Promise.all(seats.map(({ subscriber }) => judge(subscriber, tasks.changes, last)));
       await untilRight(verdicts, (look) => (onNews = look));
       await lines.drained();
-      return [...lines.faults(), ...verdicts.flatMap(({ fault }) => fault() ?? [])];
+      return [...lines.faults, ...verdicts.flatMap(({ fault }) => fault() ?? [])];
     },
-    seen: () => ({
+    seen: (): Seen => ({
       messages: seats.reduce((sum, { subscriber }) => sum + subscriber.inbox.came.length, 0),
       skippers: verdicts.filter(({ hasSkipped }) => hasSkipped()).length,
       refusals: verdicts.filter(({ isRefused }) => isRefused).length,
     }),
     end: () => lines.end(),
   };
+}
+
+/** How long nothing may come while something must; only a test that fails lasts so long. */
+const PATIENCE_MS = 10_000;
+
+/** Fulfilled when all has come that must, or nothing comes any more. `onNews` is given what to call after each message. */
+function untilRight(verdicts: readonly Verdict[], onNews: (look: () => void) => void): Promise<void> {
+  const waiting = [...verdicts];
+  return new Promise((resolve) => {
+    const giveUp = setTimeout(resolve, PATIENCE_MS);
+    const look = (): void => {
+      while (waiting.at(-1)?.isRight()) waiting.pop();
+      if (waiting.length > 0) return void giveUp.refresh();
+      clearTimeout(giveUp);
+      onNews(() => undefined);
+      resolve();
+    };
+    onNews(look);
+    look();
+  });
 }

@@ -3,12 +3,10 @@ import { describe, expect, test } from 'vitest';
 import type { TaskPorts } from '../../src/tasks/ports.ts';
 import { eventually } from '../websocket/eventually.ts';
 import { startWithProvider } from '../webhooks/called-back.ts';
-import { JWT_SECRET } from './isolation-doors.ts';
-import { startMarkedProvider } from './isolation-provider.ts';
 import { floodStory, story, type Story } from './sharing-steps.ts';
-import { readSlowly } from './slow-reads.ts';
-import { createSharedTasks } from './sharing-tasks.ts';
+import { createSharedTasks, readSlowly } from './sharing-tasks.ts';
 import { createSharingWorld, type Seen } from './sharing-world.ts';
+import { JWT_SECRET, startMarkedProvider, type MarkedProvider } from './two-owners.ts';
 
 /** More for a longer search: `RUNS=2000 SEED=1 npx vitest run --project test test/properties/sharing.test.ts`. */
 const runsOf = (usual: number): number => Number(process.env['RUNS'] ?? usual);
@@ -73,7 +71,7 @@ function sum(seen: readonly Seen[], what: keyof Seen): number {
 }
 
 /** A gateway that announces tasks before the provider has taken them, reads slowly, and asks for nothing by itself. */
-async function start(provider: Awaited<ReturnType<typeof startMarkedProvider>>) {
+async function start(provider: MarkedProvider) {
   let ports: TaskPorts | undefined;
   const { gateway } = await startWithProvider({
     provider,

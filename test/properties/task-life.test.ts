@@ -5,7 +5,7 @@ import { quickDir } from '../kit/gateway.ts';
 import { temporaryDatabase } from '../kit/store.ts';
 import { randomFrom } from '../kit/clock.ts';
 import { judge, judgeEnd } from './judge.ts';
-import { life, type Step } from './steps.ts';
+import { life, type Step } from './inputs.ts';
 import { createWorld } from './world.ts';
 
 /** How many lives are tried; more for a longer search: `RUNS=2000 SEED=1 npx vitest run --project test test/properties`. */

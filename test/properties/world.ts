@@ -2,39 +2,39 @@ import { setImmediate } from 'node:timers/promises';
 import type { StoreLocation } from '../../src/store/open-connections.ts';
 import type { VisibleRecord, TaskRecord } from '../../src/tasks/task.ts';
 import { createVirtualClock } from '../kit/clock.ts';
-import { createInputs, type Begun } from './inputs.ts';
-import { reach, unique, type Event, type KnownTask } from './known-tasks.ts';
-import { createMutations, type Mutations } from './mutations.ts';
-import { startProcess, type Process } from './process.ts';
-import { createReader, type Reader } from './reader.ts';
-import { after, atTime, hasEnded, newStanding, type Happening } from './rules.ts';
-import { createScriptedProvider, type ScriptedProvider } from './scripted-provider.ts';
-import type { Input, Step } from './steps.ts';
+import { createPendingProvider, startSimulatedProcess, type SimulatedProcess } from '../kit/simulation.ts';
+import { begin, type Begun, type Owner, type Step } from './inputs.ts';
+import { createMutations } from './mutations.ts';
+import { TIMES, after, atTime, hasEnded, newStanding, reach, unique } from './rules.ts';
+import type { Event, Happening, KnownTask } from './rules.ts';
 
-export interface World {
-  readonly tasks: readonly KnownTask[];
-  readonly mutations: Mutations;
-  readonly readers: readonly Reader[];
-  /** Every change that was ever told, in order. */
-  readonly history: readonly VisibleRecord[];
-  readonly process: () => Process;
-  readonly now: () => number;
-  /** What went wrong where no check could see it. */
-  readonly troubles: string[];
-  /** What was done and what followed, line by line. */
-  readonly trace: string[];
-  take(step: Step): Promise<void>;
-  end(): Promise<void>;
+/** A client that follows all tasks of an owner, and comes back after the largest revision that it saw. */
+interface Reader {
+  readonly name: string;
+  readonly owner: Owner;
+  readonly after: number;
+  readonly seen: VisibleRecord[];
 }
+
+export type World = Awaited<ReturnType<typeof createWorld>>;
 
 const START = Date.UTC(2026, 10, 22);
 
+/**
+ * No limit is ever reached, a callback has the provider asked at once, and what nobody announced is looked for rarely:
+ * all three have tests of their own.
+ */
+const TIMINGS = { ...TIMES, createsPerWindow: 1000, queriesPerSecond: 1000, bringForwardEvery: 0 };
+
 /** A gateway without its doors, everything that happens to it, and what the rules say that must follow. */
-export async function createWorld(location: StoreLocation): Promise<World> {
+export async function createWorld(location: StoreLocation) {
   const tasks: KnownTask[] = [];
   const readers: Reader[] = [];
+  /** Every change that was ever told, in order. */
   const history: VisibleRecord[] = [];
+  /** What went wrong where no check could see it. */
   const troubles: string[] = [];
+  /** What was done and what followed, line by line. */
   const trace: string[] = [];
   let work = 0;
   /** What our own side did in this step. */
@@ -42,22 +42,23 @@ export async function createWorld(location: StoreLocation): Promise<World> {
   let asked: string[] = [];
 
   const clock = createVirtualClock(START, () => work > 0);
-  const now = (): number => clock.now();
+  const now = clock.now;
   const mutations = createMutations(now);
-  const provider: ScriptedProvider = createScriptedProvider(clock, { created, asked: wasAsked });
+  const { provider, ...calls } = createPendingProvider(clock, { ...TIMES, onCreate, onQuery });
   const taskOf = (name: string): KnownTask | undefined =>
     tasks.find((task) => name.includes(task.id) || name.split('-')[0] === task.name);
   let process = await start();
-  const inputs = createInputs({ tasks, mutations, provider, now, taskOf, process: () => process });
+  const surroundings = { ...calls, tasks, mutations, now, taskOf, process: () => process };
 
-  function start(): Promise<Process> {
-    return startProcess({
+  function start(): Promise<SimulatedProcess> {
+    return startSimulatedProcess({
       location,
       clock,
       provider,
+      timings: TIMINGS,
       onInsert,
       onChanges: (changes) => history.push(...changes),
-      onError: (error) => troubles.push(error.message),
+      onError: (message, fields) => troubles.push(`${message} ${JSON.stringify(fields)}`),
       count: (change) => (work += change),
     });
   }
@@ -66,25 +67,15 @@ export async function createWorld(location: StoreLocation): Promise<World> {
     trace.push(`${String((now() - START) / 1000).padStart(6)}s  ${line}`);
   }
 
-  function onInsert(
-    _asked: TaskRecord,
-    { createdAt, id, idempotencyKey: key, owner, prompt }: TaskRecord,
-  ): void {
+  function onInsert({ createdAt, id, idempotencyKey: key, owner, prompt }: TaskRecord): void {
     if (tasks.some((task) => task.id === id)) return;
     const name = `t${tasks.length + 1}`;
-    tasks.push({
-      name,
-      id,
-      owner,
-      key,
-      prompt,
-      calls: [],
-      standings: [newStanding(createdAt, key !== null)],
-    });
+    const standings = [newStanding(createdAt, key !== null)];
+    tasks.push({ name, id, owner, key, prompt, calls: [], standings });
     say(`  ${name} is stored for ${owner}, "${prompt}"${key === null ? '' : `, key ${key}`}`);
   }
 
-  function created(callbackUrl: string): void {
+  function onCreate(callbackUrl: string): void {
     const task = taskOf(callbackUrl);
     if (!task) return void troubles.push(`a create call for a task that was not stored: ${callbackUrl}`);
     say(`  ${task.name} is sent`);
@@ -94,37 +85,37 @@ export async function createWorld(location: StoreLocation): Promise<World> {
     sent.push({ task, what: { kind: 'sent', at: now() } });
   }
 
-  function wasAsked(providerTaskId: string): void {
+  function onQuery(providerTaskId: string): void {
     asked.push(providerTaskId);
     const task = taskOf(providerTaskId);
     if (!task) troubles.push(`the provider is asked about ${providerTaskId}, which nobody has named`);
     else if (task.standings.every(hasEnded)) troubles.push(`${task.name} has ended, and is asked about`);
   }
 
-  function begin(wanted: readonly Input[]): Begun[] {
-    return wanted
-      .flatMap((input) => inputs.begin(input) ?? [])
-      .map((begun) => {
-        say(begun.line);
-        return begun;
+  function beginAll({ inputs }: Step & { readonly step: 'together' | 'kill' }): Begun[] {
+    return inputs.flatMap((input) => {
+      const begun = begin(surroundings, input);
+      if (begun) say(begun.line);
+      return begun ?? [];
+    });
+  }
+
+  /** Applies what was begun, and what our own side did, to each task. */
+  function settle(begun: readonly Begun[], areAllCertain: boolean): void {
+    for (const task of tasks) {
+      const isMine = (event: { readonly task: KnownTask | null }): boolean => event.task === task;
+      const outer = begun.filter(isMine).map(({ isAcknowledged, what }): Event => {
+        return { what, isCertain: () => areAllCertain || isAcknowledged() };
       });
+      const own = sent.filter(isMine).map(({ what }): Event => ({ what, isCertain: () => true }));
+      task.standings = reach(task.standings, [...outer, ...own], now());
+    }
   }
 
-  /** What was begun and what followed from it, of one task. */
-  function eventsOf(task: KnownTask, begun: readonly Begun[], areAllCertain: boolean): Event[] {
-    const own = sent.filter((event) => event.task === task);
-    return [
-      ...begun
-        .filter((event) => event.task === task)
-        .map(({ isAcknowledged, what }) => ({ what, isCertain: () => areAllCertain || isAcknowledged() })),
-      ...own.map(({ what }) => ({ what, isCertain: () => true })),
-    ];
-  }
-
-  async function together(wanted: readonly Input[]): Promise<void> {
-    const begun = begin(wanted);
+  async function together(step: Step & { readonly step: 'together' }): Promise<void> {
+    const begun = beginAll(step);
     await clock.runUntil(now());
-    for (const task of tasks) task.standings = reach(task.standings, eventsOf(task, begun, true), now());
+    settle(begun, true);
     for (const { hint, task } of begun) {
       const isAlone = begun.filter((other) => other.task === task).length === 1;
       const isOpen = task?.standings.every((one) => !hasEnded(one) && !one.isGone && one.refusal === null);
@@ -134,37 +125,35 @@ export async function createWorld(location: StoreLocation): Promise<World> {
     }
   }
 
-  async function kill(wanted: readonly Input[], turns: number): Promise<void> {
-    const begun = begin(wanted);
-    for (let turn = 0; turn < turns; turn += 1) await setImmediate();
+  async function kill(step: Step & { readonly step: 'kill' }): Promise<void> {
+    const begun = beginAll(step);
+    for (let turn = 0; turn < step.turns; turn += 1) await setImmediate();
     say('the process is killed; another one takes over');
     mutations.die();
     await process.kill();
-    provider.forgetCalls();
+    calls.forgetCalls();
     const isTakenOver = location.kind === 'sqlite';
-    const what = { kind: 'killed', at: now(), isBusy: wanted.length > 0, isTakenOver } as const;
-    for (const task of tasks) {
-      const before = reach(task.standings, eventsOf(task, begun, false), now());
-      task.standings = unique(before.flatMap((standing) => after(standing, what)));
-    }
+    const what = { kind: 'killed', at: now(), isBusy: step.inputs.length > 0, isTakenOver } as const;
+    settle(begun, false);
+    for (const task of tasks)
+      task.standings = unique(task.standings.flatMap((standing) => after(standing, what)));
     sent = [];
     process = await start();
-    for (const reader of readers) reader.connect(process);
+    readers.forEach(connect);
     await clock.runUntil(now());
-    for (const task of tasks) task.standings = reach(task.standings, eventsOf(task, [], true), now());
+    settle([], true);
   }
 
-  async function wait(ms: number, isQuiet: boolean): Promise<void> {
-    say(`${ms / 1000} s pass${isQuiet ? ', the provider knows nothing' : ''}`);
-    const until = now() + ms;
+  async function wait({ isQuiet, seconds }: Step & { readonly step: 'wait' }): Promise<void> {
+    say(`${seconds} s pass${isQuiet ? ', the provider knows nothing' : ''}`);
+    const until = now() + seconds * 1000;
     const announceAt = new Map(tasks.map((task) => [task, mutations.deadlineFor(task)]));
-    provider.answerQueries(isQuiet);
+    calls.answerQueries(isQuiet);
     await clock.runUntil(until);
-    provider.answerQueries(false);
+    calls.answerQueries(false);
     for (const task of tasks) {
       const facts = { announceAt: announceAt.get(task) ?? null, isQuiet };
-      const own = sent.filter((event) => event.task === task);
-      for (const { what } of own)
+      for (const { what } of sent.filter((event) => event.task === task))
         task.standings = task.standings
           .flatMap((standing) => atTime(standing, what.at, facts))
           .flatMap((standing) => after(standing, what));
@@ -174,12 +163,25 @@ export async function createWorld(location: StoreLocation): Promise<World> {
 
   async function watch({ isFromStart, owner }: Step & { readonly step: 'watch' }): Promise<void> {
     const from = isFromStart ? 0 : await process.store.newestRevision();
-    const onError = (error: unknown): void => void troubles.push(`a reader failed: ${String(error)}`);
-    const reader = createReader(`r${readers.length + 1}`, { owner, after: from, onError });
+    const reader = { name: `r${readers.length + 1}`, owner, after: from, seen: [] };
     say(`${reader.name} follows ${owner} after ${from}`);
     readers.push(reader);
-    reader.connect(process);
+    connect(reader);
     await clock.runUntil(now());
+  }
+
+  function connect({ after: from, name, owner, seen }: Reader): void {
+    const { isDead, tasks: gateway } = process;
+    const read = async (): Promise<void> => {
+      const stream = await gateway.watchAll(owner, seen.at(-1)?.revision ?? from);
+      for await (const change of stream) {
+        // A socket of a process that is dead carries nothing.
+        if (isDead()) return;
+        seen.push(change);
+      }
+      throw new Error('the stream of all tasks has ended');
+    };
+    read().catch((error: unknown) => troubles.push(`${name} failed: ${String(error)}`));
   }
 
   return {
@@ -187,16 +189,15 @@ export async function createWorld(location: StoreLocation): Promise<World> {
     mutations,
     readers,
     history,
-    now,
     troubles,
     trace,
     process: () => process,
-    async take(step) {
+    async take(step: Step): Promise<void> {
       sent = [];
       asked = [];
-      if (step.step === 'together') await together(step.inputs);
-      else if (step.step === 'kill') await kill(step.inputs, step.turns);
-      else if (step.step === 'wait') await wait(step.seconds * 1000, step.isQuiet);
+      if (step.step === 'together') await together(step);
+      else if (step.step === 'kill') await kill(step);
+      else if (step.step === 'wait') await wait(step);
       else await watch(step);
     },
     end: () => process.kill(),

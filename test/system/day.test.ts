@@ -85,7 +85,7 @@ async function live() {
   const provider = createSimulatedProvider({ clock, random, call, outages: OUTAGES, bursts: BURSTS_OF_429 });
   const start = async (): Promise<void> => {
     running.process = await startSimulatedProcess({
-      dataDir,
+      location: { kind: 'sqlite', dataDir },
       clock,
       provider,
       onError: (message) => errors.push(message),

@@ -1,9 +1,10 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
-import { systemClock, afterReading, timeoutSignal } from '../../src/tasks/clock.ts';
-import { createQueue, onTestEnd } from '../kit/waits.ts';
+import { afterReading, timeoutSignal } from '../../src/tasks/clock.ts';
+import { createOccasionalLog } from '../../src/tasks/log.ts';
 import { startTimeWatch } from '../../src/tasks/time-watch.ts';
+import { createQueue, onTestEnd } from '../kit/waits.ts';
 
 /** Holds up everything in this process for so long, as a stop of it does. */
 function block(ms: number): void {
@@ -30,11 +31,7 @@ test('a cancelled timer does not fire, even if it is overdue', async () => {
   const fired: string[] = [];
   const end = afterReading(1, () => fired.push('taken back'));
   block(10);
-  const last = new Promise<void>((resolve) => {
-    afterReading(20, () => {
-      resolve();
-    });
-  });
+  const last = new Promise<void>((resolve) => void afterReading(20, resolve));
   end();
   await last;
   expect(fired).toEqual([]);
@@ -46,23 +43,20 @@ test.each([
 ])('a clock that is set is logged once: $text', async ({ jump, text, wentBack }) => {
   let now = 0;
   let elapsed = 0;
+  let calls = 0;
   const looks = createQueue<() => void>('a look at the clock');
   const warnings: string[] = [];
-  let calls = 0;
+  const after = (_ms: number, run: () => void) => {
+    looks.push(run);
+    return () => undefined;
+  };
   const watch = startTimeWatch({
-    clock: {
-      now: () => now,
-      elapsed: () => elapsed,
-      after: (_ms, run) => {
-        looks.push(run);
-        return () => undefined;
-      },
-    },
+    clock: { now: () => now, elapsed: () => elapsed, after },
     log: { ...console, warn: (_fields: object, message: string) => warnings.push(message) },
     store: { clockWentBack: () => Promise.resolve(void (calls += 1)) },
   });
   const pass = async (ms: number): Promise<void> => {
-    const look = await looks.take(() => true);
+    const look = await looks.take();
     now += ms;
     elapsed += ms;
     look();
@@ -76,6 +70,15 @@ test.each([
   await watch.stop();
 });
 
-test('the system clock also has a monotonic time', () => {
-  expect(systemClock.elapsed?.()).toBeLessThan(systemClock.now());
+test('the occasional log writes the first warning of a kind at once, and counts the rest in one line', async () => {
+  const lines = createQueue<object>('a line of the log');
+  const warn = (fields: object, message: string): void => {
+    lines.push({ ...fields, message });
+  };
+  const occasional = createOccasionalLog({ warn }, 20);
+  for (let n = 0; n < 1000; n += 1) occasional.warn('a', { n }, 'refused');
+  occasional.warn('b', { n: 0 }, 'refused');
+  expect(await lines.take()).toEqual({ n: 0, message: 'refused' });
+  expect(await lines.take()).toEqual({ n: 0, message: 'refused' });
+  expect(await lines.take()).toEqual({ n: 999, count: 999, message: 'refused' });
 });

@@ -4,160 +4,119 @@ import { createFeed } from '../../src/tasks/subscriptions/feed.ts';
 import type { VisibleRecord } from '../../src/tasks/task.ts';
 import { waitingRecord } from '../websocket/stored-tasks.ts';
 
-const noErrors = (error: unknown): never => {
-  throw error;
-};
-
-function changeOf(fields: Partial<VisibleRecord>): VisibleRecord {
-  return { ...waitingRecord(), revision: 1, ...fields };
+/** A feed to whose clock each listener takes a millisecond; what it has told and what went wrong. */
+function start() {
+  let time = 0;
+  const errors: unknown[] = [];
+  const feed = createFeed(
+    (error) => errors.push(error),
+    () => time,
+  );
+  const told: [name: string, id: string, revision: number][] = [];
+  const take = (name: string) => (changes: readonly VisibleRecord[]) => {
+    time += 1;
+    for (const { id, revision } of changes) told.push([name, id, revision]);
+  };
+  const publish = (...changes: readonly Partial<VisibleRecord>[]): void => {
+    feed.publish(
+      changes.map((fields) => ({ ...waitingRecord({ id: 'a', owner: 'anna' }), revision: 1, ...fields })),
+    );
+  };
+  const listen = (count: number, owner = 'anna'): void => {
+    for (let index = 0; index < count; index += 1) feed.onOwner(owner, take(`${owner} ${index}`));
+  };
+  /** The revisions that one listener was told. */
+  const revisionsOf = (name: string) =>
+    told.filter(([who]) => who === name).map(([, , revision]) => revision);
+  const until = async (count: number): Promise<void> => {
+    while (told.length < count) await setImmediate();
+  };
+  return { errors, feed, listen, publish, revisionsOf, take, told, until };
 }
 
 describe('the feed', () => {
-  test('calls a listener with every change since it attached, in order, before publish returns', () => {
-    const feed = createFeed(noErrors);
-    const told: number[] = [];
-    feed.publish([changeOf({ id: 'a', revision: 1 })]);
-    feed.onTask('a', (changes) => told.push(...changes.map(({ revision }) => revision)));
-    feed.publish([changeOf({ id: 'a', revision: 2 }), changeOf({ id: 'a', revision: 3 })]);
-    expect(told).toEqual([2, 3]);
-  });
-
-  test('calls each listener only for its own task or owner', () => {
-    const feed = createFeed(noErrors);
-    const told: string[] = [];
-    feed.onTask('a', ([change]) => told.push(`task a: ${change?.id} of ${change?.owner}`));
-    feed.onOwner('anna', ([change]) => told.push(`owner anna: ${change?.id} of ${change?.owner}`));
-    feed.publish([
-      changeOf({ id: 'a', owner: 'ben' }),
-      changeOf({ id: 'b', owner: 'anna' }),
-      // An owner and a task may have the same name.
-      changeOf({ id: 'anna', owner: 'a' }),
+  test('tells a listener the later changes of its own task or owner, in order, before publish returns', () => {
+    const { feed, publish, take, told } = start();
+    publish({ revision: 1 });
+    feed.onTask('a', take('task a'));
+    feed.onOwner('anna', take('owner anna'));
+    // An owner and a task may have the same name.
+    publish({ owner: 'ben', revision: 2 }, { id: 'b', revision: 3 }, { id: 'anna', owner: 'a', revision: 4 });
+    expect(told).toEqual([
+      ['task a', 'a', 2],
+      ['owner anna', 'b', 3],
     ]);
-    expect(told).toEqual(['task a: a of ben', 'owner anna: b of anna']);
   });
 
-  test('calls the listener of an owner once per publication', () => {
-    const feed = createFeed(noErrors);
-    const told: (readonly number[])[] = [];
-    feed.onOwner('anna', (changes) => told.push(changes.map(({ revision }) => revision)));
-    feed.publish([
-      changeOf({ owner: 'anna', revision: 1 }),
-      changeOf({ owner: 'ben', revision: 2 }),
-      changeOf({ owner: 'anna', revision: 3 }),
-    ]);
-    expect(told).toEqual([[1, 3]]);
-  });
-
-  test('reports a listener that throws, and calls the others', () => {
-    const errors: unknown[] = [];
-    const feed = createFeed((error) => errors.push(error));
-    const told: string[] = [];
+  test('reports a listener that throws, and tells the others', () => {
+    const { errors, feed, publish, take, told } = start();
     const broken = new Error('a broken listener');
     feed.onTask('a', () => {
       throw broken;
     });
-    feed.onTask('a', () => told.push('same task'));
-    feed.onOwner('anna', () => told.push('owner'));
-    feed.publish([changeOf({ id: 'a', owner: 'anna' }), changeOf({ id: 'a', owner: 'anna' })]);
-    expect(told).toEqual(['same task', 'same task', 'owner']);
-    expect(errors).toEqual([broken, broken]);
+    feed.onTask('a', take('same task'));
+    feed.onOwner('anna', take('owner'));
+    publish({});
+    expect(told.map(([name]) => name)).toEqual(['same task', 'owner']);
+    expect(errors).toEqual([broken]);
   });
 
-  test('detaches a listener at once, also repeatedly, and leaves the others attached', () => {
-    const feed = createFeed(noErrors);
-    const told: string[] = [];
-    const detachFirst = feed.onTask('a', () => told.push('first'));
-    feed.onTask('a', () => told.push('second'));
-    detachFirst();
-    detachFirst();
-    feed.publish([changeOf({ id: 'a' })]);
-    expect(told).toEqual(['second']);
-    expect(feed.size()).toBe(1);
-  });
-
-  test('ignores a second detach, which leaves a newer listener of the same task attached', () => {
-    const feed = createFeed(noErrors);
-    const told: string[] = [];
-    const detach = feed.onTask('a', () => told.push('old'));
-    detach();
-    feed.onTask('a', () => told.push('new'));
-    detach();
-    feed.publish([changeOf({ id: 'a' })]);
-    expect(told).toEqual(['new']);
-  });
-
-  test('skips nobody when a listener detaches itself during a call', () => {
-    const feed = createFeed(noErrors);
-    const told: string[] = [];
-    const detach = feed.onOwner('anna', () => {
-      told.push('once');
-      detach();
-    });
-    feed.onOwner('anna', () => told.push('always'));
-    feed.publish([changeOf({ owner: 'anna' })]);
-    feed.publish([changeOf({ owner: 'anna' })]);
-    expect(told).toEqual(['once', 'always', 'always']);
-  });
-
-  test('calls a listener that attaches during a publication from the next change on', () => {
-    const feed = createFeed(noErrors);
-    const told: number[] = [];
+  test('detaches a listener at once, also while it is told and repeatedly, and no other', () => {
+    const { feed, publish, take, told } = start();
     const detach = feed.onTask('a', () => {
       detach();
-      feed.onTask('a', (changes) => told.push(...changes.map(({ revision }) => revision)));
+      feed.onTask('a', take('new'));
     });
-    feed.publish([changeOf({ id: 'a', revision: 1 }), changeOf({ id: 'a', revision: 2 })]);
-    expect(told).toEqual([2]);
+    feed.onTask('a', take('always'));
+    publish({ revision: 1 }, { revision: 2 });
+    detach();
+    publish({ revision: 3 });
+    expect(told.map(([name, , revision]) => `${name} ${revision}`)).toEqual([
+      ...['always 1', 'always 2', 'new 2', 'always 3', 'new 3'],
+    ]);
+    expect(feed.size()).toBe(2);
+    // Of a task that nobody listens to nothing is left, and a second detach harms no newer listener.
+    const last = feed.onTask('b', take('old'));
+    last();
+    feed.onTask('b', take('newest'));
+    last();
+    publish({ id: 'b', revision: 4, owner: 'ben' });
+    expect(told.at(-1)).toEqual(['newest', 'b', 4]);
   });
 
-  test('counts attached listeners', () => {
-    const feed = createFeed(noErrors);
-    const detach = [
-      feed.onTask('a', () => undefined),
-      feed.onTask('a', () => undefined),
-      feed.onOwner('a', () => undefined),
-    ];
-    expect(feed.size()).toBe(3);
-    for (const end of detach) end();
-    expect(feed.size()).toBe(0);
-  });
-
-  test('calls slow listeners in later turns, in order, and others at once', async () => {
-    const { feed, told, listen } = createSlowFeed();
-    for (let count = 0; count < 100; count += 1) listen(`${count}`);
-    feed.onOwner('ben', ([change]) => told.push(['ben', change?.revision ?? 0]));
-    feed.publish([changeOf({ owner: 'anna', revision: 1 })]);
+  test('tells many slow listeners in later turns, each in order, and no other owner waits for them', async () => {
+    const { listen, publish, revisionsOf, told, until } = start();
+    listen(100);
+    listen(1, 'ben');
+    publish({ revision: 1 });
     const first = told.length;
     expect(first).toBeLessThan(20);
-    feed.publish([changeOf({ owner: 'anna', revision: 2 })]);
-    feed.publish([changeOf({ owner: 'ben', revision: 3 })]);
-    // Those of the first one come first, and another owner waits for none of them.
-    expect(told.slice(first)).toEqual([['ben', 3]]);
+    publish({ revision: 2 });
+    publish({ revision: 3, owner: 'ben' });
+    expect(told.slice(first)).toEqual([['ben 0', 'a', 3]]);
     await setImmediate();
     expect(told.length).toBeLessThan(40);
-    while (told.length < 201) await setImmediate();
-    for (let count = 0; count < 100; count += 1)
-      expect(told.filter(([name]) => name === `${count}`).map(([, revision]) => revision)).toEqual([1, 2]);
+    await until(201);
+    for (let index = 0; index < 100; index += 1) expect(revisionsOf(`anna ${index}`)).toEqual([1, 2]);
   });
 
   test('serves busy owners round robin', async () => {
-    const { feed, told, listen } = createSlowFeed();
-    for (let count = 0; count < 40; count += 1) for (const owner of ['anna', 'ben']) listen(owner, owner);
-    for (const owner of ['anna', 'ben']) feed.publish([changeOf({ owner })]);
-    while (told.length < 80) await setImmediate();
-    const order = told.map(([name]) => name);
+    const { listen, publish, told, until } = start();
+    for (const owner of ['anna', 'ben']) listen(40, owner);
+    for (const owner of ['anna', 'ben']) publish({ owner });
+    await until(80);
+    const order = told.map(([name]) => name.split(' ')[0]);
     expect(order.lastIndexOf('anna')).toBeGreaterThan(order.indexOf('ben'));
     expect(order.indexOf('ben')).toBeLessThan(order.length / 2);
   });
 
   test('merges waiting changes to the newest of each task, in order of revision', async () => {
-    const { feed, told, listen } = createSlowFeed();
-    for (let count = 0; count < 20; count += 1) listen(`${count}`);
-    for (let revision = 1; revision <= 1000; revision += 1)
-      feed.publish([changeOf({ owner: 'anna', id: `task ${revision % 3}`, revision })]);
-    while (told.filter(([, revision]) => revision === 1000).length < 20) await setImmediate();
-    for (let count = 0; count < 20; count += 1) {
-      const revisions = told.filter(([name]) => name === `${count}`).map(([, revision]) => revision);
+    const { listen, publish, revisionsOf } = start();
+    listen(20);
+    for (let revision = 1; revision <= 1000; revision += 1) publish({ id: `task ${revision % 3}`, revision });
+    for (let index = 0; index < 20; index += 1) {
+      while (revisionsOf(`anna ${index}`).at(-1) !== 1000) await setImmediate();
+      const revisions = revisionsOf(`anna ${index}`);
       expect(revisions.length).toBeLessThan(200);
       expect(revisions).toEqual([...revisions].sort((a, b) => a - b));
       expect(revisions.slice(-3)).toEqual([998, 999, 1000]);
@@ -165,33 +124,19 @@ describe('the feed', () => {
   });
 
   test('drops waiting changes at a restart, and reports the restart', async () => {
-    const { feed, told, listen } = createSlowFeed();
-    for (let count = 0; count < 100; count += 1) listen(`${count}`);
+    const { feed, listen, publish, told, until } = start();
+    listen(100);
     let restarts = 0;
     feed.onRestart(() => (restarts += 1));
-    feed.publish([changeOf({ owner: 'anna', revision: 7 })]);
+    publish({ revision: 7 });
     const first = told.length;
     feed.restart();
     expect(restarts).toBe(1);
     await setImmediate();
     await setImmediate();
     expect(told).toHaveLength(first);
-    feed.publish([changeOf({ owner: 'anna', revision: 5 })]);
-    while (told.length < first + 100) await setImmediate();
-    expect(told.slice(first).every(([, revision]) => revision === 5)).toBe(true);
+    publish({ revision: 5 });
+    await until(first + 100);
+    expect(told.slice(first).every(([, , revision]) => revision === 5)).toBe(true);
   });
 });
-
-/** A feed to whose clock each listener takes a millisecond. */
-function createSlowFeed() {
-  let time = 0;
-  const feed = createFeed(noErrors, () => time);
-  const told: [name: string, revision: number][] = [];
-  const listen = (name: string, owner = 'anna'): void => {
-    feed.onOwner(owner, (changes) => {
-      time += 1;
-      for (const { revision } of changes) told.push([name, revision]);
-    });
-  };
-  return { feed, told, listen };
-}

@@ -1,14 +1,29 @@
-import { startFakeProvider, type FakeProvider } from '../kit/provider.ts';
+import { SignJWT } from 'jose';
 import {
+  callbackFail,
+  callbackSuccess,
   createBody,
   created,
   notVisibleYet,
   refused,
-  callbackFail,
-  callbackSuccess,
-  type KieCallback,
   resultJson,
+  type KieCallback,
 } from '../kit/kie.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+
+/** One of the two owners of each story. */
+export type Who = 'a' | 'b';
+
+export const JWT_SECRET = 'the-secret-with-which-tokens-of-these-tests-are-signed';
+
+export async function authorizationOf(owner: string): Promise<string> {
+  const token = await new SignJWT()
+    .setProtectedHeader({ alg: 'HS256' })
+    .setSubject(owner)
+    .setExpirationTime('1h')
+    .sign(new TextEncoder().encode(JWT_SECRET));
+  return `Bearer ${token}`;
+}
 
 /** A task as its provider knows it. */
 export interface MadeTask {
@@ -18,8 +33,10 @@ export interface MadeTask {
   readonly callbackPath: string;
 }
 
-/** Everything that it says of a task carries the mark of the prompt that it was given, so that it can be found again. */
-export async function startMarkedProvider(): Promise<FakeProvider & { readonly made: readonly MadeTask[] }> {
+export type MarkedProvider = Awaited<ReturnType<typeof startMarkedProvider>>;
+
+/** Everything that it says of a task carries the mark of its prompt, so that it can be found again. */
+export async function startMarkedProvider() {
   const provider = await startFakeProvider();
   const made: MadeTask[] = [];
   provider.always('createTask', (request) => {
