@@ -6,8 +6,12 @@ import { CANCEL, TASK_UPDATED } from '../kit/documents.ts';
 import { startFakeProvider, type FakeProvider } from '../kit/provider.ts';
 import { openGraphqlWs } from '../kit/graphql-ws.ts';
 import { created, notVisibleYet, refused } from '../kit/kie.ts';
-import { startStandingGateway, type StandingGateway } from './standing-gateway.ts';
-import { acceptedAsPrompt, promptOf } from './wishes.ts';
+import {
+  acceptedAsPrompt,
+  promptOf,
+  startStandingGateway,
+  type StandingGateway,
+} from './standing-gateway.ts';
 
 const CANCELLED = { state: 'FAIL', failure: { code: 'CANCELLED', providerCode: null, retryable: true } };
 

@@ -1,7 +1,11 @@
 import type { TaskPorts } from '../../src/tasks/ports.ts';
 import type { TaskRecord } from '../../src/tasks/task.ts';
 import { DEFAULT_TIMINGS } from '../../src/tasks/timings.ts';
+import { create } from '../api/client.ts';
+import type { ApiCreateResult } from '../kit/documents.ts';
 import { startGateway, type Gateway, type GatewayOptions } from '../kit/gateway.ts';
+import { createBody, created } from '../kit/kie.ts';
+import type { Answer, ProviderRequest } from '../kit/provider.ts';
 import { createQueue } from '../kit/waits.ts';
 import { createStandingClock, type StandingClock } from '../webhooks/standing-clock.ts';
 
@@ -45,4 +49,28 @@ export async function startStandingGateway(
   const [ports] = opened;
   if (!ports) throw new Error('the gateway did not ask for its ports');
   return { ...gateway, clock, ports, written: (accepts) => writes.take(accepts) };
+}
+
+/** Sends mutations one after the other, each a millisecond younger than the last, without waiting for their answers. */
+export async function wishFor(
+  gateway: StandingGateway,
+  ...prompts: readonly string[]
+): Promise<Promise<ApiCreateResult>[]> {
+  const results: Promise<ApiCreateResult>[] = [];
+  for (const prompt of prompts) {
+    gateway.clock.advance(1);
+    results.push(create(gateway, { prompt }));
+    await gateway.written((record) => record.prompt === prompt);
+  }
+  return results;
+}
+
+/** What a create call asks for. */
+export function promptOf(request: ProviderRequest): string {
+  return createBody(request).input.prompt;
+}
+
+/** Accepts a create call under an id that is its prompt. */
+export function acceptedAsPrompt(request: ProviderRequest): Answer {
+  return created(promptOf(request));
 }
