@@ -12,7 +12,7 @@ import { readOverview } from '../store/stats.ts';
 import { createTaskStore } from '../store/store.ts';
 import { createCallbackAddress } from '../tasks/callback-address.ts';
 import type { Clock } from '../tasks/clock.ts';
-import { createDurationEstimate } from '../tasks/estimate.ts';
+import { createDurationEstimate } from '../tasks/schedule.ts';
 import { createPendingCreates } from '../tasks/pending-creates.ts';
 import type { TaskPorts } from '../tasks/ports.ts';
 import type { CreateCap } from '../tasks/store.ts';

@@ -1,4 +1,4 @@
-import type { ImageIssue, ImageIssueCode } from '../tasks/image-issue.ts';
+import type { ImageIssue, ImageIssueCode } from '../tasks/validate-input.ts';
 
 /** What the header of an image says. */
 export interface Image {

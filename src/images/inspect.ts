@@ -1,6 +1,5 @@
 import { request, type Dispatcher } from 'undici';
-import { createConcurrencyLimit } from '../limits/concurrency.ts';
-import type { ImageIssue, InspectImage } from '../tasks/image-issue.ts';
+import type { ImageIssue, InspectImage } from '../tasks/validate-input.ts';
 import { RequestError } from '../tasks/failure.ts';
 import { createHeaderReader } from './header.ts';
 import { createSafeAgent, type SafeAgentOptions } from './safe-fetch.ts';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { ImageIssue } from '../tasks/image-issue.ts';
+import type { ImageIssue } from '../tasks/validate-input.ts';
 import type { Log } from '../tasks/log.ts';
 import { StoreUnavailableError } from '../tasks/store.ts';
 import { createHeaderReader } from './header.ts';

@@ -1,10 +1,10 @@
-import { amendTask, changeTask, updated, belongsToAnother } from './change.ts';
+import { belongsToAnother, saved, updated, writeTask } from './change.ts';
+import type { Clock } from './clock.ts';
 import type { TaskPorts } from './ports.ts';
 import type { ProviderWords } from './failure.ts';
 import type { QueryAnswer } from './provider.ts';
 import { planner } from './schedule.ts';
 import { hasEnded, type TaskRecord } from './task.ts';
-import { createThrottle } from './worker.ts';
 
 /** A parsed callback whose token was valid. */
 interface CallbackReport {
@@ -59,7 +59,8 @@ export function createCallbacks(ports: TaskPorts, onQueryDue: () => void): Callb
         ? answer.update
         : { state: 'WAITING' as const, providerTaskId, creditsConsumed: null };
     const plan = await planner(ports);
-    const changed = await changeTask(store, taskId, (record) => updated(record, update, origin, plan), known);
+    const decide = (record: TaskRecord) => saved(updated(record, update, origin, plan));
+    const changed = await writeTask(store, taskId, decide, known);
     if (answer.kind !== 'update') {
       const { reason } = answer;
       log.warn({ task: taskId, reason }, 'a callback reports no usable state; querying the provider');
@@ -72,9 +73,11 @@ export function createCallbacks(ports: TaskPorts, onQueryDue: () => void): Callb
   async function query(taskId: string, named: string | null, said?: ProviderWords): Promise<void> {
     const wait = throttle.reserve(taskId);
     try {
-      const amended = await amendTask(store, taskId, (record) =>
-        withEarlierCheck(said ? { ...record, lastWords: said } : record, named, { now: clock.now(), wait }),
-      );
+      const amended = await writeTask(store, taskId, (record) => {
+        const reported = said ? { ...record, lastWords: said } : record;
+        const next = withEarlierCheck(reported, named, { now: clock.now(), wait });
+        return next && { amend: next };
+      });
       if (amended) onQueryDue();
     } catch (error) {
       throttle.giveBack(taskId);
@@ -120,4 +123,28 @@ async function taskOf(
       ? await belongsToAnother(ports, taskId, { providerTaskId, callbackUrl })
       : record.providerTaskId !== providerTaskId;
   return isOther ? 'conflict' : record;
+}
+
+/** At most one event per key and interval: early events are delayed to the same time. */
+function createThrottle(clock: Clock, everyMs: number) {
+  /** Time of the last or next event per key, in order of the last reservation. */
+  const events = new Map<string, number>();
+  const now = clock.elapsed ?? clock.now;
+
+  return {
+    /** Returns the ms until the event may happen. */
+    reserve(key: string): number {
+      for (const [old, at] of events) {
+        if (now() - at < everyMs) break;
+        events.delete(old);
+      }
+      const before = events.get(key) ?? -Infinity;
+      const at = before > now() ? before : Math.max(now(), before + everyMs);
+      events.delete(key);
+      events.set(key, at);
+      return at - now();
+    },
+    /** Cancels the last reservation. */
+    giveBack: (key: string) => events.delete(key),
+  };
 }

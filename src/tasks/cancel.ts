@@ -1,7 +1,8 @@
-import { changeTask, updated } from './change.ts';
+import { failed, saved, writeTask } from './change.ts';
 import type { TaskFailure } from './failure.ts';
+import { findTask } from './list.ts';
 import type { TaskPorts } from './ports.ts';
-import { isTerminal, type VisibleRecord, type TaskRecord } from './task.ts';
+import { isTerminal, isVisible, type VisibleRecord, type TaskRecord } from './task.ts';
 import { noSuchTask } from './subscriptions/subscription.ts';
 
 /** The result of cancelTask. */
@@ -22,11 +23,11 @@ export async function cancelTask(
   owner: string,
   id: string,
 ): Promise<CancelResult> {
-  const found = await store.find(owner, id);
+  const found = await findTask(store, owner, id);
   if (!found) throw noSuchTask(id);
   const now = clock.now();
-  const cancelled = await changeTask(store, found.id, (record) => endUnsent(record, now), found);
-  if (cancelled) return { kind: 'cancelled', task: cancelled };
+  const cancelled = await writeTask(store, found.id, (record) => saved(endUnsent(record, now)), found);
+  if (cancelled && isVisible(cancelled)) return { kind: 'cancelled', task: cancelled };
   const task = await store.find(owner, found.id);
   if (!task) throw noSuchTask(id);
   if (task.failure?.code === CANCELLED.code) return { kind: 'cancelled', task };
@@ -42,7 +43,6 @@ const CANCELLED: TaskFailure = {
 function endUnsent(record: TaskRecord, now: number): TaskRecord | null {
   const { markedAt, state, unknownSince } = record;
   if (state !== 'SUBMITTING' || markedAt !== null || unknownSince !== null) return null;
-  const update = { state: 'FAIL', failure: CANCELLED, providerTaskId: null, creditsConsumed: null } as const;
-  const ended = updated(record, update, { at: now, source: 'GATEWAY' }, null);
+  const ended = failed(record, CANCELLED, { at: now, source: 'GATEWAY' });
   return ended && { ...ended, idempotencyKey: null };
 }

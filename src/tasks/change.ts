@@ -1,46 +1,46 @@
 import { applyUpdate, type Origin, type TaskUpdate } from './apply-update.ts';
+import type { TaskFailure } from './failure.ts';
 import type { Schedule } from './schedule.ts';
 import type { TaskStore } from './store.ts';
-import { type VisibleRecord, type TaskRecord, takenAt } from './task.ts';
+import { type TaskRecord, takenAt } from './task.ts';
 import type { TaskPorts } from './ports.ts';
 
+/** What to write: a change with a new revision that clients see, or fields that no client sees. */
+export type Decision = { readonly save: TaskRecord } | { readonly amend: TaskRecord } | null;
+
 /**
- * Compare and set: reads a task, writes what `decide` returns with a new revision, and starts again after a concurrent write.
- * Returns null if the task does not exist or `decide` returns null. A `known` record saves the first read.
+ * Compare and set: reads a task, writes what `decide` returns, and starts again after a concurrent write. Returns null if
+ * the task does not exist or `decide` returns null. A `known` record saves the first read.
  */
-export async function changeTask(
+export async function writeTask(
   store: TaskStore,
   id: string,
-  decide: (record: TaskRecord) => TaskRecord | null,
+  decide: (record: TaskRecord) => Decision,
   known: TaskRecord | null = null,
-): Promise<VisibleRecord | null> {
-  return compareAndSet(store, id, decide, (next) => store.save(next), known);
-}
-
-/** Like `changeTask`, for fields that no client sees: takes no revision and publishes nothing. */
-export async function amendTask(
-  store: TaskStore,
-  id: string,
-  decide: (record: TaskRecord) => TaskRecord | null,
 ): Promise<TaskRecord | null> {
-  return compareAndSet(store, id, decide, (next) => store.amend(next));
-}
-
-async function compareAndSet<T>(
-  store: TaskStore,
-  id: string,
-  decide: (record: TaskRecord) => TaskRecord | null,
-  write: (next: TaskRecord) => Promise<T | null>,
-  known: TaskRecord | null = null,
-): Promise<T | null> {
   let record = known ?? (await store.get(id));
   for (;;) {
-    const next = record && decide(record);
-    if (!next) return null;
-    const written = await write(next);
+    const decision = record && decide(record);
+    if (!decision) return null;
+    const written = await ('save' in decision ? store.save(decision.save) : store.amend(decision.amend));
     if (written) return written;
     record = await store.get(id);
   }
+}
+
+/** A change that clients see; null for no change. */
+export function saved(next: TaskRecord | null): Decision {
+  return next && { save: next };
+}
+
+/** The record after a failure that the gateway concludes, or that the answer to the create call reports. */
+export function failed(
+  record: TaskRecord,
+  failure: TaskFailure,
+  origin: Origin,
+  creditsConsumed: number | null = null,
+): TaskRecord | null {
+  return updated(record, { state: 'FAIL', failure, providerTaskId: null, creditsConsumed }, origin, null);
 }
 
 /**

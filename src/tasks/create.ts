@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import { changeTask } from './change.ts';
+import { writeTask } from './change.ts';
 import { type TaskFailure, RequestError } from './failure.ts';
 import { isSettled } from './pending-creates.ts';
 import type { TaskPorts } from './ports.ts';
 import type { ReachedCap } from './store.ts';
 import { MODEL, isVisible, type VisibleRecord, type TaskInput, type TaskRecord } from './task.ts';
-import { validateInput, type CreateInput, type ValidInput, type ValidationIssue } from './validate-input.ts';
-import type { ImageIssue, InspectImage } from './image-issue.ts';
+import { validateInput, type CreateInput, type ImageIssue, type InspectImage } from './validate-input.ts';
+import type { ValidInput, ValidationIssue } from './validate-input.ts';
 
 /** The result of createImageToVideo. */
 export type CreateResult =
@@ -124,8 +124,8 @@ async function waitForOutcome(
 }
 
 async function makeVisible({ store }: TaskPorts, id: string): Promise<TaskRecord | null> {
-  const visible = await changeTask(store, id, (record) =>
-    isVisible(record) || record.refusal ? null : record,
+  const visible = await writeTask(store, id, (record) =>
+    isVisible(record) || record.refusal ? null : { save: record },
   );
   return visible ?? store.get(id);
 }

@@ -2,6 +2,7 @@ import { RequestError } from './failure.ts';
 import type { PagePosition, TaskStore } from './store.ts';
 import type { VisibleRecord, TaskState, Task } from './task.ts';
 import type { TaskPorts } from './ports.ts';
+import { hasInvalidCharacters } from './validate-input.ts';
 
 /** The largest `first`. */
 export const MAX_PAGE = 100;
@@ -42,6 +43,11 @@ export async function listTasks(
     hasPreviousPage: after !== null,
     revision,
   };
+}
+
+/** A task by our id or the provider's; null if the owner has no such task. Databases refuse some characters. */
+export async function findTask(store: TaskStore, owner: string, id: string): Promise<VisibleRecord | null> {
+  return hasInvalidCharacters(id) ? null : store.find(owner, id);
 }
 
 /** The page cursor of a task. It stays valid while other tasks are created or change. */

@@ -1,10 +1,10 @@
 import type { CallbackAddress } from './callback-address.ts';
 import type { Clock } from './clock.ts';
 import type { Feed } from './subscriptions/feed.ts';
-import type { InspectImage } from './image-issue.ts';
+import type { InspectImage } from './validate-input.ts';
 import type { Log } from './log.ts';
 import type { PendingCreates } from './pending-creates.ts';
-import type { DurationEstimate } from './estimate.ts';
+import type { DurationEstimate } from './schedule.ts';
 import type { Provider } from './provider.ts';
 import type { TaskStore } from './store.ts';
 import type { Timings } from './timings.ts';

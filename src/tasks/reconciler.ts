@@ -1,12 +1,11 @@
-import type { TaskUpdate } from './apply-update.ts';
-import { amendTask, changeTask, updated, isProven } from './change.ts';
-import { concluded, type ProviderWords } from './failure.ts';
+import { failed, isProven, saved, updated, writeTask } from './change.ts';
+import { concluded, type ProviderWords, type TaskFailure } from './failure.ts';
 import { nextCheckTime, planner } from './schedule.ts';
 import type { TaskPorts } from './ports.ts';
 import { settleSubmission, submissionUnknown, type InFlight } from './submitter.ts';
 import { hasEnded, isTerminal, type TaskRecord } from './task.ts';
 import { isClockProven, isClockTrusted } from './time-watch.ts';
-import { startWorker, type Worker } from './worker.ts';
+import { startWorker, type Loop } from './worker.ts';
 
 /**
  * Whether an overdue outcome may still be stored: the call is in flight here, or the machine just resumed and another
@@ -17,7 +16,7 @@ function mayBeAnswered({ clock, timings }: TaskPorts, { id }: TaskRecord, inFlig
 }
 
 /** Polling: queries the provider for tasks whose check is due, and ends those past their deadline. */
-export function startReconciler(ports: TaskPorts, inFlight: InFlight): Worker {
+export function startReconciler(ports: TaskPorts, inFlight: InFlight): Loop {
   const { clock, log, store, timings } = ports;
   return startWorker({
     name: 'reconciler',
@@ -86,12 +85,19 @@ async function query(ports: TaskPorts, record: TaskRecord, providerTaskId: strin
       ? answer.update
       : { state: 'WAITING' as const, providerTaskId, creditsConsumed: null };
   const plan = await planner(ports);
-  const changed = await changeTask(store, record.id, (current) => {
+  const changed = await writeTask(store, record.id, (current) => {
     const next = updated(current, update, { at: now, source: 'QUERY' }, plan);
-    return next && { ...next, nextCheckAt: soonest(next.nextCheckAt, current, record) };
+    return saved(next && { ...next, nextCheckAt: soonest(next.nextCheckAt, current, record) });
   });
   const said = answer.kind === 'running' ? (answer.said ?? null) : null;
   if (!changed || !isTerminal(changed.state)) await endOrReschedule(ports, record, { said });
+}
+
+interface Checked {
+  /** undefined without a response: then the last report stays. */
+  readonly said?: ProviderWords | null | undefined;
+  /** An unverified id that the provider does not confirm. */
+  readonly wrong?: string;
 }
 
 /**
@@ -101,33 +107,24 @@ async function query(ports: TaskPorts, record: TaskRecord, providerTaskId: strin
 async function endOrReschedule(
   ports: TaskPorts,
   checked: TaskRecord,
-  {
-    said,
-    wrong = null,
-  }: { readonly said?: ProviderWords | null | undefined; readonly wrong?: string | null } = {},
+  { said, wrong }: Checked = {},
 ): Promise<void> {
   const { clock, store, timings } = ports;
   const now = clock.now();
-  const ended = await changeTask(store, checked.id, (record) => {
-    const end = endByClock(ports, withWords(record), now);
-    return end && updated(record, end, { at: now, source: 'GATEWAY' }, null);
-  });
-  if (ended) return;
-  await amendTask(store, checked.id, (record) => {
+  await writeTask(store, checked.id, (record) => {
+    const reported = said === undefined ? record : { ...record, lastWords: said };
+    const failure = conclusion(ports, reported, now);
+    const credits = reported.lastWords?.creditsConsumed ?? null;
+    const ended = failure && failed(record, failure, { at: now, source: 'GATEWAY' }, credits);
+    if (ended) return { save: ended };
     // A callback requested another check meanwhile; it may be in flight already.
     if (record.version !== checked.version && record.nextCheckAt !== null && record.nextCheckAt <= now)
       return null;
-    const isWrong = wrong !== null && record.unverifiedProviderTaskId === wrong;
-    const reported = withWords(record);
+    const isWrong = wrong !== undefined && record.unverifiedProviderTaskId === wrong;
     const next: TaskRecord = isWrong ? { ...reported, unverifiedProviderTaskId: null } : reported;
     const planned = nextCheckAt(next);
-    return { ...next, nextCheckAt: isWrong ? planned : soonest(planned, record, checked) };
+    return { amend: { ...next, nextCheckAt: isWrong ? planned : soonest(planned, record, checked) } };
   });
-
-  /** Without a response the last report stays. */
-  function withWords(record: TaskRecord): TaskRecord {
-    return said === undefined ? record : { ...record, lastWords: said };
-  }
 
   function nextCheckAt(record: TaskRecord): number | null {
     if (hasEnded(record)) return null;
@@ -151,20 +148,16 @@ function soonest(planned: number | null, current: TaskRecord, checked: TaskRecor
   return isRequested && planned !== null ? Math.min(planned, current.nextCheckAt) : planned;
 }
 
-/** The final state of a task past its deadline. */
-function endByClock(ports: TaskPorts, record: TaskRecord, now: number): TaskUpdate | null {
+/** The failure of a task past its deadline; null before that, or if the clock cannot be trusted. */
+function conclusion(ports: TaskPorts, record: TaskRecord, now: number): TaskFailure | null {
   if (!isClockTrusted(ports)) return null;
-  const { timings } = ports;
-  const creditsConsumed = record.lastWords?.creditsConsumed ?? null;
-  const fail = { state: 'FAIL', providerTaskId: null, creditsConsumed } as const;
-  if (record.unknownSince !== null && now >= record.unknownSince + timings.submissionGrace)
-    return { ...fail, failure: submissionUnknown('and no callback arrived', record.lastWords) };
-  const isOverdue = now >= record.createdAt + timings.taskDeadline;
-  if (record.providerTaskId !== null && isOverdue && isClockProven(ports, timings.taskDeadline)) {
-    const message =
-      'The provider reported no final state in time. The video may still arrive and may have been charged. ' +
-      'Check https://kie.ai/logs before you retry.';
-    return { ...fail, failure: concluded(record.lastWords, { code: 'EXPIRED', message }) };
-  }
-  return null;
+  const { submissionGrace, taskDeadline } = ports.timings;
+  if (record.unknownSince !== null && now >= record.unknownSince + submissionGrace)
+    return submissionUnknown('and no callback arrived', record.lastWords);
+  const isOverdue = record.providerTaskId !== null && now >= record.createdAt + taskDeadline;
+  if (!isOverdue || !isClockProven(ports, taskDeadline)) return null;
+  const message =
+    'The provider reported no final state in time. The video may still arrive and may have been charged. ' +
+    'Check https://kie.ai/logs before you retry.';
+  return concluded(record.lastWords, { code: 'EXPIRED', message });
 }

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { TaskPorts } from './ports.ts';
 import type { CreateOutcome } from './provider.ts';
-import { type TaskRecord, isVisible, type UpdateSource } from './task.ts';
-import { startWorker, type Worker } from './worker.ts';
-import { amendTask, changeTask, updated } from './change.ts';
+import { type TaskRecord, isVisible } from './task.ts';
+import { startWorker, type Loop } from './worker.ts';
+import { failed, saved, updated, writeTask, type Decision } from './change.ts';
 import { concluded, type TaskFailure, type ProviderWords } from './failure.ts';
 import { planner } from './schedule.ts';
 import { isClockTrusted } from './time-watch.ts';
@@ -16,7 +16,7 @@ export type InFlight = Set<string>;
 export function startSubmitter(
   ports: TaskPorts,
   { abandoned, inFlight }: { readonly abandoned: AbortSignal; readonly inFlight: InFlight },
-): Worker {
+): Loop {
   const { clock, log, processId, store, timings } = ports;
   let attempt = randomUUID();
   const worker = startWorker({
@@ -105,126 +105,116 @@ async function persist(
 /** Stores the outcome of a marked task's create call, and resolves the mutations that wait for it. */
 export async function settleSubmission(
   ports: TaskPorts,
-  record: TaskRecord,
+  sent: TaskRecord,
   outcome: CreateOutcome,
 ): Promise<void> {
+  const decide = await decisionOn(ports, sent, outcome);
+  const known = outcome.kind === 'accepted' ? sent : null;
+  const written = await writeTask(ports.store, sent.id, decide, known);
+  if (written) ports.pendingCreates.notify(written);
+}
+
+type Decide = (record: TaskRecord) => Decision;
+
+async function decisionOn(ports: TaskPorts, sent: TaskRecord, outcome: CreateOutcome): Promise<Decide> {
   switch (outcome.kind) {
     case 'accepted':
-      return accept(ports, record, outcome.providerTaskId);
+      return accept(ports, sent, outcome.providerTaskId);
     case 'refused':
-      return refuse(ports, record.id, outcome.failure);
+      return refuse(ports, outcome.failure);
     case 'not-now':
-      return sendAgain(ports, record, outcome.failure, outcome.retryAfterMs);
+      return sendAgain(ports, sent, outcome.failure, outcome.retryAfterMs);
     case 'unknown':
-      return leaveUnknown(ports, record, outcome.reason, outcome.said ?? null);
+      return leaveUnknown(ports, sent, outcome.reason, outcome.said ?? null);
   }
 }
 
-async function accept(ports: TaskPorts, sent: TaskRecord, providerTaskId: string): Promise<void> {
+async function accept(ports: TaskPorts, sent: TaskRecord, providerTaskId: string): Promise<Decide> {
   const { clock, log, store } = ports;
   const { id } = sent;
   const holder = await store.holderOf(providerTaskId);
   if (holder !== null && holder !== id) {
     log.error({ task: id, providerTaskId, holder }, 'the provider returned the same id for two tasks');
-    const reason = `the provider returned ${providerTaskId}, the id of another task`;
-    return leaveUnknown(ports, sent, reason, null);
+    return leaveUnknown(ports, sent, `the provider returned ${providerTaskId}, the id of another task`, null);
   }
-  const now = clock.now();
-  const origin = { at: now, source: 'CREATE_ANSWER' } as const;
+  const origin = { at: clock.now(), source: 'CREATE_ANSWER' } as const;
   const update = { state: 'WAITING', providerTaskId, creditsConsumed: null } as const;
   const plan = await planner(ports);
-  const changed = await changeTask(store, id, (record) => updated(record, update, origin, plan), sent);
-  // The task was already presumed failed: a query finds its real outcome.
-  if (!changed)
-    await amendTask(store, id, (record) =>
-      record.providerTaskId === null && !record.refusal
-        ? { ...record, unverifiedProviderTaskId: providerTaskId, nextCheckAt: now }
-        : null,
-    );
+  return (record) => {
+    const next = updated(record, update, origin, plan);
+    if (next) return { save: next };
+    // The task was already presumed failed: a query finds its real outcome.
+    return record.providerTaskId === null && !record.refusal
+      ? { amend: { ...record, unverifiedProviderTaskId: providerTaskId, nextCheckAt: origin.at } }
+      : null;
+  };
 }
 
 /** Nothing was created: a hidden task stays hidden and keeps the refusal for its twins; a visible one fails. */
-async function refuse(ports: TaskPorts, id: string, failure: TaskFailure): Promise<void> {
-  const { clock, pendingCreates, store } = ports;
-  const hidden = await amendTask(store, id, (record) =>
-    awaitsOutcome(record) && !isVisible(record)
-      ? { ...record, refusal: failure, idempotencyKey: null, nextCheckAt: null, updatedAt: clock.now() }
-      : null,
-  );
-  if (hidden) {
-    pendingCreates.notify(hidden);
-    return;
-  }
-  const isInDoubt = (record: TaskRecord): boolean => isSubmitting(record) || isPresumedFailed(record);
-  await failSubmission(ports, id, failure, { from: isInDoubt, freesKey: true, source: 'CREATE_ANSWER' });
+function refuse({ clock }: TaskPorts, failure: TaskFailure): Decide {
+  const now = clock.now();
+  return (record) => {
+    if (awaitsOutcome(record) && !isVisible(record))
+      return {
+        amend: { ...record, refusal: failure, idempotencyKey: null, nextCheckAt: null, updatedAt: now },
+      };
+    return isSubmitting(record) || isPresumedFailed(record) ? failUncreated(record, failure, now) : null;
+  };
 }
 
-async function sendAgain(
+function sendAgain(
   ports: TaskPorts,
   sent: TaskRecord,
   failure: TaskFailure,
   retryAfterMs: number | null,
-): Promise<void> {
-  const { clock, store, timings } = ports;
+): Decide {
+  const { clock, timings } = ports;
   const now = clock.now();
   const deadline = (sent.notNowSince ?? now) + timings.submitDeadline;
   const isOver = now >= deadline;
-  if (isOver && isClockTrusted(ports)) return refuse(ports, sent.id, failure);
+  if (isOver && isClockTrusted(ports)) return refuse(ports, failure);
   // Retry-After may lengthen the usual delay, never shorten it.
   // Whole ms: PostgreSQL refuses fractions, and the outcome would never be stored.
   const delay = Math.ceil(Math.max(retryAfterMs ?? 0, resendDelay(sent.notNowCount, timings)));
-  const waiting = await amendTask(store, sent.id, (record) =>
-    isSubmitting(record) && record.markedAt === sent.markedAt
-      ? {
-          ...record,
-          markedAt: null,
-          unknownSince: null,
-          nextCheckAt: null,
-          submitAt: isOver ? now + delay : Math.min(now + delay, deadline),
-          notNowCount: record.notNowCount + 1,
-          notNowSince: record.notNowSince ?? now,
-        }
-      : null,
-  );
-  // The task was presumed failed meanwhile. It is not sent again, and it is now certain that nothing was created.
-  if (!waiting)
-    await failSubmission(ports, sent.id, failure, {
-      from: isPresumedFailed,
-      freesKey: true,
-      source: 'CREATE_ANSWER',
-    });
+  const submitAt = isOver ? now + delay : Math.min(now + delay, deadline);
+  return (record) => {
+    // The task was presumed failed meanwhile. It is not sent again, and it is now certain that nothing was created.
+    if (isPresumedFailed(record)) return failUncreated(record, failure, now);
+    if (!isSubmitting(record) || record.markedAt !== sent.markedAt) return null;
+    const { notNowCount, notNowSince } = record;
+    const waiting = { notNowCount: notNowCount + 1, notNowSince: notNowSince ?? now, submitAt };
+    return { amend: { ...record, ...waiting, markedAt: null, unknownSince: null, nextCheckAt: null } };
+  };
 }
 
 /** The task is never sent again. Only a callback can still adopt it; without a callback URL it fails at once. */
-async function leaveUnknown(
-  ports: TaskPorts,
+function leaveUnknown(
+  { callbackAddress, clock, log, timings }: TaskPorts,
   sent: TaskRecord,
   reason: string,
   said: ProviderWords | null,
-): Promise<void> {
-  const { callbackAddress, clock, log, pendingCreates, store, timings } = ports;
-  const { id } = sent;
-  // The call may have ended with "not now" meanwhile, which removed its mark.
-  const isLost = (record: TaskRecord): boolean => awaitsOutcome(record) && record.markedAt === sent.markedAt;
-  log.warn({ task: id, reason }, 'the outcome of a create call is unknown; it is not sent again');
-  if (callbackAddress.urlFor(id) === null) {
-    const failure = submissionUnknown('and there are no callbacks without PUBLIC_URL', said);
-    return failSubmission(ports, id, failure, { from: isLost, freesKey: false, source: 'GATEWAY' });
-  }
+): Decide {
+  log.warn({ task: sent.id, reason }, 'the outcome of a create call is unknown; it is not sent again');
   const now = clock.now();
-  const toUnknown = (record: TaskRecord): TaskRecord | null =>
-    isLost(record)
-      ? {
-          ...record,
-          unknownSince: now,
-          lastWords: said,
-          // An unverified id from a callback is queried at once.
-          nextCheckAt: record.unverifiedProviderTaskId === null ? now + timings.submissionGrace : now,
-        }
-      : null;
-  const visible = await changeTask(store, id, (record) => (isVisible(record) ? null : toUnknown(record)));
-  const known = visible ?? (await amendTask(store, id, toUnknown));
-  if (known) pendingCreates.notify(known);
+  const hasCallbacks = callbackAddress.urlFor(sent.id) !== null;
+  return (record) => {
+    // The call may have ended with "not now" meanwhile, which removed its mark.
+    if (!awaitsOutcome(record) || record.markedAt !== sent.markedAt) return null;
+    if (!hasCallbacks) {
+      const failure = submissionUnknown('and there are no callbacks without PUBLIC_URL', said);
+      return saved(failed(record, failure, { at: now, source: 'GATEWAY' }));
+    }
+    // An unverified id from a callback is queried at once.
+    const nextCheckAt = record.unverifiedProviderTaskId === null ? now + timings.submissionGrace : now;
+    const next = { ...record, unknownSince: now, lastWords: said, nextCheckAt };
+    return isVisible(record) ? { amend: next } : { save: next };
+  };
+}
+
+/** The provider created nothing for certain, so the key is free again. */
+function failUncreated(record: TaskRecord, failure: TaskFailure, at: number): Decision {
+  const ended = failed(record, failure, { at, source: 'CREATE_ANSWER' });
+  return ended && { save: { ...ended, idempotencyKey: null } };
 }
 
 /** The failure of a task whose create response was lost or unclear, and of which nothing arrived since. */
@@ -237,26 +227,6 @@ export function submissionUnknown(why: string, said: ProviderWords | null): Task
     message:
       `${what} ${why}. The provider may have created the task and charged for it. ` +
       'Check https://kie.ai/logs before you retry.',
-  });
-}
-
-async function failSubmission(
-  { clock, store }: TaskPorts,
-  id: string,
-  failure: TaskFailure,
-  how: {
-    readonly from: (record: TaskRecord) => boolean;
-    readonly freesKey: boolean;
-    readonly source: UpdateSource;
-  },
-): Promise<void> {
-  const { freesKey, from, source } = how;
-  const now = clock.now();
-  await changeTask(store, id, (record) => {
-    if (!from(record)) return null;
-    const update = { state: 'FAIL', failure, providerTaskId: null, creditsConsumed: null } as const;
-    const failed = updated(record, update, { at: now, source }, null);
-    return failed && freesKey ? { ...failed, idempotencyKey: null } : failed;
   });
 }
 

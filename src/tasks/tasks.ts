@@ -4,6 +4,7 @@ import { startReconciler } from './reconciler.ts';
 import { createTask, type CreateResult } from './create.ts';
 import { startHousekeeping, startRetention } from './housekeeping.ts';
 import {
+  findTask,
   listTasks,
   type ListQuery,
   type TaskPage,
@@ -15,13 +16,8 @@ import { createCallbacks, type Callbacks } from './callbacks.ts';
 import { startSubmitter } from './submitter.ts';
 import type { VisibleRecord } from './task.ts';
 import { startTimeWatch } from './time-watch.ts';
-import { hasInvalidCharacters, type CreateInput } from './validate-input.ts';
-import {
-  noSuchTask,
-  watchTask,
-  createWatchTasks,
-  type TaskSubscription,
-} from './subscriptions/subscription.ts';
+import type { CreateInput } from './validate-input.ts';
+import { watchTask, createWatchTasks, type TaskSubscription } from './subscriptions/subscription.ts';
 
 /** Operations of clients. Every method sees only the tasks of `owner`. */
 export interface TaskQueries {
@@ -62,13 +58,11 @@ export function createTasks(ports: TaskPorts): Tasks {
 
   return {
     create: (owner, input, reqId) => createTask(ports, process, { owner, input, reqId: reqId ?? null }),
-    cancel: (owner, id) =>
-      hasInvalidCharacters(id) ? Promise.reject(noSuchTask(id)) : cancelTask(ports, owner, id),
+    cancel: (owner, id) => cancelTask(ports, owner, id),
     queuePosition: createQueuePositions(ports),
-    find: (owner, id) => (hasInvalidCharacters(id) ? Promise.resolve(null) : store.find(owner, id)),
+    find: (owner, id) => findTask(store, owner, id),
     list: (owner, query) => listTasks(store, owner, query),
-    watchOne: (owner, id, after) =>
-      hasInvalidCharacters(id) ? Promise.reject(noSuchTask(id)) : watchTask(ports, owner, id, after),
+    watchOne: (owner, id, after) => watchTask(ports, owner, id, after),
     watchAll: createWatchTasks(ports),
     credits: () => provider.credits(),
 

@@ -34,18 +34,22 @@ export function isClockProven(ports: Pick<TaskPorts, 'clock' | 'timings'>, enoug
 type Ports = Pick<TaskPorts, 'clock' | 'log'> & { readonly store: Pick<TaskStore, 'clockWentBack'> };
 
 /** Without a monotonic clock it detects nothing. */
-export function startTimeWatch(ports: Ports): TimeWatch {
-  const { elapsed } = ports.clock;
-  return elapsed ? watch(ports, elapsed) : UNWATCHED;
-}
-
-function watch({ clock, log, store }: Ports, elapsed: () => number): TimeWatch {
+export function startTimeWatch({ clock, log, store }: Ports): TimeWatch {
+  const always = (): number => Infinity;
+  const { elapsed } = clock;
+  if (!elapsed)
+    return {
+      steadyFor: always,
+      watchedFor: always,
+      wake: () => undefined,
+      stop: () => Promise.resolve(),
+    };
   const startedAt = elapsed();
   let last = { now: clock.now(), elapsed: startedAt };
   let happenedAt = -Infinity;
   let goneBack = false;
 
-  function look(): void {
+  const look = (): void => {
     const seen = { now: clock.now(), elapsed: elapsed() };
     const passed = seen.elapsed - last.elapsed;
     const jump = seen.now - last.now - passed;
@@ -56,7 +60,7 @@ function watch({ clock, log, store }: Ports, elapsed: () => number): TimeWatch {
     else return;
     happenedAt = seen.elapsed;
     goneBack ||= jump < -JUMP_MS;
-  }
+  };
 
   const loop = startLoop({
     clock,
@@ -83,13 +87,6 @@ function watch({ clock, log, store }: Ports, elapsed: () => number): TimeWatch {
     watchedFor: () => elapsed() - startedAt,
   };
 }
-
-const UNWATCHED: TimeWatch = {
-  steadyFor: () => Infinity,
-  watchedFor: () => Infinity,
-  wake: () => undefined,
-  stop: () => Promise.resolve(),
-};
 
 function warnOfJump(log: Log, jump: number): void {
   const seconds = Math.abs(Math.round(jump / 1000));

@@ -3,16 +3,7 @@ import type { Log } from './log.ts';
 import type { Claim } from './store.ts';
 import type { TaskRecord } from './task.ts';
 
-/** Claims tasks and works on each of them. */
-export interface Worker {
-  /** Claims now. */
-  wake(): void;
-  /** Stops claiming. Resolves when all started work has ended. */
-  stop(): Promise<void>;
-  /** Number of tasks in work. */
-  busy(): number;
-}
-
+/** Claims tasks and works on each of them. `stop` resolves when all started work has ended. */
 export function startWorker(options: {
   readonly name: string;
   readonly clock: Clock;
@@ -21,7 +12,7 @@ export function startWorker(options: {
   readonly idleMs: number;
   readonly claim: () => Promise<Claim>;
   readonly work: (record: TaskRecord) => Promise<void>;
-}): Worker {
+}): Loop {
   const { clock, log, name } = options;
   const inWork = new Set<Promise<void>>();
 
@@ -50,7 +41,6 @@ export function startWorker(options: {
 
   return {
     wake: loop.wake,
-    busy: () => inWork.size,
     async stop() {
       await loop.stop();
       await Promise.all(inWork);
@@ -114,43 +104,6 @@ export function startLoop(options: {
       stopped = true;
       cancelTimer();
       await running;
-    },
-  };
-}
-
-/** Number of keys from which expired ones are deleted. */
-const MANY = 1000;
-
-/** Rate limit of one event per key and interval. It delays early events instead of dropping them. */
-interface Throttle {
-  /** ms until the event may happen for this key. Calls before that share the same time. */
-  reserve(key: string): number;
-  /** Cancels the last reservation. */
-  giveBack(key: string): void;
-}
-
-export function createThrottle(clock: Clock, everyMs: number): Throttle {
-  /** Time of the last or next event per key. */
-  const last = new Map<string, number>();
-  const now = clock.elapsed ?? clock.now;
-  let forgetAt = MANY;
-
-  function forgetOld(): void {
-    for (const [key, at] of last) if (now() - at >= everyMs) last.delete(key);
-    // Twice the number in use keeps the amortised cost per key constant.
-    forgetAt = Math.max(MANY, 2 * last.size);
-  }
-
-  return {
-    reserve(key) {
-      const before = last.get(key) ?? -Infinity;
-      const at = before > now() ? before : Math.max(now(), before + everyMs);
-      if (last.size >= forgetAt) forgetOld();
-      last.set(key, at);
-      return at - now();
-    },
-    giveBack: (key) => {
-      last.delete(key);
     },
   };
 }

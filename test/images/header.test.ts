@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { beforeAll, describe, expect, it, test } from 'vitest';
 import { createHeaderReader } from '../../src/images/header.ts';
 import { MAX_IMAGE_BYTES, ImageError, type Image } from '../../src/images/image.ts';
-import type { ImageIssueCode } from '../../src/tasks/image-issue.ts';
+import type { ImageIssueCode } from '../../src/tasks/validate-input.ts';
 import {
   animation,
   claiming,

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createInspectImage } from '../../src/images/inspect.ts';
 import { isPublicAddress } from '../../src/images/safe-fetch.ts';
-import type { ImageIssueCode } from '../../src/tasks/image-issue.ts';
+import type { ImageIssueCode } from '../../src/tasks/validate-input.ts';
 import { imageBytes } from '../kit/images.ts';
 import { createResolver, startImageServer, type ImageServer } from './image-server.ts';
 

@@ -3,7 +3,7 @@ import type { StoreLocation } from '../../src/store/open-connections.ts';
 import type { TaskUpdate } from '../../src/tasks/apply-update.ts';
 import { createCallbackAddress } from '../../src/tasks/callback-address.ts';
 import type { Clock } from '../../src/tasks/clock.ts';
-import { createDurationEstimate } from '../../src/tasks/estimate.ts';
+import { createDurationEstimate } from '../../src/tasks/schedule.ts';
 import { createPendingCreates } from '../../src/tasks/pending-creates.ts';
 import type { CreateOutcome, Provider, QueryAnswer } from '../../src/tasks/provider.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';

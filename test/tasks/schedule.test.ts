@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createDurationEstimate } from '../../src/tasks/estimate.ts';
+import { createDurationEstimate } from '../../src/tasks/schedule.ts';
 import { nextCheckTime } from '../../src/tasks/schedule.ts';
 import { StoreUnavailableError } from '../../src/tasks/store.ts';
 import { resendDelay } from '../../src/tasks/submitter.ts';

@@ -6,7 +6,6 @@ import { createLiveCounts } from '../../src/websocket/socket.ts';
 import { createHub, type SubscriptionArgs } from '../../src/websocket/hub.ts';
 import { Subscriber } from '../../src/websocket/subscriber.ts';
 import type { SendBudget } from '../../src/websocket/send-buffer.ts';
-import { createCatchUpScheduler } from '../../src/tasks/subscriptions/catch-up.ts';
 
 /** A change that counts how often a result is made of it. */
 class Counted implements Change {
@@ -182,20 +181,13 @@ describe('subscriptions of a hub', () => {
   test('that catch up turn by turn are told the error of none before them', async () => {
     const stage = createStage();
     for (const id of ['1', '2', '3']) await subscribe(stage, { id });
-    const letIn = createCatchUpScheduler();
     const change = broken(7);
-    const sinks = [...stage.sinks];
-    await new Promise<void>((resolve) => {
-      letIn(() => {
-        // As pages are given: taken when the step is over, and the next turn is asked for by then.
-        const sink = sinks.shift();
-        queueMicrotask(() => {
-          sink?.take(change);
-          if (sinks.length === 0) resolve();
-        });
-        return sinks.length > 0;
-      });
-    });
+    for (const sink of [...stage.sinks]) {
+      // As pages are delivered: the next turn is requested before the sink takes its page.
+      const nextTurn = new Promise((resolve) => setImmediate(resolve));
+      sink.take(change);
+      await nextTurn;
+    }
     expect(change.asked).toBe(3);
   });
 

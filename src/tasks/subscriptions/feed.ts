@@ -35,10 +35,10 @@ export function createFeed(
 
   return {
     publish(changes) {
-      const slice = topics.slice();
-      for (const change of changes) slice.publish(byTask.get(change.id), [change]);
+      const publish = topics.startSlice();
+      for (const change of changes) publish(byTask.get(change.id), [change]);
       for (const owner of new Set(changes.map((change) => change.owner)))
-        slice.publish(
+        publish(
           byOwner.get(owner),
           changes.filter((change) => change.owner === owner),
         );
@@ -71,7 +71,7 @@ function count(topics: Map<string, Topic>): number {
 }
 
 /** The listeners of one task or owner, with undelivered changes. */
-export interface Topic {
+interface Topic {
   readonly listeners: Set<FeedListener>;
   readonly waiting: News[];
 }
@@ -82,11 +82,6 @@ interface News {
   readonly audience: readonly FeedListener[];
   /** How many of them were called. */
   called: number;
-}
-
-/** Calls listeners for a few ms; the rest is called in later turns of the event loop. */
-interface Slice {
-  publish(topic: Topic | undefined, changes: readonly VisibleRecord[]): void;
 }
 
 /** How long listeners may block the event loop, in ms. */
@@ -139,16 +134,15 @@ function createTopics(onListenerError: (error: unknown) => void, now: () => numb
   }
 
   return {
-    slice(): Slice {
+    /** What is published within one slice is delivered now for a few ms, and the rest in later turns. */
+    startSlice() {
       const deadline = now() + SLICE_MS;
-      return {
-        publish(topic, changes) {
-          if (!topic || topic.listeners.size === 0) return;
-          // A copy: listeners may attach and detach during the call.
-          topic.waiting.push({ changes, audience: [...topic.listeners], called: 0 });
-          if (topic.waiting.length > MAX_WAITING) mergeWaiting(topic);
-          if (topic.waiting.length === 1 && !deliverUntil(topic, deadline)) enqueue(topic);
-        },
+      return (topic: Topic | undefined, changes: readonly VisibleRecord[]): void => {
+        if (!topic || topic.listeners.size === 0) return;
+        // A copy: listeners may attach and detach during the call.
+        topic.waiting.push({ changes, audience: [...topic.listeners], called: 0 });
+        if (topic.waiting.length > MAX_WAITING) mergeWaiting(topic);
+        if (topic.waiting.length === 1 && !deliverUntil(topic, deadline)) enqueue(topic);
       };
     },
     drop(): void {

@@ -8,6 +8,7 @@ import {
 import { type VisibleRecord, isTerminal } from '../task.ts';
 import type { TaskPorts } from '../ports.ts';
 import { RequestError } from '../failure.ts';
+import { findTask } from '../list.ts';
 import { createOwnerPages, type ReadOwnerPage } from './catch-up.ts';
 import type { TaskStore } from '../store.ts';
 
@@ -135,7 +136,7 @@ export async function watchTask(
 ): Promise<TaskSubscription> {
   const { clock, store, timings } = ports;
   await assertKnownRevision(store, after);
-  const found = await store.find(owner, id);
+  const found = await findTask(store, owner, id);
   if (!found) throw noSuchTask(id);
   return new TaskSubscription({
     source: changesOfTask(ports, owner, found.id),
