@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import type { Log } from '../../src/tasks/log.ts';
 import type { TaskPorts } from '../../src/tasks/ports.ts';
 import { DEFAULT_TIMINGS } from '../../src/tasks/timings.ts';
 import { HMAC_KEY } from '../kit/gateway.ts';
@@ -62,45 +61,30 @@ describe('a task without callbacks', () => {
   });
 });
 
-const noUrl = 'a success without a usable result URL';
-
 describe('a response without a final state changes nothing and causes another query:', () => {
   test.each<readonly [what: string, answer: Answer, warning: string | null]>([
     ['422 "recordInfo is null"', notVisibleYet(), null],
-    ['404', refused(404, 'Task not found'), null],
-    ['404 under HTTP 404', refused(404, 'Task not found', { http: 404 }), null],
     ['429', refused(429, 'Rate limit exceeded', { http: 429 }), null],
-    ['401', refused(401, 'You do not have access permissions'), null],
-    ['402', refused(402, 'top up'), null],
-    ['455', refused(455, 'maintenance'), null],
-    ['500', refused(500, 'oops'), null],
-    ['505', refused(505, 'disabled'), null],
     ['an HTML page', { status: 502, headers: { 'content-type': 'text/html' }, body: '<html></html>' }, null],
-    ['a page of a proxy', { status: 403, body: 'error code: 1010' }, null],
     ['a reset', { reset: true }, null],
     ['half an answer', { ...succeeded('kie-1'), cutBodyAfterBytes: 100 }, null],
     ['an answer about another task', succeeded('kie-2'), null],
     ['an unknown state', record('kie-1', { state: 'dreaming' }), 'the unknown state "dreaming"'],
-    ['a success without an address', succeeded('kie-1', '', { resultJson: '' }), noUrl],
-    ['a success with broken resultJson', succeeded('kie-1', '', { resultJson: '{"result' }), noUrl],
+    [
+      'a success without an address',
+      succeeded('kie-1', '', { resultJson: '' }),
+      'a success without a usable result URL',
+    ],
   ])('%s', async (_what, answer, reason) => {
     const warnings: object[] = [];
-    const log = (own: Log): Log => ({
-      debug: own.debug.bind(own),
-      info: own.info.bind(own),
-      error: own.error.bind(own),
-      warn: (fields) => warnings.push(fields),
-    });
     const provider = await startFakeProvider();
     provider.always('recordInfo', record('kie-1'));
     // Fewer in a row than make the provider count as unreachable.
     provider.answer('recordInfo', answer, answer, answer);
-    const wrap = { wrap: (ports: TaskPorts) => ({ ...ports, log: log(ports.log) }) };
-    const { gateway, task } = await startWithTask({
-      provider,
-      env: NO_QUERY_LIMIT,
-      overrides: { timings: POLLING, ...wrap },
-    });
+    const warn = (fields: object): void => void warnings.push(fields);
+    const wrap = (ports: TaskPorts): TaskPorts => ({ ...ports, log: { ...ports.log, warn } });
+    const overrides = { timings: POLLING, wrap };
+    const { gateway, task } = await startWithTask({ provider, env: NO_QUERY_LIMIT, overrides });
     for (let query = 0; query < 4; query += 1) await provider.received('recordInfo');
     expect(await readTask(gateway, task.id)).toEqual(task);
     if (reason) expect(warnings).toContainEqual({ task: task.id, providerTaskId: 'kie-1', reason });
@@ -210,6 +194,7 @@ test('unsigned callbacks cause one query at once, and one more in ten seconds', 
   await staysPending(second);
   clock.advance(1);
   await second;
-  clock.advance(60_000);
+  // Not longer than the lease of a check: the response may not be stored yet.
+  clock.advance(20_000);
   await staysPending(provider.received('recordInfo'));
 });

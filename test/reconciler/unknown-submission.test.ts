@@ -74,7 +74,7 @@ test.each([
   ['at once, without an address for callbacks', { PUBLIC_URL: '' }],
   ['when no callback came', { SUBMISSION_GRACE_MS: '1' }],
 ])('an unclear create response is shown in the failure %s', async (_what, env) => {
-  const { gateway, provider } = await startWithProvider({ env });
+  const { gateway, provider } = await startWithProvider({ env, overrides: { timings: { idleLook: 10 } } });
   provider.answer('createTask', refused(500, 'image_url file type not supported'));
   const { id } = await submit(gateway);
   await (await watchTask(gateway, id)).completed();

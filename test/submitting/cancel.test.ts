@@ -138,10 +138,8 @@ describe('a task that cannot be cancelled', () => {
   });
 });
 
-test.each(['00000000-0000-7000-8000-000000000000', '', '\u0000'])(
-  'cancelTask rejects an unknown id: %j',
-  async (id) => {
-    const { gateway } = await startBusyGateway();
+test('cancelTask rejects an unknown id', async () => {
+  const { gateway } = await startBusyGateway();
+  for (const id of ['00000000-0000-7000-8000-000000000000', '', '\u0000'])
     expect((await errorOf(gateway, CANCEL, { id })).extensions).toMatchObject({ code: 'NOT_FOUND' });
-  },
-);
+});

@@ -82,16 +82,6 @@ describe('a task with "not now" of the provider', () => {
     await gateway.written((record) => record.providerTaskId === 'kie-2');
   });
 
-  test('fails with a later refusal', async () => {
-    const { gateway } = await start([refused(429, 'slow down'), refused(402, 'Top up')]);
-    const { id } = await createTask(gateway);
-    await putOff(gateway, 1);
-    gateway.clock.advance(3000);
-    await gateway.written((record) => record.state === 'FAIL');
-    const failure = { code: 'INSUFFICIENT_CREDITS', message: 'Top up', retryable: false };
-    expect(await findTask(gateway, id)).toMatchObject({ failure });
-  });
-
   test('is sent again although another replica declares the call lost meanwhile', async () => {
     const { gateway } = await start([refused(429, 'slow down'), created('kie-2')]);
     const { id } = await createTask(gateway);

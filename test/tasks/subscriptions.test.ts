@@ -78,14 +78,6 @@ describe('a subscription to one task', () => {
     expect(await statesOf(await watchTask(ports, OWNER, done.id, done.revision - 1))).toEqual(['SUCCESS']);
   });
 
-  test('treats a task of another owner as unknown', async () => {
-    const { ports, store } = await startHeldGateway();
-    const theirs = await addTask(store, { owner: 'somebody else' });
-    for (const id of [theirs.id, 'no-such-task'])
-      await expect(watchTask(ports, OWNER, id, null)).rejects.toMatchObject({ code: 'NOT_FOUND' });
-    expect(ports.feed.size()).toBe(0);
-  });
-
   test('attaches with the first next(), refuses a second one, and ends at once by return()', async () => {
     const { attached, ports, watch } = await startOne();
     expect(attached()).toBe(0);
