@@ -1,22 +1,11 @@
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { staysPending } from '../kit/waits.ts';
 import { HMAC_KEY } from '../kit/gateway.ts';
-import {
-  createBody,
-  refused,
-  succeeded,
-  param,
-  callbackFail,
-  callbackSuccess,
-  deliverCallback,
-  sign,
-} from '../kit/kie.ts';
+import { callbackSuccess, deliverCallback, refused, sign } from '../kit/kie.ts';
 import { readTask, startWithProvider, submit, watchTask, type CalledBack } from '../webhooks/called-back.ts';
 import { createStandingClock } from '../webhooks/standing-clock.ts';
-import { watchAll } from './polled.ts';
 
 const MINUTE = 60_000;
-const signed = sign(HMAC_KEY, 'kie-1');
 
 type Options = Parameters<typeof startWithProvider>[0];
 
@@ -27,14 +16,6 @@ async function startLost(options: Options = {}): Promise<CalledBack> {
   const task = await submit(gateway);
   const create = await provider.received('createTask');
   return { gateway, provider, task, create, callback: gateway.callbackUrl(create) };
-}
-
-/** The same, and nobody called back within the grace period. */
-async function startGivenUp(options: Options = {}): Promise<CalledBack> {
-  const env = { SUBMISSION_GRACE_MS: '1', ...options.env };
-  const scene = await startLost({ env, overrides: { timings: { idleLook: 10 } } });
-  await (await watchTask(scene.gateway, scene.task.id)).completed();
-  return scene;
 }
 
 test('a task whose create response was lost waits half an hour for a callback, and is never sent again', async () => {
@@ -82,37 +63,6 @@ test.each([
   expect(failure).toMatchObject({ code: 'SUBMISSION_UNKNOWN', providerCode: '500', retryable: false });
   expect(failure?.message).toContain('image_url file type not supported');
   expect(provider.requests('createTask')).toHaveLength(1);
-});
-
-describe('a task that failed with SUBMISSION_UNKNOWN', () => {
-  test.each([
-    ['a late success', callbackSuccess('kie-1'), { state: 'SUCCESS', failure: null, creditsConsumed: 57 }],
-    ['a late failure', callbackFail('kie-1'), { state: 'FAIL', failure: { code: 'SERVER_ERROR' } }],
-  ])('is replaced by %s, which every client sees and which is final', async (_what, body, expected) => {
-    const { callback, gateway, task } = await startGivenUp();
-    const givenUp = await readTask(gateway, task.id);
-    expect(givenUp).toMatchObject({ state: 'FAIL', failure: { code: 'SUBMISSION_UNKNOWN' } });
-
-    const next = await watchAll(gateway, givenUp.revision);
-    expect((await deliverCallback(callback, body, signed)).status).toBe(200);
-    const late = await next();
-    expect(late).toMatchObject({ id: task.id, providerTaskId: 'kie-1', ...expected });
-    expect(Date.parse(late.completedAt ?? '')).toBeGreaterThan(Date.parse(givenUp.completedAt ?? ''));
-
-    for (const other of [callbackFail('kie-1', { failCode: '422' }), callbackSuccess('kie-1')])
-      expect((await deliverCallback(callback, other, signed)).status).toBe(200);
-    expect(await readTask(gateway, task.id)).toEqual(late);
-  });
-
-  test('is queried when an unsigned callback names an id, and the response counts', async () => {
-    const scene = await startGivenUp({ env: { KIE_WEBHOOK_HMAC_KEYS: '' } });
-    const { callback, create, gateway, provider, task } = scene;
-    const next = await watchAll(gateway, (await readTask(gateway, task.id)).revision);
-    const shown = { param: param(createBody(create).callBackUrl) };
-    provider.answer('recordInfo', succeeded('kie-1', undefined, shown));
-    expect((await deliverCallback(callback, callbackFail('kie-1'))).status).toBe(200);
-    expect(await next()).toMatchObject({ id: task.id, state: 'SUCCESS', providerTaskId: 'kie-1' });
-  });
 });
 
 test('a task that a callback adopted does not fail after the grace period', async () => {
