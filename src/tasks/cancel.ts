@@ -1,9 +1,8 @@
 import { failed, saved, writeTask } from './change.ts';
 import type { TaskFailure } from './failure.ts';
-import { findTask } from './list.ts';
+import { requireTask } from './list.ts';
 import type { TaskPorts } from './ports.ts';
 import { isTerminal, isVisible, type VisibleRecord, type TaskRecord } from './task.ts';
-import { noSuchTask } from './subscriptions/subscription.ts';
 
 /** The result of cancelTask. */
 export type CancelResult =
@@ -23,13 +22,11 @@ export async function cancelTask(
   owner: string,
   id: string,
 ): Promise<CancelResult> {
-  const found = await findTask(store, owner, id);
-  if (!found) throw noSuchTask(id);
+  const found = await requireTask(store, owner, id);
   const now = clock.now();
   const cancelled = await writeTask(store, found.id, (record) => saved(endUnsent(record, now)), found);
   if (cancelled && isVisible(cancelled)) return { kind: 'cancelled', task: cancelled };
-  const task = await store.find(owner, found.id);
-  if (!task) throw noSuchTask(id);
+  const task = await requireTask(store, owner, id);
   if (task.failure?.code === CANCELLED.code) return { kind: 'cancelled', task };
   return { kind: 'too-late', reason: isTerminal(task.state) ? 'ALREADY_ENDED' : 'ALREADY_SENT', task };
 }

@@ -50,6 +50,13 @@ export async function findTask(store: TaskStore, owner: string, id: string): Pro
   return hasInvalidCharacters(id) ? null : store.find(owner, id);
 }
 
+/** The same; rejects with NOT_FOUND. */
+export async function requireTask(store: TaskStore, owner: string, id: string): Promise<VisibleRecord> {
+  const found = await findTask(store, owner, id);
+  if (!found) throw new RequestError('NOT_FOUND', `You have no task "${id.slice(0, 100)}".`);
+  return found;
+}
+
 /** The page cursor of a task. It stays valid while other tasks are created or change. */
 export function cursorOf({ createdAt, id }: PagePosition): string {
   return Buffer.from(`${createdAt}:${id}`).toString('base64url');

@@ -8,7 +8,7 @@ import {
 import { type VisibleRecord, isTerminal } from '../task.ts';
 import type { TaskPorts } from '../ports.ts';
 import { RequestError } from '../failure.ts';
-import { findTask } from '../list.ts';
+import { requireTask } from '../list.ts';
 import { createOwnerPages, type ReadOwnerPage } from './catch-up.ts';
 import type { TaskStore } from '../store.ts';
 
@@ -136,8 +136,7 @@ export async function watchTask(
 ): Promise<TaskSubscription> {
   const { clock, store, timings } = ports;
   await assertKnownRevision(store, after);
-  const found = await findTask(store, owner, id);
-  if (!found) throw noSuchTask(id);
+  const found = await requireTask(store, owner, id);
   return new TaskSubscription({
     source: changesOfTask(ports, owner, found.id),
     after: after ?? 0,
@@ -158,10 +157,6 @@ function changesOfTask({ feed, store }: TaskPorts, owner: string, id: string): C
     isEnd: ({ state }) => isTerminal(state),
     isNewestEnough: true,
   };
-}
-
-export function noSuchTask(id: string): RequestError {
-  return new RequestError('NOT_FOUND', `You have no task "${id.slice(0, 100)}".`);
 }
 
 /**
