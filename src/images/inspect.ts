@@ -1,5 +1,6 @@
 import { request, type Dispatcher } from 'undici';
 import type { ImageIssue, InspectImage } from '../tasks/validate-input.ts';
+import { createConcurrencyLimit } from '../limits/concurrency.ts';
 import { RequestError } from '../tasks/failure.ts';
 import { createHeaderReader } from './header.ts';
 import { createSafeAgent, type SafeAgentOptions } from './safe-fetch.ts';
