@@ -22,6 +22,16 @@ async function putOff(gateway: StandingGateway, times: number): Promise<void> {
   await gateway.written((record) => record.notNowCount === times && record.markedAt === null);
 }
 
+test.each([
+  ['accepted', created('kie-1'), { task: { state: 'WAITING', providerTaskId: 'kie-1' } }],
+  ['refused', refused(402, 'Top up'), { code: 'INSUFFICIENT_CREDITS', message: 'Top up' }],
+  ['unknown', { reset: true }, { task: { state: 'SUBMITTING' } }],
+])('an outcome answers the mutation at once: %s', async (_how, answer, expected) => {
+  const { gateway } = await start([answer], { CREATE_WAIT_MS: '15000' });
+  // The clock stands still, so that nobody looks at the store again.
+  expect(await create(gateway)).toMatchObject(expected);
+});
+
 describe('a task with "not now" of the provider', () => {
   const notNow = refused(455, 'Maintenance');
 
