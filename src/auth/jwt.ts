@@ -15,14 +15,14 @@ import {
 } from './principal.ts';
 import { createPublicKey, type JsonWebKey } from 'node:crypto';
 
+/** An issuer's key set; `fetch` is the global one unless it is given. */
 interface RemoteKeys {
   readonly jwksUrl: string;
-  /** Default: the global fetch. */
   readonly fetch?: FetchImplementation | undefined;
 }
 
 interface JwtOptions extends FetchKeysOptions {
-  /** The issuer's key set, or shared secrets. Any key or secret may match. */
+  /** Any key or secret may match. */
   readonly keys: RemoteKeys | { readonly secrets: readonly string[] };
   readonly issuer: string | null;
   readonly audience: string | null;
@@ -32,18 +32,7 @@ interface JwtOptions extends FetchKeysOptions {
 const CLOCK_TOLERANCE_S = 5;
 const KEYS_MAX_AGE_MS = 10 * 60_000;
 /** Without HMAC: signing with the public key as secret is a classic forgery. */
-const PUBLIC_KEY_ALGORITHMS = [
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'ES256',
-  'ES384',
-  'ES512',
-  'EdDSA',
-];
+const PUBLIC_KEY_ALGORITHMS = 'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA'.split(' ');
 
 /** At most 255 characters, as in OpenID Connect, without control characters. */
 const SUBJECT = /^[^\p{Cc}\p{Cs}]{1,255}$/u;
@@ -166,11 +155,15 @@ function createFetchKeys(
     if (response.status !== 200) throw new Error(`status ${response.status} instead of 200`);
     const set: unknown = await response.json();
     if (!hasKeys(set)) throw new Error('the response has no list of keys');
-    const { keys, problems } = usableKeys(set.keys);
+    const judged = set.keys.map((jwk) => ({ jwk, problem: problemOf(jwk) }));
+    // An unusable key must not block the others.
+    const problems = judged.flatMap(({ problem }, at) =>
+      problem === null ? [] : [`key ${at + 1}: ${problem}`],
+    );
     const joined = problems.join();
     if (problems.length > 0 && joined !== reported) reportUnusable(problems);
     reported = joined;
-    return Response.json({ keys });
+    return Response.json({ keys: judged.filter(({ problem }) => problem === null).map(({ jwk }) => jwk) });
   }
 
   return async (...request) => {
@@ -204,23 +197,7 @@ function reasonOf(error: unknown): string {
 /** RFC 7518, 3.3. jose throws a TypeError for shorter RSA keys, which is no error of the token. */
 const MIN_RSA_BITS = 2048;
 
-interface UsableKeys {
-  readonly keys: readonly object[];
-  /** Why the other keys were dropped, with their position in the set. */
-  readonly problems: readonly string[];
-}
-
-/** The keys of a set that can verify signatures. An unusable key must not block the others. */
-function usableKeys(keys: readonly unknown[]): UsableKeys {
-  const problems: string[] = [];
-  const usable = keys.filter((jwk, index): jwk is object => {
-    const problem = problemOf(jwk);
-    if (problem !== null) problems.push(`key ${index + 1}: ${problem}`);
-    return problem === null;
-  });
-  return { keys: usable, problems };
-}
-
+/** Why a key cannot verify signatures; null when it can. */
 function problemOf(jwk: unknown): string | null {
   if (typeof jwk !== 'object' || jwk === null || Array.isArray(jwk)) return 'not an object';
   if ('d' in jwk || 'k' in jwk) return 'a private or secret key';

@@ -46,22 +46,14 @@ const MAX_LINE = 16_384;
 /** Text that is scrubbed before a cut, because a cut may leave half of a secret. */
 const LOOK_AHEAD = 8192;
 
-/** Makes foreign text in log lines short and printable. */
-interface Tidy {
-  /** The members of a line, with cut texts. */
-  members(members: Record<string, unknown>): Record<string, unknown>;
-  error(error: unknown): unknown;
-  /** A finished line. */
-  line(line: string): string;
-}
-
-export function createTidy(scrub: Scrub): Tidy {
+/** Makes foreign text in log lines short and printable: in the members of a line, in errors, and in a finished line. */
+export function createTidy(scrub: Scrub) {
   function cut(text: string): string {
     return text.length <= MAX_TEXT ? excerpt(text) : excerpt(scrub(text.slice(0, LOOK_AHEAD)));
   }
 
   return {
-    members(members) {
+    members(members: Record<string, unknown>): Record<string, unknown> {
       let changed: Record<string, unknown> | null = null;
       for (const [name, value] of Object.entries(members)) {
         if (typeof value !== 'string') continue;
@@ -70,14 +62,14 @@ export function createTidy(scrub: Scrub): Tidy {
       }
       return changed ?? members;
     },
-    error(error) {
+    error(error: unknown): unknown {
       if (!(error instanceof Error)) return error;
       const serialized = pino.stdSerializers.err(error);
       const message = excerptOfLines(scrub(serialized.message.slice(0, LOOK_AHEAD)), MAX_MESSAGE);
       const stack = excerptOfLines(scrub(serialized.stack.slice(0, 2 * LOOK_AHEAD)), MAX_STACK);
       return { ...serialized, message, stack };
     },
-    line(line) {
+    line(line: string): string {
       if (line.length <= MAX_LINE) return line;
       const { level, time, msg, ...rest } = JSON.parse(line, shortened) as Record<string, unknown>;
       const short = JSON.stringify({ level, time, ...rest, msg });

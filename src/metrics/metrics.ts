@@ -1,18 +1,9 @@
 import { Gauge, Registry, collectDefaultMetrics, Counter } from 'prom-client';
 
-/** The metrics of one gateway. */
-export interface Metrics {
-  readonly registry: Registry;
-  /** All of them in the text format of Prometheus, and its media type. */
-  readonly scrape: () => Promise<Scrape>;
-}
+export type Metrics = ReturnType<typeof createMetrics>;
 
-interface Scrape {
-  readonly type: string;
-  readonly text: string;
-}
-
-export function createMetrics(version: string): Metrics {
+/** The metrics of one gateway; `scrape` tells them in the text format of Prometheus, with its media type. */
+export function createMetrics(version: string) {
   const registry = new Registry();
   new Gauge({
     name: 'kineograph_build_info',

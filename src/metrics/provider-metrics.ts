@@ -7,17 +7,8 @@ const ANSWERS: readonly QueryAnswer['kind'][] = ['update', 'running', 'nothing']
 const ACCOUNT_ERRORS: readonly AccountError[] = ['UNAUTHORIZED', 'INSUFFICIENT_CREDITS', 'QUOTA_EXCEEDED'];
 const CALL_S = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-interface ProviderMetrics {
-  /** Wraps a provider and measures its calls. */
-  watch(provider: Provider): Provider;
-  /** Sets whether calls are held back. */
-  heldBack(calls: HeldCalls, isHeld: boolean): void;
-  /** Counts a refusal because of the key or the account. */
-  accountRefusal(code: AccountError): void;
-}
-
 /** Outcomes and durations of calls to the provider. */
-export function createProviderMetrics(registry: Registry): ProviderMetrics {
+export function createProviderMetrics(registry: Registry) {
   const registers = [registry];
   const creates = new Counter({
     name: 'kineograph_create_calls_total',
@@ -47,7 +38,8 @@ export function createProviderMetrics(registry: Registry): ProviderMetrics {
   for (const outcome of ANSWERS) queries.labels(outcome).inc(0);
 
   return {
-    watch: (provider) => ({
+    /** Wraps a provider and measures its calls. */
+    watch: (provider: Provider): Provider => ({
       ...provider,
       async createTask(input, callbackUrl) {
         const stop = createTime.startTimer();
@@ -71,7 +63,8 @@ export function createProviderMetrics(registry: Registry): ProviderMetrics {
   };
 }
 
-function showHeldBack(registry: Registry): ProviderMetrics['heldBack'] {
+/** Sets whether calls are held back. */
+function showHeldBack(registry: Registry) {
   const held = new Gauge({
     name: 'kineograph_provider_calls_held_back',
     help: '1 from when calls of this kind were held back because the provider could not be reached, until one succeeds.',
@@ -79,12 +72,13 @@ function showHeldBack(registry: Registry): ProviderMetrics['heldBack'] {
     registers: [registry],
   });
   for (const calls of ['creates', 'queries'] satisfies HeldCalls[]) held.labels(calls).set(0);
-  return (calls, isHeld) => {
+  return (calls: HeldCalls, isHeld: boolean): void => {
     held.labels(calls).set(isHeld ? 1 : 0);
   };
 }
 
-function countRefusals(registry: Registry): ProviderMetrics['accountRefusal'] {
+/** Counts a refusal because of the key or the account. */
+function countRefusals(registry: Registry) {
   const refusals = new Counter({
     name: 'kineograph_account_refusals_total',
     help: 'Calls that the provider refused because of the key or the account, by failure code: the operator has to act.',
@@ -93,7 +87,7 @@ function countRefusals(registry: Registry): ProviderMetrics['accountRefusal'] {
   });
   // At zero from the start, so that the first one is an increase.
   for (const code of ACCOUNT_ERRORS) refusals.labels(code).inc(0);
-  return (code) => {
+  return (code: AccountError): void => {
     refusals.labels(code).inc();
   };
 }

@@ -13,15 +13,6 @@ interface HttpOptions {
   readonly queryTimeoutMs: number;
 }
 
-interface Http {
-  /** Posts JSON once, on a new connection, without redirects. Never rejects. */
-  postOnce(path: string, json: string): Promise<RawAnswer | BrokenCall>;
-  /** The body of a response with any status. Rejects without a complete response. */
-  get(path: string): Promise<string>;
-  /** Aborts in-flight `get` calls. */
-  close(): Promise<void>;
-}
-
 /** Larger responses are not read to the end. Those of kie.ai are far smaller. */
 const MAX_ANSWER_BYTES = 1024 * 1024;
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -43,7 +34,7 @@ export async function readText(
   return decodeBody(Buffer.from(await body.arrayBuffer()), headers['content-encoding'], maxBytes);
 }
 
-export function createHttp(options: HttpOptions): Http {
+export function createHttp(options: HttpOptions) {
   const { apiUrl: origin, proxy = null } = options;
   const headers = callHeaders(options);
   const dispatcher = createDispatcher(origin, proxy, {
@@ -56,7 +47,8 @@ export function createHttp(options: HttpOptions): Http {
   });
 
   return {
-    postOnce: (path, json) =>
+    /** Posts JSON once, on a new connection, without redirects. Never rejects. */
+    postOnce: (path: string, json: string): Promise<RawAnswer | BrokenCall> =>
       postOnce({
         url: new URL(origin + path),
         proxy,
@@ -67,7 +59,8 @@ export function createHttp(options: HttpOptions): Http {
         maxAnswerBytes: MAX_ANSWER_BYTES,
       }),
 
-    async get(path) {
+    /** The body of a response with any status. Rejects without a complete response. */
+    async get(path: string): Promise<string> {
       const { end, signal } = timeoutSignal(options.queryTimeoutMs, 'no complete response');
       try {
         const answer = await dispatcher.request({ origin, method: 'GET', path, headers, signal });
@@ -77,19 +70,13 @@ export function createHttp(options: HttpOptions): Http {
       }
     },
 
+    /** Aborts in-flight `get` calls. */
     close: () => dispatcher.destroy(),
   };
 }
 
-/** An abort signal that fires after `ms` without progress. */
-interface ProgressTimeout {
-  readonly signal: AbortSignal;
-  renew(): void;
-  /** Cancels the timer. */
-  end(): void;
-}
-
-export function createProgressTimeout(ms: number): ProgressTimeout {
+/** An abort signal that fires after `ms` without progress, of which `renew` tells; `end` cancels its timer. */
+export function createProgressTimeout(ms: number) {
   const controller = new AbortController();
   const wait = (): (() => void) =>
     afterReading(ms, () => {

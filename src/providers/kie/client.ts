@@ -40,7 +40,6 @@ export function createKie(options: KieOptions): Provider {
   const alarm = createAccountAlarm({ log, onRefusal: options.onAccountRefusal });
   const breaking = { retryMs: breakerRetryMs, log, onChange: onHeldBack };
   const http = createHttp(options);
-  // Provider messages may repeat the API key.
   const scrub = createScrub([apiKey]);
   // Two breakers: creates and queries can fail independently.
   const creates = createBreaker('creates', breaking);
@@ -61,7 +60,7 @@ export function createKie(options: KieOptions): Provider {
       const { body, ...noAnswer } = await get(path);
       if (body === null) return { kind: 'nothing', reason: 'no response', ...noAnswer };
       const envelope = envelopeIn(body);
-      return envelope ? scrubbedAnswer(readQuery(envelope, providerTaskId), scrub) : NO_ENVELOPE;
+      return envelope ? scrubbed(readQuery(envelope, providerTaskId), scrub) : NO_ENVELOPE;
     },
 
     async credits() {
@@ -80,7 +79,7 @@ export function createKie(options: KieOptions): Provider {
     if ('body' in answer) {
       const outcome = readCreateOutcome(answer, Date.now());
       if (outcome.kind === 'refused') alarm.code(Number(outcome.failure.providerCode));
-      return scrubbedOutcome(outcome, scrub);
+      return scrubbed(outcome, scrub);
     }
     if (!answer.hadConnected) throw answer.error;
     return { kind: 'unknown', reason: answer.error.message };
@@ -138,19 +137,9 @@ function isTaskFailure(code: number): boolean {
   return code === 501 || code === 408 || code === 531;
 }
 
-function scrubbedOutcome(outcome: CreateOutcome, scrub: Scrub): CreateOutcome {
-  if ('failure' in outcome) return { ...outcome, failure: scrubbed(outcome.failure, scrub) };
-  return 'said' in outcome ? { ...outcome, said: scrubbed(outcome.said, scrub) } : outcome;
-}
-
-function scrubbedAnswer(answer: QueryAnswer, scrub: Scrub): QueryAnswer {
-  if (answer.kind !== 'update')
-    return answer.said ? { ...answer, said: scrubbed(answer.said, scrub) } : answer;
-  const { update } = answer;
-  if (update.state !== 'FAIL') return answer;
-  return { ...answer, update: { ...update, failure: scrubbed(update.failure, scrub) } };
-}
-
-function scrubbed<Words extends { readonly message: string | null }>(words: Words, scrub: Scrub): Words {
-  return words.message === null ? words : { ...words, message: scrub(words.message) };
+/** The same with the provider's words scrubbed, which may repeat the API key. */
+function scrubbed<Answer extends CreateOutcome | QueryAnswer>(answer: Answer, scrub: Scrub): Answer {
+  return JSON.parse(JSON.stringify(answer), (name, value: unknown) =>
+    typeof value === 'string' && (name === 'message' || name === 'reason') ? scrub(value) : value,
+  ) as Answer;
 }

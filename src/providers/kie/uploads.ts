@@ -1,6 +1,6 @@
 import { ExponentialBackoff, bulkhead, handleWhen, retry, wrap } from 'cockatiel';
 import { randomUUID } from 'node:crypto';
-import type { HostAnswer, ImageFile, ImageHost } from '../../images/upload.ts';
+import type { HostAnswer, ImageFile } from '../../images/upload.ts';
 import type { Log } from '../../tasks/log.ts';
 import { callHeaders, readText, createProgressTimeout, readRetryAfter } from '../http.ts';
 import { createDispatcher } from '../proxy.ts';
@@ -22,11 +22,6 @@ interface KieUploadOptions {
   readonly log: Log;
 }
 
-interface KieUpload extends ImageHost {
-  /** Aborts in-flight uploads. */
-  close(): Promise<void>;
-}
-
 const PROGRESS_TIMEOUT_MS = 30_000;
 const RETRY_MS = 500;
 /** Uploads are free, and each attempt has its own file name, so retries are safe. */
@@ -39,7 +34,7 @@ const MAX_ANSWER_BYTES = 64 * 1024;
 const UPLOAD_PATH = 'kineograph';
 
 /** kie.ai's page "File Stream Upload": multipart with file, uploadPath and fileName. An existing name is overwritten. */
-export function createKieUpload(options: KieUploadOptions): KieUpload {
+export function createKieUpload(options: KieUploadOptions) {
   const { log, progressTimeoutMs = PROGRESS_TIMEOUT_MS, retryMs = RETRY_MS } = options;
   const { uploadUrl: origin, proxy = null } = options;
   const scrub = createScrub([options.apiKey]);
@@ -86,7 +81,7 @@ export function createKieUpload(options: KieUploadOptions): KieUpload {
   }
 
   return {
-    async store(file) {
+    async store(file: ImageFile): Promise<HostAnswer> {
       try {
         const answer = await policy.execute(() => attempt(file));
         if (answer.kind !== 'refused') return answer;
@@ -98,7 +93,8 @@ export function createKieUpload(options: KieUploadOptions): KieUpload {
         return { kind: 'unavailable', retryAfterMs: null };
       }
     },
-    close: () => {
+    /** Aborts in-flight uploads. */
+    close: (): Promise<void> => {
       closing.abort();
       return dispatcher.destroy();
     },
@@ -109,21 +105,15 @@ function newName({ contentType }: ImageFile): string {
   return `${randomUUID()}.${contentType === 'image/jpeg' ? 'jpg' : contentType.replace('image/', '')}`;
 }
 
-/** A request body as a stream of known length, with its headers. */
-interface Multipart {
-  readonly headers: { readonly 'content-type': string; readonly 'content-length': string };
-  readonly body: Readable;
-}
-
 /**
  * Streams fields and a file as multipart/form-data (RFC 7578); FormData needs the whole file, or a file path. The values are
  * ours and contain no quotes or line breaks. `onProgress` is called for each chunk.
  */
-export function multipart(
+function multipart(
   fields: Readonly<Record<'uploadPath' | 'fileName', string>>,
   file: ImageFile,
   onProgress: () => void,
-): Multipart {
+) {
   const boundary = `kineograph-${randomUUID()}`;
   const begin = (disposition: string): string =>
     `--${boundary}\r\nContent-Disposition: form-data; ${disposition}\r\n`;
