@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it, test } from 'vitest';
 import { parse } from 'yaml';
 import { parseConfig } from '../../src/config/config.ts';
 import { VARIABLES } from '../../src/config/variables.ts';
-import { readImage } from '../kit/dockerfile.ts';
+import { readDockerfile, readImage } from '../kit/dockerfile.ts';
 import { ROOT } from '../kit/process.ts';
 
 interface Service {
@@ -100,12 +100,25 @@ test('the settings that docs/deployment.md shows for systemd are a configuration
   const text = readFileSync(`${ROOT}docs/deployment.md`, 'utf8');
   const [, block = ''] = /```ini\n(\w+=.*?)```/s.exec(text) ?? [];
   const lines = block.trim().split('\n');
-  const settings = Object.fromEntries(
-    lines.map((line): [string, string] => {
-      const [name = '', value = ''] = line.split(/=(.*)/s);
-      return [name, value];
-    }),
-  );
+  const settings = Object.fromEntries(lines.map((line) => line.split(/=(.*)/s, 2))) as Record<string, string>;
   expect(parseConfig(settings).kieApiKey).toBe('your-key');
   expect(Object.keys(settings).filter((name) => !known.has(name))).toEqual([]);
+});
+
+describe('the Dockerfile', () => {
+  it('copies what is there and not ignored', () => {
+    const ignored = readFileSync(`${ROOT}.dockerignore`, 'utf8').split('\n');
+    const copies = readDockerfile().flatMap((stage) => stage.copies.filter(({ from }) => from === null));
+    const sources = copies.flatMap((copy) => copy.sources);
+    expect(sources.length).toBeGreaterThan(4);
+    expect(sources.filter((source) => !existsSync(ROOT + source) || ignored.includes(source))).toEqual([]);
+  });
+
+  it('runs the program itself, not as root, and has to be told who may call', () => {
+    expect(image.command('ENTRYPOINT')).toEqual(['node', 'dist/main.js']);
+    expect([image.one('STOPSIGNAL'), image.one('USER')]).toEqual(['SIGTERM', 'node']);
+    const bases = new Set(readDockerfile().map(({ base }) => base));
+    expect([...bases]).toEqual([expect.stringMatching(/^node:\d+-[a-z]+-slim$/)]);
+    expect(() => parseConfig(image.env)).toThrow(/API_KEYS=owner:key.*ALLOW_ANONYMOUS=true/s);
+  });
 });
