@@ -47,8 +47,9 @@ function LinkedTab({ operationName }: { readonly operationName: string }) {
     const tab = tabs[active];
     if (isDone.current || !tab) return;
     isDone.current = true;
-    if (operationName !== '') setOperationName(operationName);
     if (active > 0) moveTab([tab, ...tabs.filter((other) => other !== tab)]);
+    // Afterwards: it makes a new object of the tab, which `moveTab` would not find.
+    if (operationName !== '') setOperationName(operationName);
   }, [active, moveTab, operationName, setOperationName, tabs]);
   return null;
 }
