@@ -3,10 +3,11 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { onTestEnd, createQueue } from './waits.ts';
-import { mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { build } from 'esbuild';
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import ts from 'typescript';
+import { join } from 'node:path';
+import { BUNDLE } from '../../scripts/bundle.ts';
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
@@ -27,6 +28,8 @@ export interface TestProcess {
   /** The same for a line of JSON whose member `msg` is this one. */
   logged(msg: string): Promise<Readonly<Record<string, unknown>>>;
   signal(name: NodeJS.Signals): void;
+  /** Signals it and waits for its end. */
+  end(name: NodeJS.Signals): Promise<ProcessExit>;
   /** Writes to its stdin. */
   type(text: string): void;
   endInput(): void;
@@ -79,6 +82,10 @@ export function startProcess(
     line: lines.take,
     logged: async (msg) => parseLog(await lines.take((line) => parseLog(line)['msg'] === msg)),
     signal: (name) => child.kill(name),
+    end: (name) => {
+      child.kill(name);
+      return exited;
+    },
     type: (text) => child.stdin.write(text),
     endInput: () => child.stdin.end(),
   };
@@ -136,47 +143,18 @@ function parseLog(line: string): Readonly<Record<string, unknown>> {
   }
 }
 
-/** A copy of the sources as JavaScript. */
-export interface Compiled {
-  /** The path of a file of this project, in JavaScript. */
-  pathOf(source: string): string;
-  remove(): Promise<void>;
-}
-
 /**
- * Compiles src/ and the given files of the test kit, types unchecked, into a directory of their own: a child process
- * starts from there in half the time that it takes to load the sources through tsx, which counts when there are a hundred.
+ * Bundles a program of the tests, given by its path in the project, with sources and packages as `npm run build` does; returns
+ * where it is until the end of the test.
  */
-export async function compile(testFiles: readonly string[]): Promise<Compiled> {
-  const dir = await mkdtemp(join(tmpdir(), 'kineograph-compiled-'));
+export async function bundle(program: string): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), 'kineograph-bundle-'));
+  onTestEnd(() => rm(dir, { recursive: true }));
   for (const name of ['package.json', 'node_modules', 'assets'])
     await symlink(join(ROOT, name), join(dir, name));
-  const sources = (await readdir(join(ROOT, 'src'), { recursive: true })).filter((file) =>
-    file.endsWith('.ts'),
-  );
-  for (const file of [...sources.map((source) => join('src', source)), ...testFiles])
-    await compileFile(join(ROOT, file), join(dir, toJs(file)));
-  return {
-    pathOf: (source) => join(dir, toJs(source)),
-    remove: () => rm(dir, { recursive: true }),
-  };
-}
-
-async function compileFile(from: string, to: string): Promise<void> {
-  const { outputText } = ts.transpileModule(await readFile(from, 'utf8'), {
-    compilerOptions: {
-      module: ts.ModuleKind.ESNext,
-      target: ts.ScriptTarget.ES2023,
-      verbatimModuleSyntax: true,
-      rewriteRelativeImportExtensions: true,
-    },
-  });
-  await mkdir(dirname(to), { recursive: true });
-  await writeFile(to, outputText);
-}
-
-function toJs(file: string): string {
-  return file.replace(/\.ts$/, '.js');
+  const outdir = join(dir, 'dist');
+  await build({ ...BUNDLE, absWorkingDir: ROOT, entryPoints: { program }, outdir });
+  return join(outdir, 'program.js');
 }
 
 /**

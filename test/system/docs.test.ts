@@ -1,24 +1,25 @@
+import { readdirSync, symlinkSync } from 'node:fs';
+import { appendFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { expect, test } from 'vitest';
+import manifest from '../../package.json' with { type: 'json' };
 import { parseConfig } from '../../src/config/config.ts';
-import { isAsShown, withRealIds, readPage, type Block } from '../kit/documentation.ts';
+import { isAsShown, readPage, withRealIds, type Block } from '../kit/documentation.ts';
+import { temporaryDir } from '../kit/gateway.ts';
+import { graphql } from '../kit/graphql.ts';
 import { PAGES } from '../kit/pages.ts';
+import { ROOT, startProcess, type TestProcess } from '../kit/process.ts';
+import { openSse } from '../kit/sse.ts';
+import { startTcpProxy } from '../kit/tcp-proxy.ts';
 import { named } from '../kit/waits.ts';
-import { createReader, type Reader } from './reader.ts';
 
 /*
- * Every block of commands says behind its language, where readers do not see it, what becomes of it here:
- *
- *   sh run            runs; unless the page begins with servers, a gateway with the sandbox is at 127.0.0.1:4000
- *   sh server         one command, in the background from then on, in place of what was at its port before
- *   sh settings       an environment, which has to be accepted
- *   sh no-run WHY     does not run
- *   graphql run       is sent, with the variables of a block "json variables" that follows
- *   graphql no-run WHY
- *
- * A block without a language, or a plain "json", that follows one that runs is what it writes: see documented-output.ts.
- * Commands find the project's files in a directory of the page's own; folders in it are the project's, so nothing may
- * be written there. Variables of the shell stay.
+ * Every block of commands says behind its language what becomes of it here: `sh run`, with a gateway with the sandbox at
+ * 127.0.0.1:4000 unless the page begins with servers; `sh server` goes on in the background, in place of what was at its port;
+ * `sh settings` is an environment that has to be accepted; `sh no-run WHY`; `graphql run` is sent, with the variables of a
+ * block `json variables` that follows; `graphql no-run WHY`. A block without a language, or a plain `json`, is what the one
+ * before it writes, as kit/documentation.ts compares it. Folders of the project must not be written to.
  */
 test('the commands and operations of all pages, copied and pasted in order, do and answer what the pages show', async () => {
   const failures = await Promise.all(PAGES.map(follow));
@@ -95,4 +96,96 @@ function accept({ place, text }: Block): void {
   let secrets = 0;
   const env = parseEnv(text.replaceAll('…', () => `a-secret-of-thirty-two-characters-${secrets++}`));
   expect(() => parseConfig(env), place).not.toThrow();
+}
+
+interface Address {
+  /** The proxy's, known before the server's own. */
+  readonly port: number;
+  target: number;
+  server?: TestProcess;
+}
+
+const DEFAULT_PORT = '4000';
+const PORT = /(?<=\bPORT=|--port )\d+/;
+
+type Reader = Awaited<ReturnType<typeof createReader>>;
+
+/** Somebody who follows a page in a clone of the project, with one shell and a client of the API; `ports` are those that it names. */
+async function createReader(ports: Iterable<string>) {
+  const clone = await temporaryClone();
+  const addresses = new Map<string, Address>();
+  for (const port of new Set([DEFAULT_PORT, ...ports])) addresses.set(port, await openAddress());
+
+  function here(script: string): string {
+    return [...addresses].reduce(
+      (changed, [shown, { port }]) => changed.replaceAll(`127.0.0.1:${shown}`, `127.0.0.1:${port}`),
+      asInstalled(script),
+    );
+  }
+
+  const start = (script: string) => startProcess('bash', ['-ec', script], ENVIRONMENT, clone);
+
+  return {
+    /** Starts the server that this command starts and waits until it listens; the one before at its address is stopped. */
+    async serve(command: string): Promise<void> {
+      const address = addresses.get(PORT.exec(command)?.[0] ?? DEFAULT_PORT);
+      if (!address) throw new Error(`No other block names the port of: ${command}`);
+      address.server?.signal('SIGTERM');
+      await address.server?.exited;
+      // Without a shell in between, which would not pass a signal on.
+      address.server = start(`exec env ${here(command).replace(PORT, '0')}`);
+      const line = await address.server.line((text) => /listen.*:\d+/.test(text));
+      address.target = Number(/:\/\/[\w.]+:(\d+)/.exec(line)?.[1]);
+    },
+    /** Runs a script to its end and resolves with what it wrote; rejects when it fails. Its variables stay. */
+    async run(script: string): Promise<string> {
+      const shell = start(`set -a; [ -f .shell ] && . ./.shell\n${here(script)}\nexport -p > .shell`);
+      const { code } = await shell.exited;
+      if (code !== 0) throw new Error(`It ended with ${code ?? '?'}: ${shell.stdout()}${shell.stderr()}`);
+      // Where a page says `ID=…`, its reader puts in the id that was just shown.
+      const [id] = /(?<="id": ?")[^"]+(?!.*"id":)/s.exec(shell.stdout()) ?? [];
+      if (id !== undefined) await appendFile(join(clone, '.shell'), `ID=${id}\n`);
+      return shell.stdout();
+    },
+    /** What is answered, as JSON; of a subscription every event in a line of its own, until the text is enough. */
+    async ask(query: string, variables: object, isEnough: (text: string) => boolean): Promise<string> {
+      const url = here(`http://127.0.0.1:${DEFAULT_PORT}/graphql`);
+      if (!query.startsWith('subscription')) {
+        return JSON.stringify((await graphql(url, query, { ...variables })).body);
+      }
+      let text = '';
+      for await (const event of await openSse(url, { query, variables: { ...variables } })) {
+        text += `${JSON.stringify(event)}\n`;
+        if (isEnough(text)) break;
+      }
+      return text;
+    },
+  };
+}
+
+const ENVIRONMENT = { PORT: '0', PATH: `${ROOT}node_modules/.bin:${process.env['PATH'] ?? ''}` };
+
+/** What `npm run test:system` has done before, installing and building, is left out: other tests use its outcome now. */
+function asInstalled(script: string): string {
+  return script
+    .replace(/npm (?:ci|run build)(?: && |\n|$)/g, '')
+    .replace(/npm (?:run )?([\w:]+)(?: --)?/g, (command, name: string) => SCRIPTS[name] ?? command)
+    .replaceAll('npm run --silent build && ', '');
+}
+
+const SCRIPTS: Readonly<Record<string, string>> = manifest.scripts;
+
+/** What is written at its top, `data` and `.env` for instance, is nobody else's; its folders are the project's own. */
+async function temporaryClone(): Promise<string> {
+  const clone = await temporaryDir();
+  for (const name of readdirSync(ROOT)) {
+    if (!['.env', '.git', 'data'].includes(name)) symlinkSync(ROOT + name, join(clone, name));
+  }
+  return clone;
+}
+
+async function openAddress(): Promise<Address> {
+  const address = { target: 0 };
+  const { port } = await startTcpProxy(() => address.target);
+  return Object.assign(address, { port });
 }

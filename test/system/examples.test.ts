@@ -1,13 +1,17 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { parse, print, type DocumentNode } from 'graphql';
+import { build, preview } from 'vite';
 import { expect, test } from 'vitest';
 import { TASKS } from '../kit/documents.ts';
-import { startFakeProvider } from '../kit/provider.ts';
-import { freePort, ROOT, startBuilt, startProcess } from '../kit/process.ts';
-import { HMAC_KEY, temporaryDir } from '../kit/gateway.ts';
+import { temporaryDir } from '../kit/gateway.ts';
 import { graphql, dataOf } from '../kit/graphql.ts';
-import { videoUrl, callbackSuccess, deliverCallback, sign, createBody } from '../kit/kie.ts';
+import { createBody, videoUrl } from '../kit/kie.ts';
+import { freePort, ROOT, startBuilt, startProcess } from '../kit/process.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { onTestEnd } from '../kit/waits.ts';
+import { launchBrowser, openPage } from '../kit/browser.ts';
+import { callBack, servedBy } from './client.ts';
 
 const EXAMPLES = `${ROOT}examples/`;
 const CLIENTS = ['apollo.ts', 'curl.sh', 'graphql-ws.ts', 'relay.ts', 'sse.ts', 'urql.ts'] as const;
@@ -16,14 +20,7 @@ test('every example comes through two kills of the gateway with one task, paid f
   const provider = await startFakeProvider();
   // The answer never comes: the first kill finds every mutation in the air.
   provider.always('createTask', { hang: true });
-  const env = {
-    DATA_DIR: await temporaryDir(),
-    KIE_API_KEY: 'test-key',
-    KIE_API_URL: provider.url,
-    KIE_WEBHOOK_HMAC_KEYS: HMAC_KEY,
-    PUBLIC_URL: 'https://gateway.example.test',
-    PORT: String(await freePort()),
-  };
+  const env = { ...servedBy(provider), DATA_DIR: await temporaryDir(), PORT: String(await freePort()) };
   const first = await startBuilt(env);
   const clients = CLIENTS.map((name) => {
     const [command, ...args] = name.endsWith('.sh') ? ['bash'] : [process.execPath, '--import', 'tsx'];
@@ -31,24 +28,18 @@ test('every example comes through two kills of the gateway with one task, paid f
   });
   const creates = await Promise.all(CLIENTS.map(() => provider.received('createTask')));
 
-  const kill = async ({ exited, signal }: typeof first): Promise<void> => {
-    signal('SIGKILL');
-    await exited;
-  };
-  await kill(first);
+  await first.end('SIGKILL');
   const second = await startBuilt(env);
   await Promise.all(clients.map(({ line }) => line((text) => text === 'SUBMITTING')));
 
   // Now everyone knows its task. What happens next, happens while they are away or on their way back.
-  await kill(second);
+  await second.end('SIGKILL');
   const third = await startBuilt(env);
-  const videos = new Map(
-    creates.map((create) => [createBody(create).input.prompt, videoUrl(`kie-${create.order}`)]),
-  );
+  const videos = new Map<string, string>();
   for (const create of creates) {
     const id = `kie-${create.order}`;
-    const path = new URL(createBody(create).callBackUrl ?? '').pathname;
-    await deliverCallback(third.url + path, callbackSuccess(id), sign(HMAC_KEY, id));
+    videos.set(createBody(create).input.prompt, videoUrl(id));
+    await callBack(third.url, create, id);
   }
 
   for (const [index, client] of clients.entries()) {
@@ -64,57 +55,46 @@ test('every example comes through two kills of the gateway with one task, paid f
   ).toEqual([...CLIENTS]);
 });
 
-/** What is used of Apollo's cache: only the examples have its package. */
-interface ApolloCache {
-  write(options: { readonly dataId: string; readonly query: DocumentNode; readonly result: object }): unknown;
-  extract(): Readonly<Record<string, unknown>>;
-}
+test('every TypeScript example creates a video in a browser and shows its URL', async () => {
+  const [gateway, outDir] = [await startBuilt({ DATA_DIR: await temporaryDir() }), await temporaryDir()];
+  const shared = { root: EXAMPLES, configFile: false } as const;
+  await build({ ...shared, logLevel: 'warn', build: { outDir, emptyOutDir: false } });
+  const server = await preview({ ...shared, build: { outDir }, preview: { host: '127.0.0.1', port: 0 } });
+  onTestEnd(() => server.close());
+  const browser = await launchBrowser();
+  const prompt = 'snow [sandbox: duration=50ms]';
+  for (const client of ['apollo', 'graphql-ws', 'relay', 'sse', 'urql']) {
+    const asked = new URLSearchParams({ client, prompt, url: gateway.url }).toString();
+    const { page } = await openPage(browser, `${server.resolvedUrls?.local[0] ?? ''}#${asked}`);
+    await page.getByText(/^SUCCESS http/m).waitFor();
+  }
+});
 
-const FIELDS = '{ __typename id revision state videos { url } }';
-const WAYS = {
-  'an event': {
-    dataId: 'ROOT_SUBSCRIPTION',
-    query: `subscription { tasksUpdated ${FIELDS} }`,
-    result: (task: object) => ({ tasksUpdated: task }),
-  },
-  'the answer to the mutation': {
-    dataId: 'ROOT_MUTATION',
-    query: `mutation { createImageToVideo { __typename ... on CreateImageToVideoSuccess { task ${FIELDS} } } }`,
-    result: (task: object) => ({
-      createImageToVideo: { __typename: 'CreateImageToVideoSuccess', task },
-    }),
-  },
-  'a list': {
-    dataId: 'ROOT_QUERY',
-    query: `{ tasks { __typename edges { __typename node ${FIELDS} } } }`,
-    result: (task: object) => ({
-      tasks: { __typename: 'TaskConnection', edges: [{ __typename: 'TaskEdge', node: task }] },
-    }),
-  },
-};
-
-test.each(Object.entries(WAYS))(
-  'Apollo’s cache, told by %s, keeps the larger revision',
-  async (_way, way) => {
+test.each<[string, string, (task: object) => object]>([
+  ['event', 'subscription { tasksUpdated TASK }', (task) => ({ tasksUpdated: task })],
+  ['answer', 'mutation { createImageToVideo { task TASK } }', (task) => ({ createImageToVideo: { task } })],
+  ['list', '{ tasks { edges { node TASK } } }', (task) => ({ tasks: { edges: [{ node: task }] } })],
+])(
+  'Apollo’s cache keeps the larger revision, whichever of two an %s brings',
+  async (_what, text, resultOf) => {
+    // Only the examples have its package.
     const path = `${EXAMPLES}apollo-cache.ts`;
-    const { createCache } = (await import(path)) as { createCache: () => ApolloCache };
+    const { createCache } = (await import(path)) as {
+      readonly createCache: () => {
+        writeQuery(options: { readonly query: DocumentNode; readonly data: object }): unknown;
+        extract(): Readonly<Record<string, unknown>>;
+      };
+    };
     const cache = createCache();
-    const tell = (
-      { dataId, query, result }: (typeof WAYS)[keyof typeof WAYS],
-      revision: number,
-      state: string,
-    ) =>
-      cache.write({
-        dataId,
-        query: parse(query),
-        result: result({ __typename: 'Task', id: '1', revision, state, videos: [] }),
-      });
-
-    tell(WAYS['an event'], 5, 'GENERATING');
-    tell(way, 4, 'WAITING');
-    expect(cache.extract()['Task:1']).toMatchObject({ revision: 5, state: 'GENERATING' });
-    tell(way, 6, 'SUCCESS');
-    expect(cache.extract()['Task:1']).toMatchObject({ revision: 6, state: 'SUCCESS' });
+    const write = (operation: string, data: object) => {
+      cache.writeQuery({ query: parse(operation.replace('TASK', '{ __typename id revision state }')), data });
+    };
+    const taskOf = (revision: number) => ({ __typename: 'Task', id: '1', revision, state: `at ${revision}` });
+    write('{ task TASK }', { task: taskOf(5) });
+    write(text, resultOf(taskOf(4)));
+    expect(cache.extract()['Task:1']).toMatchObject({ revision: 5, state: 'at 5' });
+    write(text, resultOf(taskOf(6)));
+    expect(cache.extract()['Task:1']).toMatchObject({ revision: 6, state: 'at 6' });
   },
 );
 
@@ -127,6 +107,5 @@ test('what relay-compiler has made belongs to the operations as they are now', (
   );
   const folder = `${EXAMPLES}relay/__generated__/`;
   const made = readdirSync(folder).map((file) => readFileSync(folder + file, 'utf8'));
-  // Else: npm --prefix examples ci && npm --prefix examples run relay
   expect(made.map((text) => /hash = "(\w+)"/.exec(text)?.[1]).sort()).toEqual(hashes.sort());
 });

@@ -1,34 +1,32 @@
-import { afterAll, describe, expect, test } from 'vitest';
-import { compileMortalGateway, createSuccession } from '../kit/crash.ts';
-import type { Step } from '../kit/crash-steps.ts';
-import { deferred } from '../kit/waits.ts';
-import { CREATE, TASK, TASKS, TASK_UPDATED, input } from '../kit/documents.ts';
-import { startFakeProvider, type ProviderRequest } from '../kit/provider.ts';
-import { HMAC_KEY } from '../kit/gateway.ts';
-import { graphql, dataOf, type GraphqlResult } from '../kit/graphql.ts';
+import { describe, expect, test } from 'vitest';
+import { bundleMortalGateway, createSuccession, type Orders } from '../kit/crash.ts';
+import { type ApiTask, CREATE, TASK, TASKS, TASK_UPDATED, input } from '../kit/documents.ts';
+import { dataOf, graphql } from '../kit/graphql.ts';
 import { openGraphqlWs } from '../kit/graphql-ws.ts';
-import { callbackSuccess, deliverCallback, sign, createBody, created, notVisibleYet } from '../kit/kie.ts';
+import { created, notVisibleYet } from '../kit/kie.ts';
+import { startFakeProvider } from '../kit/provider.ts';
 import { LOCKED, possibleTroubles, type StoreTrouble } from '../kit/store.ts';
+import { deferred, oncePerFile } from '../kit/waits.ts';
+import { callBack } from './client.ts';
 
-const program = await compileMortalGateway();
-afterAll(program.remove);
+const program = await oncePerFile(bundleMortalGateway)();
+const OUTAGE = { codes: ['SERVICE_UNAVAILABLE'] };
 
-const TROUBLES = await possibleTroubles();
-
-describe.each(TROUBLES)('a store $name', (trouble) => {
+describe.each(await possibleTroubles())('a store $name', (trouble) => {
   test('has mutations and callbacks tried again, answers queries, and works again when the trouble is over', async () => {
-    const { gateway, provider, callBack, create, startTrouble } = await start(trouble);
+    const { create, gateway, provider, startTrouble } = await start(trouble);
     provider.answer('createTask', created('kie-1'), created('kie-2'));
-    const { id } = taskOf(await create('before'));
+    const { id = '' } = await create('before');
+    const call = await provider.received('createTask');
     const socket = await openGraphqlWs(gateway.graphqlUrl);
     const watch = socket.subscribe({ query: TASK_UPDATED, variables: { id } });
     expect((await watch.data()).taskUpdated.state).toBe('WAITING');
 
     const endTrouble = await startTrouble();
-    expect(codesOf(await create('meanwhile'))).toEqual(['SERVICE_UNAVAILABLE']);
+    expect(await create('meanwhile')).toEqual(OUTAGE);
     const { err } = await gateway.logged('a GraphQL operation failed unexpectedly');
     expect(err).toMatchObject({ message: expect.stringContaining(trouble.reason) as string });
-    const refused = await callBack('kie-1');
+    const refused = await callBack(gateway.url, call, 'kie-1');
     expect([refused.status, refused.headers.get('retry-after')]).toEqual([503, '5']);
     const found = await graphql(gateway.graphqlUrl, TASK, { id });
     expect(dataOf(found.body).task).toMatchObject({ id, state: 'WAITING' });
@@ -39,8 +37,8 @@ describe.each(TROUBLES)('a store $name', (trouble) => {
     expect((await fetch(`${gateway.url}/health`)).status).toBe(200);
 
     await endTrouble();
-    expect(taskOf(await create('meanwhile'))).toMatchObject({ state: 'WAITING', providerTaskId: 'kie-2' });
-    expect((await callBack('kie-1')).status).toBe(200);
+    expect(await create('meanwhile')).toMatchObject({ state: 'WAITING', providerTaskId: 'kie-2' });
+    expect((await callBack(gateway.url, call, 'kie-1')).status).toBe(200);
     for (const stream of [watch, late]) {
       expect((await stream.data()).taskUpdated.state).toBe('SUCCESS');
       await stream.completed();
@@ -50,10 +48,8 @@ describe.each(TROUBLES)('a store $name', (trouble) => {
 
   test('gets the outcome of a create call when the trouble is over, and the call is not sent again', async () => {
     // However long the trouble takes to begin: the mutation is not answered before.
-    const { create, gateway, provider, startTrouble } = await start(trouble, {
-      env: { CREATE_WAIT_MS: '10' },
-      holds: 'the announcement',
-    });
+    const options = { env: { CREATE_WAIT_MS: '10' }, holds: 'the announcement' } as const;
+    const { create, gateway, provider, startTrouble } = await start(trouble, options);
     const answered = deferred();
     provider.answer('createTask', { ...created('kie-1'), gate: answered.promise });
     const asked = create('a wish');
@@ -63,11 +59,10 @@ describe.each(TROUBLES)('a store $name', (trouble) => {
     gateway.release();
     answered.resolve();
     await gateway.logged('storing the outcome of a create call failed; retrying');
-    expect(codesOf(await asked)).toEqual(['SERVICE_UNAVAILABLE']);
+    expect(await asked).toEqual(OUTAGE);
     await endTrouble();
-    await gateway.reaches('after the writing of WAITING');
-
-    expect(taskOf(await create('a wish'))).toMatchObject({ state: 'WAITING', providerTaskId: 'kie-1' });
+    await gateway.logged('after the writing of WAITING');
+    expect(await create('a wish')).toMatchObject({ state: 'WAITING', providerTaskId: 'kie-1' });
     expect(provider.requests('createTask')).toHaveLength(1);
   });
 });
@@ -77,11 +72,10 @@ test('while the store is locked, a rush of mutations does not hold up what needs
   const endTrouble = await startTrouble();
   let unanswered = 40;
   const rush = Array.from({ length: unanswered }, async (_, index) => {
-    const body = await create(`wish ${index}`);
+    const outcome = await create(`wish ${index}`);
     unanswered -= 1;
-    return codesOf(body);
+    return outcome;
   });
-
   const isUnanswered = (): boolean => unanswered > 0;
   const durations: number[] = [];
   while (isUnanswered()) {
@@ -89,7 +83,7 @@ test('while the store is locked, a rush of mutations does not hold up what needs
     await fetch(`${gateway.url}/health`);
     durations.push(performance.now() - askedAt);
   }
-  expect(new Set((await Promise.all(rush)).flat())).toEqual(new Set(['SERVICE_UNAVAILABLE']));
+  for (const outcome of await Promise.all(rush)) expect(outcome).toEqual(OUTAGE);
   await endTrouble();
   // Were each to wait for the lock by itself, and the process with it, this would take ten seconds.
   expect(Math.max(...durations)).toBeLessThan(2000);
@@ -97,10 +91,7 @@ test('while the store is locked, a rush of mutations does not hold up what needs
 
 async function start(
   trouble: StoreTrouble,
-  {
-    env = {},
-    holds = null,
-  }: { readonly env?: Readonly<Record<string, string>>; readonly holds?: Step | null } = {},
+  { env = {}, holds = null }: Partial<Orders> & { readonly env?: Readonly<Record<string, string>> } = {},
 ) {
   const provider = await startFakeProvider();
   provider.always('recordInfo', notVisibleYet());
@@ -112,32 +103,17 @@ async function start(
     timings: { outcomeLook: 100 },
   });
   const gateway = await succession.start({ holds });
-  const calls = new Map<string, ProviderRequest>();
-
   return {
     gateway,
     provider,
     startTrouble: () => trouble.begin({ dataDir, pid: gateway.pid }),
-    create: async (prompt: string) =>
-      (await graphql(gateway.graphqlUrl, CREATE, { input: input({ prompt, idempotencyKey: prompt }) })).body,
-    /** Of the first task. */
-    async callBack(providerTaskId: string) {
-      const call = calls.get(providerTaskId) ?? (await provider.received('createTask'));
-      calls.set(providerTaskId, call);
-      const url = gateway.url + new URL(createBody(call).callBackUrl ?? '').pathname;
-      return deliverCallback(url, callbackSuccess(providerTaskId), sign(HMAC_KEY, providerTaskId));
+    /** The task, or the codes of the errors. */
+    async create(prompt: string): Promise<Partial<ApiTask> & { readonly codes?: readonly unknown[] }> {
+      const variables = { input: input({ prompt, idempotencyKey: prompt }) };
+      const { body } = await graphql(gateway.graphqlUrl, CREATE, variables);
+      const result = body.data?.createImageToVideo;
+      if (result?.__typename === 'CreateImageToVideoSuccess') return result.task;
+      return { codes: (body.errors ?? []).map(({ extensions }) => extensions?.['code']) };
     },
   };
-}
-
-type Created = Awaited<ReturnType<Awaited<ReturnType<typeof start>>['create']>>;
-
-function taskOf(body: Created) {
-  const result = dataOf(body).createImageToVideo;
-  if (result.__typename !== 'CreateImageToVideoSuccess') throw new Error(JSON.stringify(result));
-  return result.task;
-}
-
-function codesOf({ errors = [] }: GraphqlResult<unknown>): readonly unknown[] {
-  return errors.map(({ extensions }) => extensions?.['code']);
 }

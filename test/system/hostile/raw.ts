@@ -1,71 +1,36 @@
 import { connect } from 'node:net';
 import { onTestEnd } from '../../kit/waits.ts';
 
-/** A connection of which an attack decides each byte. It stays open until the test ends, unless the gateway closes it. */
-export interface RawConnection {
-  /** What the gateway has answered so far. */
-  received(): string;
-  isClosed(): boolean;
-  /** Fulfilled when the gateway has closed it. */
-  readonly closed: Promise<void>;
-  /** Fulfilled when the gateway has sent something. */
-  readonly answered: Promise<void>;
-  /**
-   * Writes as fast as the gateway takes it. Fulfilled when all is written, the gateway has closed the connection, or
-   * `PATIENCE_MS` are over.
-   */
-  pour(chunks: Iterable<string | Buffer>): Promise<void>;
-  /** From now on nothing that the gateway sends is read; `resume` ends that. */
-  pause(): void;
-  resume(): void;
-}
-
 /** How long an attack goes on at most. */
 const PATIENCE_MS = 3000;
 /** How long an answer may take on a busy machine; REQUEST_TIMEOUT_MS, which ends what waits for a body, is longer. */
 const ANSWER_MS = 10_000;
 
-export function openRawConnection(port: number): RawConnection {
+/** A connection of which an attack decides each byte. It stays open until the test ends, unless the gateway closes it. */
+export function openRawConnection(port: number) {
   const socket = connect({ port, host: '127.0.0.1' });
-  let received = '';
-  let isClosed = false;
-  socket.on('data', (chunk: Buffer) => (received += chunk.toString('latin1')));
+  socket.on('data', () => undefined);
   // The gateway may well answer an attack with a reset.
   socket.on('error', () => undefined);
-  onTestEnd(() => {
-    socket.destroy();
-  });
-  const answered = new Promise<void>((resolve) => {
-    socket.once('data', () => {
-      resolve();
-    });
-  });
-  const closed = new Promise<void>((resolve) => {
-    socket.once('close', () => {
-      isClosed = true;
-      resolve();
-    });
-  });
-  const written = (chunk: string | Buffer): Promise<void> =>
-    new Promise((resolve) => {
-      socket.write(chunk, () => {
-        resolve();
-      });
-    });
-
+  onTestEnd(() => void socket.destroy());
+  const answered = new Promise((resolve) => socket.once('data', resolve));
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  const written = (chunk: string | Buffer): Promise<unknown> =>
+    new Promise((resolve) => socket.write(chunk, resolve));
   return {
-    received: () => received,
-    isClosed: () => isClosed,
     closed,
-    answered,
-    async pour(chunks) {
+    /** Fulfilled when the gateway has sent something, or closed it. */
+    ended: Promise.race([answered, closed]),
+    /** Writes as fast as the gateway takes it, until all is written, the connection is closed, or `PATIENCE_MS` are over. */
+    async pour(chunks: Iterable<string | Buffer>): Promise<void> {
       const isOver = patience();
       for (const chunk of chunks) {
-        if (isClosed || !socket.writable) return;
+        if (!socket.writable) return;
         const ended = await Promise.race([written(chunk), closed, isOver]);
         if (ended === 'over') return;
       }
     },
+    /** From now on nothing that the gateway sends is read; `resume` ends that. */
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),
   };
@@ -78,16 +43,25 @@ export function patience(ms = PATIENCE_MS): Promise<'over'> {
   });
 }
 
-/** Fulfilled when each of these was answered or closed; false when that took too long. */
-export async function allAnswered(connections: readonly RawConnection[]): Promise<boolean> {
-  const ended = connections.map(({ answered, closed }) => Promise.race([answered, closed]));
-  return (await Promise.race([Promise.all(ended), patience(ANSWER_MS)])) !== 'over';
+/** Throws `complaint` when these take too long. */
+export async function inTime(events: readonly Promise<unknown>[], complaint: string): Promise<void> {
+  if ((await Promise.race([Promise.all(events), patience(ANSWER_MS)])) === 'over') throw new Error(complaint);
 }
 
-/** The same when each was closed. */
-export async function allClosed(connections: readonly RawConnection[]): Promise<boolean> {
-  const ended = connections.map(({ closed }) => closed);
-  return (await Promise.race([Promise.all(ended), patience(ANSWER_MS)])) !== 'over';
+/** Does something `count` times at once. */
+export function collect<T>(count: number, one: (index: number) => Promise<T>): Promise<T[]> {
+  return Promise.all(Array.from({ length: count }, (_, index) => one(index)));
+}
+
+/** Does something `turns` times in a row in each of `count` lanes. */
+export async function lanes(
+  count: number,
+  turns: number,
+  one: (lane: number, turn: number) => Promise<unknown>,
+): Promise<void> {
+  await collect(count, async (lane) => {
+    for (let turn = 0; turn < turns; turn += 1) await one(lane, turn);
+  });
 }
 
 /** The head of a request; `lines` are its fields. */
@@ -102,8 +76,8 @@ export function* chunksOfOneByte(count: number): Generator<string> {
   for (let sent = 0; sent < count; sent += perPiece) yield piece;
 }
 
-const OPCODE_TEXT = 1;
-const OPCODE_CONTINUATION = 0;
+const TEXT = 1;
+const CONTINUATION = 0;
 const MASKED_ONE_BYTE = 0x81;
 
 /** One text message of a WebSocket in fragments of one byte, which never ends. */
@@ -111,7 +85,7 @@ export function* fragmentsOfOneByte(count: number): Generator<Buffer> {
   const perPiece = 1000;
   // The mask is zero, so that the byte is itself.
   const frame = (opcode: number): Buffer => Buffer.from([opcode, MASKED_ONE_BYTE, 0, 0, 0, 0, 0x78]);
-  const piece = Buffer.concat(Array.from({ length: perPiece }, () => frame(OPCODE_CONTINUATION)));
-  yield frame(OPCODE_TEXT);
+  const piece = Buffer.concat(Array.from({ length: perPiece }, () => frame(CONTINUATION)));
+  yield frame(TEXT);
   for (let sent = 1; sent < count; sent += perPiece) yield piece;
 }

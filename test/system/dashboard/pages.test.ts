@@ -1,12 +1,22 @@
 import { expect, test } from 'vitest';
+import { headOf, sendRaw } from '../../attacks/raw-http.ts';
 import { temporaryDir } from '../../kit/gateway.ts';
-import { imageBytes } from '../../kit/images.ts';
+import { flat, imageBytes } from '../../kit/images.ts';
 import { startBuilt } from '../../kit/process.ts';
+import { oncePerFile } from '../../kit/waits.ts';
+import { launchBrowser, openPage, PATIENCE, useDashboard, useGraphiql } from '../../kit/browser.ts';
 import { createTask } from '../client.ts';
-import { useGraphiql } from '../graphiql-page.ts';
-import { openDashboard } from './viewer.ts';
 
-const PATIENCE = { timeout: 30_000 };
+const [browser, gateway] = await oncePerFile(
+  async () => [await launchBrowser(), await startBuilt({ DATA_DIR: await temporaryDir() })] as const,
+)();
+
+async function open(options: Parameters<typeof openPage>[2] = {}) {
+  const opened = await openPage(browser, gateway.url, options);
+  const viewer = useDashboard(opened.page);
+  await viewer.connected('live');
+  return { ...opened, ...viewer };
+}
 
 function bytesOf(bytes: Buffer): string {
   return `Uint8Array.from(atob('${bytes.toString('base64')}'), (letter) => letter.charCodeAt(0))`;
@@ -29,9 +39,7 @@ function dropping(bytes: Buffer): string {
 }
 
 test('an image that is dropped becomes a video that plays, and all that is known of it is shown', async () => {
-  const gateway = await startBuilt({ DATA_DIR: await temporaryDir() });
-  const { audit, connected, create, page, reaches, troubles, watchFor } = await openDashboard(gateway.url);
-  await connected('live');
+  const { audit, create, page, reaches, troubles, watchFor } = await open();
   expect(await page.getByText('Sandbox: nothing is charged').isVisible()).toBe(true);
   await page.getByText('Credits: 10,000').waitFor();
 
@@ -72,11 +80,7 @@ test('an image that is dropped becomes a video that plays, and all that is known
 });
 
 test('an image that is pasted anywhere is the first one, and the last one where its place is', async () => {
-  const gateway = await startBuilt({ DATA_DIR: await temporaryDir() });
-  const { connected, page } = await openDashboard(gateway.url, {
-    permissions: ['clipboard-read', 'clipboard-write'],
-  });
-  await connected('live');
+  const { page } = await open({ permissions: ['clipboard-read', 'clipboard-write'] });
   await page.evaluate(copying(await imageBytes()));
   const addresses = page.getByLabel('Address of the image');
   await page.keyboard.press('Control+V');
@@ -88,36 +92,52 @@ test('an image that is pasted anywhere is the first one, and the last one where 
   expect(await addresses.first().inputValue()).toBe('');
 });
 
-test('what loads at first is less than 150 KB, all of it from here, and the files are kept by the browser', async () => {
-  const gateway = await startBuilt({ DATA_DIR: await temporaryDir() });
-  const page = await fetch(`${gateway.url}/`);
-  expect(page.headers.get('content-security-policy')).toMatch(/script-src 'self';.*connect-src 'self';/);
-  expect(page.headers.get('cache-control')).toBe('no-cache');
-  const html = await page.text();
-  const files = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path = '']) => path);
-  let bytes = html.length;
-  for (const path of files) {
-    expect(path).toMatch(/^\/assets\/[\w-]+-[\w-]{8}\.(?:js|css|svg)$/);
-    const file = await fetch(gateway.url + path, { headers: { 'accept-encoding': 'br' } });
-    expect(file.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
-    bytes += Number(file.headers.get('content-length'));
-    await file.body?.cancel();
-  }
-  expect(files.length).toBeGreaterThan(2);
-  expect(bytes).toBeLessThan(150_000);
+test.each([
+  ['/', 150_000],
+  ['/graphql', Infinity],
+])(
+  'the files of the page at %s come from here, compressed, at most %d bytes at first, and browsers keep them',
+  async (path, most) => {
+    const page = await fetch(gateway.url + path, { headers: { accept: 'text/html' } });
+    expect(page.headers.get('content-security-policy')).toMatch(/script-src 'self'.*connect-src 'self';/);
+    const html = await page.text();
+    const files = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, file = '']) => file);
+    expect(files.length).toBeGreaterThan(2);
+    let bytes = html.length;
+    for (const file of files) {
+      expect(file).toMatch(/^\/assets\/[\w.-]+-[\w-]{8}\.(?:js|css|svg)$/);
+      const { body, headers } = await fetch(gateway.url + file, { headers: { 'accept-encoding': 'br' } });
+      expect(headers.get('content-encoding')).toBe('br');
+      expect(headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
+      bytes += Number(headers.get('content-length'));
+      await body?.cancel();
+    }
+    expect(bytes).toBeLessThan(most);
+  },
+);
+
+test('a page and its files take GET and HEAD, and answer other methods with 405 and OPTIONS with 204', async () => {
+  const port = Number(new URL(gateway.url).port);
+  for (const path of ['/', '/tasks/x', '/assets/x.js'])
+    for (const method of ['OPTIONS', 'TRACE', 'PROPFIND', 'QUERY', 'PATCH']) {
+      const head = headOf(`${method} ${path}`, 'Host: localhost', 'Connection: close');
+      const answer = await sendRaw(port, head);
+      const [, allow] = /^allow: (.*)$/im.exec(answer.head) ?? [];
+      const status = method === 'OPTIONS' ? 204 : 405;
+      expect([path, method, answer.status, allow]).toEqual([path, method, status, 'GET, HEAD']);
+      if (status === 405)
+        expect(JSON.parse(answer.body)).toMatchObject({ status, hint: expect.any(String) as string });
+    }
 });
 
 test('a task that was made elsewhere is seen at once in two browsers, and its end in both', async () => {
-  const gateway = await startBuilt({ DATA_DIR: await temporaryDir() });
-  const viewers = [await openDashboard(gateway.url), await openDashboard(gateway.url)];
-  for (const { connected } of viewers) await connected('live');
+  const viewers = [await open(), await open()];
   await createTask(gateway.graphqlUrl, { prompt: 'seen by two [sandbox: duration=1s]' });
   for (const { reaches } of viewers) await reaches('seen by two', 'SUCCESS');
 });
 
 test('people who read Chinese have it in Chinese, and may choose', async () => {
-  const gateway = await startBuilt({ DATA_DIR: await temporaryDir() });
-  const { audit, page } = await openDashboard(gateway.url, { locale: 'zh-CN' });
+  const { audit, page } = await open({ locale: 'zh-CN' });
   await page.getByRole('heading', { name: '新建视频' }).waitFor();
   expect(await page.evaluate('document.documentElement.lang')).toBe('zh');
   expect(await audit()).toEqual([]);
@@ -128,9 +148,7 @@ test('people who read Chinese have it in Chinese, and may choose', async () => {
 });
 
 test('a keyboard is enough, and a screen reader is told of what changes', async () => {
-  const gateway = await startBuilt({ DATA_DIR: await temporaryDir() });
-  const { connected, page, reaches } = await openDashboard(gateway.url);
-  await connected('live');
+  const { page, reaches } = await open();
   const focused = (): Promise<string> =>
     page.evaluate(
       // All of the page is not what is meant, where nothing has the focus.
@@ -158,4 +176,43 @@ test('a keyboard is enough, and a screen reader is told of what changes', async 
     .filter({ hasText: 'Done: written with a keyboard' })
     .waitFor({ state: 'attached' });
   await tabTo(/Copy its link/);
+});
+
+test('what is wrong with the input, an image or an address, and what the provider refuses, stands where it belongs, in words', async () => {
+  const { audit, cards, create, fill, page } = await open();
+  await create();
+  await page.getByText('This is needed.').first().waitFor();
+  expect(await page.getByText('This is needed.').count()).toBe(2);
+  await fill('x'.repeat(1501), 'ftp://files.example/a.png');
+  await page.getByText('1501 of 1500 characters').waitFor();
+  await create();
+  await page.getByText('This is too long.').waitFor();
+  await page.getByText('The address must begin with http:// or https://.').waitFor();
+  expect(await audit()).toEqual([]);
+
+  const gif = { name: 'mine.png', mimeType: 'image/png', buffer: await flat('gif') };
+  await page.locator('input[type=file]').first().setInputFiles(gif);
+  await page.getByText('The image is neither JPEG, PNG nor WebP.').waitFor();
+  await fill('expensive [sandbox: reject=402]');
+  await create();
+  await page.getByText('The account has too few credits.').waitFor();
+  expect(await cards('expensive').count()).toBe(0);
+  await page.goto(`${gateway.url}/tasks/nobody`);
+  await page.getByText('There is no such video.').waitFor();
+  expect(await audit()).toEqual([]);
+});
+
+test('what fails later says so and can be tried again, and a lost answer loses no video', async () => {
+  const { audit, cards, create, fill, reaches } = await open();
+  await fill('lost answer [sandbox: answer=drop] [sandbox: duration=1s]');
+  await create();
+  await reaches('lost answer', 'SUCCESS');
+  await fill('bad luck [sandbox: fail=501] [sandbox: duration=1s]');
+  await create();
+  const card = await reaches('bad luck', 'FAIL');
+  await card.getByText('The video could not be made.').waitFor();
+  expect(await audit()).toEqual([]);
+  await card.getByRole('button', { name: 'Create it again' }).click();
+  await cards('bad luck').nth(1).waitFor();
+  expect(await cards('bad luck').count()).toBe(2);
 });
