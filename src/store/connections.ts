@@ -38,6 +38,8 @@ interface RetryPolicy {
   readonly pauseMs: number;
   /** The database could not be reached or used, so any other write would have failed too. */
   readonly isOutage: (error: unknown) => boolean;
+  /** Other processes write the same rows in another order. One of the waiting transactions was rolled back. */
+  readonly isDeadlock: (error: unknown) => boolean;
 }
 
 /** The address of a PostgreSQL database without its password. */

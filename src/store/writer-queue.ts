@@ -102,13 +102,15 @@ export function createWriterQueue(
 
   async function commitAll(batch: readonly Write[]): Promise<void> {
     try {
-      await retryOutage(connections, () => commit(batch), inDoubt);
+      await retryOutage(connections, batch, commit, inDoubt);
     } catch (error) {
       // The commit may have happened despite the error.
       cache.clear();
       observer.failed();
-      // A bad write must not fail the others, so each is tried alone. In an outage that would only repeat the wait.
-      if (batch.length === 1 || connections.retryPolicy.isOutage(error))
+      // Each write is tried alone: a bad one must not fail the others, and one row at a time cannot deadlock. In an outage
+      // that would only repeat the wait.
+      const { isDeadlock, isOutage } = connections.retryPolicy;
+      if (batch.length === 1 || (isOutage(error) && !isDeadlock(error)))
         for (const write of batch) write.fail(error);
       else for (const write of batch) await commitAll([write]);
     }
@@ -170,12 +172,13 @@ function transact({ lock, notify, writer }: Connections, batch: readonly Write[]
 }
 
 /**
- * Runs a write, and retries it during an outage within the retry policy. Rejects with the last error. If any try failed that
- * way, its commit may have happened: `inDoubt` is called at the end.
+ * Commits a batch, and retries it during an outage within the retry policy; a deadlock of several writes is not retried.
+ * Rejects with the last error. If any try failed that way, its commit may have happened: `inDoubt` is called at the end.
  */
 async function retryOutage(
   connections: Pick<Connections, 'retryPolicy'>,
-  write: () => Promise<void>,
+  batch: readonly Write[],
+  commit: (batch: readonly Write[]) => Promise<void>,
   inDoubt: () => void,
 ): Promise<void> {
   const startedAt = performance.now();
@@ -183,12 +186,12 @@ async function retryOutage(
   try {
     for (;;) {
       try {
-        await write();
+        await commit(batch);
         return;
       } catch (error) {
         // Read each time: a shutdown shortens it.
-        const { isOutage, pauseMs, totalMs } = connections.retryPolicy;
-        if (!isOutage(error)) throw error;
+        const { isDeadlock, isOutage, pauseMs, totalMs } = connections.retryPolicy;
+        if (!isOutage(error) || (batch.length > 1 && isDeadlock(error))) throw error;
         isInDoubt = true;
         if (performance.now() - startedAt >= totalMs) throw error;
         await delay(pauseMs);

@@ -7,6 +7,7 @@ import {
   POOLED,
   adviceFor,
   reasonOf,
+  isDeadlock,
   isOutage,
   createPostgresPool,
   createTimeLimit,
@@ -27,7 +28,7 @@ interface PostgresOptions {
 }
 
 /** Covers a restart of the database or a failover. A longer outage is reported to callers. */
-const RETRY_POLICY = { totalMs: 3000, pauseMs: 100, isOutage };
+const RETRY_POLICY = { totalMs: 3000, pauseMs: 100, isDeadlock, isOutage };
 const NO_RETRIES = { ...RETRY_POLICY, totalMs: 0 };
 
 /** How long a close waits for the server, in ms. */

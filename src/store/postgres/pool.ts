@@ -189,6 +189,11 @@ const OUTAGE_CODES = new Set([
 const CONNECTION_MESSAGES =
   /^(Gateway is stopping|Connection terminated|Query read timeout|timeout e|Client (was closed|has encountered)|The server does not support SSL|There was an error establishing an SSL)/;
 
+/** Whether PostgreSQL rolled a transaction back because others waited for it and it for them. */
+export function isDeadlock(error: unknown): boolean {
+  return error instanceof DatabaseError && error.code === '40P01';
+}
+
 /** Whether the database is unreachable or unable to work (PostgreSQL, Appendix A), so that a retry may succeed. */
 export function isOutage(error: unknown): boolean {
   if (error instanceof DatabaseError) {

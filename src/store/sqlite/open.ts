@@ -20,7 +20,7 @@ const INSPECT_TIMEOUT_MS = 1000;
 const CACHE_KIB = 32 * 1024;
 
 /** Waits for the lock of another program, such as a backup or a SQLite shell. */
-const RETRY_POLICY = { totalMs: 250, pauseMs: 10, isOutage: isLocked };
+const RETRY_POLICY = { totalMs: 250, pauseMs: 10, isOutage: isLocked, isDeadlock: () => false };
 
 /**
  * Opens the SQLite store in a directory and locks it until the store is closed. Acknowledged writes are on disk. `prepare` runs
