@@ -10,7 +10,7 @@ import { createGraphql, GRAPHQL_PATH } from '../engine/yoga.ts';
 import { createAuthorize } from '../http/authorize.ts';
 import { createEventStreams } from '../http/event-streams.ts';
 import { createForwarded } from '../http/forwarded.ts';
-import { createGate, createHostPolicy, namesManyHosts } from '../http/gate.ts';
+import { createGate, createHostPolicy, hasManyHeaders, namesManyHosts } from '../http/gate.ts';
 import { createGraphqlHttp } from '../http/graphql-http.ts';
 import { graphqlRoute } from '../http/graphql.ts';
 import { healthRoutes } from '../http/health.ts';
@@ -191,7 +191,7 @@ function openSockets(
     protocol,
     mayConnect: (request) =>
       isOurHost(forwarded.hostOf(request)) && mayCall(request.headers.origin, forwarded.siteOf(request)),
-    namesManyHosts,
+    namesManyHosts: (request) => hasManyHeaders(request) || namesManyHosts(request),
     addressOf: (request) => forwarded.addressOf(request),
     isOverloaded: () => overload.refusal() !== null,
     maxMessageBytes: config.maxBodyBytes,

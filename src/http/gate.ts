@@ -89,6 +89,21 @@ const TOO_MANY = retryLater(
   'Wait for the answers to some of them, or try again in 1 s.',
 );
 
+/** Clients and proxies send some dozens. */
+export const MAX_HEADERS = 200;
+
+/** Whether Node.js may have left out headers, such as those of a proxy: it keeps the first MAX_HEADERS. */
+export function hasManyHeaders({ rawHeaders }: IncomingMessage): boolean {
+  return rawHeaders.length >= 2 * MAX_HEADERS;
+}
+
+export const MANY_HEADERS = refusal(
+  431,
+  'The request has too many headers.',
+  `Send fewer than ${MAX_HEADERS}.`,
+  { headers: { Connection: 'close' } },
+);
+
 /** Whether a request has more than one Host header, of which Node.js keeps the first (RFC 9112, 3.2). */
 export function namesManyHosts({ rawHeaders }: IncomingMessage): boolean {
   let hosts = 0;

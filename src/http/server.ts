@@ -11,7 +11,7 @@ import type { BaseLogger } from 'pino';
 import { refusal, type Refusal } from '../limits/refusal.ts';
 import { parseUrl } from '../url.ts';
 import type { Forwarded } from './forwarded.ts';
-import type { Gate } from './gate.ts';
+import { MAX_HEADERS, type Gate } from './gate.ts';
 import { Incoming } from './incoming.ts';
 import type { AllowOrigin } from './origins.ts';
 import { inTurn } from './pipelining.ts';
@@ -63,6 +63,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     keepAliveTimeout: KEEP_ALIVE_MS,
     connectionsCheckingInterval: Math.ceil(headersTimeoutMs / 4),
   });
+  node.maxHeadersCount = MAX_HEADERS;
   const clients = watchClients(node, { slowReaderMs, requestTimeoutMs, headersTimeoutMs });
   const handle = inTurn((request, response) => {
     clients.watch(request, response);
