@@ -189,6 +189,7 @@ function openSockets(
     http: node,
     path: GRAPHQL_PATH,
     protocol,
+    inTurn,
     mayConnect: (request) =>
       isOurHost(forwarded.hostOf(request)) && mayCall(request.headers.origin, forwarded.siteOf(request)),
     namesManyHosts: (request) => hasManyHeaders(request) || namesManyHosts(request),

@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { withPersistedQuery } from '../engine/request-params.ts';
+import type { InTurn } from '../limits/turns.ts';
 import { closeReason, type SocketExtra } from './socket.ts';
 import { limitBeforeInit } from './on-connect.ts';
 import type { SendBuffer } from './send-buffer.ts';
@@ -18,6 +19,8 @@ export interface SocketOptions {
   readonly addressOf: (request: IncomingMessage) => string;
   /** Names for the requests that open sockets, for the log. */
   readonly nextId: () => string;
+  /** When large messages are parsed. */
+  readonly inTurn: InTurn;
   readonly log: BaseLogger;
 }
 
@@ -51,12 +54,7 @@ export function connectSocket(
         socket.close(code, closeReason(reason ?? ''));
       },
       onMessage: (receive) => {
-        socket.on('message', (data: Buffer) => {
-          count();
-          countBeforeInit();
-          // A client that does not answer the close could go on for half a minute.
-          if (socket.readyState !== socket.OPEN) return;
-          pauseWhileFull(socket, outlet);
+        const handle = (data: Buffer): void => {
           extra.messageBytes = data.length;
           receive(withQuery(data.toString())).catch((error: unknown) => {
             if (error instanceof Error && error.message.startsWith(NOT_FOR_SERVERS)) {
@@ -66,6 +64,12 @@ export function connectSocket(
             log.error({ err: error }, 'a socket message was not handled; the socket is closed');
             socket.close(CloseCode.InternalServerError, 'Internal server error');
           });
+        };
+        const inOrder = largeInTurn(options.inTurn, socket, outlet, extra, handle);
+        socket.on('message', (data: Buffer) => {
+          count();
+          countBeforeInit();
+          inOrder(data);
         });
       },
     },
@@ -99,13 +103,48 @@ function withQuery(message: string): string {
   }
 }
 
-/** Reads nothing more from a client that does not take its replies. */
-function pauseWhileFull(socket: WebSocket, outlet: SendBuffer): void {
-  if (socket.isPaused || !outlet.isFull()) return;
-  socket.pause();
-  outlet.onRoom(() => {
-    socket.resume();
-  });
+/** Parsing a smaller message takes less time than to schedule it. */
+const LARGE_BYTES = 4 * 1024;
+
+/**
+ * Handles the messages of a socket in their order, and large ones in the turn of their owner, because a client with many sockets
+ * could otherwise have one of each parsed at a time. Reads nothing more while a message waits, or while the client does not take its
+ * replies.
+ */
+function largeInTurn(
+  inTurn: InTurn,
+  socket: WebSocket,
+  outlet: SendBuffer,
+  extra: SocketExtra,
+  handle: (data: Buffer) => void,
+): (data: Buffer) => void {
+  let waiting = 0;
+  const isOpen = (): boolean => socket.readyState === socket.OPEN;
+  const readOn = (): void => {
+    if (waiting === 0) socket.resume();
+  };
+  return (data) => {
+    const { principal } = extra;
+    // A client that does not answer the close could go on for half a minute.
+    if (!isOpen()) return;
+    if (!principal || (waiting === 0 && data.length < LARGE_BYTES)) {
+      if (!socket.isPaused && outlet.isFull()) {
+        socket.pause();
+        outlet.onRoom(readOn);
+      }
+      handle(data);
+      return;
+    }
+    waiting += 1;
+    socket.pause();
+    void inTurn(principal.owner, () => {
+      waiting -= 1;
+      if (isOpen()) handle(data);
+      if (isOpen() && outlet.isFull()) outlet.onRoom(readOn);
+      else readOn();
+      return Promise.resolve();
+    });
+  };
 }
 
 function extraOf(

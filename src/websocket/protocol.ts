@@ -1,4 +1,4 @@
-import type { ExecutionArgs, ExecutionResult } from 'graphql';
+import { GraphQLError, type ExecutionArgs, type ExecutionResult } from 'graphql';
 import { makeServer, type Server as ProtocolServer } from 'graphql-ws';
 import { setImmediate } from 'node:timers/promises';
 import {
@@ -57,7 +57,12 @@ export function createProtocol(options: ProtocolOptions): Protocol {
       const begun = refusal
         ? [refusal]
         : await inTurn(principal.owner, async () =>
-            Promise.resolve(beginOperation(engine, payload, putOff, { principal, reqId, id, outlet })),
+            Promise.resolve(
+              // Not after `complete` or the close of the socket.
+              id in context.subscriptions
+                ? beginOperation(engine, payload, putOff, { principal, reqId, id, outlet })
+                : [ENDED],
+            ),
           );
       if ('document' in begun) return begun;
       running.end(context, id);
@@ -87,6 +92,9 @@ export function createProtocol(options: ProtocolOptions): Protocol {
     },
   };
 }
+
+/** Nobody receives it. */
+const ENDED = new GraphQLError('The operation ended before it began.');
 
 async function executeMasked(args: ExecutionArgs, { executed, maskError }: Engine): Promise<ExecutionResult> {
   const result = await executed(args);
