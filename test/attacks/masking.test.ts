@@ -5,9 +5,11 @@ import { addTask, change } from '../websocket/stored-tasks.ts';
 import { CREATE, TASK, TASKS, TASKS_UPDATED, TASK_UPDATED, input } from '../kit/documents.ts';
 import { startFakeProvider } from '../kit/provider.ts';
 import { startGateway, HMAC_KEY } from '../kit/gateway.ts';
+import { graphql, dataOf } from '../kit/graphql.ts';
 import { openGraphqlWs } from '../kit/graphql-ws.ts';
 import { created, callbackSuccess, deliverCallback, sign } from '../kit/kie.ts';
-import { submit } from '../webhooks/called-back.ts';
+import { readTask, submit, takeTask } from '../webhooks/called-back.ts';
+import { startAttacked } from './bystander.ts';
 import { DOORS, httpPost, sse, sseGet, webSocket, type Door } from './doors.ts';
 
 type Wrap = NonNullable<NonNullable<AppOptions['overrides']>['wrap']>;
@@ -131,11 +133,35 @@ test.each(TROUBLES)('$what is told to callbacks and health checks without its in
   expect(await ready.text()).not.toMatch(SECRET);
 });
 
-test('an error in the socket itself closes it without a word of its inside', async () => {
-  const { gateway } = await startBreakable(() => new Error(DETAIL));
-  for (const message of ['next', 'error', 'connection_ack']) {
-    const client = await openGraphqlWs(gateway.graphqlUrl);
-    client.send({ type: message, id: '1', payload: message === 'error' ? [{ message: DETAIL }] : {} });
-    expect(await client.closed).toEqual({ code: 4400, reason: 'Invalid message received' });
+test('a provider that answers with a redirect gets the key, the prompt and the money of no call to another place', async () => {
+  const elsewhere = await startFakeProvider();
+  const { gateway, provider, withstands } = await startAttacked();
+  for (const status of [301, 302, 303, 307, 308]) {
+    const to = (path: string) => ({ status, headers: { location: `${elsewhere.url}${path}` } });
+    const asked = provider.requests('createTask').length;
+    provider.answer('createTask', to('/api/v1/jobs/createTask'));
+    const { body } = await withstands(() => graphql(gateway.graphqlUrl, CREATE, { input: input() }));
+    expect(dataOf(body).createImageToVideo).toMatchObject({ task: { state: 'SUBMITTING', videos: [] } });
+    await provider.received('createTask');
+    expect(provider.requests('createTask')).toHaveLength(asked + 1);
+
+    const id = `kie-${status}`;
+    provider.always('recordInfo', to(`/api/v1/jobs/recordInfo?taskId=${id}`));
+    const { callback, task } = await takeTask({ gateway, provider }, id);
+    // An unsigned callback has the provider asked.
+    await withstands(async () => {
+      expect((await deliverCallback(callback, callbackSuccess(id))).status).toBe(401);
+      await provider.received('recordInfo', ({ query }) => query['taskId'] === id);
+    });
+    expect(await readTask(gateway, task.id)).toEqual(task);
+    expect((await deliverCallback(callback, callbackSuccess(id), sign(HMAC_KEY, id))).status).toBe(200);
+
+    provider.always('credit', to('/api/v1/chat/credit'));
+    const { body: account } = await withstands(() =>
+      graphql(gateway.graphqlUrl, '{ account { creditsRemaining } }'),
+    );
+    expect(account).toEqual({ data: { account: { creditsRemaining: null } } });
   }
+  await gateway.close();
+  expect(elsewhere.requests()).toEqual([]);
 });

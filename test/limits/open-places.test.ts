@@ -1,16 +1,112 @@
+import { request } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import { startFakeProvider } from '../kit/provider.ts';
 import { startGateway, type Gateway } from '../kit/gateway.ts';
-import { openGraphqlWs } from '../kit/graphql-ws.ts';
-import { openSse } from '../kit/sse.ts';
-import { API_KEYS, ASK_DOORS, bearer, http } from './asking.ts';
-import { PLACE_DOORS, refusalOf, refusedUpgrade, whenFree, type PlaceDoor } from './places.ts';
+import { GraphqlWsClosedError, openGraphqlWs } from '../kit/graphql-ws.ts';
+import { onTestEnd, named } from '../kit/waits.ts';
+import { SseRefusedError, openSse } from '../kit/sse.ts';
+import { API_KEYS, ASK_DOORS, bearer, http, type Owner } from './asking.ts';
 
-const [webSocket, sse] = PLACE_DOORS as readonly [PlaceDoor, PlaceDoor];
+/** A socket or a stream that is open. */
+interface Place {
+  leave(): Promise<unknown>;
+}
+
+/** A way to take one of the places that are counted; rejects when there is none. */
+interface PlaceDoor {
+  readonly name: string;
+  open(url: string, owner?: Owner, forwardedFor?: string): Promise<Place>;
+}
+
+const STREAM = { query: 'subscription { tasksUpdated { id } }' };
+
+const webSocket: PlaceDoor = {
+  name: 'WebSocket',
+  async open(url, owner, forwardedFor) {
+    const connectionParams = owner ? bearer(owner) : {};
+    const socket = await openGraphqlWs(url, { connectionParams, headers: forwarded(forwardedFor) });
+    return { leave: () => socket.close() };
+  },
+};
+
+const sse: PlaceDoor = {
+  name: 'SSE',
+  async open(url, owner, forwardedFor) {
+    const headers = { ...(owner && bearer(owner)), ...forwarded(forwardedFor) };
+    const stream = await openSse(url, STREAM, { headers });
+    if (stream.status !== 200) throw new SseRefusedError(stream.status, JSON.stringify(await stream.next()));
+    const leave = (): Promise<void> => {
+      stream.close();
+      return Promise.resolve();
+    };
+    return { leave };
+  },
+};
+
+const PLACE_DOORS: readonly PlaceDoor[] = [webSocket, sse];
+
+function forwarded(address?: string): Record<string, string> {
+  return address === undefined ? {} : { 'x-forwarded-for': address };
+}
+
+/** How taking a place is refused: null when it is not. */
+async function refusalOf(opening: Promise<Place>): Promise<unknown> {
+  try {
+    await opening;
+    return null;
+  } catch (error) {
+    if (error instanceof GraphqlWsClosedError) return { code: error.code, reason: error.reason };
+    if (error instanceof SseRefusedError) return { status: error.status, body: error.body };
+    if (error instanceof Error) return error.message;
+    throw error;
+  }
+}
+
+/** Takes a place as soon as one is free: the gateway learns of a client's leaving when it does. */
+async function whenFree(door: PlaceDoor, ...where: Parameters<PlaceDoor['open']>): Promise<Place> {
+  return named(`a free place over ${door.name}`, take());
+
+  async function take(): Promise<Place> {
+    for (;;) {
+      try {
+        return await door.open(...where);
+      } catch {
+        // Still taken.
+      }
+    }
+  }
+}
+
+/** Asks for a WebSocket and returns the answer with which it is refused. */
+function refusedUpgrade(url: string) {
+  return new Promise<{ status: number | undefined; retryAfter: unknown; type: unknown; body: unknown }>(
+    (resolve, reject) => {
+      const headers = {
+        connection: 'Upgrade',
+        upgrade: 'websocket',
+        'sec-websocket-version': '13',
+        'sec-websocket-key': Buffer.alloc(16).toString('base64'),
+      };
+      const asking = request(url, { headers }, (answer) => {
+        let text = '';
+        answer.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+        answer.on('end', () => {
+          const { 'content-type': type, 'retry-after': retryAfter } = answer.headers;
+          resolve({ status: answer.statusCode, retryAfter, type, body: JSON.parse(text) as unknown });
+        });
+      });
+      asking.on('upgrade', () => {
+        reject(new Error('The socket was opened'));
+      });
+      asking.on('error', reject).end();
+      onTestEnd(() => void asking.destroy());
+    },
+  );
+}
+
 const QUERY = { query: '{ __typename }' };
 
-async function start(env: Readonly<Record<string, string>>): Promise<Gateway> {
-  return startGateway({ provider: await startFakeProvider(), env: { API_KEYS, ...env } });
+function start(env: Readonly<Record<string, string>>): Promise<Gateway> {
+  return startGateway({ env: { API_KEYS, ...env } });
 }
 
 /** Fills three places of ann's: sockets and streams count together. */
@@ -42,34 +138,15 @@ async function refusedStream(url: string, query = 'subscription { tasksUpdated {
   };
 }
 
-describe('MAX_SOCKETS_PER_OWNER', () => {
-  it('refuses one socket more than sockets and streams together may be: 1013, come back later', async () => {
-    const { graphqlUrl } = await start({ MAX_SOCKETS_PER_OWNER: '3' });
-    await fillThree(graphqlUrl);
-    expect(await refusalOf(webSocket.open(graphqlUrl, 'ann'))).toEqual({
-      code: 1013,
-      reason: 'Too many sockets of this owner',
-    });
-  });
-
-  it('refuses one stream more with 429, a code, a hint and when to come back', async () => {
-    const { graphqlUrl } = await start({ MAX_SOCKETS_PER_OWNER: '3' });
-    await fillThree(graphqlUrl);
-    expect(await refusedStream(graphqlUrl)).toEqual({
-      status: 429,
-      retryAfter: '5',
-      result: tooMany('owner'),
-    });
-  });
-
-  it('counts no queries, and nothing of another owner', async () => {
-    const { graphqlUrl } = await start({ MAX_SOCKETS_PER_OWNER: '3' });
-    await fillThree(graphqlUrl);
-    expect((await http.ask(graphqlUrl, QUERY, 'ann')).status).toBe(200);
-    for (const { ask } of ASK_DOORS)
-      expect((await ask(graphqlUrl, QUERY, 'bob')).result).not.toHaveProperty('errors');
-    for (const { open } of PLACE_DOORS) expect(await refusalOf(open(graphqlUrl, 'bob'))).toBeNull();
-  });
+it('MAX_SOCKETS_PER_OWNER refuses one more than sockets and streams together may be, and counts no queries and no other owner', async () => {
+  const { graphqlUrl } = await start({ MAX_SOCKETS_PER_OWNER: '3' });
+  await fillThree(graphqlUrl);
+  const socket = { code: 1013, reason: 'Too many sockets of this owner' };
+  expect(await refusalOf(webSocket.open(graphqlUrl, 'ann'))).toEqual(socket);
+  expect(await refusedStream(graphqlUrl)).toEqual({ status: 429, retryAfter: '5', result: tooMany('owner') });
+  expect((await http.ask(graphqlUrl, QUERY, 'ann')).status).toBe(200);
+  for (const { ask } of ASK_DOORS) expect((await ask(graphqlUrl, QUERY, 'bob')).errors).toEqual([]);
+  for (const { open } of PLACE_DOORS) expect(await refusalOf(open(graphqlUrl, 'bob'))).toBeNull();
 });
 
 it('MAX_SOCKETS_PER_ADDRESS refuses one socket more, of any owner, with a hint and when to come back', async () => {

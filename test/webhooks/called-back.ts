@@ -26,11 +26,19 @@ export async function startWithProvider(
 }
 
 export async function startWithTask(options: Options = {}): Promise<CalledBack> {
-  const { gateway, provider } = await startWithProvider(options);
-  provider.answer('createTask', created('kie-1'));
+  const scene = await startWithProvider(options);
+  return { ...scene, ...(await takeTask(scene, 'kie-1')) };
+}
+
+/** Another task, which the provider takes as `providerTaskId`. */
+export async function takeTask(
+  { gateway, provider }: Pick<CalledBack, 'gateway' | 'provider'>,
+  providerTaskId: string,
+): Promise<Pick<CalledBack, 'callback' | 'create' | 'task'>> {
+  provider.answer('createTask', created(providerTaskId));
   const task = await submit(gateway);
   const create = await provider.received('createTask');
-  return { gateway, provider, task, create, callback: gateway.callbackUrl(create) };
+  return { task, create, callback: gateway.callbackUrl(create) };
 }
 
 /** Sends the mutation, which must succeed; the task in its answer. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { staysPending, deferred } from '../kit/waits.ts';
 import type { ApiTask } from '../kit/documents.ts';
 import { startFakeProvider, type FakeProvider } from '../kit/provider.ts';
-import type { Gateway } from '../kit/gateway.ts';
+import { HMAC_KEY, type Gateway } from '../kit/gateway.ts';
 import {
   createBody,
   created,
@@ -18,7 +18,7 @@ import {
   deliverCallback,
   sign,
 } from '../kit/kie.ts';
-import { readTask, startWithProvider, startWithTask, submit, watchTask } from './called-back.ts';
+import { readTask, startWithProvider, startWithTask, submit, takeTask, watchTask } from './called-back.ts';
 
 /** No key is known, so that nothing a callback says can be believed. */
 const env = { KIE_WEBHOOK_HMAC_KEYS: '' };
@@ -85,11 +85,6 @@ test.each(['waiting', 'generating'])(
     expect(await readTask(gateway, task.id)).toMatchObject({ state: 'SUCCESS' });
   },
 );
-
-test('a callback with another id than the task has is refused, and nobody is asked', async () => {
-  const { callback } = await startWithTask({ env });
-  expect((await deliverCallback(callback, callbackSuccess('kie-2'))).status).toBe(409);
-});
 
 test('a callback for a task that has ended is taken, and nobody is asked', async () => {
   const { callback, gateway, provider, task } = await startWithTask({ env });
@@ -201,7 +196,6 @@ describe('an id that a callback names for a task whose create answer was lost', 
   });
 
   test.each([
-    ['which the provider knows', {}, 'WAITING'],
     [
       'which has ended by then',
       { state: 'success', resultJson: resultJson('https://a.example/v.mp4') },
@@ -251,4 +245,65 @@ describe('an id that a callback names for a task whose create answer was lost', 
     await name(callback, 'kie-7');
     expect(await next()).toMatchObject({ state: 'SUCCESS', providerTaskId: 'kie-7' });
   });
+});
+
+test('an id that another task got while the provider was asked about it is not taken', async () => {
+  const scene = await startWithProvider({ env });
+  const { gateway, provider } = scene;
+  provider.answer('createTask', { reset: true });
+  const lost = await submit(gateway);
+  const create = await provider.received('createTask');
+  provider.answer('recordInfo', async () => {
+    await takeTask(scene, 'kie-9');
+    return record('kie-9', { param: param(createBody(create).callBackUrl) });
+  });
+  expect((await deliverCallback(gateway.callbackUrl(create), callbackSuccess('kie-9'))).status).toBe(200);
+  await provider.received('recordInfo');
+  await staysPending(provider.received('recordInfo'));
+  expect(await readTask(gateway, lost.id)).toEqual(lost);
+});
+
+test.each([
+  ['unsigned', '', null],
+  ['signed for it', HMAC_KEY, HMAC_KEY],
+  ['with a wrong signature', HMAC_KEY, 'another key'],
+] as const)(
+  "a callback, %s, never gives a task the provider's id of another task, nor an id shown with the address of another task",
+  async (way, keys, key) => {
+    const scene = await startWithProvider({
+      env: { KIE_WEBHOOK_HMAC_KEYS: keys },
+      overrides: { timings: { bringForwardEvery: 0 } },
+    });
+    const { gateway, provider } = scene;
+    await takeTask(scene, 'kie-1');
+    provider.answer('createTask', { reset: true });
+    const lost = await submit(gateway);
+    const callback = gateway.callbackUrl(await provider.received('createTask'));
+    const statusOf = async (id: string, body: object): Promise<number> =>
+      (await deliverCallback(callback, body, key === null ? {} : sign(key, id))).status;
+    const elsewhere = param('https://gateway.example.test/webhooks/kie/another-task/another-token');
+
+    expect(await statusOf('kie-1', callbackSuccess('kie-1'))).toBe(409);
+    expect(await statusOf('kie-9', callbackSuccess('kie-9', { param: elsewhere }))).toBe(409);
+    const bare = { code: 200, msg: '', data: { taskId: 'kie-9', param: elsewhere } };
+    expect(await statusOf('kie-9', bare)).toBe(409);
+    const asked = provider.received('recordInfo');
+    await staysPending(asked);
+    expect(await readTask(gateway, lost.id)).toEqual(lost);
+
+    provider.always('recordInfo', succeeded('kie-9'));
+    const isProof = way === 'signed for it';
+    await statusOf('kie-9', callbackSuccess('kie-9'));
+    await (isProof ? staysPending(asked) : asked);
+    await staysPending(provider.received('recordInfo'));
+    const providerTaskId = isProof ? 'kie-9' : null;
+    expect(await readTask(gateway, lost.id)).toMatchObject({ providerTaskId });
+  },
+);
+
+test('two create answers with the same id leave the second task unknown, and it is not sent again', async () => {
+  const { gateway, provider } = await startWithTask();
+  provider.answer('createTask', created('kie-1'));
+  expect(await submit(gateway)).toMatchObject({ state: 'SUBMITTING', providerTaskId: null });
+  expect(provider.requests('createTask')).toHaveLength(2);
 });
