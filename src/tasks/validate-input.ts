@@ -126,7 +126,7 @@ function checkUrl(issues: Issues, field: Field, text: string): void {
   if (!checkText(issues, field, text.trim(), MAX_URL)) return;
   const url = parseAbsoluteUrl(text.trim());
   if (!url) {
-    const message = `${field} must be an absolute URL such as https://example.com/picture.png, with spaces written as %20.`;
+    const message = `${field} must be an absolute URL such as https://example.com/image.png, with spaces written as %20.`;
     issues.push({ field, code: 'NOT_A_URL', message });
     return;
   }

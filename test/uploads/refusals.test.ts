@@ -21,29 +21,30 @@ async function answerTo({ app }: Gateway, beginning: string): Promise<string> {
 }
 
 describe('an image that the model would not take', () => {
-  it.each<[number, string, string, () => Buffer | Promise<Buffer>]>([
-    [415, 'IMAGE_TYPE', 'a GIF that says it is a PNG', () => flat('gif')],
-    [415, 'IMAGE_TYPE', 'a script', () => Buffer.from('<script>alert(1)</script>')],
-    [422, 'IMAGE_BROKEN', 'nothing', () => Buffer.alloc(0)],
-    [422, 'IMAGE_BROKEN', 'half a header', async () => (await imageBytes()).subarray(0, 30)],
-    [422, 'IMAGE_ANIMATED', 'an animation', () => animation('webp')],
-    [413, 'IMAGE_TOO_LARGE', 'one byte too many', () => pngOf(TEN_MB + 1)],
-    [413, 'IMAGE_TOO_LARGE', 'far too many bytes', () => pngOf(3 * TEN_MB)],
-    [422, 'IMAGE_TOO_SMALL', 'a small one', () => imageBytes('jpeg', { width: 300, height: 500 })],
-    [422, 'IMAGE_ASPECT_RATIO', 'a long one', () => flat('webp', { width: 310, height: 800 })],
-    [422, 'IMAGE_TOO_MANY_PIXELS', 'a bomb', async () => claiming(await flat('png'), 10_100, 10_000)],
-  ])('is answered with %i and the code %s: %s', async (status, code, _, make) => {
+  it('is answered with a status, a code and what is wrong with it, and the connection goes on', async () => {
     const { provider, upload } = await startUploading();
-    const told = await upload(await make());
-    expect(told.status).toBe(status);
-    expect(told.headers.get('content-type')).toMatch(/^application\/problem\+json/);
-    expect(told.body).toMatchObject({
-      status,
-      code,
-      detail: expect.stringMatching(/^The image .*\.$/s) as string,
-    });
+    const rows: readonly (readonly [number, string, () => Buffer | Promise<Buffer>])[] = [
+      [415, 'IMAGE_TYPE', () => flat('gif')],
+      [415, 'IMAGE_TYPE', () => Buffer.from('<script>alert(1)</script>')],
+      [422, 'IMAGE_BROKEN', () => Buffer.alloc(0)],
+      [422, 'IMAGE_BROKEN', async () => (await imageBytes()).subarray(0, 30)],
+      [422, 'IMAGE_ANIMATED', () => animation('webp')],
+      [413, 'IMAGE_TOO_LARGE', () => pngOf(TEN_MB + 1)],
+      [413, 'IMAGE_TOO_LARGE', () => pngOf(3 * TEN_MB)],
+      [422, 'IMAGE_TOO_SMALL', () => imageBytes('jpeg', { width: 300, height: 500 })],
+      [422, 'IMAGE_ASPECT_RATIO', () => flat('webp', { width: 310, height: 800 })],
+      [422, 'IMAGE_TOO_MANY_PIXELS', async () => claiming(await flat('png'), 10_100, 10_000)],
+    ];
+    for (const [status, code, make] of rows) {
+      const told = await upload(await make());
+      expect([told.status, told.body['code']]).toEqual([status, code]);
+      expect(told.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+      expect(told.body).toMatchObject({
+        status,
+        detail: expect.stringMatching(/^The image .*\.$/s) as string,
+      });
+    }
     expect(provider.requests()).toEqual([]);
-    // The connection, or another one, goes on.
     expect((await upload(await imageBytes())).status).toBe(201);
   });
 
@@ -127,42 +128,40 @@ describe('a web page', () => {
     expect(told.headers.get('vary')).toContain('Origin');
   });
 
-  it.each(['https://evil.example', 'null', 'https://app.example.com.evil.example'])(
-    'of another origin may not: %s',
-    async (origin) => {
-      const { gateway, provider, upload } = await startUploading({ env: { ALLOWED_ORIGINS: PAGE } });
-      const asked = await fetch(`${gateway.url}/uploads`, {
-        method: 'OPTIONS',
-        headers: { origin, ...PREFLIGHT },
-      });
+  it('of another origin may not', async () => {
+    const { gateway, provider, upload } = await startUploading({ env: { ALLOWED_ORIGINS: PAGE } });
+    const image = await flat('png', { width: 400, height: 400 });
+    for (const origin of ['https://evil.example', 'null', 'https://app.example.com.evil.example']) {
+      const headers = { origin, ...PREFLIGHT };
+      const asked = await fetch(`${gateway.url}/uploads`, { method: 'OPTIONS', headers });
       expect(asked.headers.get('access-control-allow-origin')).toBe(null);
-      const told = await upload(await flat('png', { width: 400, height: 400 }), { origin });
-      expect(told.status).toBe(403);
-      expect(told.headers.get('access-control-allow-origin')).toBe(null);
-      expect(provider.requests()).toEqual([]);
-    },
-  );
-
-  it.each<[string, BodyInit]>([
-    ['a form', new URLSearchParams({ a: 'b' })],
-    ['a form with a file', formWith(new Blob(['a']))],
-    ['text', 'text'],
-    ['bytes of no type', new Uint8Array(5)],
-  ])('cannot do so with what needs no leave: %s', async (_, body) => {
-    const { gateway } = await startUploading();
-    const told = await fetch(`${gateway.url}/uploads`, { method: 'POST', body });
-    expect(told.status).toBe(415);
-    expect(await told.json()).toMatchObject({ hint: expect.stringContaining('image/png') as string });
+      const told = await upload(image, { origin });
+      expect([origin, told.status, told.headers.get('access-control-allow-origin')]).toEqual([
+        origin,
+        403,
+        null,
+      ]);
+    }
+    expect(provider.requests()).toEqual([]);
   });
 
-  it.each(['image', 'foo', '', 'image/png,image/png'])('or with a type that is none: "%s"', async (type) => {
-    const { upload } = await startUploading();
-    const told = await upload(await imageBytes(), { 'content-type': type });
-    expect(told.status).toBe(415);
-    expect(told.body).toMatchObject({
-      code: 'IMAGE_TYPE',
-      hint: expect.stringContaining('image/png') as string,
-    });
+  it('cannot do so with what needs no leave, or with a type that is none', async () => {
+    const { gateway, upload } = await startUploading();
+    const hint = expect.stringContaining('image/png') as string;
+    for (const body of [
+      new URLSearchParams({ a: 'b' }),
+      formWith(new Blob(['a'])),
+      'text',
+      new Uint8Array(5),
+    ]) {
+      const told = await fetch(`${gateway.url}/uploads`, { method: 'POST', body });
+      expect([told.status, await told.json()]).toEqual([415, expect.objectContaining({ hint })]);
+    }
+    for (const type of ['image', 'foo', '', 'image/png,image/png']) {
+      const told = await upload(await imageBytes(), { 'content-type': type });
+      expect([type, told.status]).toEqual([type, 415]);
+      expect(told.body).toMatchObject({ code: 'IMAGE_TYPE', hint });
+    }
   });
 
   function formWith(file: Blob): FormData {
@@ -172,48 +171,40 @@ describe('a web page', () => {
   }
 });
 
-test.each(['GET', 'PUT', 'PATCH', 'DELETE', 'QUERY'])(
-  '%s is answered with what is allowed',
-  async (method) => {
-    const { gateway } = await startUploading();
-    const told = await fetch(`${gateway.url}/uploads`, { method });
-    expect(told.status).toBe(405);
-    expect(told.headers.get('allow')).toBe('POST');
-  },
-);
-
-test('an upload to another host name is refused', async () => {
+test('another method is answered with what is allowed, and another host name is refused', async () => {
   const { gateway } = await startUploading();
+  for (const method of ['GET', 'PUT', 'PATCH', 'DELETE', 'QUERY']) {
+    const { headers, status } = await fetch(`${gateway.url}/uploads`, { method });
+    expect([method, status, headers.get('allow')]).toEqual([method, 405, 'POST']);
+  }
   const lines = 'Host: evil.example\r\nContent-Type: image/png\r\nContent-Length: 0';
   expect(await answerTo(gateway, `${lines}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 421 /);
 });
 
 describe('a provider', () => {
-  it.each<[string, number, string]>([
-    ['Authentication failed: Invalid API Key', 401, 'key'],
-    ['Missing required parameter: uploadPath', 400, 'parameter'],
-    ['Credits insufficient for test-key', 402, 'credits'],
-  ])('that says no is quoted without our key: %s', async (msg, code) => {
+  it('that says no, with its envelope or without, is believed and quoted without our key', async () => {
     const { provider, upload } = await startUploading();
-    provider.answer('upload', { body: { success: false, code, msg } });
-    const told = await upload(await imageBytes());
-    expect(told.status).toBe(502);
-    expect(told.body).toMatchObject({ code: 'PROVIDER_REFUSED' });
-    expect(told.body['detail']).toContain(msg.replace('test-key', '[redacted]'));
-    expect(JSON.stringify(told.body)).not.toContain('test-key');
-    expect(provider.requests('upload')).toHaveLength(1);
-  });
-
-  it.each([
-    [401, '<html>no</html>'],
-    [413, '<html>no</html>'],
-    [302, ''],
-    [401, '{"success":false,"msg":"no"}'],
-  ])('that says no without its envelope is believed too: %i %s', async (status, body) => {
-    const { provider, upload } = await startUploading();
-    provider.answer('upload', { status, body });
-    expect((await upload(await imageBytes())).status).toBe(502);
-    expect(provider.requests('upload')).toHaveLength(1);
+    for (const [msg, code] of [
+      ['Authentication failed: Invalid API Key', 401],
+      ['Missing required parameter: uploadPath', 400],
+      ['Credits insufficient for test-key', 402],
+    ] as const) {
+      provider.answer('upload', { body: { success: false, code, msg } });
+      const told = await upload(await imageBytes());
+      expect([told.status, told.body['code']]).toEqual([502, 'PROVIDER_REFUSED']);
+      expect(told.body['detail']).toContain(msg.replace('test-key', '[redacted]'));
+      expect(JSON.stringify(told.body)).not.toContain('test-key');
+    }
+    for (const [status, body] of [
+      [401, '<html>no</html>'],
+      [413, '<html>no</html>'],
+      [302, ''],
+      [401, '{"success":false,"msg":"no"}'],
+    ] as const) {
+      provider.answer('upload', { status, body });
+      expect((await upload(await imageBytes())).status).toBe(502);
+    }
+    expect(provider.requests('upload')).toHaveLength(7);
   });
 
   it('that is still being sent to when the gateway stops has its client told to come back', async () => {
@@ -237,21 +228,22 @@ describe('a provider', () => {
     expect(new Set(names).size).toBe(2);
   });
 
-  it.each([
-    ['does not get out of it', { status: 500, body: { success: false, code: 500, msg: 'no' } }, 3, '5'],
-    ['says when to come back', { status: 429, headers: { 'retry-after': '17' }, body: '' }, 1, '17'],
-    ['tells no address', uploaded(''), 3, '5'],
-    ['tells an address that is none', uploaded('javascript:alert(1)'), 3, '5'],
-  ])('that %s has the client come back later, with nothing kept', async (_, answer, tries, retryAfter) => {
+  it('that does not get out of trouble has the client come back later, with nothing kept', async () => {
     const { provider, upload } = await startUploading();
-    provider.answer('upload', ...Array.from({ length: tries }, () => answer));
-    const bytes = await imageBytes();
-    const told = await upload(bytes);
-    expect(told.status).toBe(503);
-    expect(told.headers.get('retry-after')).toBe(retryAfter);
-    expect(told.body).toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
-    expect(provider.unused()).toEqual([]);
-    expect((await upload(bytes)).status).toBe(201);
+    for (const [answer, tries, retryAfter] of [
+      [{ status: 500, body: { success: false, code: 500, msg: 'no' } }, 3, '5'],
+      [{ status: 429, headers: { 'retry-after': '17' }, body: '' }, 1, '17'],
+      [uploaded(''), 3, '5'],
+      [uploaded('javascript:alert(1)'), 3, '5'],
+    ] as const) {
+      provider.answer('upload', ...Array.from({ length: tries }, () => answer));
+      const bytes = await imageBytes();
+      const told = await upload(bytes);
+      expect([told.status, told.headers.get('retry-after')]).toEqual([503, retryAfter]);
+      expect(told.body).toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
+      expect(provider.unused()).toEqual([]);
+      expect((await upload(bytes)).status).toBe(201);
+    }
   });
 
   it('that cannot be reached has the client come back later', async () => {
@@ -274,5 +266,52 @@ describe('a provider', () => {
       'user-agent': expect.stringMatching(/^kineograph\//) as string,
     });
     expect(provider.requests()).toEqual([]);
+  });
+});
+
+describe('an owner that uploads many images', () => {
+  it('gets half of the places, and the first upload of another owner is always accepted', async () => {
+    const { provider, upload } = await startUploading({
+      env: { API_KEYS: `${API_KEYS},carol:key-of-carol`, MAX_UPLOADS: '2' },
+    });
+    const gate = deferred();
+    const held = { ...uploaded('https://files.example/1.png'), gate: gate.promise };
+    provider.answer('upload', held, held, held);
+    const [one, two, three, four] = await Promise.all([
+      imageBytes(),
+      imageBytes(),
+      imageBytes(),
+      imageBytes(),
+    ]);
+    const first = upload(one, ADA);
+    await provider.received('upload');
+    const told = await upload(two, ADA);
+    expect(told.status).toBe(429);
+    expect(told.headers.get('retry-after')).toBe('5');
+    expect(told.body).toMatchObject({ code: 'RATE_LIMITED' });
+    const second = upload(three, BEN);
+    await provider.received('upload');
+    const third = upload(four, { authorization: 'Bearer key-of-carol' });
+    await provider.received('upload');
+    gate.resolve();
+    expect((await Promise.all([first, second, third])).map(({ status }) => status)).toEqual([201, 201, 201]);
+    expect((await upload(two, ADA)).status).toBe(201);
+  });
+});
+
+describe('an upload whose bytes stop coming', () => {
+  it('is aborted and frees its place', async () => {
+    const { gateway, upload } = await startUploading({ env: { MAX_UPLOADS: '1' } });
+    const bytes = await imageBytes();
+    const socket = connect(gateway.app.port, '127.0.0.1').setEncoding('utf8');
+    onTestEnd(() => void socket.destroy());
+    const lines = `Host: localhost\r\nContent-Type: image/png\r\nContent-Length: ${bytes.length}`;
+    socket.write(`POST /uploads HTTP/1.1\r\n${lines}\r\n\r\n`);
+    socket.write(bytes.subarray(0, 1000));
+    const [answer] = (await named('an answer', once(socket, 'data'))) as [string];
+    expect(answer).toMatch(/^HTTP\/1\.1 408 /);
+    expect(answer).toContain('UPLOAD_TOO_SLOW');
+    await named('the end of the connection', once(socket, 'close'));
+    expect((await upload(bytes)).status).toBe(201);
   });
 });

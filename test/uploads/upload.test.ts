@@ -1,6 +1,10 @@
 import { request } from 'node:http';
 import { readlink, readdir } from 'node:fs/promises';
-import { describe, expect, it, test } from 'vitest';
+import { afterEach, describe, expect, it, test, vi } from 'vitest';
+import { TooSlowError, atLeastPace } from '../../src/http/slow-clients.ts';
+import { openToOthers } from '../../src/store/sqlite/data-dir.ts';
+import { createTask, watchToTheEnd } from '../system/client.ts';
+import { startGateway } from '../kit/gateway.ts';
 import { createMovableClock } from '../auth/passing-time.ts';
 import { ADA, API_KEYS, BEN } from '../auth/owners.ts';
 import { deferred, named } from '../kit/waits.ts';
@@ -132,4 +136,62 @@ describe('a connection that is dropped', () => {
   async function untilTempFiles(count: number): Promise<void> {
     while ((await tempFiles()).length !== count) await new Promise(setImmediate);
   }
+});
+
+test('with the sandbox an uploaded image is served, also after a restart, is closed to other users, and becomes a video', async () => {
+  const gateway = await startGateway({ sandbox: { durationMs: 10 } });
+  const bytes = await imageBytes('webp');
+  const headers = { 'content-type': 'image/webp' };
+  const answer = await fetch(`${gateway.url}/uploads`, {
+    method: 'POST',
+    headers,
+    body: new Uint8Array(bytes),
+  });
+  const { url } = (await answer.json()) as { readonly url: string };
+  expect(url).toMatch(new RegExp(`^${gateway.url}/sandbox/files/uploads/kineograph/[\\da-f-]+\\.webp$`));
+
+  expect(openToOthers(gateway.dataDir)).toEqual([]);
+
+  const { id } = await createTask(gateway.graphqlUrl, { imageUrl: url });
+  const seen = await watchToTheEnd(gateway.graphqlUrl, id);
+  expect(seen.at(-1)).toMatchObject({ state: 'SUCCESS', imageUrl: url });
+
+  await gateway.close();
+  const next = await startGateway({ dataDir: gateway.dataDir });
+  const served = await fetch(next.url + new URL(url).pathname);
+  expect(served.headers.get('content-type')).toBe('image/webp');
+  expect(Buffer.from(await served.arrayBuffer()).equals(bytes)).toBe(true);
+});
+
+const WINDOW_MS = 5000;
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
+
+test('a body is not too slow because this process stood still while it arrived', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
+  let arrive: (chunk: Buffer) => void = () => undefined;
+  const source = {
+    [Symbol.asyncIterator]: () => ({
+      next: () =>
+        new Promise<IteratorResult<Buffer>>((resolve) => {
+          arrive = (value) => {
+            resolve({ done: false, value });
+          };
+        }),
+    }),
+  };
+  const body = atLeastPace(source, { bytes: 10, windowMs: WINDOW_MS });
+  const first = body.next();
+  const now = performance.now.bind(performance);
+  vi.spyOn(performance, 'now').mockImplementation(() => now() + 60_000);
+  vi.advanceTimersByTime(WINDOW_MS);
+  arrive(Buffer.alloc(10));
+  expect((await first).value).toHaveLength(10);
+
+  const second = body.next();
+  vi.advanceTimersByTime(2 * WINDOW_MS);
+  await expect(second).rejects.toThrow(TooSlowError);
 });
