@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { openRaw, subscribe } from '../attacks/raw-socket.ts';
+import { openRaw } from '../attacks/raw-http.ts';
 import { startGateway } from '../kit/gateway.ts';
 
 const SOCKETS = 20;
@@ -53,26 +53,4 @@ test('a small operation of one owner does not wait for all large messages of ano
   order.push('ben');
   await Promise.all(answers);
   expect(order.indexOf('ben')).toBeLessThan(SOCKETS / 2);
-});
-
-test('an operation that waits for its turn is dropped with its socket', async () => {
-  const { graphqlUrl } = await startGateway();
-  const costly = `{ ${'tasks { revision } '.repeat(100)} }`;
-  const first = await openKnown(graphqlUrl);
-  const { messages, socket } = await openKnown(graphqlUrl);
-  for (let index = 0; index < 50; index += 1)
-    first.socket.send(JSON.stringify(subscribe(`${index}`, `${costly} # ${index}`)));
-  first.socket.send(JSON.stringify({ type: 'ping' }));
-  await first.messages.next();
-  first.socket.terminate();
-  const start = performance.now();
-  socket.send(JSON.stringify(subscribe('last', '{ __typename }')));
-  expect(await messages.next()).toContain('Query');
-  const waited = performance.now() - start;
-  // One such operation, alone.
-  const again = performance.now();
-  socket.send(JSON.stringify(subscribe('one', `${costly} # alone`)));
-  await messages.next();
-  await messages.next();
-  expect(waited).toBeLessThan(30 * (performance.now() - again));
 });
