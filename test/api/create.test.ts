@@ -1,25 +1,35 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
+import { createInspectImage } from '../../src/images/inspect.ts';
+import type { TaskPorts } from '../../src/tasks/ports.ts';
+import { startImageServer } from '../images/image-server.ts';
 import { CREATE, input } from '../kit/documents.ts';
-import { startFakeProvider } from '../kit/provider.ts';
-import { startGateway } from '../kit/gateway.ts';
+import { startGateway, type GatewayOptions } from '../kit/gateway.ts';
 import { graphql } from '../kit/graphql.ts';
-import { MODEL, createBody, created, refused } from '../kit/kie.ts';
-import { create, createTask, taskIdOf } from './client.ts';
+import { flat, imageBytes } from '../kit/images.ts';
+import { MODEL, createBody, created, refused, uploaded } from '../kit/kie.ts';
+import { startFakeProvider } from '../kit/provider.ts';
+import { deferred } from '../kit/waits.ts';
+import { create, createTask, findTask, listTasks, taskIdOf } from './client.ts';
+
+/** A gateway whose provider accepts these tasks, one after the other. */
+async function start(accepted: readonly string[] = ['kie-1'], options: GatewayOptions = {}) {
+  const provider = await startFakeProvider();
+  provider.answer('createTask', ...accepted.map((id) => created(id)));
+  return { provider, gateway: await startGateway({ provider, ...options }) };
+}
 
 describe('createImageToVideo', () => {
-  it('answers with the task as it was wished for, accepted by the provider', async () => {
-    const provider = await startFakeProvider();
-    const gateway = await startGateway({ provider });
-    provider.answer('createTask', created('kie-1'));
-    const wish = {
+  it('answers with the task as it was requested, accepted by the provider', async () => {
+    const { gateway, provider } = await start();
+    const fields = {
       prompt: 'slow push-in',
       imageUrl: 'https://files.example/first.png',
       endImageUrl: 'http://files.example/last.png',
       promptOptimizer: false,
     };
-    const task = await createTask(gateway, wish);
+    const task = await createTask(gateway, fields);
     expect(task).toEqual({
-      ...wish,
+      ...fields,
       id: taskIdOf(await provider.received('createTask')),
       state: 'WAITING',
       model: MODEL,
@@ -35,76 +45,77 @@ describe('createImageToVideo', () => {
     expect(Date.parse(task.updatedAt)).toBeGreaterThanOrEqual(Date.parse(task.createdAt));
   });
 
-  it('tells every expected outcome by the type of its result, and none of them as an error', async () => {
-    const provider = await startFakeProvider();
-    const gateway = await startGateway({ provider });
-    provider.answer('createTask', created('kie-1'), refused(402, 'Insufficient credits'));
-    const outcomes = [
-      await create(gateway, { idempotencyKey: 'one' }),
-      await create(gateway, { idempotencyKey: 'one', prompt: 'another' }),
-      await create(gateway, { prompt: '' }),
-      await create(gateway),
-    ];
-    expect(outcomes.map((outcome) => outcome.__typename)).toEqual([
-      'CreateImageToVideoSuccess',
-      'IdempotencyConflictError',
-      'ValidationError',
-      'ProviderError',
-    ]);
-  });
-
-  it('tells all three kinds of failure through their common interface', async () => {
-    const provider = await startFakeProvider();
-    const gateway = await startGateway({ provider });
-    provider.answer('createTask', created('kie-1'), refused(402, 'Insufficient credits'));
+  it('reports every expected failure by the type of its result and through UserError, and none as an error', async () => {
+    const { gateway, provider } = await start();
+    provider.always('createTask', refused(402, 'Insufficient credits'));
     await create(gateway, { idempotencyKey: 'one' });
     const query = `mutation ($input: CreateImageToVideoInput!) {
-      createImageToVideo(input: $input) { ... on UserError { message } }
+      createImageToVideo(input: $input) { __typename ... on UserError { message } }
     }`;
-    for (const fields of [{ idempotencyKey: 'one', prompt: 'another' }, { prompt: '' }, {}]) {
+    for (const [__typename, fields] of [
+      ['CreateImageToVideoSuccess', { idempotencyKey: 'one' }],
+      ['IdempotencyConflictError', { idempotencyKey: 'one', prompt: 'another' }],
+      ['ValidationError', { prompt: '' }],
+      ['ProviderError', {}],
+    ] as const) {
       const { body } = await graphql(gateway.graphqlUrl, query, { input: input(fields) });
-      expect(body).toEqual({
-        data: { createImageToVideo: { message: expect.stringMatching(/./) as string } },
-      });
+      const message = __typename.endsWith('Error') && { message: expect.stringMatching(/./) as string };
+      expect(body).toEqual({ data: { createImageToVideo: { __typename, ...message } } });
     }
   });
 
-  it.each([
-    ['a required field is missing', { prompt: 'x' }],
-    ['a required field is null', { prompt: null, imageUrl: 'https://files.example/first.png' }],
-    ['a field has another type', { ...input(), promptOptimizer: 'yes' }],
-    ['a field is unknown', { ...input(), seed: 1 }],
-  ])('is a bad request when %s', async (_, wish) => {
-    const gateway = await startGateway({ provider: await startFakeProvider() });
-    const { status, body } = await graphql(gateway.graphqlUrl, CREATE, { input: wish });
-    expect(status).toBe(400);
-    expect(body.data ?? null).toBeNull();
-    expect(body.errors).toHaveLength(1);
-    expect(body.errors?.[0]?.message).toContain('$input');
+  it('is a bad request when the input does not fit its type', async () => {
+    const { gateway } = await start([]);
+    for (const wrong of [
+      { prompt: 'x' },
+      { prompt: null, imageUrl: 'https://files.example/first.png' },
+      { ...input(), promptOptimizer: 'yes' },
+      { ...input(), seed: 1 },
+    ]) {
+      const { body, status } = await graphql(gateway.graphqlUrl, CREATE, { input: wrong });
+      expect(status).toBe(400);
+      expect(body.data ?? null).toBeNull();
+      expect(body.errors).toMatchObject([{ message: expect.stringContaining('$input') as string }]);
+    }
   });
 
-  it('is not answered to a GET request', async () => {
-    const gateway = await startGateway({ provider: await startFakeProvider() });
-    const search = new URLSearchParams({ query: CREATE, variables: JSON.stringify({ input: input() }) });
-    const answer = await fetch(`${gateway.graphqlUrl}?${search.toString()}`);
-    expect(answer.status).toBe(405);
-    expect(answer.headers.get('allow')).toBe('POST');
-    expect(await answer.text()).toContain('POST');
+  it('reports all issues of an invalid input in one answer, stores and sends nothing, and leaves its key free', async () => {
+    const { gateway, provider } = await start();
+    const result = await create(gateway, {
+      prompt: '\0'.repeat(1501),
+      imageUrl: 'first.png',
+      endImageUrl: 'ftp://me:secret@files.example/last.png',
+      idempotencyKey: 'k'.repeat(256),
+    });
+    if (result.__typename !== 'ValidationError') throw new Error(JSON.stringify(result));
+    expect(result.issues.map(({ code, path }) => `${path.join('.')}: ${code}`)).toEqual([
+      'input.prompt: TOO_LONG',
+      'input.prompt: INVALID_CHARACTERS',
+      'input.imageUrl: NOT_A_URL',
+      'input.endImageUrl: URL_SCHEME',
+      'input.endImageUrl: URL_CREDENTIALS',
+      'input.idempotencyKey: TOO_LONG',
+    ]);
+    for (const { message } of result.issues) expect(result.message).toContain(message);
+    expect(await create(gateway, { idempotencyKey: 'one', imageUrl: '' })).toMatchObject({
+      issues: [{ path: ['input', 'imageUrl'], code: 'REQUIRED' }],
+    });
+    expect(await listTasks(gateway)).toMatchObject({ edges: [], revision: 0 });
+    expect(provider.requests()).toEqual([]);
+    const task = await createTask(gateway, { idempotencyKey: 'one' });
+    expect(await findTask(gateway, task.id)).toEqual(task);
   });
 });
 
 describe('what the provider is sent', () => {
   it('is the required fields and nothing that was not given', async () => {
-    const provider = await startFakeProvider();
-    const gateway = await startGateway({ provider });
-    provider.answer('createTask', created('kie-1'));
+    const { gateway, provider } = await start();
     await create(gateway);
     const request = await provider.received('createTask');
+    const callBackUrl = /^https:\/\/gateway\.example\.test\/webhooks\/kie\/[\w-]+\/[\w-]{43}$/;
     expect(request.body).toEqual({
       model: 'hailuo/02-image-to-video-pro',
-      callBackUrl: expect.stringMatching(
-        /^https:\/\/gateway\.example\.test\/webhooks\/kie\/[\w-]+\/[\w-]{43}$/,
-      ) as string,
+      callBackUrl: expect.stringMatching(callBackUrl) as string,
       input: { prompt: 'slow push-in, snow falling', image_url: 'https://files.example/first.png' },
     });
     expect(request.headers).toMatchObject({
@@ -114,52 +125,144 @@ describe('what the provider is sent', () => {
     });
   });
 
-  it.each([
-    [{ endImageUrl: 'https://files.example/last.png' }, { end_image_url: 'https://files.example/last.png' }],
-    [{ endImageUrl: null }, {}],
-    [{ endImageUrl: '' }, {}],
-    [{ endImageUrl: ' \n' }, {}],
-    [{ promptOptimizer: true }, { prompt_optimizer: true }],
-    [{ promptOptimizer: false }, { prompt_optimizer: false }],
-    [{ promptOptimizer: null }, {}],
-    [{ prompt: '  \tsnow \u00a0 falling\n\n' }, { prompt: '  \tsnow \u00a0 falling\n\n' }],
-    [{ prompt: '土星 👩‍🚀 "quotes" \\ \u2028 \u0007' }, { prompt: '土星 👩‍🚀 "quotes" \\ \u2028 \u0007' }],
-    [{ imageUrl: ' https://files.example/a.png\n' }, { image_url: 'https://files.example/a.png' }],
-    [
-      { imageUrl: 'HTTPS://Files.Example:443/ä%20b?x=%20#y' },
-      { image_url: 'HTTPS://Files.Example:443/ä%20b?x=%20#y' },
-    ],
-    [{ imageUrl: 'http://10.0.0.1/a.png' }, { image_url: 'http://10.0.0.1/a.png' }],
-    [{ idempotencyKey: 'secret of ours' }, {}],
-  ])('of %j is %j', async (fields, sent) => {
-    const provider = await startFakeProvider();
-    const gateway = await startGateway({ provider });
-    provider.answer('createTask', created('kie-1'));
-    await createTask(gateway, fields);
-    expect(createBody(await provider.received('createTask')).input).toEqual({
-      prompt: 'slow push-in, snow falling',
-      image_url: 'https://files.example/first.png',
-      ...sent,
-    });
+  it('is the input as it was given, without surrounding white space of URLs', async () => {
+    const { gateway, provider } = await start([]);
+    let count = 0;
+    provider.always('createTask', () => created(`kie-${(count += 1)}`));
+    const url = 'HTTPS://Files.Example:443/ä%20b?x=%20#y';
+    const longest = 'x'.repeat(1500);
+    for (const [fields, sent] of [
+      [
+        { endImageUrl: 'https://files.example/last.png' },
+        { end_image_url: 'https://files.example/last.png' },
+      ],
+      [{ endImageUrl: null }, {}],
+      [{ endImageUrl: ' \n' }, {}],
+      [{ promptOptimizer: true }, { prompt_optimizer: true }],
+      [{ promptOptimizer: false }, { prompt_optimizer: false }],
+      [{ promptOptimizer: null }, {}],
+      [{ prompt: '  \tsnow \u00a0 falling\n\n' }, { prompt: '  \tsnow \u00a0 falling\n\n' }],
+      [{ prompt: '土星 👩‍🚀 "quotes" \\ \u2028 \u0007' }, { prompt: '土星 👩‍🚀 "quotes" \\ \u2028 \u0007' }],
+      [{ prompt: longest }, { prompt: longest }],
+      [{ imageUrl: ' https://files.example/a.png\n' }, { image_url: 'https://files.example/a.png' }],
+      [{ imageUrl: url }, { image_url: url }],
+      [{ imageUrl: 'http://10.0.0.1/a.png' }, { image_url: 'http://10.0.0.1/a.png' }],
+      [{ idempotencyKey: 'secret of ours' }, {}],
+    ] as const) {
+      await createTask(gateway, fields);
+      expect(createBody(await provider.received('createTask')).input).toEqual({
+        prompt: 'slow push-in, snow falling',
+        image_url: 'https://files.example/first.png',
+        ...sent,
+      });
+    }
   });
 
-  it('has no callback address when the gateway has none', async () => {
-    const provider = await startFakeProvider();
-    const gateway = await startGateway({ provider, env: { PUBLIC_URL: '' } });
-    provider.answer('createTask', created('kie-1'));
-    await createTask(gateway);
-    expect((await provider.received('createTask')).body).not.toHaveProperty('callBackUrl');
-  });
-
-  it('names a callback address of its own for each task', async () => {
-    const provider = await startFakeProvider();
-    const gateway = await startGateway({ provider });
-    provider.answer('createTask', created('kie-1'), created('kie-2'));
+  it('has a callback address of its own for each task, and none when the gateway has no public address', async () => {
+    const { gateway, provider } = await start(['kie-1', 'kie-2']);
     const tasks = [await createTask(gateway), await createTask(gateway)];
     const requests = provider.requests('createTask');
     expect(requests.map(taskIdOf)).toEqual(tasks.map(({ id }) => id));
-    expect(new Set(requests.map((request) => createBody(request).callBackUrl?.split('/').at(-1))).size).toBe(
-      2,
-    );
+    const secrets = requests.map((request) => createBody(request).callBackUrl?.split('/').at(-1));
+    expect(new Set(secrets).size).toBe(2);
+
+    const local = await start(['kie-1'], { env: { PUBLIC_URL: '' } });
+    await createTask(local.gateway);
+    expect((await local.provider.received('createTask')).body).not.toHaveProperty('callBackUrl');
   });
+});
+
+/** This machine stands for the internet. */
+function inspectHere(ports: TaskPorts): TaskPorts {
+  const inspectImage = createInspectImage({
+    uploads: { isUploaded: () => Promise.resolve(false) },
+    userAgent: 'test',
+    now: Date.now,
+    isAllowed: (address) => address === '127.0.0.1',
+  });
+  return { ...ports, inspectImage };
+}
+
+const CHECKED = { env: { CHECK_IMAGES: 'true' }, overrides: { wrap: inspectHere } };
+
+describe('with CHECK_IMAGES', () => {
+  it('the issues of either image are reported with its path, each image is read once, and nothing is stored', async () => {
+    const gif = await flat('gif');
+    const server = await startImageServer(({ url }, response) =>
+      url === '/none.png' ? response.writeHead(404).end() : response.end(gif),
+    );
+    const { gateway, provider } = await start([], CHECKED);
+    const url = `http://127.0.0.1:${server.port}`;
+    for (const [last, code, connections] of [
+      ['none.png', 'IMAGE_UNREACHABLE', 2],
+      ['a.png', 'IMAGE_TYPE', 3],
+    ] as const) {
+      const result = await create(gateway, { imageUrl: `${url}/a.png`, endImageUrl: `${url}/${last}` });
+      expect(result).toMatchObject({
+        __typename: 'ValidationError',
+        issues: [
+          { path: ['input', 'imageUrl'], code: 'IMAGE_TYPE' },
+          { path: ['input', 'endImageUrl'], code },
+        ],
+      });
+      expect(server.connections()).toBe(connections);
+    }
+    expect(provider.requests()).toEqual([]);
+    expect((await listTasks(gateway)).edges).toEqual([]);
+  });
+
+  it('a valid image is sent, and a known task is answered whatever became of its image', async () => {
+    const bytes = await imageBytes();
+    let isThere = true;
+    const server = await startImageServer((_request, response) =>
+      isThere ? response.end(bytes) : response.writeHead(404).end(),
+    );
+    const { gateway } = await start(['kie-1'], CHECKED);
+    const fields = { imageUrl: `http://127.0.0.1:${server.port}/a.png`, idempotencyKey: 'once' };
+    const task = await createTask(gateway, fields);
+    isThere = false;
+    expect(await createTask(gateway, fields)).toEqual(task);
+    expect(server.connections()).toBe(1);
+  });
+
+  it('a mutation whose image is being checked when the gateway stops is answered with 503 at once', async () => {
+    const asked = deferred();
+    const { port } = await startImageServer(() => {
+      asked.resolve();
+    });
+    const { gateway, provider } = await start([], CHECKED);
+    const fields = { input: input({ imageUrl: `http://127.0.0.1:${port}/a.png` }) };
+    const answer = graphql(gateway.graphqlUrl, CREATE, fields);
+    await asked.promise;
+    await gateway.close();
+    const { body, headers, status } = await answer;
+    expect([status, headers.get('retry-after')]).toEqual([503, '5']);
+    expect(body.errors).toMatchObject([
+      {
+        message: expect.stringContaining('nothing was stored') as string,
+        extensions: { code: 'SERVICE_UNAVAILABLE', hint: 'Try again in 5 s.' },
+      },
+    ]);
+    expect(provider.requests()).toEqual([]);
+  });
+
+  it('addresses that are not public are unreachable, except those of uploads', async () => {
+    const server = await startImageServer((_request, response) => response.end());
+    const imageUrl = `http://127.0.0.1:${server.port}/kineograph/1.png`;
+    const { gateway, provider } = await start(['kie-1'], { env: CHECKED.env });
+    provider.answer('upload', uploaded(imageUrl));
+    expect(await create(gateway, { imageUrl })).toMatchObject({ issues: [{ code: 'IMAGE_UNREACHABLE' }] });
+    const headers = { 'content-type': 'image/png' };
+    const body = new Uint8Array(await imageBytes());
+    await fetch(`${gateway.url}/uploads`, { method: 'POST', headers, body });
+    await createTask(gateway, { imageUrl });
+    expect(server.connections()).toBe(0);
+  });
+});
+
+test('without CHECK_IMAGES no image is read', async () => {
+  const server = await startImageServer((_request, response) => response.end());
+  const { gateway } = await start();
+  await createTask(gateway, { imageUrl: `http://127.0.0.1:${server.port}/a.png` });
+  expect(server.connections()).toBe(0);
 });

@@ -1,33 +1,38 @@
-import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { Kind, parse, validate, type DocumentNode } from 'graphql';
-import { describe, expect, it } from 'vitest';
+import {
+  buildClientSchema,
+  getIntrospectionQuery,
+  lexicographicSortSchema,
+  parse,
+  printSchema,
+  validate,
+  type IntrospectionQuery,
+} from 'graphql';
+import { expect, it } from 'vitest';
 import { READY_OPERATIONS } from '../../dashboard/src/graphiql/ready-operations.ts';
-import { schema } from '../../src/schema/schema.ts';
 import { graphiqlRoute } from '../../src/http/pages.ts';
-import { startFakeProvider } from '../kit/provider.ts';
+import { schema } from '../../src/schema/schema.ts';
 import { startGateway, temporaryDir } from '../kit/gateway.ts';
-import { graphql, dataOf } from '../kit/graphql.ts';
+import { dataOf, graphql } from '../kit/graphql.ts';
+import { openGraphqlWs } from '../kit/graphql-ws.ts';
 import { created } from '../kit/kie.ts';
+import { startFakeProvider } from '../kit/provider.ts';
 import { onTestEnd } from '../kit/waits.ts';
 
 const BROWSER = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
+const TITLE = '<title>Kineograph</title>';
 
-async function load(
-  options: {
-    readonly env?: Readonly<Record<string, string>>;
-    readonly accept?: string;
-    readonly method?: string;
-    readonly search?: string;
-  } = {},
-): Promise<{ readonly status: number; readonly headers: Headers; readonly text: string }> {
-  const { accept = BROWSER, env = {}, method = 'GET', search = '' } = options;
-  const { graphqlUrl } = await startGateway({ provider: await startFakeProvider(), env });
-  const response = await fetch(graphqlUrl + search, { method, headers: { accept } });
-  return { status: response.status, headers: response.headers, text: await response.text() };
+async function start(env: Readonly<Record<string, string>> = {}) {
+  const provider = await startFakeProvider();
+  const { graphqlUrl } = await startGateway({ provider, env });
+  const load = async (search = '', accept = BROWSER, method = 'GET') => {
+    const response = await fetch(graphqlUrl + search, { method, headers: { accept } });
+    return { status: response.status, headers: response.headers, text: await response.text() };
+  };
+  return { graphqlUrl, load, provider };
 }
 
 /** The page as it is sent from a directory, without a gateway around it. */
@@ -35,118 +40,93 @@ async function pageOf(directory: string): Promise<string> {
   const page = await graphiqlRoute(directory, '/graphql');
   const server = createServer((request, response) => {
     void page.handle(request, response, '');
-  }).listen(0, '127.0.0.1');
-  onTestEnd(() => {
-    server.close();
   });
-  await once(server, 'listening');
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestEnd(() => void server.close());
   const { port } = server.address() as AddressInfo;
   return (await fetch(`http://127.0.0.1:${port}`)).text();
 }
 
-function rootFieldsOf(document: DocumentNode): string[] {
-  return document.definitions
-    .filter((definition) => definition.kind === Kind.OPERATION_DEFINITION)
-    .flatMap(({ selectionSet }) => selectionSet.selections)
-    .map((selection) => (selection.kind === Kind.FIELD ? selection.name.value : ''));
-}
-
-describe("GraphiQL's page", () => {
-  it('is asked for by browsers, and asked for again whenever it is needed', async () => {
-    const { headers, status, text } = await load();
-    expect(status).toBe(200);
-    expect(headers.get('content-type')).toBe('text/html; charset=utf-8');
-    expect(headers.get('cache-control')).toBe('no-cache');
-    // The same address has other answers for other clients.
-    expect(headers.get('vary')).toContain('Accept');
-    expect(text).toContain('<title>Kineograph</title>');
-  });
-
-  it.each([
-    ['who asks for JSON', { accept: 'application/json' }],
-    ['who asks for JSON of an operation', { accept: 'application/json', search: '?query={__typename}' }],
-    ['who posts', { method: 'POST' }],
-    ['who deletes', { method: 'DELETE' }],
-  ])('is not for those %s', async (_, request) => {
-    const { headers, text } = await load(request);
-    expect(headers.get('content-type') ?? '').not.toContain('html');
-    expect(text).not.toMatch(/<html|<script/i);
-  });
-
-  it.each(['?query={__typename}', '?query', '?query=subscription{tasksUpdated{id}}', '?query=mutation{x}'])(
-    'is what a browser gets for a link with the operation %s, and nothing runs',
-    async (search) => {
-      const { status, text } = await load({ search });
-      expect(status).toBe(200);
-      expect(text).toContain('<title>Kineograph</title>');
-    },
-  );
-
-  it('is not there with GRAPHIQL=false, while the API is', async () => {
-    const { graphqlUrl } = await startGateway({
-      provider: await startFakeProvider(),
-      env: { GRAPHIQL: 'false' },
-    });
-    const response = await fetch(graphqlUrl, { headers: { accept: BROWSER } });
-    expect(response.headers.get('content-type') ?? '').not.toContain('html');
-    expect(await response.text()).not.toMatch(/<html|<script/i);
-    const { body } = await graphql(graphqlUrl, '{ tasks { revision } }');
-    expect(dataOf(body)).toEqual({ tasks: { revision: 0 } });
-  });
-
-  it('is for everybody where callers have to say who they are, and nothing else is', async () => {
-    const env = { API_KEYS: 'ada:0123456789abcdef0123456789abcdef' };
-    expect(await load({ env })).toMatchObject({ status: 200 });
-    expect(await load({ env, accept: '*/*', search: '?query={__typename}' })).toMatchObject({ status: 401 });
-    expect(await load({ env: { ...env, GRAPHIQL: 'false' } })).toMatchObject({ status: 401 });
-  });
-
-  it('says how to build it where it was not built', async () => {
-    expect(await pageOf(await temporaryDir())).toContain('npm run build');
-  });
-
-  it('is what was built', async () => {
-    const directory = await temporaryDir();
-    await writeFile(join(directory, 'graphiql.html'), '<!doctype html><title>built</title>');
-    expect(await pageOf(directory)).toBe('<!doctype html><title>built</title>');
-  });
-
-  it('names no other host, and holds no script of its own', async () => {
-    const page = await readFile(new URL('../../dashboard/graphiql.html', import.meta.url), 'utf8');
-    expect(page).not.toMatch(/(?:https?:)?\/\/[^/]/);
-    expect(page.match(/<script\b[^>]*>/g)).toEqual([
-      expect.stringContaining(' src="./src/graphiql/main.tsx"'),
-    ]);
-    expect(page).not.toMatch(/<style|\bstyle=|\bon[a-z]+=/i);
-  });
+it('browsers get GraphiQL at the endpoint, and a link with an operation runs nothing; no other client gets it', async () => {
+  const { load } = await start();
+  const { headers, status, text } = await load();
+  expect([status, headers.get('cache-control')]).toEqual([200, 'no-cache']);
+  expect(headers.get('content-type')).toBe('text/html; charset=utf-8');
+  expect(headers.get('vary')).toContain('Accept');
+  expect(text).toContain(TITLE);
+  for (const search of [
+    '?query={__typename}',
+    '?query',
+    '?query=subscription{tasksUpdated{id}}',
+    '?query=mutation{x}',
+  ])
+    expect((await load(search)).text, search).toContain(TITLE);
+  for (const other of [
+    await load('', 'application/json'),
+    await load('?query={__typename}', 'application/json'),
+    await load('', BROWSER, 'POST'),
+    await load('', BROWSER, 'DELETE'),
+  ])
+    expect(other.text).not.toMatch(/<html|<script/i);
 });
 
-describe('the ready-made operations', () => {
+it('the page needs no credential where the API does, and is not there with GRAPHIQL=false', async () => {
+  const env = { API_KEYS: 'ada:0123456789abcdef0123456789abcdef' };
+  const { load } = await start(env);
+  expect(await load()).toMatchObject({ status: 200 });
+  expect(await load('?query={__typename}', '*/*')).toMatchObject({ status: 401 });
+  expect(await (await start({ ...env, GRAPHIQL: 'false' })).load()).toMatchObject({ status: 401 });
+  const without = await start({ GRAPHIQL: 'false' });
+  expect((await without.load()).text).not.toMatch(/<html|<script/i);
+  const { body } = await graphql(without.graphqlUrl, '{ tasks { revision } }');
+  expect(dataOf(body)).toEqual({ tasks: { revision: 0 } });
+});
+
+it('the page is the one that was built, or says how to build it; it names no other host and has no inline script', async () => {
+  const directory = await temporaryDir();
+  expect(await pageOf(directory)).toContain('npm run build');
+  await writeFile(join(directory, 'graphiql.html'), '<!doctype html><title>built</title>');
+  expect(await pageOf(directory)).toBe('<!doctype html><title>built</title>');
+  const page = await readFile(new URL('../../dashboard/graphiql.html', import.meta.url), 'utf8');
+  expect(page).not.toMatch(/(?:https?:)?\/\/[^/]|<style|\bstyle=|\bon[a-z]+=/i);
+  expect(page.match(/<script\b[^>]*>/g)).toEqual([expect.stringContaining(' src="./src/graphiql/main.tsx"')]);
+});
+
+it('the ready-made operations are valid, use every root field, and the first one creates a task as it is', async () => {
   const documents = READY_OPERATIONS.map(({ query }) => parse(query));
+  expect(documents.flatMap((document) => validate(schema, document))).toEqual([]);
+  const text = READY_OPERATIONS.map(({ query }) => query).join('\n');
+  const roots = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()];
+  for (const name of roots.flatMap((root) => Object.keys(root?.getFields() ?? {})))
+    expect(text).toMatch(new RegExp(`\\b${name}\\b`));
+  const { graphqlUrl, provider } = await start();
+  provider.answer('createTask', created('kie-1'));
+  const { body } = await graphql(graphqlUrl, READY_OPERATIONS[0]?.query ?? '');
+  expect(dataOf(body)).toMatchObject({ createImageToVideo: { task: { state: 'WAITING' } } });
+});
 
-  it.each(documents)('are valid as they stand: %#', (document) => {
-    expect(validate(schema, document)).toEqual([]);
-  });
+it('introspection gives the schema, with its descriptions, as the checked-in file has it', async () => {
+  const { body } = await graphql<IntrospectionQuery>((await start()).graphqlUrl, getIntrospectionQuery());
+  const served = lexicographicSortSchema(buildClientSchema(dataOf(body)));
+  const file = await readFile(new URL('../../schema.graphql', import.meta.url), 'utf8');
+  expect(`${printSchema(served)}\n`).toBe(file);
+});
 
-  it('show all that can be done', () => {
-    expect(documents.flatMap(rootFieldsOf)).toEqual([
-      'createImageToVideo',
-      'taskUpdated',
-      'task',
-      'tasks',
-      'account',
-      'tasksUpdated',
-      'cancelTask',
-    ]);
-  });
-
-  it('begin with a mutation that makes a task without any change', async () => {
-    const provider = await startFakeProvider();
-    const { graphqlUrl } = await startGateway({ provider });
-    provider.answer('createTask', created('kie-1'));
-    const { body } = await graphql(graphqlUrl, READY_OPERATIONS[0]?.query ?? '');
-    expect(dataOf(body)).toMatchObject({
-      createImageToVideo: { __typename: 'CreateImageToVideoSuccess', task: { state: 'WAITING' } },
-    });
-  });
+it('INTROSPECTION=false refuses introspection over HTTP and sockets, and nothing else', async () => {
+  const { graphqlUrl } = await start({ INTROSPECTION: 'false' });
+  const socket = await openGraphqlWs(graphqlUrl);
+  for (const query of [
+    getIntrospectionQuery(),
+    '{ __type(name: "Task") { name } }',
+    '{ tasks { revision } __schema { description } }',
+  ]) {
+    const { body, status } = await graphql(graphqlUrl, query);
+    expect(status).toBe(400);
+    expect(body).not.toHaveProperty('data');
+    const [error] = await socket.subscribe({ query }).errors();
+    for (const { message = '' } of [body.errors?.[0] ?? {}, error ?? {}])
+      expect(message).toContain('introspection');
+  }
+  const { body } = await graphql(graphqlUrl, '{ __typename tasks { revision } }');
+  expect(dataOf(body)).toEqual({ __typename: 'Query', tasks: { revision: 0 } });
 });

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { startFakeProvider } from '../kit/provider.ts';
 import { startGateway, type Gateway } from '../kit/gateway.ts';
 import { openGraphqlWs } from '../kit/graphql-ws.ts';
@@ -28,14 +28,9 @@ async function readableBy(gateway: Gateway, origin?: string): Promise<string | n
 }
 
 function preflight(gateway: Gateway, origin: string): Promise<Response> {
-  return fetch(gateway.graphqlUrl, {
-    method: 'OPTIONS',
-    headers: {
-      origin,
-      'access-control-request-method': 'POST',
-      'access-control-request-headers': 'authorization,content-type',
-    },
-  });
+  const asked = 'access-control-request-';
+  const headers = { origin, [`${asked}method`]: 'POST', [`${asked}headers`]: 'authorization,content-type' };
+  return fetch(gateway.graphqlUrl, { method: 'OPTIONS', headers });
 }
 
 async function connects(gateway: Gateway, origin?: string): Promise<boolean> {
@@ -49,34 +44,19 @@ async function connects(gateway: Gateway, origin?: string): Promise<boolean> {
   }
 }
 
-const FRIENDS = [
-  ['of an allowed origin', ALLOWED],
-  ['of an allowed app', APP],
-  ["of the gateway's public address", 'https://gateway.example.test'],
-  ['of this machine, by name', 'http://localhost:5173'],
-  ['of this machine, by number', 'http://127.0.0.1:3000'],
-  ['of this machine, by IPv6', 'http://[::1]:8080'],
-  ['of this machine, encrypted', 'https://localhost'],
-] as const;
-
-const STRANGERS = [
-  ['another site', 'https://evil.example'],
-  ['an opaque origin, as of a sandboxed frame', 'null'],
-  ['a file', 'file://'],
-  ['another app of an allowed name', 'tauri://app.example.com'],
-  ['a longer name that begins like the allowed one', `${ALLOWED}.evil.example`],
-  ['a name that ends like the allowed one', 'https://evil-app.example.com'],
-  ['the allowed name without encryption', 'http://app.example.com'],
-  ['the allowed name on another port', `${ALLOWED}:8443`],
-  ['a name that begins like this machine', 'http://localhost.evil.example'],
-  ['a name that begins like a loopback address', 'http://127.0.0.1.evil.example'],
-  ['a private address that is not this machine', 'http://192.168.0.7'],
-  ['no origin at all', 'evil'],
-] as const;
-
-describe('a page', () => {
-  it.each(FRIENDS)('%s may call, ask beforehand, and open a socket', async (_, origin) => {
-    const gateway = await start();
+it('allowed pages, and pages of this machine and of the public address, may call, preflight and open sockets', async () => {
+  const gateway = await start();
+  for (const origin of [
+    ALLOWED,
+    APP,
+    'https://gateway.example.test',
+    'http://localhost:5173',
+    'http://127.0.0.1:3000',
+    'http://[::1]:8080',
+    'https://localhost',
+    gateway.url,
+    gateway.url.replace('127.0.0.1', 'localhost'),
+  ]) {
     expect(await readableBy(gateway, origin)).toBe(origin);
     const asked = await preflight(gateway, origin);
     expect(asked.status).toBe(204);
@@ -85,112 +65,109 @@ describe('a page', () => {
       'access-control-allow-methods': expect.stringContaining('POST') as string,
       'access-control-allow-headers': 'authorization,content-type',
     });
-    expect(await connects(gateway, origin)).toBe(true);
-  });
-
-  it.each(STRANGERS)('of %s may not', async (_, origin) => {
-    const gateway = await start();
-    expect(await readableBy(gateway, origin)).toBeNull();
-    const asked = await preflight(gateway, origin);
-    const names = [...asked.headers.keys()].filter((name) => name.startsWith('access-control-'));
-    expect(names).toEqual([]);
-    expect(await connects(gateway, origin)).toBe(false);
-  });
-
-  it('of the gateway itself may call under whatever address it was loaded from', async () => {
-    const gateway = await start();
-    const own = [gateway.url, gateway.url.replace('127.0.0.1', 'localhost')];
-    for (const origin of own) {
-      expect(await readableBy(gateway, origin)).toBe(origin);
-      expect(await connects(gateway, origin)).toBe(true);
-    }
-  });
+    expect(await connects(gateway, origin), origin).toBe(true);
+  }
 });
 
-describe('a refusal', () => {
-  const KEYS = { API_KEYS: 'ada:key-of-ada-with-enough-characters' };
-  it.each<[string, number, string, readonly string[]]>([
-    ['a compressed body', 415, '/graphql', ['Host: x', 'Content-Encoding: gzip']],
-    ['a host that is none', 400, '/graphql', ['Host: a b']],
-    ['no key', 401, '/graphql', ['Host: x']],
-    ['an unknown address', 404, '/nowhere', ['Host: x']],
-    ['another method', 405, '/health', ['Host: x']],
-    ['an address that cannot be read', 400, '/%zz', ['Host: x']],
-  ])('of %s (%i) can be read by an allowed page, and by no other', async (_, status, path, lines) => {
-    const { app } = await start(KEYS);
-    for (const [origin, isAllowed] of [
-      [ALLOWED, true],
-      ['https://evil.example', false],
-    ] as const) {
+it('a caller without an origin is no page: it may call and open a socket', async () => {
+  const gateway = await start();
+  expect(await readableBy(gateway)).toBeNull();
+  expect(await connects(gateway)).toBe(true);
+});
+
+it('pages of other origins may do nothing of that', async () => {
+  const gateway = await start();
+  for (const origin of [
+    'https://evil.example',
+    // An opaque origin, as of a sandboxed frame.
+    'null',
+    'file://',
+    'tauri://app.example.com',
+    `${ALLOWED}.evil.example`,
+    'https://evil-app.example.com',
+    'http://app.example.com',
+    `${ALLOWED}:8443`,
+    'http://localhost.evil.example',
+    'http://127.0.0.1.evil.example',
+    'http://192.168.0.7',
+    'evil',
+  ]) {
+    expect(await readableBy(gateway, origin), origin).toBeNull();
+    const names = [...(await preflight(gateway, origin)).headers.keys()];
+    expect(
+      names.filter((name) => name.startsWith('access-control-')),
+      origin,
+    ).toEqual([]);
+    expect(await connects(gateway, origin), origin).toBe(false);
+  }
+});
+
+it('a gateway that is open to other machines does not trust the pages of its own machine', async () => {
+  const gateway = await start({ HOST: '0.0.0.0', ALLOW_ANONYMOUS: 'true' });
+  for (const [origin, isTrusted] of [
+    ['http://localhost:5173', false],
+    ['http://127.0.0.1:3000', false],
+    [ALLOWED, true],
+    [gateway.url, true],
+  ] as const) {
+    expect(await readableBy(gateway, origin)).toBe(isTrusted ? origin : null);
+    expect(await connects(gateway, origin), origin).toBe(isTrusted);
+  }
+});
+
+it('an allowed page can read a refusal, and no other page can', async () => {
+  const { app } = await start({ API_KEYS: 'ada:key-of-ada-with-enough-characters' });
+  for (const [status, path, ...lines] of [
+    [415, '/graphql', 'Host: x', 'Content-Encoding: gzip'],
+    [400, '/graphql', 'Host: a b'],
+    [401, '/graphql', 'Host: x'],
+    [404, '/nowhere', 'Host: x'],
+    [405, '/health', 'Host: x'],
+    [400, '/%zz', 'Host: x'],
+  ] as const)
+    for (const origin of [ALLOWED, 'https://evil.example']) {
       const answer = await sendRaw(app.port, postOf(path, BODY, ...lines, `Origin: ${origin}`));
       expect(answer.status).toBe(status);
       const [, readers] = /^access-control-allow-origin: (.*)$/im.exec(answer.head) ?? [];
-      expect(readers).toBe(isAllowed ? origin : undefined);
-      expect(/^access-control-expose-headers: .*retry-after/im.test(answer.head)).toBe(isAllowed);
+      expect(readers).toBe(origin === ALLOWED ? origin : undefined);
+      expect(/^access-control-expose-headers: .*retry-after/im.test(answer.head)).toBe(origin === ALLOWED);
     }
-  });
 });
 
-describe('a caller that is no page, and so has no origin', () => {
-  it('may call and open a socket', async () => {
-    const gateway = await start();
-    expect(await readableBy(gateway)).toBeNull();
-    expect(await connects(gateway)).toBe(true);
+it('a page of the gateway itself may call it, whether or not the default port is named', async () => {
+  const gateway = await start({
+    HOST: '0.0.0.0',
+    ALLOW_ANONYMOUS: 'true',
+    TRUSTED_PROXIES: '127.0.0.1',
+    ALLOWED_ORIGINS: 'https://shop.example',
   });
-});
-
-describe('a gateway that is open to other machines', () => {
-  it('does not trust the pages of its own machine', async () => {
-    const gateway = await start({ HOST: '0.0.0.0', ALLOW_ANONYMOUS: 'true' });
-    for (const origin of ['http://localhost:5173', 'http://127.0.0.1:3000']) {
-      expect(await readableBy(gateway, origin)).toBeNull();
-      expect(await connects(gateway, origin)).toBe(false);
-    }
-    for (const origin of [ALLOWED, gateway.url]) {
-      expect(await readableBy(gateway, origin)).toBe(origin);
-      expect(await connects(gateway, origin)).toBe(true);
-    }
-  });
-});
-
-describe('a page of the gateway itself, whose port goes without saying,', () => {
-  /** Whether a page of this origin may call a gateway that is asked for by these headers. */
-  async function mayCall(origin: string, headers: Readonly<Record<string, string>>): Promise<boolean[]> {
-    const gateway = await start({
-      HOST: '0.0.0.0',
-      ALLOW_ANONYMOUS: 'true',
-      TRUSTED_PROXIES: '127.0.0.1',
-      ALLOWED_ORIGINS: 'https://shop.example',
+  const forwarded = (host: string, proto: string) => ({ host, 'x-forwarded-proto': proto });
+  for (const [origin, headers, may] of [
+    ['https://app.example', { host: 'app.example:443' }, true],
+    ['http://app.example', { host: 'app.example:80' }, true],
+    ['https://app.example', { host: 'APP.example' }, true],
+    ['https://app.example:8443', { host: 'app.example:8443' }, true],
+    ['https://app.example', { host: '127.0.0.1', 'x-forwarded-host': 'app.example:443' }, true],
+    ['https://app.example', forwarded('app.example:443', 'https'), true],
+    ['https://SHOP.example:443', { host: 'app.example' }, true],
+    ['http://app.example', { host: 'app.example:443' }, false],
+    ['https://app.example', { host: 'app.example:80' }, false],
+    ['https://app.example', { host: 'app.example:8443' }, false],
+    ['http://app.example', forwarded('app.example', 'https'), false],
+    ['https://app.example', forwarded('app.example', 'https, http'), false],
+    ['https://shop.example:8443', { host: 'app.example' }, false],
+  ] as const) {
+    const opened = openGraphqlWs(gateway.graphqlUrl, {
+      origin,
+      headers,
     });
-    const opened = openGraphqlWs(gateway.graphqlUrl, { origin, headers }).then(
+    const connected = await opened.then(
       () => true,
       () => false,
     );
     const lines = Object.entries({ origin, ...headers }).map(([name, value]) => `${name}: ${value}`);
     const { head } = await sendRaw(gateway.app.port, postOf('/graphql', BODY, ...lines));
-    return [
-      await opened,
-      head.toLowerCase().includes(`access-control-allow-origin: ${origin.toLowerCase()}`),
-    ];
+    const isReadable = head.toLowerCase().includes(`access-control-allow-origin: ${origin.toLowerCase()}`);
+    expect([connected, isReadable], `${origin} at ${JSON.stringify(headers)}`).toEqual([may, may]);
   }
-  const YES = [true, true];
-  const NO = [false, false];
-
-  it.each([
-    ['https://app.example', { host: 'app.example:443' }, YES],
-    ['http://app.example', { host: 'app.example:80' }, YES],
-    ['https://app.example', { host: 'APP.example' }, YES],
-    ['https://app.example:8443', { host: 'app.example:8443' }, YES],
-    ['https://app.example', { host: '127.0.0.1', 'x-forwarded-host': 'app.example:443' }, YES],
-    ['https://app.example', { host: 'app.example:443', 'x-forwarded-proto': 'https' }, YES],
-    ['https://SHOP.example:443', { host: 'app.example' }, YES],
-    ['http://app.example', { host: 'app.example:443' }, NO],
-    ['https://app.example', { host: 'app.example:80' }, NO],
-    ['https://app.example', { host: 'app.example:8443' }, NO],
-    ['http://app.example', { host: 'app.example', 'x-forwarded-proto': 'https' }, NO],
-    ['https://app.example', { host: 'app.example', 'x-forwarded-proto': 'https, http' }, NO],
-    ['https://shop.example:8443', { host: 'app.example' }, NO],
-  ])('%s at %o: may call over a socket and HTTP: %o', async (origin, headers, may) => {
-    expect(await mayCall(origin, headers as Record<string, string>)).toEqual(may);
-  });
 });
