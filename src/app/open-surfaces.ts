@@ -88,7 +88,11 @@ export async function openSurfaces(
   const report = (error: unknown): void => {
     log.error({ err: error }, 'checking the credentials of a request failed');
   };
-  const route = { ...checks, admit: createAuthorize({ ...checks, gate, report }), requests: http.requests };
+  const route = {
+    ...checks,
+    authorize: createAuthorize({ ...checks, gate, report }),
+    requests: http.requests,
+  };
   const { answer, graphql, inTurn } = engine;
   const { graphiql, maxBodyBytes, maxUploads } = config;
   http.router.add(
@@ -176,13 +180,13 @@ function openSockets(
     engine: operations,
     hub,
     inTurn,
-    welcome: createOnConnect({ ...checks, log }),
-    admit: createAuthorizeOperation({
+    onConnect: createOnConnect({ ...checks, log }),
+    authorizeOperation: createAuthorizeOperation({
       maxSubscriptions: config.maxSubscriptionsPerSocket,
       maxHeldBytes: config.maxBodyBytes,
       requestsPerOwner,
     }),
-    putOff: createRefuseOverload(overload),
+    refuseOverload: createRefuseOverload(overload),
   });
   return createWebsocketServer({
     ...checks,

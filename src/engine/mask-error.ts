@@ -3,7 +3,7 @@ import { RequestError } from '../tasks/failure.ts';
 import { StoreUnavailableError } from '../tasks/store.ts';
 
 /**
- * What a client is told of an error: a request that cannot be answered as it was put, with its code; a store that is
+ * What a client sees of an error: a request that cannot be answered as it was put, with its code; a store that is
  * away, as something to try again; anything unexpected, nothing but that it happened. The last two are given to `report`.
  */
 export function createMaskError(report: (error: unknown) => void): (error: unknown) => GraphQLError {
@@ -11,14 +11,14 @@ export function createMaskError(report: (error: unknown) => void): (error: unkno
     if (!(error instanceof GraphQLError)) return masked(error);
     const cause = error.originalError;
     // GraphQL's own: syntax, validation, variables, and what was made for clients.
-    if (!cause || cause instanceof GraphQLError) return asTold(error);
+    if (!cause || cause instanceof GraphQLError) return unmasked(error);
     return located(masked(cause), error);
   };
 
   function masked(cause: unknown): GraphQLError {
-    if (cause instanceof RequestError) return told(cause);
+    if (cause instanceof RequestError) return ofRequest(cause);
     report(cause);
-    if (cause instanceof StoreUnavailableError) return told(AWAY);
+    if (cause instanceof StoreUnavailableError) return ofRequest(AWAY);
     return withCode('Something unexpected went wrong here.', 'INTERNAL_SERVER_ERROR');
   }
 }
@@ -26,7 +26,7 @@ export function createMaskError(report: (error: unknown) => void): (error: unkno
 const AWAY = new RequestError('SERVICE_UNAVAILABLE', 'Tasks cannot be read or written right now.', 5000);
 
 /** In place: the same error object is what the engine takes for not masked, and for expected. */
-function asTold(error: GraphQLError): GraphQLError {
+function unmasked(error: GraphQLError): GraphQLError {
   if (error.extensions['originalError'] !== undefined) {
     // The engine's account of a body that is no JSON: it repeats what was sent. Without it, the status has to be said.
     delete error.extensions['originalError'];
@@ -40,7 +40,7 @@ function asTold(error: GraphQLError): GraphQLError {
   return error;
 }
 
-function told({ code, message, retryAfterMs }: RequestError): GraphQLError {
+function ofRequest({ code, message, retryAfterMs }: RequestError): GraphQLError {
   if (retryAfterMs === null) return withCode(message, code);
   const retryAfter = Math.ceil(retryAfterMs / 1000);
   const status = code === 'RATE_LIMITED' ? 429 : 503;

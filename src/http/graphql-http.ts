@@ -92,10 +92,10 @@ export function createGraphqlHttp<Context extends object>(
     const [body, init] = await handle({ headers, method, url, body: null, raw: request, context: asked });
     if (response.closed || response.destroyed) return null;
     if (body === null) return NOT_ACCEPTABLE;
-    const told = httpOf(asked.errors);
-    response.writeHead(told.status ?? init.status, {
+    const http = httpOf(asked.errors);
+    response.writeHead(http.status ?? init.status, {
       ...init.headers,
-      ...told.headers,
+      ...http.headers,
       ...(method === 'GET' && { 'cache-control': 'no-store' }),
       'content-length': Buffer.byteLength(body),
     });
@@ -112,19 +112,19 @@ interface HttpExtension {
 
 /** The highest status counts. */
 function httpOf(errors: readonly GraphQLError[]): HttpExtension {
-  const told = errors.flatMap(({ extensions }) => (extensions.http as HttpExtension | undefined) ?? []);
-  const statuses = told.flatMap(({ status }) => status ?? []);
+  const all = errors.flatMap(({ extensions }) => (extensions.http as HttpExtension | undefined) ?? []);
+  const statuses = all.flatMap(({ status }) => status ?? []);
   return {
     ...(statuses.length > 0 && { status: Math.max(...statuses) }),
-    headers: Object.assign({}, ...told.map(({ headers }) => headers)) as Record<string, string>,
+    headers: Object.assign({}, ...all.map(({ headers }) => headers)) as Record<string, string>,
   };
 }
 
 /** Without `extensions.http`, which is for the HTTP response. */
 function formatted(error: GraphQLError): Error {
-  const { extensions = {}, ...told } = error.toJSON();
+  const { extensions = {}, ...others } = error.toJSON();
   const rest = Object.entries(extensions).filter(([name]) => name !== 'http');
-  return { ...told, ...(rest.length > 0 && { extensions: Object.fromEntries(rest) }) } as unknown as Error;
+  return { ...others, ...(rest.length > 0 && { extensions: Object.fromEntries(rest) }) } as unknown as Error;
 }
 
 function errorOf({ code, headers = {}, hint, message, status }: Refusal): GraphQLError {

@@ -20,7 +20,7 @@ import { whenClosed, type Route } from './router.ts';
 interface GraphqlRouteOptions {
   /** Answers with JSON. */
   readonly answer: AnswerOverHttp;
-  readonly admit: Authorize;
+  readonly authorize: Authorize;
   readonly forwarded: Forwarded;
   /** Schedules the start of operations. */
   readonly inTurn: InTurn;
@@ -38,7 +38,7 @@ export function graphqlRoute<Context extends object>(
   { documents, engine }: Graphql<Context>,
   options: GraphqlRouteOptions,
 ): Route {
-  const { admit, answer, inTurn, maxBodyBytes, overload, requests, streams } = options;
+  const { authorize, answer, inTurn, maxBodyBytes, overload, requests, streams } = options;
   /** Bytes of the bodies of each owner that wait for their turn. */
   const waiting = createConcurrencyLimit(MAX_WAITING_BYTES);
 
@@ -51,9 +51,9 @@ export function graphqlRoute<Context extends object>(
     const isPost = request.method === 'POST';
     const refused = misfitOf(request) ?? overload.refusal();
     if (refused) return refused;
-    const admission = await admit(request);
-    if ('refusal' in admission) return admission.refusal;
-    const { principal } = admission;
+    const authorization = await authorize(request);
+    if ('refusal' in authorization) return authorization.refusal;
+    const { principal } = authorization;
     requests.note(request, { owner: principal.owner });
     if (request.destroyed) return null;
     const body = isPost ? await readBody(request, maxBodyBytes) : null;

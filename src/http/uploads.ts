@@ -13,7 +13,7 @@ import type { Route } from './router.ts';
 import { atLeastPace, TooSlowError } from './slow-clients.ts';
 
 interface UploadsOptions {
-  readonly admit: Authorize;
+  readonly authorize: Authorize;
   readonly forwarded: Forwarded;
   readonly mayCall: OriginPolicy;
   /** Whether all clients are one owner. */
@@ -61,7 +61,7 @@ const LEAST_PACE = { bytes: 5 * 1024, windowMs: 5000 };
 const MEDIA_TYPE = /^(?:image\/[\w.+-]+|application\/octet-stream)\s*(?:;|$)/i;
 
 function createProcess(options: UploadsOptions): (request: IncomingMessage) => Promise<Uploaded | Refusal> {
-  const { admit, forwarded, isOpen, mayCall, maxUploads, overload, requests, upload } = options;
+  const { authorize, forwarded, isOpen, mayCall, maxUploads, overload, requests, upload } = options;
   const places = createPlaces(maxUploads, isOpen);
 
   return async (request) => {
@@ -69,9 +69,9 @@ function createProcess(options: UploadsOptions): (request: IncomingMessage) => P
     if (!mayCall(headers.origin, forwarded.siteOf(request))) return REFUSALS.origin;
     const overloaded = overload.refusal();
     if (overloaded) return overloaded;
-    const admission = await admit(request);
-    if ('refusal' in admission) return admission.refusal;
-    const { owner } = admission.principal;
+    const authorization = await authorize(request);
+    if ('refusal' in authorization) return authorization.refusal;
+    const { owner } = authorization.principal;
     requests.note(request, { owner });
     if (!MEDIA_TYPE.test(headers['content-type'] ?? '')) return REFUSALS.mediaType;
     if (Number(headers['content-length']) > MAX_IMAGE_BYTES)

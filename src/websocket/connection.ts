@@ -130,7 +130,7 @@ function largeInTurn(
     if (!principal || (waiting === 0 && data.length < LARGE_BYTES)) {
       if (!socket.isPaused && outlet.isFull()) {
         socket.pause();
-        outlet.onRoom(readOn);
+        outlet.onDrain(readOn);
       }
       handle(data);
       return;
@@ -140,7 +140,7 @@ function largeInTurn(
     void inTurn(principal.owner, () => {
       waiting -= 1;
       if (isOpen()) handle(data);
-      if (isOpen() && outlet.isFull()) outlet.onRoom(readOn);
+      if (isOpen() && outlet.isFull()) outlet.onDrain(readOn);
       else readOn();
       return Promise.resolve();
     });

@@ -15,7 +15,7 @@ import type { ConcurrencyLimit } from '../limits/concurrency.ts';
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 
-/** Decides on a socket's connection_init: true lets it in, false closes it with 4403. Never rejects. */
+/** Decides on a socket's connection_init: true accepts it, false closes it with 4403. Never rejects. */
 export type OnConnect = (
   connectionParams: Readonly<Record<string, unknown>> | undefined,
   extra: SocketExtra,
@@ -90,15 +90,19 @@ const MAX_MESSAGES = 8;
 const MAX_READS = 64;
 
 /**
- * Cuts a socket that sends more than a connection_init needs before `isAdmitted` says that its client is let in. ws has
+ * Cuts a socket that sends more than a connection_init needs before `isAuthenticated` says that it is accepted. ws has
  * one limit for all messages of a server, and counts neither pings nor unfinished messages. Returns what counts a message.
  */
-export function limitBeforeInit(socket: WebSocket, stream: Duplex, isAdmitted: () => boolean): () => void {
+export function limitBeforeInit(
+  socket: WebSocket,
+  stream: Duplex,
+  isAuthenticated: () => boolean,
+): () => void {
   let messages = 0;
   let bytes = 0;
   let reads = 0;
   const onData = (chunk: Buffer): void => {
-    if (isAdmitted()) {
+    if (isAuthenticated()) {
       stream.off('data', onData);
       return;
     }
@@ -114,7 +118,7 @@ export function limitBeforeInit(socket: WebSocket, stream: Duplex, isAdmitted: (
   };
   stream.on('data', onData);
   return () => {
-    if (isAdmitted()) return;
+    if (isAuthenticated()) return;
     messages += 1;
     if (messages > MAX_MESSAGES)
       cut(

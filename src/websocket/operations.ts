@@ -19,7 +19,7 @@ export type AuthorizeOperation = (
   principal: Principal,
 ) => Promise<GraphQLError | null>;
 
-interface OperationAdmissionOptions {
+interface AuthorizeOperationOptions {
   /** How many operations may run on one socket at a time. */
   readonly maxSubscriptions: number;
   /** How many bytes the messages that began them may have together. */
@@ -28,7 +28,7 @@ interface OperationAdmissionOptions {
   readonly requestsPerOwner: RateLimit;
 }
 
-export function createAuthorizeOperation(options: OperationAdmissionOptions): AuthorizeOperation {
+export function createAuthorizeOperation(options: AuthorizeOperationOptions): AuthorizeOperation {
   const { maxHeldBytes, maxSubscriptions, requestsPerOwner } = options;
   return async ({ extra, subscriptions }, { owner }) => {
     extra.operations += 1;

@@ -9,19 +9,18 @@ import {
   createRunningOperations,
 } from './operations.ts';
 import type { InTurn } from '../limits/turns.ts';
-import type { Hub, SubscriptionArgs } from './hub.ts';
+import { formatError, formatResult, type Hub, type SubscriptionArgs } from './hub.ts';
 import type { SocketExtra } from './socket.ts';
-import { formatResult, formatError } from './errors.ts';
 import type { OnConnect } from './on-connect.ts';
 
 interface ProtocolOptions {
   readonly engine: Engine;
   /** Decides on each connection_init. */
-  readonly welcome: OnConnect;
+  readonly onConnect: OnConnect;
   /** Decides on each operation. */
-  readonly admit: AuthorizeOperation;
-  /** Decides on each that was admitted, once it is known what it is. */
-  readonly putOff: RefuseOverload;
+  readonly authorizeOperation: AuthorizeOperation;
+  /** Decides on each that was authorized, once it is known what it is. */
+  readonly refuseOverload: RefuseOverload;
   readonly hub: Hub;
   /** When operations are begun. */
   readonly inTurn: InTurn;
@@ -37,7 +36,7 @@ export interface Protocol extends ProtocolServer<SocketExtra> {
  * the socket and its other operations go on.
  */
 export function createProtocol(options: ProtocolOptions): Protocol {
-  const { admit, engine, hub, inTurn, putOff, welcome } = options;
+  const { authorizeOperation, engine, hub, inTurn, onConnect, refuseOverload } = options;
   const running = createRunningOperations();
   const answering = new Set<Promise<unknown>>();
 
@@ -46,21 +45,21 @@ export function createProtocol(options: ProtocolOptions): Protocol {
       const { connectionParams, extra } = context;
       // graphql-ws would keep it, and the credentials in it, as long as the socket.
       Reflect.deleteProperty(context, 'connectionParams');
-      return welcome(connectionParams, extra);
+      return onConnect(connectionParams, extra);
     },
     onSubscribe: async (context, id, payload) => {
       const { outlet, principal, reqId } = context.extra;
       if (!principal) throw new Error('an operation came before its caller was known');
       const unusable = running.begin(context, id);
       if (unusable) return unusable;
-      const refusal = await admit(context, principal);
+      const refusal = await authorizeOperation(context, principal);
       const begun = refusal
         ? [refusal]
         : await inTurn(principal.owner, async () =>
             Promise.resolve(
               // Not after `complete` or the close of the socket.
               id in context.subscriptions
-                ? beginOperation(engine, payload, putOff, { principal, reqId, id, outlet })
+                ? beginOperation(engine, payload, refuseOverload, { principal, reqId, id, outlet })
                 : [ENDED],
             ),
           );

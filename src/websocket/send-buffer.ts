@@ -3,21 +3,21 @@ import type { WebSocket } from 'ws';
 
 /** So many bytes may wait for a client before nothing more is made for it. */
 const FULL_AT = 64 * 1024;
-/** So few have to be left before it goes on. */
-const ROOM_AT = FULL_AT / 2;
+/** It has drained when no more than this waits. */
+const DRAINED_AT = FULL_AT / 2;
 
 /** What a subscription needs of an outlet. */
 export type SendBudget = Pick<
   SendBuffer,
-  'hold' | 'release' | 'isBehind' | 'isFull' | 'onRoom' | 'sendFrame'
+  'hold' | 'release' | 'isBehind' | 'isFull' | 'onDrain' | 'sendFrame'
 >;
 
-/** The way out to one client: knows how much waits for it, and says when there is room again. */
+/** What is sent to one client: knows how much waits for it, and says when it has drained. */
 export class SendBuffer {
   readonly #socket: WebSocket;
   /** The connection below the socket, which holds all that waits: ws itself holds nothing back. */
   readonly #stream: Duplex;
-  #whenRoom: (() => void)[] = [];
+  #onDrain: (() => void)[] = [];
   #taken = 0;
   #isHeld = false;
   #isBehind = false;
@@ -84,9 +84,9 @@ export class SendBuffer {
     return this.#stream.writableLength >= FULL_AT;
   }
 
-  /** Calls `run` once there is room; never when the client goes away before, or is sent away. */
-  onRoom(run: () => void): void {
-    this.#whenRoom.push(run);
+  /** Calls `run` once it has drained; never when its socket closes before. */
+  onDrain(run: () => void): void {
+    this.#onDrain.push(run);
   }
 
   // One for all messages, since there are many.
@@ -94,9 +94,9 @@ export class SendBuffer {
     // A closing socket: its `close` ends what would have gone on.
     if (error) return;
     this.#taken += 1;
-    if (this.#whenRoom.length === 0 || !this.#isOpen() || this.#stream.writableLength > ROOM_AT) return;
-    const waiting = this.#whenRoom;
-    this.#whenRoom = [];
+    if (this.#onDrain.length === 0 || !this.#isOpen() || this.#stream.writableLength > DRAINED_AT) return;
+    const waiting = this.#onDrain;
+    this.#onDrain = [];
     for (const run of waiting) run();
   };
 
