@@ -1,11 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import type { TaskStore } from '../../src/tasks/store.ts';
+import { StoreUnavailableError, type TaskStore } from '../../src/tasks/store.ts';
 import { TASKS_UPDATED, TASK_UPDATED } from '../kit/documents.ts';
-import { graphql } from '../kit/graphql.ts';
+import { graphql, type GraphqlErrorBody, type GraphqlResult } from '../kit/graphql.ts';
 import { openGraphqlWs } from '../kit/graphql-ws.ts';
-import { DOORS } from './doors.ts';
 import { eventually } from './eventually.ts';
-import { startHeldGateway, type HeldGateway } from './held-gateway.ts';
+import { DOORS, type DoorStream, startHeldGateway, type HeldGateway } from './held-gateway.ts';
 import { addTask, change } from './stored-tasks.ts';
 
 const LONG_PROMPT = 'a film '.repeat(10_000);
@@ -140,23 +139,6 @@ describe('a client over WebSocket', () => {
     await allGone(kit, 1);
   });
 
-  test('that completes an operation and uses its id again in one go is refused it, and nothing is left behind', async () => {
-    const kit = await startHeldGateway();
-    const { id } = await addTask(kit.store);
-    const client = await openGraphqlWs(kit.gateway.graphqlUrl);
-    const subscribe = () => client.subscribe({ query: TASK_UPDATED, variables: { id } }, 'the same');
-    const first = subscribe();
-    await first.next();
-    first.stop();
-    expect((await subscribe().errors())[0]?.message).toContain('the same');
-
-    const third = subscribe();
-    await third.next();
-    expect(client.messages.filter(({ type }) => type === 'complete')).toEqual([]);
-    client.terminate();
-    await allGone(kit, 2);
-  });
-
   test('that sends `subscribe`, `complete` and `subscribe` in one go leaves no listener behind', async () => {
     const kit = await startHeldGateway();
     const { id } = await addTask(kit.store);
@@ -175,3 +157,86 @@ describe('a client over WebSocket', () => {
     expect(kit.gateway.app.stats().listeners).toBe(0);
   });
 });
+
+const SECRET = 'SQLITE_IOERR in /var/lib/secret/kineograph.db';
+
+const FAILURES = [
+  { error: new TypeError(SECRET), code: 'INTERNAL_SERVER_ERROR' },
+  { error: new StoreUnavailableError(new Error(SECRET)), code: 'SERVICE_UNAVAILABLE' },
+];
+
+test.each(DOORS)(
+  'over $name, a store that fails before the first event ends taskUpdated, with a masked error',
+  async ({ subscribe }) => {
+    const { gateway, held, store } = await startHeldGateway();
+    const { id } = await addTask(store);
+    for (const { code, error } of FAILURES)
+      for (const reads of [0, 1]) {
+        if (reads === 1) held.pass('find');
+        held.fail('find', error);
+        const stream = await subscribe(gateway.graphqlUrl, { query: TASK_UPDATED, variables: { id } });
+        expectMasked(await readErrors(stream), code);
+        expect(gateway.app.stats().listeners).toBe(0);
+      }
+  },
+);
+
+describe.each(DOORS)('over $name, in the middle of catching up,', ({ subscribe }) => {
+  async function readHalf(error: Error) {
+    const { gateway, held, store } = await startHeldGateway();
+    const added = await Promise.all(Array.from({ length: 150 }, () => addTask(store)));
+    held.pass('changesAfter');
+    held.fail('changesAfter', error);
+    const stream = await subscribe(gateway.graphqlUrl, { query: TASKS_UPDATED, variables: { after: 0 } });
+    const seen: number[] = [];
+    for (let count = 0; count < 100; count += 1) seen.push((await stream.data()).tasksUpdated.revision);
+    return { gateway, stream, seen, revisions: added.map(({ revision }) => revision).sort((a, b) => a - b) };
+  }
+
+  test('a store that is away makes tasksUpdated wait, and nothing is missed', async () => {
+    const { revisions, seen, stream } = await readHalf(new StoreUnavailableError(new Error(SECRET)));
+    while (seen.length < revisions.length) seen.push((await stream.data()).tasksUpdated.revision);
+    expect(seen).toEqual(revisions);
+  });
+
+  test('a store that fails unexpectedly ends tasksUpdated, and a new one goes on', async () => {
+    const { gateway, revisions, seen, stream } = await readHalf(new TypeError(SECRET));
+    expectMasked(await readErrors(stream), 'INTERNAL_SERVER_ERROR');
+    await eventually('no listener is left', () => gateway.app.stats().listeners === 0);
+    const again = await subscribe(gateway.graphqlUrl, {
+      query: TASKS_UPDATED,
+      variables: { after: seen.at(-1) },
+    });
+    while (seen.length < revisions.length) seen.push((await again.data()).tasksUpdated.revision);
+    expect(seen).toEqual(revisions);
+  });
+});
+
+test('a subscription whose store fails does no harm to the others of its socket', async () => {
+  const { gateway, held, store } = await startHeldGateway();
+  const task = await addTask(store);
+  const client = await openGraphqlWs(gateway.graphqlUrl);
+  const watch = client.subscribe({ query: TASK_UPDATED, variables: { id: task.id } });
+  await watch.next();
+  held.fail('changesAfter', new TypeError(SECRET));
+  const failing = client.subscribe({ query: TASKS_UPDATED, variables: { after: 0 } });
+  expectMasked(await readErrors(failing), 'INTERNAL_SERVER_ERROR');
+  await change(store, task, { state: 'QUEUING' });
+  expect((await watch.data()).taskUpdated.state).toBe('QUEUING');
+  expect(gateway.app.stats().listeners).toBe(1);
+});
+
+type Ending = Pick<DoorStream<unknown>, 'next' | 'errors' | 'completed'>;
+
+/** The errors with which a stream ends: in an `error` message, or in a last result before it is completed. */
+async function readErrors(stream: Ending): Promise<readonly GraphqlErrorBody[] | undefined> {
+  const last = await stream.next().catch((): GraphqlResult<unknown> | null => null);
+  if (!last) return stream.errors();
+  await stream.completed();
+  return last.errors;
+}
+
+function expectMasked(errors: readonly GraphqlErrorBody[] | undefined, code: string): void {
+  expect(errors).toMatchObject([{ extensions: { code } }]);
+  expect(JSON.stringify(errors)).not.toMatch(/SQLITE|secret|stack/i);
+}

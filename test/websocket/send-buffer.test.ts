@@ -23,7 +23,7 @@ async function startPair() {
     served.terminate();
     server.close();
   });
-  return { buffer: new SendBuffer(served, request.socket), client, messages, served };
+  return { buffer: new SendBuffer(served, request.socket), client, messages, served, stream: request.socket };
 }
 
 /** A short text message as a WebSocket frame. */
@@ -95,13 +95,15 @@ test.each([
 );
 
 test('no frame is sent after a close, whether it was held back before or not', async () => {
-  const { buffer, client, messages, served } = await startPair();
+  const { buffer, client, messages, served, stream } = await startPair();
   const closed = once(client, 'close');
   buffer.hold();
   buffer.sendFrame(frameOf('1'));
   served.close(1001, 'bye');
+  const { bytesWritten } = stream;
   buffer.release();
   buffer.sendFrame(frameOf('2'));
+  expect(stream.bytesWritten).toBe(bytesWritten);
   expect((await closed)[0]).toBe(1001);
   expect(messages).toEqual([]);
 });

@@ -1,4 +1,5 @@
-import { setImmediate } from 'node:timers/promises';
+import { ServerResponse } from 'node:http';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import type { TaskStore } from '../../src/tasks/store.ts';
@@ -6,9 +7,9 @@ import type { VisibleRecord } from '../../src/tasks/task.ts';
 import { type ApiTask, TASK, TASKS_UPDATED, TASK_UPDATED } from '../kit/documents.ts';
 import type { Document } from '../kit/graphql.ts';
 import { openGraphqlWs } from '../kit/graphql-ws.ts';
-import { sse } from './doors.ts';
+import { openSse } from '../kit/sse.ts';
 import { eventually } from './eventually.ts';
-import { startHeldGateway } from './held-gateway.ts';
+import { sse, startHeldGateway } from './held-gateway.ts';
 import { addTask, change } from './stored-tasks.ts';
 
 /** 240 of them are more than the buffers between two sockets take. */
@@ -69,7 +70,7 @@ describe('a subscriber over WebSocket that stops reading', () => {
     const replies = [slow.subscribe({ query: TASK, variables: { id } }).data()];
     while (pause.mock.calls.length < 2) {
       replies.push(slow.subscribe({ query: TASK, variables: { id } }).data());
-      await setImmediate();
+      await nextTurn();
     }
     const other = await openGraphqlWs(gateway.graphqlUrl);
     await other.subscribe({ query: TASK, variables: { id } }).data();
@@ -158,3 +159,44 @@ function expectInOrder(seen: readonly { readonly revision: number }[]): void {
   const revisions = seen.map(({ revision }) => revision);
   expect(revisions).toEqual([...new Set(revisions)].sort((a, b) => a - b));
 }
+
+/** Notes in which turn of the event loop each event of a stream is written. */
+function watchTurns(): readonly number[] {
+  const turns: number[] = [];
+  let turn = 0;
+  let immediate = setImmediate(function next() {
+    turn += 1;
+    immediate = setImmediate(next);
+  });
+  const { write } = ServerResponse.prototype;
+  const spy = vi.spyOn(ServerResponse.prototype, 'write').mockImplementation(function (
+    this: ServerResponse,
+    ...args: unknown[]
+  ) {
+    if (String(args[0]).length > 100) turns.push(turn);
+    return Reflect.apply(write, this, args) as boolean;
+  });
+  onTestFinished(() => {
+    clearImmediate(immediate);
+    spy.mockRestore();
+  });
+  return turns;
+}
+
+test('event streams that share nothing are told of a change in slices, with others in between', async () => {
+  const { gateway, store } = await startHeldGateway();
+  const streams = await Promise.all(
+    Array.from({ length: 200 }, (_, index) => {
+      const fields = Array.from({ length: 12 }, (__, n) => `s${index}x${n}: timeline { state at source }`);
+      return openSse(gateway.graphqlUrl, {
+        query: `subscription { tasksUpdated { id ${fields.join(' ')} } }`,
+      });
+    }),
+  );
+  const turns = watchTurns();
+  await addTask(store);
+  await Promise.all(streams.map((stream) => stream.data()));
+  expect(turns).toHaveLength(streams.length);
+  const most = Math.max(...turns.map((turn) => turns.filter((other) => other === turn).length));
+  expect(most).toBeLessThan(streams.length / 2);
+});

@@ -14,8 +14,7 @@ import { callbackFail, callbackSuccess, created, deliverCallback, sign } from '.
 import { startFakeProvider } from '../kit/provider.ts';
 import { deferred, staysPending } from '../kit/waits.ts';
 import { createTask, taskIdOf } from '../api/client.ts';
-import { DOORS, type DoorStream } from './doors.ts';
-import { startHeldGateway } from './held-gateway.ts';
+import { DOORS, type DoorStream, startHeldGateway } from './held-gateway.ts';
 import { OWNER, addTask, change } from './stored-tasks.ts';
 
 const MOVES = ['WAITING', 'QUEUING', 'GENERATING'] as const;
