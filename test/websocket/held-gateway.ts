@@ -13,7 +13,7 @@ export interface HeldGateway {
   readonly held: HeldStore;
   /** What the gateway itself works with: its reads can be held. */
   readonly ports: TaskPorts;
-  /** The same store, never held: what is written here is told to the gateway's subscribers. */
+  /** The same store, never held: what is written here is published to the gateway's subscribers. */
   readonly store: TaskStore;
   /** How many listeners were ever attached to the feed. */
   readonly attached: () => number;

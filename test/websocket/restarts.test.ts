@@ -156,7 +156,7 @@ describe.each(DOORS)('a gateway that is started again on the same data, over $na
   });
 });
 
-test('a restart of the feed closes every socket with 1012 and cuts every event stream, and who comes back is told the next change once', async () => {
+test('a restart of the feed closes every socket with 1012 and cuts every event stream, and clients that reconnect receive the next change once', async () => {
   const { gateway, ports, store } = await startHeldGateway();
   const task = await addTask(store);
   const sockets = await Promise.all(Array.from({ length: 150 }, () => openGraphqlWs(gateway.graphqlUrl)));

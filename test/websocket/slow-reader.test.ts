@@ -40,7 +40,7 @@ describe('a subscriber over WebSocket that stops reading', () => {
 
     const other = await openGraphqlWs(gateway.graphqlUrl);
     const othersWatch = other.subscribe({ query: REVISIONS, variables: { after: TASKS - 1 } });
-    // By then it has caught up, and is told of everything.
+    // By then it has caught up, and receives every change.
     expect((await othersWatch.data()).tasksUpdated.revision).toBe(TASKS);
     const changes = await changeAll(store, tasks, 10);
     const others: number[] = [];
@@ -183,7 +183,7 @@ function watchTurns(): readonly number[] {
   return turns;
 }
 
-test('event streams that share nothing are told of a change in slices, with others in between', async () => {
+test('event streams that share nothing receive a change in slices, and other work runs in between', async () => {
   const { gateway, store } = await startHeldGateway();
   const streams = await Promise.all(
     Array.from({ length: 200 }, (_, index) => {
