@@ -1,5 +1,9 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { requestWith, startClient } from './client.ts';
+import { parseDirectives } from '../../src/sandbox/create-request.ts';
+import { MODELS } from '../../src/sandbox/models.ts';
+import { decodeTaskId, encodeTaskId } from '../../src/sandbox/task.ts';
+import { requestWith, startClient, startReceiver } from './client.ts';
 
 const CREATE = '/api/v1/jobs/createTask';
 
@@ -31,38 +35,32 @@ describe('createTask', () => {
     expect(await sandbox.send(requestWith({ prompt: '🎞'.repeat(1500) }))).toMatchObject({ code: 200 });
   });
 
-  it.each([
-    ['no body', undefined, /Content-Type|empty/],
-    ['a body that is no object', [], /body must be an object with model and input/],
-    ['no model', requestWith({}, { model: undefined }), /model must be "hailuo/],
-    ['another model', requestWith({}, { model: 'hailuo/03' }), /does not exist or is not published/],
-    ['no input', requestWith({}, { input: undefined }), /input must be an object with prompt and image_url/],
-    ['no prompt', requestWith({ prompt: undefined }), /input\.prompt must be a string of 1 to 1500/],
-    ['an empty prompt', requestWith({ prompt: '' }), /input\.prompt must be a string of 1 to 1500/],
-    ['a prompt too long', requestWith({ prompt: 'x'.repeat(1501) }), /1 to 1500 characters/],
-    ['no image', requestWith({ image_url: undefined }), /input\.image_url must be the absolute/],
-    ['an image as data', requestWith({ image_url: 'data:image/png;base64,AA==' }), /http or https URL/],
-    [
-      'an end image that is no URL',
-      requestWith({ end_image_url: 'last.png' }),
-      /input\.end_image_url must be .*, or "" for none/,
-    ],
-    [
-      'an optimizer that is no boolean',
-      requestWith({ prompt_optimizer: 'yes' }),
-      /prompt_optimizer must be true or/,
-    ],
-    [
-      'a callback address that is none',
-      requestWith({}, { callBackUrl: '/hook' }),
-      /callBackUrl must be an absolute/,
-    ],
-    ['a misspelt parameter', requestWith({ imageUrl: 'x' }), /input has unknown parameters: imageUrl/],
-  ])('rejects %s and says what is wrong', async (_name, body, message) => {
+  it('rejects what is no valid request and says what is wrong', async () => {
     const sandbox = await startClient();
-    const { code, msg, data } = await sandbox.send(body);
-    expect({ code, data }).toEqual({ code: body === undefined ? 400 : 422, data: null });
-    expect(msg).toMatch(message);
+    const rows: readonly (readonly [body: unknown, message: RegExp])[] = [
+      [undefined, /Content-Type|empty/],
+      [[], /body must be an object with model and input/],
+      [requestWith({}, { model: undefined }), /model must be "hailuo/],
+      [requestWith({}, { model: 'hailuo/03' }), /does not exist or is not published/],
+      [requestWith({}, { input: undefined }), /input must be an object with prompt and image_url/],
+      [requestWith({ prompt: undefined }), /input\.prompt must be a string of 1 to 1500/],
+      [requestWith({ prompt: '' }), /input\.prompt must be a string of 1 to 1500/],
+      [requestWith({ prompt: 'x'.repeat(1501) }), /1 to 1500 characters/],
+      [requestWith({ image_url: undefined }), /input\.image_url must be the absolute/],
+      [requestWith({ image_url: 'data:image/png;base64,AA==' }), /http or https URL/],
+      [requestWith({ end_image_url: 'last.png' }), /input\.end_image_url must be .*, or "" for none/],
+      [requestWith({ prompt_optimizer: 'yes' }), /prompt_optimizer must be true or/],
+      [requestWith({}, { callBackUrl: '/hook' }), /callBackUrl must be an absolute/],
+      [requestWith({ imageUrl: 'x' }), /input has unknown parameters: imageUrl/],
+    ];
+    for (const [body, message] of rows) {
+      const { code, msg, data } = await sandbox.send(body);
+      expect({ code, data, msg }).toEqual({
+        code: body === undefined ? 400 : 422,
+        data: null,
+        msg: expect.stringMatching(message) as string,
+      });
+    }
   });
 
   it('names every invalid parameter', async () => {
@@ -91,19 +89,17 @@ describe('createTask', () => {
 });
 
 describe('every route of the API', () => {
-  it.each(['/api/v1/jobs/recordInfo?taskId=x', '/api/v1/chat/credit', CREATE])(
-    '%s requires the key',
-    async (path) => {
-      const sandbox = await startClient({ apiKey: 'the-key' });
+  it('requires the key', async () => {
+    const sandbox = await startClient({ apiKey: 'the-key' });
+    const refused = { http: 200, code: 401, msg: 'You do not have access permissions', data: null };
+    for (const path of ['/api/v1/jobs/recordInfo?taskId=x', '/api/v1/chat/credit', CREATE]) {
       const method = path === CREATE ? 'POST' : 'GET';
-      const refused = { http: 200, code: 401, msg: 'You do not have access permissions', data: null };
-      for (const headers of [{}, { authorization: 'the-key' }, { authorization: 'Bearer other' }]) {
+      for (const headers of [{}, { authorization: 'the-key' }, { authorization: 'Bearer other' }])
         expect(await sandbox.call(path, { method, headers })).toEqual(refused);
-      }
       const known = await sandbox.call(path, { method, headers: { authorization: 'Bearer the-key' } });
       expect(known.code).not.toBe(401);
-    },
-  );
+    }
+  });
 
   it('accepts any key that is not empty when none is set', async () => {
     const sandbox = await startClient();
@@ -142,5 +138,109 @@ describe('every route of the API', () => {
     };
     expect(await sandbox.call('/api/v1/jobs/create')).toMatchObject(listed);
     expect(await sandbox.call(CREATE)).toMatchObject(listed);
+  });
+});
+
+describe('directives', () => {
+  it('reject: createTask answers the code and creates nothing', async () => {
+    const sandbox = await startClient();
+    expect(await sandbox.send(requestWith({ prompt: 'a [sandbox: reject=402] b' }))).toEqual({
+      http: 200,
+      code: 402,
+      msg: 'Credits insufficient',
+      data: null,
+    });
+    expect(await sandbox.send(requestWith({ prompt: '[sandbox: reject=4030]' }))).toMatchObject({
+      code: 4030,
+    });
+  });
+
+  it('callback=never: no callback is sent', async () => {
+    const receiver = await startReceiver();
+    const sandbox = await startClient();
+    await sandbox.create('[sandbox: callback=never] [sandbox: duration=0ms]', receiver.url);
+    const told = await sandbox.create('[sandbox: duration=50ms]', receiver.url);
+    expect((await receiver.next()).body.data['taskId']).toBe(told);
+  });
+
+  it('callback=twice: the same callback is sent twice', async () => {
+    const receiver = await startReceiver();
+    const sandbox = await startClient();
+    await sandbox.create('[sandbox: callback=twice]', receiver.url);
+    const [first, second] = [await receiver.next(), await receiver.next()];
+    expect(second.body).toEqual(first.body);
+  });
+
+  it('callback=unsigned: the callback has no signature headers', async () => {
+    const receiver = await startReceiver();
+    const sandbox = await startClient();
+    await sandbox.create('[sandbox: callback=unsigned]', receiver.url);
+    const { headers } = await receiver.next();
+    expect(headers).not.toHaveProperty('x-webhook-signature');
+    expect(headers).not.toHaveProperty('x-webhook-timestamp');
+  });
+
+  it('answer=drop: the connection is cut, and the task runs', async () => {
+    const receiver = await startReceiver();
+    const sandbox = await startClient();
+    await expect(sandbox.create('[sandbox: answer=drop]', receiver.url)).rejects.toThrow('fetch failed');
+    const { data } = (await receiver.next()).body;
+    expect(data).toMatchObject({ state: 'success', creditsConsumed: 57 });
+  });
+
+  it('may be combined, in any letter case', () => {
+    expect(parseDirectives('x [Sandbox: Fail=501] y [sandbox:callback=twice][sandbox: duration=2m]')).toEqual(
+      {
+        rejectCode: null,
+        failCode: 501,
+        callback: 'twice',
+        dropAnswer: false,
+        durationMs: 120_000,
+      },
+    );
+  });
+
+  it('are not found in prompts that only mention a sandbox', () => {
+    expect(parseDirectives('children in a sandbox: [slow] motion, sandboxes')).toMatchObject({
+      failCode: null,
+    });
+  });
+
+  it('that are wrong are rejected with a list of the known ones', async () => {
+    const sandbox = await startClient();
+    for (const prompt of [
+      ...['[sandbox: fial=501]', '[sandbox: fail=200]', '[sandbox: fail=no]', '[sandbox: reject=99999]'],
+      ...[
+        '[sandbox: callback=thrice]',
+        '[sandbox: answer=late]',
+        '[sandbox: duration=30]',
+        '[sandbox: duration=25h]',
+      ],
+      ...['[sandbox: duration=1441m]', '[sandbox fail=501]', '[sandbox: fail=501', '[sandbox]'],
+      '[sandbox: fail=501] [sandbox: fail=500]',
+    ]) {
+      const { code, msg } = await sandbox.send(requestWith({ prompt }));
+      expect([prompt, code]).toEqual([prompt, 422]);
+      expect(msg).toContain('Known are [sandbox: reject=402], [sandbox: fail=501]');
+    }
+  });
+});
+
+describe('the id of a task', () => {
+  it('is unique and contains everything that decides its course', () => {
+    const plan = fc.record({
+      model: fc.constantFrom(...MODELS),
+      createdAt: fc.integer({ min: 1_000_000_000_000, max: 9_999_999_999_999 }),
+      durationMs: fc.integer({ min: 0, max: 86_400_000 }),
+      failCode: fc.option(fc.integer({ min: 100, max: 9_999 })),
+      callback: fc.constantFrom('once' as const, 'never' as const, 'twice' as const, 'unsigned' as const),
+    });
+    fc.assert(
+      fc.property(plan, (original) => {
+        const taskId = encodeTaskId(original);
+        expect(decodeTaskId(taskId)).toEqual(original);
+        expect(encodeTaskId(original)).not.toBe(taskId);
+      }),
+    );
   });
 });
