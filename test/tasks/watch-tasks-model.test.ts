@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createWatchTasks, type TaskSubscription } from '../../src/tasks/subscriptions/subscription.ts';
+import type { VisibleRecord } from '../../src/tasks/task.ts';
 import { startHeldGateway, type HeldGateway, type Hold } from '../websocket/held-gateway.ts';
 import { addTask, change } from '../websocket/stored-tasks.ts';
 
