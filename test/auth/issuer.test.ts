@@ -230,7 +230,7 @@ describe('an issuer whose keys were never loaded', () => {
     const extensions = { code: 'SERVICE_UNAVAILABLE', hint: 'Try again in 5 s.', retryAfter: 5 };
     expect(answer.body).toMatchObject({
       status: 503,
-      errors: [{ message: 'Who you are cannot be checked right now.', extensions }],
+      errors: [{ message: 'Credentials cannot be checked right now.', extensions }],
     });
     const given = { 'retry-after': '5', 'access-control-allow-origin': ORIGIN };
     expect(Object.fromEntries(answer.headers)).toMatchObject(given);
