@@ -3,14 +3,14 @@ import { RequestError } from '../tasks/failure.ts';
 import { StoreUnavailableError } from '../tasks/store.ts';
 
 /**
- * What a client sees of an error: a request that cannot be answered as it was put, with its code; a store that is
- * away, as something to try again; anything unexpected, nothing but that it happened. The last two are given to `report`.
+ * Returns what a client sees of an error. A RequestError keeps its code and message. An unavailable store becomes
+ * SERVICE_UNAVAILABLE. Any other error becomes INTERNAL_SERVER_ERROR without details. The last two go to `report`.
  */
 export function createMaskError(report: (error: unknown) => void): (error: unknown) => GraphQLError {
   return (error) => {
     if (!(error instanceof GraphQLError)) return masked(error);
     const cause = error.originalError;
-    // GraphQL's own: syntax, validation, variables, and what was made for clients.
+    // Errors of graphql-js (syntax, validation, variables) and errors that were made for clients.
     if (!cause || cause instanceof GraphQLError) return unmasked(error);
     return located(masked(cause), error);
   };
@@ -25,14 +25,14 @@ export function createMaskError(report: (error: unknown) => void): (error: unkno
 
 const AWAY = new RequestError('SERVICE_UNAVAILABLE', 'Tasks cannot be read or written right now.', 5000);
 
-/** In place: the same error object is what the engine takes for not masked, and for expected. */
+/** Changes the error in place: the engine treats a different object as masked and unexpected. */
 function unmasked(error: GraphQLError): GraphQLError {
   if (error.extensions['originalError'] !== undefined) {
-    // The engine's account of a body that is no JSON: it repeats what was sent. Without it, the status has to be said.
+    // The engine's error for invalid JSON repeats what was sent. Without it, the status must be set.
     delete error.extensions['originalError'];
     error.extensions.http = { status: 400 };
   }
-  // Only that variables do not fit is found without a code and before any field is resolved.
+  // Invalid variables are the only error without a code that occurs before a field is resolved.
   if (error.path === undefined && error.extensions['code'] === undefined) {
     error.extensions['code'] = 'BAD_USER_INPUT';
     error.extensions.http = { status: 400 };

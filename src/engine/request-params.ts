@@ -1,12 +1,12 @@
 import { GraphQLError } from 'graphql';
 import type { RequestParams } from 'graphql-http';
 
-/** An operation, as an HTTP request asks for it. */
+/** The parameters of an operation in an HTTP request. */
 export type GraphqlParams = RequestParams;
 
 /**
- * The operation that a GET asks for in its URL, or a POST in its body. Members that GraphQL over HTTP does not know are
- * ignored. Throws a GraphQLError for a request that is malformed.
+ * Reads the parameters from the URL of a GET or the body of a POST. Unknown members are ignored (GraphQL over HTTP). Throws a
+ * GraphQLError for a malformed request.
  */
 export function readParams(url: string, body: Buffer | null): GraphqlParams {
   const given = withPersistedQuery(body === null ? paramsOfUrl(url) : paramsOfBody(body));
@@ -85,7 +85,7 @@ function malformed(message: string, hint: string): GraphQLError {
 export const PERSISTED_QUERY = '# automatic persisted query';
 
 /**
- * What Apollo's and urql's clients look for, upon which they send the text. The status is that of Apollo Server:
+ * After this error, Apollo Client and urql send the text of the operation. The status is that of Apollo Server:
  * https://github.com/apollographql/apollo-server/blob/main/packages/server/src/internalErrorClasses.ts
  */
 export function persistedQueryNotSupported(): GraphQLError {

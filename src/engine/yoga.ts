@@ -24,7 +24,7 @@ export function isGraphqlUrl(url: string): boolean {
 
 interface GraphqlOptions<Context extends object> {
   readonly schema: GraphQLSchema;
-  /** What resolvers work with, for one operation; `reqId` names the request in the log. */
+  /** The context of one operation. `reqId` is the id of the request in the log. */
   readonly context: (principal: Principal, reqId: string) => Context;
   readonly maskError: (error: unknown) => GraphQLError;
   readonly introspection: boolean;
@@ -32,32 +32,32 @@ interface GraphqlOptions<Context extends object> {
   /** Open sockets and streams of each owner, and of each address. */
   readonly perOwner: ConcurrencyLimit;
   readonly perAddress: ConcurrencyLimit;
-  /** When events of event streams are executed. */
+  /** Schedules the events of event streams. */
   readonly inTurn: InTurn;
 }
 
-/** What comes with each operation over an event stream. */
+/** The server context of an operation over an event stream. */
 export interface Arrival {
-  /** Who sent the operation. Resolvers see a `viewer` made of it. */
+  /** Who sent the operation. Resolvers get a `viewer` made from it. */
   readonly principal: Principal;
   readonly connection: Connection;
-  /** Names the request in the log. */
+  /** The id of the request in the log. */
   readonly reqId: string;
   readonly params?: GraphqlParams;
 }
 
 export interface Connection {
-  /** Where it comes from. */
+  /** The address of the client. */
   readonly address: () => string;
-  /** Calls `run` when the answer is out, or can no longer go out. */
+  /** Calls `run` when the response is sent or its connection is closed. */
   readonly onClosed: (run: () => void) => void;
-  /** Cuts the stream that is its answer, or will be. */
+  /** Cuts the event stream. */
   readonly endStream: () => void;
 }
 
-/** What executes GraphQL behind all transports. */
+/** GraphQL behind all transports. */
 export interface Graphql<Context extends object> {
-  /** graphql-js, as all transports run it. */
+  /** `execute` of graphql-js, as all transports call it. */
   readonly executed: typeof execute;
   /** Event streams. */
   readonly engine: YogaServerInstance<Arrival, Context>;
@@ -72,7 +72,7 @@ export function createGraphql<Context extends object>(options: GraphqlOptions<Co
     schema,
     context: ({ principal, reqId }) => context(principal, reqId),
     graphqlEndpoint: GRAPHQL_PATH,
-    // The route has these.
+    // The HTTP layer does these.
     cors: false,
     graphiql: false,
     landingPage: false,
@@ -90,7 +90,7 @@ export function createGraphql<Context extends object>(options: GraphqlOptions<Co
       limitStreams(perOwner, perAddress),
       endExpiredStreams,
     ],
-    // What is unexpected is reported by maskError.
+    // maskError reports unexpected errors.
     logging: false,
   });
   return { engine, documents, executed };
@@ -108,7 +108,7 @@ function checkedBy({ parse, validate }: Documents): Plugin {
     onParse: ({ setParseFn }) => {
       setParseFn(parse);
       return ({ result }) => {
-        // Thrown, since Yoga would answer a syntax error over some media types with 200.
+        // Thrown: Yoga would answer a syntax error with 200 for some media types.
         if (result instanceof GraphQLError && result.extensions.http) throw result;
       };
     },
@@ -118,7 +118,7 @@ function checkedBy({ parse, validate }: Documents): Plugin {
   };
 }
 
-/** Yoga has an executor of its own, whose results differ in places; all transports have the same one. */
+/** Replaces Yoga's own executor, whose results differ in places from those of the other transports. */
 function executedBy(executed: typeof execute): Plugin {
   return {
     onExecute: ({ setExecuteFn }) => {
@@ -127,7 +127,7 @@ function executedBy(executed: typeof execute): Plugin {
   };
 }
 
-/** A stream whose client left before it began is read by nobody, so nobody else would ever end it. */
+/** Ends a stream whose client left before it started: nothing else would. */
 const endAbandoned: Plugin<object, { readonly res?: ServerResponse }> = {
   onResultProcess: async ({ result, serverContext }) => {
     if (serverContext.res?.destroyed && isAsyncIterable(result))
@@ -135,7 +135,7 @@ const endAbandoned: Plugin<object, { readonly res?: ServerResponse }> = {
   },
 };
 
-/** Proxies such as nginx would hold events back until the stream ends, and others compress them in blocks. */
+/** Without these headers, proxies such as nginx buffer events until the stream ends, and others compress them in blocks. */
 const unbuffered: Plugin = {
   onResponse: ({ response: { headers } }) => {
     if (headers.get('content-type')?.startsWith('text/event-stream') !== true) return;
@@ -144,7 +144,7 @@ const unbuffered: Plugin = {
   },
 };
 
-/** Ends each event stream when the token of its caller expires. */
+/** Ends an event stream when its token expires. */
 const endExpiredStreams: Plugin<Arrival> = {
   onSubscribe({ args }) {
     const { connection, principal } = args.contextValue;
@@ -152,10 +152,10 @@ const endExpiredStreams: Plugin<Arrival> = {
   },
 };
 
-/** When to come back, in seconds: streams end when their clients leave, so nobody knows. */
+/** Retry-After in seconds. A guess: it is unknown when other clients leave. */
 const RETRY_AFTER_S = 5;
 
-/** Counts the streams of HTTP together with the sockets of the same owner and address, and refuses what is too many. */
+/** Counts event streams together with sockets of the same owner and address, and refuses a stream above a limit. */
 function limitStreams(perOwner: ConcurrencyLimit, perAddress: ConcurrencyLimit): Plugin<Arrival> {
   return {
     onSubscribe({ args, setResultAndStopExecution }) {
@@ -191,8 +191,8 @@ function tooMany(of: 'owner' | 'address'): GraphQLError {
 }
 
 /**
- * Executes each event of an event stream when it is its owner's turn. One change may be an event of thousands of streams,
- * each with a document of its own.
+ * Executes each event in the turn of its owner. One change may be an event of thousands of streams with documents of their
+ * own.
  */
 function eventsInTurn(inTurn: InTurn, hideSuggestions: boolean): Plugin<Arrival> {
   return {
@@ -210,7 +210,7 @@ function eventsInTurn(inTurn: InTurn, hideSuggestions: boolean): Plugin<Arrival>
   };
 }
 
-/** By hand: an async generator cannot be ended while it waits for an event. */
+/** No async generator, because one cannot be ended while it waits for an event. */
 function mapped(
   source: AsyncIterable<unknown>,
   resultOf: (event: unknown) => Promise<ExecutionResult>,

@@ -13,42 +13,42 @@ import type { Protocol } from './protocol.ts';
 export interface SocketOptions {
   /** The graphql-transport-ws protocol; it knows no sockets. */
   readonly protocol: Protocol;
-  /** How many operations one socket may begin in a second. */
+  /** Operations that one socket may begin in a second. */
   readonly maxOperationsPerSecond: number;
-  /** Where a request comes from, as it is counted. */
+  /** The address of a request, as limits count it. */
   readonly addressOf: (request: IncomingMessage) => string;
-  /** Names for the requests that open sockets, for the log. */
+  /** Returns a request id for the log. */
   readonly nextId: () => string;
   /** When large messages are parsed. */
   readonly inTurn: InTurn;
   readonly log: BaseLogger;
 }
 
-/** How graphql-ws begins to say that a client sent what only servers send. */
+/** Start of the error of graphql-ws for a message that only servers send. */
 const NOT_FOR_SERVERS = 'Unexpected message of type ';
 
-/** Joins one socket to the protocol. A promise of `send` is kept when the bytes are out, which slows its source down. */
+/** Connects one socket to the protocol. `send` resolves when the bytes have left, which slows down their source. */
 export function connectSocket(
   options: SocketOptions,
   socket: WebSocket,
   stream: Duplex,
   request: IncomingMessage,
-  outlet: SendBuffer,
+  sendBuffer: SendBuffer,
 ): void {
   const { log, maxOperationsPerSecond, protocol } = options;
   const openedAt = performance.now();
-  const extra = extraOf(options, socket, request, outlet);
+  const extra = extraOf(options, socket, request, sendBuffer);
   const count = closeWhenFlooded(socket, maxOperationsPerSecond);
   const countBeforeInit = limitBeforeInit(socket, stream, () => extra.principal !== null);
   socket.on('ping', count).on('pong', count);
   const opened = protocol.opened(
     {
-      // Clients that name no subprotocol are taken to mean this one; those that name another mean another.
+      // A client that names no subprotocol means this one.
       protocol:
         socket.protocol || (request.headers['sec-websocket-protocol'] ?? GRAPHQL_TRANSPORT_WS_PROTOCOL),
       send: (data) =>
         new Promise((resolve) => {
-          outlet.send(data, resolve);
+          sendBuffer.send(data, resolve);
         }),
       close: (code, reason) => {
         socket.close(code, closeReason(reason ?? ''));
@@ -65,7 +65,7 @@ export function connectSocket(
             socket.close(CloseCode.InternalServerError, 'Internal server error');
           });
         };
-        const inOrder = largeInTurn(options.inTurn, socket, outlet, extra, handle);
+        const inOrder = largeInTurn(options.inTurn, socket, sendBuffer, extra, handle);
         socket.on('message', (data: Buffer) => {
           count();
           countBeforeInit();
@@ -75,7 +75,7 @@ export function connectSocket(
     },
     extra,
   );
-  // It comes once; what `once` keeps for each listener is larger than the listener.
+  // `close` comes once, but `once` would keep a wrapper that is larger than the listener.
   socket.on('close', (code, reason) => {
     void opened(code, reason.toString());
     const { principal, operations, reqId } = extra;
@@ -84,7 +84,7 @@ export function connectSocket(
   });
   socket.on('error', (error) => {
     log.debug({ err: error }, 'a socket broke');
-    // The close frame has left. Only clients that are known are given time to answer it.
+    // The close frame has left. Only authenticated clients get time to answer it.
     if (!extra.principal) socket.terminate();
   });
 }
@@ -98,7 +98,7 @@ function withQuery(message: string): string {
       ? JSON.stringify({ ...parsed, payload: withPersistedQuery(parsed.payload) })
       : message;
   } catch {
-    // graphql-ws says what is wrong with it.
+    // graphql-ws reports what is wrong with it.
     return message;
   }
 }
@@ -107,14 +107,14 @@ function withQuery(message: string): string {
 const LARGE_BYTES = 4 * 1024;
 
 /**
- * Handles the messages of a socket in their order, and large ones in the turn of their owner, because a client with many sockets
- * could otherwise have one of each parsed at a time. Reads nothing more while a message waits, or while the client does not take its
- * replies.
+ * Handles the messages of a socket in order, and large ones in the turn of their owner: a client with many sockets could
+ * otherwise have one message of each parsed in every turn of the event loop. Stops reading while a message waits, or while the
+ * client takes no replies.
  */
 function largeInTurn(
   inTurn: InTurn,
   socket: WebSocket,
-  outlet: SendBuffer,
+  sendBuffer: SendBuffer,
   extra: SocketExtra,
   handle: (data: Buffer) => void,
 ): (data: Buffer) => void {
@@ -125,12 +125,12 @@ function largeInTurn(
   };
   return (data) => {
     const { principal } = extra;
-    // A client that does not answer the close could go on for half a minute.
+    // A client that does not answer the close could send for half a minute.
     if (!isOpen()) return;
     if (!principal || (waiting === 0 && data.length < LARGE_BYTES)) {
-      if (!socket.isPaused && outlet.isFull()) {
+      if (!socket.isPaused && sendBuffer.isFull()) {
         socket.pause();
-        outlet.onDrain(readOn);
+        sendBuffer.onDrain(readOn);
       }
       handle(data);
       return;
@@ -140,7 +140,7 @@ function largeInTurn(
     void inTurn(principal.owner, () => {
       waiting -= 1;
       if (isOpen()) handle(data);
-      if (isOpen() && outlet.isFull()) outlet.onDrain(readOn);
+      if (isOpen() && sendBuffer.isFull()) sendBuffer.onDrain(readOn);
       else readOn();
       return Promise.resolve();
     });
@@ -151,18 +151,18 @@ function extraOf(
   { addressOf, maxOperationsPerSecond, nextId }: SocketOptions,
   socket: WebSocket,
   request: IncomingMessage,
-  outlet: SendBuffer,
+  sendBuffer: SendBuffer,
 ): SocketExtra {
   return {
     reqId: nextId(),
-    // Not the request itself, which would be kept as long as the socket.
+    // Only the header: the request would be kept as long as the socket.
     authorization: request.headers.authorization,
     address: addressOf(request),
     principal: null,
     operations: 0,
     messageBytes: 0,
     heldBytes: 0,
-    outlet,
+    sendBuffer,
     close: (code, reason) => {
       socket.close(code, closeReason(reason));
     },
@@ -174,10 +174,10 @@ function extraOf(
   };
 }
 
-/** Messages of all kinds, pings included, for each operation that a socket may begin: refused ones get their answers. */
+/** Messages of all kinds, pings included, for each operation that a socket may begin. */
 const MESSAGES_PER_OPERATION = 20;
 
-/** Returns what counts a message or ping of the client's; too many in a second close its socket. */
+/** Returns a function that counts a message or ping of the client. Too many in a second close the socket. */
 function closeWhenFlooded(socket: WebSocket, maxOperationsPerSecond: number): () => void {
   const takeMessage = createRate(maxOperationsPerSecond * MESSAGES_PER_OPERATION);
   return () => {
@@ -186,8 +186,8 @@ function closeWhenFlooded(socket: WebSocket, maxOperationsPerSecond: number): ()
 }
 
 /**
- * Counts events in windows of a second. Returns 0 while there were at most `limit` in the running one, and else how many
- * ms it still lasts. The clock must not be one that can be set: set back by an hour, the window would last that long.
+ * Counts events in windows of a second. Returns 0 up to `limit`, and beyond it the ms until the window ends. `now` must be
+ * monotonic: a clock that is set back by an hour would make the window last an hour.
  */
 function createRate(limit: number, now = (): number => performance.now()): () => number {
   let windowEnd = 0;

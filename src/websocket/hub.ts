@@ -16,11 +16,11 @@ import type { SendBudget } from './send-buffer.ts';
 import type { LiveCounts } from './socket.ts';
 import { isFollowable, Subscriber, type Change } from './subscriber.ts';
 
-/** How much memory kept results may take, in bytes: some ten thousand usual ones. */
+/** Memory of cached results in bytes: about ten thousand typical ones. */
 const MAX_KEPT = 8 * 1024 * 1024;
 
 interface HubOptions {
-  /** Everything of a caller that a result can depend on, as text. */
+  /** Everything about the viewer that a result can depend on, as text. */
   readonly rightsOf: (contextValue: unknown) => string;
   /** What a client may see of an error. */
   readonly maskError: (error: unknown) => GraphQLError;
@@ -29,17 +29,17 @@ interface HubOptions {
   readonly hideSuggestions: boolean;
 }
 
-/** A subscription to be begun, and where its events go. */
+/** A subscription to start, and where its events go. */
 export interface SubscriptionArgs extends ExecutionArgs {
   readonly id: string;
-  readonly outlet: SendBudget;
+  readonly sendBuffer: SendBudget;
 }
 
 /** Subscriptions of all sockets. */
 export interface Hub {
-  /** Begins one. Its events go to its outlet; the returned iterable only ends. A result instead of it says why not. */
+  /** Starts one. Its events go to its send buffer; the returned iterator only ends. A result with errors means a refusal. */
   subscribe(args: SubscriptionArgs): Promise<Subscriber | ExecutionResult>;
-  /** Forgets the results that were made so far: their revisions may be given to other changes. */
+  /** Drops all cached results, because the database may reuse their revisions for other changes. */
   forgetResults(): void;
 }
 
@@ -49,8 +49,8 @@ interface Shared {
 }
 
 /**
- * Subscriptions whose results can only come out the same share one execution and one serialisation of each change: those
- * with the same document, operation, rights and variables, apart from what only says what is subscribed to.
+ * Subscriptions with the same document, operation, rights and variables form a group. A group shares one execution and one
+ * serialisation of each change. Variables that only select what is subscribed to do not count.
  */
 export function createHub({ counts, hideSuggestions, maskError, rightsOf }: HubOptions): Hub {
   const groups = new WeakMap<DocumentNode, Map<string, Shared>>();
@@ -86,11 +86,19 @@ export function createHub({ counts, hideSuggestions, maskError, rightsOf }: HubO
 
   return {
     forgetResults: results.clear,
-    async subscribe({ id, outlet, ...args }) {
+    async subscribe({ id, sendBuffer, ...args }) {
       const source = await sourceOf({ ...args, hideSuggestions }, maskError);
       if (!isFollowable(source)) return source;
       const { group, leave } = join(args);
-      return new Subscriber({ id, outlet, source, render: group.render, counts, maskError, onEnd: leave });
+      return new Subscriber({
+        id,
+        sendBuffer,
+        source,
+        render: group.render,
+        counts,
+        maskError,
+        onEnd: leave,
+      });
     },
   };
 }
@@ -100,39 +108,39 @@ async function sourceOf(args: ExecutionArgs, maskError: HubOptions['maskError'])
     const source = await createSourceEventStream(args);
     if (isFollowable(source)) return source;
     if (Symbol.asyncIterator in source)
-      throw new Error('a subscription resolved to something that cannot be followed');
+      throw new Error('a subscription resolved to an ordinary async iterator');
     return { errors: (source.errors ?? []).map(maskError) };
   } catch (error) {
     return { errors: [maskError(error)] };
   }
 }
 
-/** Subscriptions whose results can only come out the same: what one of them needs is made once for all. */
+/** Subscriptions that get equal results. */
 interface Group {
   /** The result for a change, as JSON in UTF-8. */
   render(change: Change): Uint8Array;
 }
 
 interface GroupOptions {
-  /** What its members have in common. */
+  /** The part of the execution that its subscribers have in common. */
   readonly args: ExecutionArgs;
   readonly maskError: (error: unknown) => GraphQLError;
   readonly results: Results;
 }
 
-// Unlike Buffer.from it takes memory of its own, which is freed with the result.
+// Unlike Buffer.from, it allocates memory of its own, which is freed with the result.
 const ENCODER = new TextEncoder();
 
 /**
- * Results are kept for members that come to the same change later. So a result may depend on nothing but the change and
- * what the members of a group have in common: a field of the schema that reads the clock, a setting that changes or the
- * store would be sent to late subscribers as it was. And no two changes may have the same revision.
+ * Results are cached for subscribers that reach the same change later. So a result may depend only on the change and on what
+ * the group has in common: late subscribers would get an old value of a field that reads the clock or the store. And two
+ * changes never have the same revision.
  */
 function createGroup({ args, maskError, results }: GroupOptions): Group {
   function resultOf(change: Change): ExecutionResult {
     try {
       const result = execute({ ...args, rootValue: change });
-      if (result instanceof Promise) throw new Error('a field of an event has no value yet');
+      if (result instanceof Promise) throw new Error('a field of an event resolved to a promise');
       return result.errors ? { ...result, errors: result.errors.map(maskError) } : result;
     } catch (error) {
       return { errors: [maskError(error)] };
@@ -147,8 +155,8 @@ function createGroup({ args, maskError, results }: GroupOptions): Group {
       const result = resultOf(change);
       const json = ENCODER.encode(JSON.stringify(formatResult(result) ?? result));
       results.keep(group, revision, json);
-      // It may come out well the next time. Those who receive the change in one go share it; setImmediate would be too
-      // late, after who catches up in the next turn of the event loop.
+      // The next attempt may succeed. Only subscribers of this turn share the errors: setImmediate would run after
+      // subscribers that catch up in the next turn.
       if (result.errors)
         queueMicrotask(() => {
           results.forget(group, revision);
@@ -160,8 +168,8 @@ function createGroup({ args, maskError, results }: GroupOptions): Group {
 }
 
 /**
- * The names of the variables on which the results of a subscription can depend: all but those that only say what is
- * subscribed to, as arguments of the root field. Those of other operations of the document may be among them.
+ * Names of the variables that results can depend on: all but those that occur only as arguments of the root field. Variables
+ * of other operations of the document may be among them.
  */
 function sharedVariables(document: DocumentNode): readonly string[] {
   const names = new Set<string>();
@@ -175,7 +183,7 @@ function sharedVariables(document: DocumentNode): readonly string[] {
   return [...names].sort();
 }
 
-/** Its ancestors end with an operation, its selection set, the selections, and the field that it is an argument of. */
+/** The last ancestors are the operation, its selection set, the selections, and the field of the argument. */
 function isOfRootField(ancestors: readonly unknown[]): boolean {
   const [operation, , , field] = ancestors.slice(-4) as readonly ASTNode[];
   return (
@@ -193,15 +201,15 @@ interface Results {
   clear(): void;
 }
 
-/** What goes with its last member: a group that is gone leaves nothing here. */
+/** A group takes its results with it. */
 type Generation = WeakMap<Group, Map<number, Uint8Array>>;
 
-/** What one takes in memory beside its text, in bytes. */
+/** Memory of a result beside its text, in bytes. */
 const OVERHEAD = 256;
 
 /**
- * Keeps results of all groups in `maxBytes` of memory together, but in any case the last one. Those that nobody asked for
- * lately give way, many at once: keeping an order of single ones would cost each member of each change.
+ * A cache of at most `maxBytes` for all groups, but always of the newest result. It evicts in generations: an order of single
+ * results would cost time for each subscriber and change.
  */
 function createResults(maxBytes: number): Results {
   let young: Generation = new WeakMap();
@@ -240,7 +248,7 @@ function createResults(maxBytes: number): Results {
   };
 }
 
-/** An error as clients get it: without the status and headers that its HTTP answer would have had. */
+/** An error as clients get it: without the status and headers of an HTTP response. */
 export function formatError(error: GraphQLError): GraphQLFormattedError {
   const formatted = error.toJSON();
   if (formatted.extensions?.['http'] === undefined) return formatted;
@@ -248,7 +256,7 @@ export function formatError(error: GraphQLError): GraphQLFormattedError {
   return { ...formatted, extensions: Object.fromEntries(extensions) };
 }
 
-/** The same for all errors of a result; undefined when it has none. */
+/** The same for all errors of a result; undefined if it has none. */
 export function formatResult(result: ExecutionResult): FormattedExecutionResult | undefined {
   return result.errors && { ...result, errors: result.errors.map(formatError) };
 }

@@ -21,7 +21,7 @@ export type OnConnect = (
   extra: SocketExtra,
 ) => Promise<boolean>;
 
-/** Forbidden, as graphql-ws closes refused sockets; its clients come back, with a new token if they have one. */
+/** "Forbidden" in graphql-ws. Its clients reconnect after it, with a new token if they have one. */
 const FORBIDDEN = 4403;
 /** The reason of a close has at most 123 bytes. */
 const HOW_TO_SEND_HERE = 'Send {"authorization":"Bearer <key>"} in connection_init.';
@@ -35,7 +35,7 @@ export function createOnConnect(options: {
   const { authenticate, log, perOwner } = options;
 
   return async (connectionParams, extra) => {
-    // Browsers can send no header with a socket. Some clients put their headers into the payload.
+    // Browsers cannot send headers with a WebSocket. Some clients put their headers into the payload.
     const authorization =
       authorizationIn(connectionParams) ??
       authorizationIn(connectionParams?.['headers']) ??
@@ -75,7 +75,7 @@ export function createOnConnect(options: {
         return null;
       }
       if (!(error instanceof IssuerUnavailableError))
-        log.error({ err: error }, 'who opened a socket could not be checked');
+        log.error({ err: error }, 'authenticating a socket failed');
       extra.close(TRY_AGAIN_LATER, 'Try again later');
       return null;
     }
@@ -84,14 +84,14 @@ export function createOnConnect(options: {
 
 /** Bytes before connection_init is accepted. A JSON Web Token fits: HTTP headers have the same limit in Node.js. */
 const MAX_BYTES = 16 * 1024;
-/** Messages before that. A client needs one; some send a protocol ping or two at once. */
+/** Messages before that. A client needs one; some also send a ping or two. */
 const MAX_MESSAGES = 8;
-/** Reads from the connection before that. Each read costs an object, however few bytes it brings. */
+/** Reads from the connection before that. Each read costs an object, however few bytes it has. */
 const MAX_READS = 64;
 
 /**
- * Cuts a socket that sends more than a connection_init needs before `isAuthenticated` says that it is accepted. ws has
- * one limit for all messages of a server, and counts neither pings nor unfinished messages. Returns what counts a message.
+ * Cuts a socket that sends more than a connection_init needs before `isAuthenticated` returns true. ws has one limit for all
+ * messages, and counts neither pings nor unfinished messages. Returns a function that counts a message.
  */
 export function limitBeforeInit(
   socket: WebSocket,

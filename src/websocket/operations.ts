@@ -13,18 +13,18 @@ import type { SocketContext, SocketExtra } from './socket.ts';
 import type { Overload } from '../limits/overload.ts';
 import { type SubscribePayload, CloseCode, MessageType, stringifyMessage } from 'graphql-ws';
 
-/** Decides on each operation of a socket: null, or why not. */
+/** Returns why an operation of a socket is refused, or null to accept it. */
 export type AuthorizeOperation = (
   context: SocketContext,
   principal: Principal,
 ) => Promise<GraphQLError | null>;
 
 interface AuthorizeOperationOptions {
-  /** How many operations may run on one socket at a time. */
+  /** Operations that may run on one socket at a time. */
   readonly maxSubscriptions: number;
-  /** How many bytes the messages that began them may have together. */
+  /** Bytes that the messages which started them may have together. */
   readonly maxHeldBytes: number;
-  /** The limit that HTTP requests of the same owner count for as well. */
+  /** The limit that HTTP requests of the same owner share. */
   readonly requestsPerOwner: RateLimit;
 }
 
@@ -34,7 +34,7 @@ export function createAuthorizeOperation(options: AuthorizeOperationOptions): Au
     extra.operations += 1;
     const waitMs = extra.takeOperation();
     if (waitMs > 0) return tooFast('Too many operations on this socket.', waitMs);
-    // The new one is counted already.
+    // `subscriptions` contains the new one.
     if (Object.keys(subscriptions).length > maxSubscriptions) return tooMany(maxSubscriptions);
     if (extra.heldBytes > maxHeldBytes) return tooLarge(maxHeldBytes);
     const ownerWaitMs = await requestsPerOwner(owner);
@@ -63,12 +63,12 @@ function tooLarge(maxHeldBytes: number): GraphQLError {
   );
 }
 
-/** Why an operation of a socket is not begun now; null when it is. */
+/** Returns why an operation is refused under overload, or null to accept it. */
 export type RefuseOverload = (operation: OperationTypeNode) => GraphQLError | null;
 
 /**
- * Subscriptions are always begun: an error would end them for good, since clients bring back subscriptions only together
- * with their socket, and one more on a socket that is there costs little.
+ * Subscriptions are always accepted: clients retry them only together with their socket, and one more on an open socket costs
+ * little.
  */
 export function createRefuseOverload(overload: Overload): RefuseOverload {
   return (operation) => {
@@ -92,7 +92,7 @@ export interface Engine {
   readonly maskError: (error: unknown) => GraphQLError;
 }
 
-/** Parses and validates an operation. Returns what executes it, or the errors that end it. */
+/** Parses and validates an operation. Returns the arguments of its execution, or the errors that end it. */
 export function beginOperation(
   { context, documents, schema }: Engine,
   { operationName: name, query, variables }: SubscribePayload,
@@ -101,8 +101,8 @@ export function beginOperation(
     principal,
     reqId,
     id,
-    outlet,
-  }: { principal: Principal; id: string } & Pick<SocketExtra, 'reqId' | 'outlet'>,
+    sendBuffer,
+  }: { principal: Principal; id: string } & Pick<SocketExtra, 'reqId' | 'sendBuffer'>,
 ): SubscriptionArgs | readonly GraphQLError[] {
   // As over HTTP, an empty name means none.
   const operationName = name === '' ? null : (name ?? null);
@@ -115,7 +115,7 @@ export function beginOperation(
     if (errors.length > 0) return errors;
     if (!node) return [unknownOperation()];
     const contextValue = context(principal, reqId);
-    return { id, outlet, schema, document, contextValue, operationName, variableValues: variables ?? {} };
+    return { id, sendBuffer, schema, document, contextValue, operationName, variableValues: variables ?? {} };
   } catch (error) {
     if (error instanceof GraphQLError) return [error];
     throw error;
@@ -130,7 +130,7 @@ function unknownOperation(): GraphQLError {
 /** The operations of each socket, by id. */
 interface RunningOperations {
   /**
-   * Called at each `subscribe` message. Returns errors when the id cannot be used: the operation is answered, or its
+   * Call it for each `subscribe` message. Returns errors if the id cannot be used; the operation is answered then, or its
    * socket closed.
    */
   begin(context: SocketContext, id: string): readonly GraphQLError[] | null;
@@ -147,9 +147,9 @@ interface Running {
 const MAX_ID_LENGTH = 128;
 
 /**
- * graphql-ws forgets an operation at its client's `complete`, while it still ends. It would then take the next operation of
- * its id for itself: complete that one, give it its events, and leave it behind when the socket is gone. So the next one is
- * refused and forgotten. `heldBytes` of the socket counts the messages of all that run.
+ * graphql-ws forgets an operation at `complete`, while the operation may still be ending. The ending one would then complete
+ * the next operation with the same id, and deliver events to it. So that next one is refused. `heldBytes` of the socket is
+ * the sum over all running operations.
  */
 export function createRunningOperations(): RunningOperations {
   const bySocket = new WeakMap<SocketContext, readonly Running[]>();
@@ -164,7 +164,7 @@ export function createRunningOperations(): RunningOperations {
       if (running.some((other) => other.id === id)) return refuse(context, id);
       const bytes = extra.messageBytes;
       extra.heldBytes += bytes;
-      // Most sockets have one operation, for which a Map would be ten times as large.
+      // An array: most sockets have one operation, and a Map would be ten times as large.
       bySocket.set(context, [...running, { id, bytes }]);
       return null;
     },
@@ -189,6 +189,6 @@ function refuse({ extra, subscriptions }: SocketContext, id: string): readonly G
       extensions: { code: 'BAD_USER_INPUT' },
     },
   );
-  extra.outlet.send(stringifyMessage({ id, type: MessageType.Error, payload: [error.toJSON()] }));
+  extra.sendBuffer.send(stringifyMessage({ id, type: MessageType.Error, payload: [error.toJSON()] }));
   return [error];
 }

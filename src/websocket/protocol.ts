@@ -19,21 +19,21 @@ interface ProtocolOptions {
   readonly onConnect: OnConnect;
   /** Decides on each operation. */
   readonly authorizeOperation: AuthorizeOperation;
-  /** Decides on each that was authorized, once it is known what it is. */
+  /** Decides on each authorized operation, once its type is known. */
   readonly refuseOverload: RefuseOverload;
   readonly hub: Hub;
-  /** When operations are begun. */
+  /** Schedules the start of operations. */
   readonly inTurn: InTurn;
 }
 
 export interface Protocol extends ProtocolServer<SocketExtra> {
-  /** Fulfilled when the queries and mutations that are under way now are answered. */
+  /** Resolves when the queries and mutations that run now are answered. */
   answered(): Promise<void>;
 }
 
 /**
- * The graphql-transport-ws protocol over an engine. A refused operation is answered with an `error` message;
- * the socket and its other operations go on.
+ * The graphql-transport-ws protocol. A refused operation gets an `error` message; the socket and its other operations
+ * continue.
  */
 export function createProtocol(options: ProtocolOptions): Protocol {
   const { authorizeOperation, engine, hub, inTurn, onConnect, refuseOverload } = options;
@@ -43,13 +43,13 @@ export function createProtocol(options: ProtocolOptions): Protocol {
   const server = makeServer<Record<string, unknown>, SocketExtra>({
     onConnect: (context) => {
       const { connectionParams, extra } = context;
-      // graphql-ws would keep it, and the credentials in it, as long as the socket.
+      // graphql-ws would keep the credentials in it as long as the socket.
       Reflect.deleteProperty(context, 'connectionParams');
       return onConnect(connectionParams, extra);
     },
     onSubscribe: async (context, id, payload) => {
-      const { outlet, principal, reqId } = context.extra;
-      if (!principal) throw new Error('an operation came before its caller was known');
+      const { sendBuffer, principal, reqId } = context.extra;
+      if (!principal) throw new Error('an operation arrived before authentication');
       const unusable = running.begin(context, id);
       if (unusable) return unusable;
       const refusal = await authorizeOperation(context, principal);
@@ -57,9 +57,9 @@ export function createProtocol(options: ProtocolOptions): Protocol {
         ? [refusal]
         : await inTurn(principal.owner, async () =>
             Promise.resolve(
-              // Not after `complete` or the close of the socket.
+              // The client may have sent `complete`, or left.
               id in context.subscriptions
-                ? beginOperation(engine, payload, refuseOverload, { principal, reqId, id, outlet })
+                ? beginOperation(engine, payload, refuseOverload, { principal, reqId, id, sendBuffer })
                 : [ENDED],
             ),
           );
@@ -86,13 +86,13 @@ export function createProtocol(options: ProtocolOptions): Protocol {
     ...server,
     async answered() {
       await Promise.allSettled(answering);
-      // By then the answers are on their way.
+      // By then the answers have been written.
       await setImmediate();
     },
   };
 }
 
-/** Nobody receives it. */
+/** No client receives it. */
 const ENDED = new GraphQLError('The operation ended before it began.');
 
 async function executeMasked(args: ExecutionArgs, { executed, maskError }: Engine): Promise<ExecutionResult> {
@@ -100,7 +100,7 @@ async function executeMasked(args: ExecutionArgs, { executed, maskError }: Engin
   return result.errors ? { ...result, errors: result.errors.map(maskError) } : result;
 }
 
-/** graphql-ws hands back what `onSubscribe` gave it, under its own narrower type. */
+/** graphql-ws passes on what `onSubscribe` returned, under a narrower type. */
 function handedBack(args: ExecutionArgs): SubscriptionArgs {
   return args as SubscriptionArgs;
 }

@@ -1,27 +1,27 @@
 import type { Duplex } from 'node:stream';
 import type { WebSocket } from 'ws';
 
-/** So many bytes may wait for a client before nothing more is made for it. */
+/** The buffer is full when so many bytes wait for the client. */
 const FULL_AT = 64 * 1024;
-/** It has drained when no more than this waits. */
+/** The buffer has drained when at most so many bytes wait. */
 const DRAINED_AT = FULL_AT / 2;
 
-/** What a subscription needs of an outlet. */
+/** The part that a subscription uses. */
 export type SendBudget = Pick<
   SendBuffer,
   'hold' | 'release' | 'isBehind' | 'isFull' | 'onDrain' | 'sendFrame'
 >;
 
-/** What is sent to one client: knows how much waits for it, and says when it has drained. */
+/** Messages to one client, with backpressure. */
 export class SendBuffer {
   readonly #socket: WebSocket;
-  /** The connection below the socket, which holds all that waits: ws itself holds nothing back. */
+  /** The connection below the socket. It buffers everything: ws itself buffers nothing. */
   readonly #stream: Duplex;
   #onDrain: (() => void)[] = [];
   #taken = 0;
   #isHeld = false;
   #isBehind = false;
-  /** What was sent since it was held, as long as it is one frame: that leaves quicker if nothing is corked for it. */
+  /** The only frame since `hold`, if any: one frame is faster to write without corking. */
   #first: Buffer | null = null;
 
   constructor(socket: WebSocket, stream: Duplex) {
@@ -29,17 +29,17 @@ export class SendBuffer {
     this.#stream = stream;
   }
 
-  /** How many messages have left for the client. */
+  /** Number of messages that have left for the client. */
   get taken(): number {
     return this.#taken;
   }
 
-  /** Whether the client had not taken everything when this was held last. */
+  /** Whether bytes were waiting for the client at the last `hold`. */
   get isBehind(): boolean {
     return this.#isBehind;
   }
 
-  /** `onTaken` is called when it has left; never when the client goes away before. */
+  /** `onTaken` is called when the message has left; never if the socket closes first. */
   send(message: string, onTaken?: () => void): void {
     this.#cork();
     this.#socket.send(message, (error) => {
@@ -49,8 +49,8 @@ export class SendBuffer {
   }
 
   /**
-   * Sends a WebSocket frame that is ready, past what ws does for each message. Its order among other messages is kept,
-   * because ws itself holds none back as long as nothing is compressed.
+   * Writes a complete WebSocket frame, without the work that ws does for each message. The order of messages is kept, because
+   * ws buffers none without compression.
    */
   sendFrame(frame: Buffer): void {
     if (!this.#isOpen()) return;
@@ -61,7 +61,7 @@ export class SendBuffer {
     }
   }
 
-  /** Has all that is sent until `release` leave in one go. */
+  /** Everything that is sent until `release` leaves in one write. */
   hold(): void {
     if (this.#isHeld) return;
     this.#isHeld = true;
@@ -76,22 +76,22 @@ export class SendBuffer {
   }
 
   isFull(): boolean {
-    // Nothing more is sent to a client from which we have taken leave.
+    // Nothing more is sent on a closing socket.
     if (!this.#isOpen()) return true;
     if (this.#stream.writableLength + (this.#first?.length ?? 0) < FULL_AT) return false;
-    // What is held back was not offered to the client yet.
+    // Held frames were not offered to the client yet.
     this.release();
     return this.#stream.writableLength >= FULL_AT;
   }
 
-  /** Calls `run` once it has drained; never when its socket closes before. */
+  /** Calls `run` once the buffer has drained; never if the socket closes first. */
   onDrain(run: () => void): void {
     this.#onDrain.push(run);
   }
 
-  // One for all messages, since there are many.
+  // One function for all messages.
   readonly #sent = (error?: Error | null): void => {
-    // A closing socket: its `close` ends what would have gone on.
+    // The socket is closing, which ends its subscriptions.
     if (error) return;
     this.#taken += 1;
     if (this.#onDrain.length === 0 || !this.#isOpen() || this.#stream.writableLength > DRAINED_AT) return;
@@ -100,7 +100,7 @@ export class SendBuffer {
     for (const run of waiting) run();
   };
 
-  /** For more than one message in a go, and for those that go another way: what came first leaves first. */
+  /** Called before a second message: the first one must leave first. */
   #cork(): void {
     if (!this.#isHeld || this.#stream.writableCorked > 0) return;
     this.#stream.cork();

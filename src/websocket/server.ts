@@ -14,41 +14,41 @@ import { once } from 'node:events';
 interface WebsocketServerOptions extends SocketOptions {
   readonly http: Server;
   readonly path: string;
-  /** Whether the web page that asks may connect, and by the name that it asks for. */
+  /** Whether the origin and host of an upgrade are allowed. */
   readonly mayConnect: (request: IncomingMessage) => boolean;
-  /** Whether a request cannot be for us, since it names several hosts. */
+  /** Whether a request has several Host headers. */
   readonly namesManyHosts: (request: IncomingMessage) => boolean;
-  /** Whether new sockets are sent away, to come back later. */
+  /** Whether new sockets are closed, to reconnect later. */
   readonly isOverloaded: () => boolean;
   readonly maxMessageBytes: number;
   /** Open sockets and streams of each address. */
   readonly perAddress: ConcurrencyLimit;
-  /** How long a client may take nothing of what waits for it, in ms. */
+  /** How long a client may read nothing while messages wait for it, in ms. */
   readonly slowReaderMs: number;
   readonly counts: LiveCounts;
 }
 
 export interface WebsocketServer {
-  /** How many sockets are open. */
+  /** Number of open sockets. */
   size(): number;
-  /** Closes the open sockets with 1012, upon which clients come back and subscribe anew. Takes new ones meanwhile. */
+  /** Closes the open sockets with 1012, so that clients reconnect and subscribe again. Accepts new ones meanwhile. */
   restart(): Promise<void>;
   /**
-   * Takes no new sockets, lets queries and mutations be answered, and closes the open sockets with 1001, upon which
-   * clients come back.
+   * Accepts no new sockets, waits for queries and mutations, and closes the open sockets with 1001, so that clients
+   * reconnect.
    */
   close(): Promise<void>;
 }
 
-/** How long a close waits for answers, in ms. */
+/** How long a close waits for running operations, in ms. */
 const ANSWER_MS = 2000;
 /** How long a client may take to answer a close frame, in ms. What it sends meanwhile is still parsed. */
 const CLOSE_TIMEOUT_MS = 5000;
-/** Fragments of a message, and reads from the connection that wait for the end of a frame, cost an object each. */
+/** Each fragment of a message, and each read that waits for the end of a frame, costs an object. */
 const BYTES_PER_FRAGMENT = 1024;
 const BYTES_PER_READ = 256;
 
-/** The WebSocket door: graphql-ws speaks the protocol, this connects it to the sockets of ws. */
+/** The WebSocket transport: connects the protocol of graphql-ws to the sockets of ws. */
 export function createWebsocketServer(options: WebsocketServerOptions): WebsocketServer {
   const { addressOf, counts, http, isOverloaded, log, mayConnect, path, perAddress, protocol, slowReaderMs } =
     options;
@@ -57,8 +57,8 @@ export function createWebsocketServer(options: WebsocketServerOptions): Websocke
     if (method !== 'GET') refuseUpgrade(stream, 405);
     else refuseUpgrade(stream, headers['sec-websocket-version'] === '13' ? 400 : 426);
   });
-  const outlets = new WeakMap<WebSocket, SendBuffer>();
-  const takenBy = (socket: WebSocket): number => outlets.get(socket)?.taken ?? 0;
+  const sendBuffers = new WeakMap<WebSocket, SendBuffer>();
+  const takenBy = (socket: WebSocket): number => sendBuffers.get(socket)?.taken ?? 0;
   const stopHeartbeat = startHeartbeat(sockets.clients, slowReaderMs, takenBy, counts);
 
   const onUpgrade = (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
@@ -80,9 +80,9 @@ export function createWebsocketServer(options: WebsocketServerOptions): Websocke
           sendAway(socket);
           return;
         }
-        const outlet = new SendBuffer(socket, stream);
-        outlets.set(socket, outlet);
-        connectSocket(options, socket, stream, request, outlet);
+        const sendBuffer = new SendBuffer(socket, stream);
+        sendBuffers.set(socket, sendBuffer);
+        connectSocket(options, socket, stream, request, sendBuffer);
       });
     }
   };
@@ -106,25 +106,25 @@ function serverOptions(maxPayload: number): ServerOptions & { readonly closeTime
   return {
     noServer: true,
     maxPayload,
-    // One message of each socket in a turn of the event loop: one read from a connection may hold thousands.
+    // One message of each socket per turn of the event loop: one read may contain thousands.
     allowSynchronousEvents: false,
     maxFragments: Math.ceil(maxPayload / BYTES_PER_FRAGMENT),
     maxBufferedChunks: Math.ceil(maxPayload / BYTES_PER_READ),
     closeTimeout: CLOSE_TIMEOUT_MS,
-    // Compression costs memory for every socket and makes shared messages impossible.
+    // Compression costs memory for every socket and rules out shared messages.
     perMessageDeflate: false,
     handleProtocols,
   };
 }
 
-/** In a function of its own: a closure of the caller's would keep the request of the upgrade as long as the socket. */
+/** A function of its own: a closure in the caller would keep the upgrade request as long as the socket. */
 function discount(stream: Duplex, perAddress: ConcurrencyLimit, address: string): void {
   stream.on('close', () => {
     perAddress.remove(address);
   });
 }
 
-/** By a code after which clients come back; an answer to the upgrade would not tell a browser's why. */
+/** Closes with a code after which clients reconnect. A browser could not read a refusal of the upgrade. */
 function sendAway(socket: WebSocket): void {
   socket.on('error', () => undefined);
   socket.close(TRY_AGAIN_LATER, 'Overloaded');
@@ -145,7 +145,7 @@ const REFUSALS = {
     'Send Sec-WebSocket-Version: 13.',
     { headers: { Upgrade: 'websocket', 'Sec-WebSocket-Version': '13' } },
   ),
-  // Nobody knows when other clients of the address close their sockets.
+  // It is unknown when other clients of the address close their sockets.
   429: retryLater(
     429,
     'Too many sockets and streams of this address are open.',
@@ -154,18 +154,18 @@ const REFUSALS = {
   ),
 };
 
-/** Refuses an upgrade. Browsers show their pages nothing of the response, other clients can read the reason. */
+/** Refuses an upgrade. Pages in browsers cannot read the response; other clients can. */
 function refuseUpgrade(stream: Duplex, status: keyof typeof REFUSALS): void {
   stream.on('error', () => undefined);
   stream.end(rawRefusal(REFUSALS[status]));
 }
 
-/** Thousands of clients that are sent away in one instant come back in one. */
+/** Thousands of clients that are closed at once would reconnect at once. */
 const SLICE = 100;
 /** How long clients have to answer the close, in ms. */
 const PATIENCE_MS = 2000;
 
-/** Closes sockets a slice at a time; those that do not answer the close are cut. Fulfilled when all are gone. */
+/** Closes sockets in slices, and cuts those that do not answer the close. Resolves when all are closed. */
 async function closeInSlices(sockets: ReadonlySet<WebSocket>, code: number, reason: string): Promise<void> {
   const open = [...sockets];
   for (let start = 0; start < open.length; start += SLICE) {
@@ -187,20 +187,19 @@ const PING_EVERY_MS = 12_000;
 const LOOK_EVERY_MS = 1000;
 
 interface Signs {
-  /** When the client was last known to be there: it sent something, or took something of what waits for it. */
+  /** The last sign of life: the client sent a message, or read something that waited for it. */
   aliveAt: number;
-  /** When it last took something of what waits for it; now, as long as nothing waits. */
+  /** When it last read something that waited for it; now while nothing waits. */
   tookAt: number;
-  /** Bytes that waited for it at the last look, and how many messages had left for it by then. */
+  /** Bytes that waited for it, and messages that had left for it, at the last look. */
   buffered: number;
   taken: number;
   pingedAt: number;
 }
 
 /**
- * Looks after open sockets: closes those whose client takes nothing of what waits for it for `slowReaderMs`, and cuts
- * those from which nothing was heard for that long after a ping. `takenBy` counts the messages that have left for a
- * client. Returns how to stop.
+ * Closes sockets whose client reads nothing for `slowReaderMs` while messages wait, and cuts those that send nothing for that
+ * long after a ping. `takenBy` counts the messages that have left for a client. Returns a function that stops it.
  */
 function startHeartbeat(
   sockets: ReadonlySet<WebSocket>,
@@ -210,7 +209,7 @@ function startHeartbeat(
 ): () => void {
   const signs = new WeakMap<WebSocket, Signs>();
   const everyMs = Math.min(LOOK_EVERY_MS, slowReaderMs / 4);
-  // The time that was watched: while the process stands still, nobody is heard, however alive. A clock that is set does not count.
+  // Time that was watched: while the process is suspended, live clients are silent too.
   let watched = 0;
   let lookedAt = performance.now();
 
@@ -218,8 +217,8 @@ function startHeartbeat(
     const seen = signs.get(socket) ?? greet(socket, now);
     const buffered = socket.bufferedAmount;
     const taken = takenBy(socket);
-    // Pings are buffered too, so more bytes say nothing; as many may be other ones. And what leaves while nothing waits
-    // may lie in the buffers of a client that is dead.
+    // More bytes prove nothing, since pings are buffered too. A message that leaves while nothing waits proves nothing
+    // either: it may lie in the buffers of a dead client.
     const tookSome = buffered < seen.buffered || (seen.buffered > 0 && taken > seen.taken);
     if (tookSome) seen.aliveAt = now;
     if (tookSome || buffered === 0 || seen.buffered === 0) seen.tookAt = now;

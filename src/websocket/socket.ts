@@ -2,58 +2,58 @@ import type { Context as ProtocolContext } from 'graphql-ws';
 import type { Principal } from '../auth/principal.ts';
 import type { SendBuffer } from './send-buffer.ts';
 
-/** What is known of one socket beside the protocol. */
+/** State of one socket beside the protocol. */
 export interface SocketExtra {
-  /** Names the request that opened it in the log. */
+  /** Id of its upgrade request in the log. */
   readonly reqId: string;
-  /** Of the request that opened it; undefined once connection_init has come. */
+  /** Header of the upgrade request; undefined after connection_init. */
   authorization: string | undefined;
-  /** Where that came from, as it is counted. */
+  /** Address of the client, as limits count it. */
   readonly address: string;
   /** null until connection_init was accepted. */
   principal: Principal | null;
-  /** How many operations came over it, refused ones included. */
+  /** Number of its operations, refused ones included. */
   operations: number;
-  /** Bytes of the message that is being handled. */
+  /** Size of the current message in bytes. */
   messageBytes: number;
-  /** Bytes of the messages that began the operations which run now: their text and variables are kept as long. */
+  /** Bytes of the messages that started the running operations, whose text and variables stay in memory. */
   heldBytes: number;
-  readonly outlet: SendBuffer;
+  readonly sendBuffer: SendBuffer;
   readonly close: (code: number, reason: string) => void;
-  /** Calls `run` when the socket has closed; at once when it has. */
+  /** Calls `run` when the socket is closed; at once if it is. */
   readonly onClosed: (run: () => void) => void;
-  /** Counts an operation; returns 0, or how many ms to wait when there were too many. */
+  /** Counts an operation. Returns 0, or the ms to wait if there were too many. */
   readonly takeOperation: () => number;
 }
 
 export type SocketContext = ProtocolContext<Record<string, unknown>, SocketExtra>;
 
-/** RFC 6455: "going away". graphql-ws clients come back after it. */
+/** RFC 6455: "going away". graphql-ws clients reconnect after it. */
 export const GOING_AWAY = 1001;
 /** RFC 6455: "the message is too big to process". graphql-ws clients give up after it. */
 export const MESSAGE_TOO_BIG = 1009;
-/** "Service restart", in IANA's registry. graphql-ws clients come back after it. */
+/** "Service restart", in IANA's registry. graphql-ws clients reconnect after it. */
 export const SERVICE_RESTART = 1012;
-/** "Try again later", in IANA's registry. graphql-ws clients come back after it. */
+/** "Try again later", in IANA's registry. graphql-ws clients reconnect after it. */
 export const TRY_AGAIN_LATER = 1013;
 
-/** RFC 6455, 5.5: what a close frame holds besides its code. ws throws when a reason is longer. */
+/** RFC 6455, 5.5: room in a close frame beside the code. ws throws for a longer reason. */
 const MAX_REASON_BYTES = 123;
 
-/** A reason that fits into a close frame: visible ASCII, cut where it is too long. */
+/** Cuts a reason to the size of a close frame, in visible ASCII. */
 export function closeReason(text: string): string {
   return text.slice(0, MAX_REASON_BYTES).replace(/[^\x20-\x7e]/g, '?');
 }
 
-/** What goes on behind the socket door; counted where it happens, and read by whoever wants to know. */
+/** Counters of the WebSocket transport, for metrics. */
 export interface LiveCounts {
-  /** Groups of subscriptions that there are now. */
+  /** Groups of subscriptions that exist now. */
   groups: number;
   /** Events that were written to sockets. */
   deliveries: number;
-  /** Times that a subscription had to rest because its socket was full. */
+  /** Times that a subscription paused because its socket was full. */
   rests: number;
-  /** Sockets that were closed because their client took nothing. */
+  /** Sockets that were closed because their client read too slowly. */
   slowCloses: number;
 }
 

@@ -2,7 +2,7 @@ import { MessageType } from 'graphql-ws';
 import type { SendBudget } from './send-buffer.ts';
 import type { LiveCounts } from './socket.ts';
 
-/** A committed change, of which the live side knows nothing but its place in the order of all changes. */
+/** A committed change. This folder knows only its place in the order of all changes. */
 export interface Change {
   readonly revision: number;
 }
@@ -17,8 +17,8 @@ export interface ChangeSink {
 }
 
 /**
- * A subscription that may begin. It calls `take` for each change, `flush` after the last one that there is, and `end`
- * or `fail` at last. A sink that says it is full gets nothing until it calls `resume`, and then all that counts by then.
+ * A subscription that has not started. It calls `take` for each change, `flush` after the last one available, and finally
+ * `end` or `fail`. A full sink gets nothing until it calls `resume`, and then catches up.
  */
 export interface Followable {
   follow(sink: ChangeSink): { resume(): void; stop(): void };
@@ -35,24 +35,24 @@ const DONE: Done = { done: true, value: undefined };
 interface SubscriberOptions {
   /** The subscription's id on its socket. */
   readonly id: string;
-  readonly outlet: SendBudget;
+  readonly sendBuffer: SendBudget;
   readonly source: Followable;
   /** The result for a change, as JSON in UTF-8. */
   readonly render: (change: Change) => Uint8Array;
   readonly counts: LiveCounts;
-  /** What its client may see of an error. */
+  /** What the client may see of an error. */
   readonly maskError: (error: unknown) => Error;
-  /** Called once, when it has ended for whatever reason. */
+  /** Called once, at the end for any reason. */
   readonly onEnd: () => void;
 }
 
 /**
- * One subscription of one socket. It writes its events to the socket itself; whoever iterates over it is given none of
- * them, only their end or the error that they end with.
+ * One subscription of one socket. Events go straight to the socket. graphql-ws needs an async iterator to learn when the
+ * subscription ends or fails; the iterator never yields a value.
  */
 export class Subscriber implements AsyncIterableIterator<never, undefined, undefined>, ChangeSink {
   readonly #options: SubscriberOptions;
-  /** What stands before each result. */
+  /** The start of each `next` message. */
   readonly #head: Buffer;
   #following: ReturnType<Followable['follow']> | null = null;
   #reader: { readonly resolve: (done: Done) => void; readonly reject: (error: Error) => void } | null = null;
@@ -82,21 +82,21 @@ export class Subscriber implements AsyncIterableIterator<never, undefined, undef
   }
 
   take(change: Change): void {
-    const { counts, outlet, render } = this.#options;
+    const { counts, sendBuffer, render } = this.#options;
     counts.deliveries += 1;
-    outlet.hold();
-    outlet.sendFrame(nextFrame(this.#head, render(change), outlet.isBehind));
+    sendBuffer.hold();
+    sendBuffer.sendFrame(nextFrame(this.#head, render(change), sendBuffer.isBehind));
   }
 
   flush(): void {
-    this.#options.outlet.release();
+    this.#options.sendBuffer.release();
   }
 
   isFull(): boolean {
-    const { counts, outlet } = this.#options;
-    if (!outlet.isFull()) return false;
+    const { counts, sendBuffer } = this.#options;
+    if (!sendBuffer.isFull()) return false;
     counts.rests += 1;
-    outlet.onDrain(() => this.#following?.resume());
+    sendBuffer.onDrain(() => this.#following?.resume());
     return true;
   }
 
@@ -121,25 +121,24 @@ const TAIL = '}'.charCodeAt(0);
 
 /** RFC 6455, 5.2: a whole message (FIN) of text (opcode 1); servers do not mask. */
 const WHOLE_TEXT = 0x81;
-/** Longer payloads say so, and tell their length in the two or eight bytes that follow. */
+/** Longer payloads have their length in the next two or eight bytes. */
 const SHORT = 125;
 const IN_TWO_BYTES = 126;
 const IN_EIGHT_BYTES = 127;
 
-/** What stands before the result in each `next` message of a subscription, as UTF-8. */
+/** The part of each `next` message before the result, as UTF-8. */
 function headOf(id: string): Buffer {
   return Buffer.from(`{"id":${JSON.stringify(id)},"type":"${MessageType.Next}","payload":`);
 }
 
 /**
- * A `next` message as a WebSocket frame, of a head and a result that many have in common. `mayWait` is whether it may be
- * kept for a while.
+ * A `next` message as a WebSocket frame: a head of its own and a result that a group shares. `mayWait`: the frame may be
+ * buffered.
  */
 function nextFrame(head: Buffer, result: Uint8Array, mayWait: boolean): Buffer {
   const length = head.length + result.length + 1;
   const size = sizeOfStart(length) + length;
-  // Small buffers share their memory with others, which is quick, and keep all of it from being freed: a few messages that
-  // wait for a client would hold many times their size.
+  // Pooled buffers are fast, but one that is buffered keeps its whole pool in memory.
   const frame = mayWait ? Buffer.allocUnsafeSlow(size) : Buffer.allocUnsafe(size);
   const at = writeStart(frame, length);
   frame.set(head, at);
@@ -153,7 +152,7 @@ function sizeOfStart(length: number): number {
   return length <= 0xffff ? 4 : 10;
 }
 
-/** Returns where the payload begins. */
+/** Returns the offset of the payload. */
 function writeStart(frame: Buffer, length: number): number {
   frame[0] = WHOLE_TEXT;
   if (length <= SHORT) return frame.writeUInt8(length, 1);
