@@ -134,7 +134,7 @@ async function createReader(ports: Iterable<string>) {
       await address.server?.exited;
       // Without a shell in between, which would not pass a signal on.
       address.server = start(`exec env ${here(command).replace(PORT, '0')}`);
-      const line = await address.server.line((text) => /listen.*:\d+/.test(text));
+      const line = await address.server.line((text) => text.includes('listen') && /:\d+/.test(text));
       address.target = Number(/:\/\/[\w.]+:(\d+)/.exec(line)?.[1]);
     },
     /** Runs a script to its end and resolves with what it wrote; rejects when it fails. Its variables stay. */
