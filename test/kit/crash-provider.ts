@@ -113,7 +113,8 @@ export async function startCrashProvider(
       .deliverCallback(url, body, kie.sign(HMAC_KEY, id))
       // The load balancer has ended, as the test has.
       .catch(() => ({ headers: new Headers(), status: isOver ? 200 : 0 }));
-    const isOutage = status === 502 || (status === 503 && headers.has('retry-after'));
+    // 0: the gateway died within its answer, and the load balancer cut the connection.
+    const isOutage = status === 0 || status === 502 || (status === 503 && headers.has('retry-after'));
     if (status !== 200 && !isOutage) recordFailure(`a callback was answered with ${status}`);
     return status === 200;
   }
