@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { StoreLocation } from '../../src/store/open-connections.ts';
-import type { TaskUpdate } from '../../src/tasks/apply-update.ts';
 import { createCallbackAddress } from '../../src/tasks/callback-address.ts';
 import type { Clock } from '../../src/tasks/clock.ts';
 import { createDurationEstimate } from '../../src/tasks/schedule.ts';
@@ -11,160 +10,10 @@ import { createFeed } from '../../src/tasks/subscriptions/feed.ts';
 import type { TaskRecord, VisibleRecord } from '../../src/tasks/task.ts';
 import { createTasks, type Tasks } from '../../src/tasks/tasks.ts';
 import { DEFAULT_TIMINGS, type Timings } from '../../src/tasks/timings.ts';
-import type { VirtualClock } from './clock.ts';
 import { openTaskStore } from './store.ts';
 import { deferred } from './waits.ts';
 
 const SECOND = 1000;
-const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
-
-/** What the provider really did with one create call that reached it. */
-export interface TruthOfCreate {
-  readonly callbackUrl: string;
-  readonly providerTaskId: string;
-  readonly end: 'SUCCESS' | 'FAIL';
-  /** Whether the caller was told. */
-  readonly wasAnswered: boolean;
-  /** Whether any callback reached a process that lived. */
-  callbackArrived: boolean;
-  readonly createdAt: number;
-  readonly endsAt: number;
-}
-
-export interface SimulatedProvider extends Provider {
-  /** Every create that was taken. */
-  readonly taken: readonly TruthOfCreate[];
-  /** Create calls whose caller could not tell whether they were taken, by callback address; the taken ones too. */
-  readonly doubtful: ReadonlyMap<string, number>;
-  /** The most create calls that arrived within ten seconds. */
-  busiestTenSeconds(): number;
-  queries(): number;
-}
-
-export interface SimulationOptions {
-  readonly clock: VirtualClock;
-  readonly random: () => number;
-  /** Calls a task's callback address; false when nobody listens. */
-  readonly call: (callbackUrl: string, update: TaskUpdate) => Promise<boolean>;
-  /** When the provider cannot be reached at all: [from, until], in ms. */
-  readonly outages: readonly (readonly [number, number])[];
-  /** When every create call is answered with 429. */
-  readonly bursts: readonly (readonly [number, number])[];
-}
-
-/** kie.ai as the task's life sees it, over virtual time, with its usual troubles. */
-export function createSimulatedProvider(options: SimulationOptions): SimulatedProvider {
-  const { bursts, clock, outages, random } = options;
-  const taken = new Map<string, TruthOfCreate>();
-  const doubtful = new Map<string, number>();
-  const arrivals: number[] = [];
-  let queries = 0;
-
-  const isIn = (spans: readonly (readonly [number, number])[]): boolean =>
-    spans.some(([from, until]) => clock.now() >= from && clock.now() < until);
-
-  async function createTask(_input: unknown, callbackUrl: string | null): Promise<CreateOutcome> {
-    if (callbackUrl === null) throw new Error('the simulation needs callback addresses');
-    if (isIn(outages)) return notNow('UNREACHABLE');
-    await clock.sleep(50 + random() * 500);
-    arrivals.push(clock.now());
-    if (isIn(bursts)) return notNow('RATE_LIMITED');
-    const luck = random();
-    if (luck < 0.02) return { kind: 'refused', failure: failure('INVALID_INPUT', '422') };
-    doubtful.set(callbackUrl, (doubtful.get(callbackUrl) ?? 0) + 1);
-    if (luck < 0.03) return { kind: 'unknown', reason: 'reset before it was taken' };
-    const wasAnswered = luck >= 0.05;
-    const truth = take(callbackUrl, wasAnswered);
-    await clock.sleep(random() * 2 * SECOND);
-    return wasAnswered
-      ? { kind: 'accepted', providerTaskId: truth.providerTaskId }
-      : { kind: 'unknown', reason: 'reset after it was taken' };
-  }
-
-  function take(callbackUrl: string, wasAnswered: boolean): TruthOfCreate {
-    const createdAt = clock.now();
-    const truth: TruthOfCreate = {
-      callbackUrl,
-      wasAnswered,
-      createdAt,
-      providerTaskId: `sim-${taken.size + 1}`,
-      end: random() < 0.9 ? 'SUCCESS' : 'FAIL',
-      endsAt: createdAt + MINUTE + random() * 8 * MINUTE,
-      callbackArrived: false,
-    };
-    taken.set(truth.providerTaskId, truth);
-    clock.after(truth.endsAt - createdAt, () => void tell(truth));
-    return truth;
-  }
-
-  /** A fifth of the callbacks is lost, a fifth comes twice, a fifth late; each is repeated when nobody listens. */
-  async function tell(truth: TruthOfCreate): Promise<void> {
-    const luck = random();
-    if (luck < 0.2) return;
-    if (luck < 0.4) await clock.sleep(random() * 3 * HOUR);
-    for (let attempt = 0; attempt < 4; attempt += 1) {
-      if (await options.call(truth.callbackUrl, endOf(truth))) {
-        truth.callbackArrived = true;
-        if (luck < 0.6) await options.call(truth.callbackUrl, endOf(truth));
-        return;
-      }
-      await clock.sleep(10 * SECOND);
-    }
-  }
-
-  function queryTask(providerTaskId: string): Promise<QueryAnswer> {
-    queries += 1;
-    const truth = taken.get(providerTaskId);
-    if (isIn(outages) || !truth) return Promise.resolve({ kind: 'nothing', reason: 'no answer' });
-    const age = clock.now() - truth.createdAt;
-    if (age < 5 * SECOND) return Promise.resolve({ kind: 'nothing', reason: 'recordInfo is null' });
-    const update = clock.now() >= truth.endsAt ? endOf(truth) : stepOf(truth, age);
-    return Promise.resolve({ kind: 'update', update, callbackUrl: truth.callbackUrl });
-  }
-
-  return {
-    createTask,
-    queryTask,
-    credits: () => Promise.resolve(null),
-    close: () => Promise.resolve(),
-    get taken() {
-      return [...taken.values()];
-    },
-    doubtful,
-    queries: () => queries,
-    busiestTenSeconds: () =>
-      Math.max(0, ...arrivals.map((at, first) => countWithin(arrivals, first, at + 10 * SECOND))),
-  };
-}
-
-function countWithin(sorted: readonly number[], first: number, until: number): number {
-  let last = first;
-  while ((sorted[last] ?? Infinity) < until) last += 1;
-  return last - first;
-}
-
-function endOf({ end, providerTaskId }: TruthOfCreate): TaskUpdate {
-  const base = { providerTaskId, creditsConsumed: end === 'SUCCESS' ? 57 : 0 };
-  if (end === 'FAIL') return { ...base, state: 'FAIL', failure: failure('GENERATION_FAILED', '501') };
-  return { ...base, state: 'SUCCESS', videoUrls: [`https://files.example/${providerTaskId}.mp4`] };
-}
-
-function stepOf({ providerTaskId }: TruthOfCreate, age: number): TaskUpdate {
-  const state = age < 20 * SECOND ? 'WAITING' : age < 40 * SECOND ? 'QUEUING' : 'GENERATING';
-  return { state, providerTaskId, creditsConsumed: null };
-}
-
-function failure(
-  code: 'UNREACHABLE' | 'RATE_LIMITED' | 'INVALID_INPUT' | 'GENERATION_FAILED',
-  raw: string | null,
-) {
-  return { code, providerCode: raw, message: `simulated ${code}` };
-}
-
-function notNow(code: 'UNREACHABLE' | 'RATE_LIMITED'): CreateOutcome {
-  return { kind: 'not-now', failure: failure(code, null), retryAfterMs: null };
-}
 
 const ignore = (): void => undefined;
 
