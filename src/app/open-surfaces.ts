@@ -10,7 +10,7 @@ import { createGraphql, GRAPHQL_PATH } from '../engine/yoga.ts';
 import { createAuthorize } from '../http/authorize.ts';
 import { createEventStreams } from '../http/event-streams.ts';
 import { createForwarded } from '../http/forwarded.ts';
-import { createGate, createHostPolicy, hasManyHeaders, namesManyHosts } from '../http/gate.ts';
+import { createGate, createHostPolicy, headersRefusal } from '../http/gate.ts';
 import { createGraphqlHttp } from '../http/graphql-http.ts';
 import { graphqlRoute } from '../http/graphql.ts';
 import { healthRoutes } from '../http/health.ts';
@@ -196,7 +196,7 @@ function openSockets(
     inTurn,
     mayConnect: (request) =>
       isOurHost(forwarded.hostOf(request)) && mayCall(request.headers.origin, forwarded.siteOf(request)),
-    namesManyHosts: (request) => hasManyHeaders(request) || namesManyHosts(request),
+    hasValidHeaders: (request) => headersRefusal(request) === null,
     addressOf: (request) => forwarded.addressOf(request),
     isOverloaded: () => overload.refusal() !== null,
     maxMessageBytes: config.maxBodyBytes,

@@ -17,11 +17,6 @@ import type { GraphqlParams } from './request-params.ts';
 
 export const GRAPHQL_PATH = '/graphql';
 
-/** Whether a request target is the endpoint or lies below it; the target may be an absolute URL. */
-export function isGraphqlUrl(url: string): boolean {
-  return /^(?:https?:\/\/[^/?#]*)?\/graphql(?:[/?]|$)/i.test(url);
-}
-
 interface GraphqlOptions<Context extends object> {
   readonly schema: GraphQLSchema;
   /** The context of one operation. `reqId` is the id of the request in the log. */

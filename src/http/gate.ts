@@ -70,7 +70,7 @@ const NOT_OURS = refusal(
   'Use a loopback name or its PUBLIC_URL; or configure API keys or tokens, which allows any name.',
 );
 
-export const NO_HOST = refusal(
+const NO_HOST = refusal(
   400,
   'The request names no valid host.',
   'Send one Host header: a name or an address, and a port.',
@@ -89,26 +89,19 @@ const TOO_MANY = retryLater(
   'Wait for the answers to some of them, or try again in 1 s.',
 );
 
-/** Clients and proxies send some dozens. */
+/** Clients and proxies send some dozens. Node.js keeps the first ones and leaves out the rest, such as those of a proxy. */
 export const MAX_HEADERS = 200;
 
-/** Whether Node.js may have left out headers, such as those of a proxy: it keeps the first MAX_HEADERS. */
-export function hasManyHeaders({ rawHeaders }: IncomingMessage): boolean {
-  return rawHeaders.length >= 2 * MAX_HEADERS;
-}
+const MANY_HEADERS = refusal(431, 'The request has too many headers.', `Send fewer than ${MAX_HEADERS}.`, {
+  headers: { Connection: 'close' },
+});
 
-export const MANY_HEADERS = refusal(
-  431,
-  'The request has too many headers.',
-  `Send fewer than ${MAX_HEADERS}.`,
-  { headers: { Connection: 'close' } },
-);
-
-/** Whether a request has more than one Host header, of which Node.js keeps the first (RFC 9112, 3.2). */
-export function namesManyHosts({ rawHeaders }: IncomingMessage): boolean {
+/** Why the headers of a request cannot be relied on, or null. Of several Host headers Node.js keeps the first (RFC 9112, 3.2). */
+export function headersRefusal({ rawHeaders }: IncomingMessage): Refusal | null {
+  if (rawHeaders.length >= 2 * MAX_HEADERS) return MANY_HEADERS;
   let hosts = 0;
-  for (let at = 0; at < rawHeaders.length; at += 2) if (/^host$/i.test(rawHeaders[at] ?? '')) hosts += 1;
-  return hosts > 1;
+  for (let at = 0; at < rawHeaders.length; at += 2) if (rawHeaders[at]?.toLowerCase() === 'host') hosts += 1;
+  return hosts > 1 ? NO_HOST : null;
 }
 
 /** Whether a request may be for its host. */

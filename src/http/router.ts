@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { BaseLogger } from 'pino';
 import { refusal, retryLater, type Refusal } from '../limits/refusal.ts';
-import { MANY_HEADERS, NO_HOST, hasManyHeaders, namesManyHosts, type Gate } from './gate.ts';
+import { headersRefusal, type Gate } from './gate.ts';
 import { optionsHeaders, type AllowOrigin } from './origins.ts';
 import { sendGraphqlRefusal, sendRefusal } from './problem.ts';
 import { REQUEST_ID_HEADER, type RequestLog } from './request-log.ts';
@@ -85,8 +85,7 @@ export function createRouter(options: {
         : undefined;
       const refused =
         (isClosed ? CLOSING : null) ??
-        (hasManyHeaders(request) ? MANY_HEADERS : null) ??
-        (namesManyHosts(request) ? NO_HOST : null) ??
+        headersRefusal(request) ??
         (route?.skipsGate ? null : gate.refusalOf(request, response)) ??
         (isValid ? null : MALFORMED_URL);
       const chosen = refused || !route ? refusing(refused ?? NOTHING_HERE) : forMethod(route, request);

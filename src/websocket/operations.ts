@@ -8,6 +8,7 @@ import {
 } from 'graphql';
 import type { Principal } from '../auth/principal.ts';
 import type { RateLimit } from '../limits/rate.ts';
+import { secondsOf } from '../limits/refusal.ts';
 import type { SubscriptionArgs } from './hub.ts';
 import type { SocketContext, SocketExtra } from './socket.ts';
 import type { Overload } from '../limits/overload.ts';
@@ -43,7 +44,7 @@ export function createAuthorizeOperation(options: AuthorizeOperationOptions): Au
 }
 
 function tooFast(message: string, waitMs: number): GraphQLError {
-  const retryAfter = Math.max(1, Math.ceil(waitMs / 1000));
+  const retryAfter = secondsOf(waitMs);
   const hint = `Try again in ${retryAfter} s.`;
   return new GraphQLError(message, { extensions: { code: 'RATE_LIMITED', hint, retryAfter } });
 }

@@ -16,8 +16,8 @@ interface WebsocketServerOptions extends SocketOptions {
   readonly path: string;
   /** Whether the origin and host of an upgrade are allowed. */
   readonly mayConnect: (request: IncomingMessage) => boolean;
-  /** Whether a request has several Host headers. */
-  readonly namesManyHosts: (request: IncomingMessage) => boolean;
+  /** Whether the headers of an upgrade can be relied on. */
+  readonly hasValidHeaders: (request: IncomingMessage) => boolean;
   /** Whether new sockets are closed, to reconnect later. */
   readonly isOverloaded: () => boolean;
   readonly maxMessageBytes: number;
@@ -66,7 +66,7 @@ export function createWebsocketServer(options: WebsocketServerOptions): Websocke
     const address = addressOf(request);
     if (requested !== path && requested !== `${path}/`) {
       refuseUpgrade(stream, 404);
-    } else if (options.namesManyHosts(request)) {
+    } else if (!options.hasValidHeaders(request)) {
       refuseUpgrade(stream, 400);
     } else if (!mayConnect(request)) {
       log.warn({ origin: request.headers.origin }, 'a WebSocket of a foreign origin was refused');
