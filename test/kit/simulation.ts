@@ -13,8 +13,6 @@ import { DEFAULT_TIMINGS, type Timings } from '../../src/tasks/timings.ts';
 import { openTaskStore } from './store.ts';
 import { deferred } from './waits.ts';
 
-const SECOND = 1000;
-
 const ignore = (): void => undefined;
 
 export interface LifeOptions {
