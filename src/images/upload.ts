@@ -112,7 +112,7 @@ export interface UploadStore {
 }
 
 /** Where images are uploaded to: the provider's own service. */
-export interface ImageHost {
+interface ImageHost {
   /** Stores an image under a unique name. Failures of the network and of the service are answers, not rejections. */
   store(file: ImageFile): Promise<HostAnswer>;
 }

@@ -1,7 +1,7 @@
 import type { TaskQueries } from '../tasks/tasks.ts';
 
 /** What resolvers know of the principal. */
-export interface Viewer {
+interface Viewer {
   /** Owner of the tasks that the viewer sees and creates. */
   readonly owner: string;
   /** Whether the viewer may see the balance of the provider account. */

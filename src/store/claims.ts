@@ -269,7 +269,7 @@ interface Clocks {
  * The time by which slots are taken and counted. It starts at `now`, advances with `elapsed`, and is never behind the newest
  * slot. So a clock change frees no slot early, and a clock that was ahead blocks none for longer than one window.
  */
-export type SlotClock = (db: Kysely<Database>, kind: Kind, clocks: Clocks) => Promise<number>;
+type SlotClock = (db: Kysely<Database>, kind: Kind, clocks: Clocks) => Promise<number>;
 
 export function createSlotClock(): SlotClock {
   let ahead: number | null = null;

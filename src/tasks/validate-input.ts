@@ -2,7 +2,7 @@ import type { TaskInput } from './task.ts';
 import { parseUrl } from '../url.ts';
 
 /** Problems of an image at a URL or in an upload. */
-export const IMAGE_ISSUE_CODES = [
+const IMAGE_ISSUE_CODES = [
   'IMAGE_UNREACHABLE',
   'IMAGE_TYPE',
   'IMAGE_BROKEN',

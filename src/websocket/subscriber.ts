@@ -20,7 +20,7 @@ export interface ChangeSink {
  * A subscription that has not started. It calls `take` for each change, `flush` after the last one available, and finally
  * `end` or `fail`. A full sink gets nothing until it calls `resume`, and then catches up.
  */
-export interface Followable {
+interface Followable {
   follow(sink: ChangeSink): { resume(): void; stop(): void };
 }
 

@@ -12,7 +12,7 @@ import { SseRefusedError, openSse } from '../kit/sse.ts';
 import { onTestEnd } from '../kit/waits.ts';
 
 /** What somebody meets at each door: the status, or whether a socket was opened or with which code it was closed. */
-export interface Welcome {
+interface Welcome {
   readonly http: number;
   readonly sse: number;
   readonly socket: number | 'open';

@@ -11,7 +11,7 @@ export const API_KEYS = 'ada:key-of-ada,ben:key-of-ben';
 export const ADA = { authorization: 'Bearer key-of-ada' };
 export const BEN = { authorization: 'Bearer key-of-ben' };
 
-export interface TwoOwners extends HeldGateway {
+interface TwoOwners extends HeldGateway {
   readonly adas: VisibleRecord;
   readonly bens: VisibleRecord;
   readonly store: TaskStore;

@@ -29,7 +29,7 @@ export async function launchBrowser(): Promise<Browser> {
   return browser;
 }
 
-export interface TestPage {
+interface TestPage {
   readonly page: Page;
   /**
    * All that went wrong so far: errors on the console, among them violations of a content security policy; exceptions that

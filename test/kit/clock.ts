@@ -10,7 +10,7 @@ interface Timer {
 }
 
 /** A clock that stands still until it is told to run, and then jumps from timer to timer. */
-export interface VirtualClock extends Clock {
+interface VirtualClock extends Clock {
   /** Fires every timer up to `until`, in order, letting all work that each one begins come to rest before the next. */
   runUntil(until: number): Promise<void>;
   /** A promise for virtual time to pass. */

@@ -24,7 +24,7 @@ export interface Place {
 const PAUSE_MS = 100;
 
 /** A client that asks again, whichever gateway there is, whenever one has died or has no store. */
-export interface PatientClient {
+interface PatientClient {
   /** Asks for a video; with a key as often as it takes, without one only what it takes to be answered once. */
   create(prompt: string, idempotencyKey: string | null): Promise<ApiCreateResult>;
   find(id: string): Promise<ApiTask | null>;
@@ -57,7 +57,7 @@ export function createPatientClient({ credential, origin }: Place): PatientClien
 }
 
 /** A socket that is opened again, to whichever gateway there is, whenever it breaks. */
-export interface PatientSocket {
+interface PatientSocket {
   /** Subscribes until the server completes the operation, and again whenever that has failed; `variables` are asked for anew. */
   subscribe<TData>(
     query: Document<TData>,
@@ -106,7 +106,7 @@ function checkErrors(errors: readonly { readonly extensions?: Readonly<Record<st
 }
 
 /** Somebody who watches all tasks of an owner, and goes on from the newest revision seen. */
-export interface Follower {
+interface Follower {
   /** Everything that came, in order. */
   readonly seen: readonly ApiTask[];
   /** The oldest state that is accepted: at once when it has come already, else when it comes. */

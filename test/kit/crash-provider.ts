@@ -46,7 +46,7 @@ export interface Query {
 }
 
 /** A kie.ai that outlives the gateways that use it, and calls back again and again until it hears 200. */
-export interface CrashProvider {
+interface CrashProvider {
   readonly url: string;
   /** Every create call so far, in order. */
   readonly creates: readonly Create[];

@@ -17,12 +17,12 @@ export type Step =
 export type Moment =
   `${'before' | 'after'} ${Step}` | 'while a task waits its turn' | 'after the coming of a follower';
 
-export interface HeldStep {
+interface HeldStep {
   readonly step: Step;
   readonly until: Promise<unknown>;
 }
 
-export interface MomentOptions {
+interface MomentOptions {
   /** Called at every moment; at this one it does not return. */
   readonly reached: (moment: Moment) => void;
   readonly dieAt: Moment | null;

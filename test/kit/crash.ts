@@ -15,7 +15,7 @@ export interface Orders {
 }
 
 /** A gateway in a process of its own; it logs each moment that it comes to. */
-export interface MortalGateway extends BuiltGateway {
+interface MortalGateway extends BuiltGateway {
   /** Lets the step begin that it holds. */
   release(): void;
 }
@@ -24,7 +24,7 @@ export interface MortalGateway extends BuiltGateway {
  * The gateways that follow each other on one data directory, each begun when the one before is dead. Clients find the one that
  * runs, or wait for the next one; callbacks go through a load balancer.
  */
-export interface Succession extends Place {
+interface Succession extends Place {
   /** Loads a process that the next `start` uses, to save that time then. */
   load(): void;
   /** `timings` are this one's, over those of all. */

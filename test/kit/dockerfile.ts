@@ -15,7 +15,7 @@ export interface Copy {
 }
 
 /** What one stage is made of and how it runs. */
-export interface Stage {
+interface Stage {
   /** Null for the last one. */
   readonly name: string | null;
   readonly base: string;

@@ -181,7 +181,7 @@ export interface ApiTask {
   readonly completedAt: string | null;
 }
 
-export interface ApiTaskFailure {
+interface ApiTaskFailure {
   readonly code: string;
   readonly providerCode: string | null;
   readonly message: string;

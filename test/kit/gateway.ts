@@ -111,7 +111,7 @@ export interface Replica extends BuiltGateway {
   readonly network: TcpProxy;
 }
 
-export interface ReplicaOptions {
+interface ReplicaOptions {
   readonly databaseUrl: string;
   readonly env: Readonly<Record<string, string>>;
 }

@@ -138,7 +138,7 @@ export interface GraphqlWsMessage {
   readonly payload?: unknown;
 }
 
-export interface WsClose {
+interface WsClose {
   readonly code: number;
   readonly reason: string;
 }
@@ -157,12 +157,12 @@ export class GraphqlWsClosedError extends Error {
 }
 
 /** Throws when the text is no JSON. */
-export function parseMessage(data: RawData): GraphqlWsMessage {
+function parseMessage(data: RawData): GraphqlWsMessage {
   const bytes = Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data as ArrayBuffer);
   return JSON.parse(bytes.toString()) as GraphqlWsMessage;
 }
 
-export interface WsSubscription<TData> extends ResultStream<TData> {
+interface WsSubscription<TData> extends ResultStream<TData> {
   readonly id: string;
   /** Sends `complete`. Results that are already on their way are dropped. */
   stop(): void;
@@ -173,14 +173,14 @@ interface Listener {
   readonly end: (end: StreamEnd) => void;
 }
 
-export interface WsSubscriptions {
+interface WsSubscriptions {
   readonly start: <TData>(operation: GraphqlOperation<TData>, id?: string) => WsSubscription<TData>;
   readonly route: (message: GraphqlWsMessage) => void;
   readonly endAll: (close: WsClose) => void;
 }
 
 /** The operations of one socket; messages with an id that none of them has are left to the test. */
-export function createWsSubscriptions(send: (message: GraphqlWsMessage) => void): WsSubscriptions {
+function createWsSubscriptions(send: (message: GraphqlWsMessage) => void): WsSubscriptions {
   const listeners = new Map<string, Listener>();
   const all: Listener[] = [];
   let lastId = 0;

@@ -30,7 +30,7 @@ export function dataOf<TData>({ data, errors }: GraphqlResult<TData>): TData {
   return data;
 }
 
-export interface GraphqlHttpAnswer<TData> {
+interface GraphqlHttpAnswer<TData> {
   readonly status: number;
   readonly headers: Headers;
   readonly body: GraphqlResult<TData>;

@@ -3,7 +3,7 @@ import { connect, type AddressInfo } from 'node:net';
 import { onTestEnd } from './waits.ts';
 import { once } from 'node:events';
 
-export interface ForwardProxy {
+interface ForwardProxy {
   readonly url: string;
   /** Where it was asked to connect to, in order, with the credentials that were sent along. */
   readonly asked: readonly { readonly target: string; readonly authorization: string | undefined }[];

@@ -4,7 +4,7 @@ import sharp, { type OutputOptions, type PngOptions, type Sharp } from 'sharp';
 
 export type Format = 'jpeg' | 'png' | 'webp';
 
-export interface ImageSize {
+interface ImageSize {
   readonly width?: number;
   readonly height?: number;
 }

@@ -2,7 +2,7 @@ import type { Answer, ProviderRequest } from './provider.ts';
 import { createHmac } from 'node:crypto';
 
 /** What createTask is sent, as documented. */
-export interface KieCreateBody {
+interface KieCreateBody {
   readonly model: string;
   readonly callBackUrl?: string;
   readonly input: {
@@ -108,11 +108,11 @@ function envelope(code: number, msg: string, data: unknown): Answer {
 }
 
 /** Fields of a task as kie.ai tells them. `undefined` leaves a field out. */
-export type KieFields = Readonly<Record<string, unknown>>;
+type KieFields = Readonly<Record<string, unknown>>;
 
 export const MODEL = 'hailuo/02-image-to-video-pro';
-export const CREATED_AT = 1_763_798_400_000;
-export const COMPLETED_AT = CREATED_AT + 60_000;
+const CREATED_AT = 1_763_798_400_000;
+const COMPLETED_AT = CREATED_AT + 60_000;
 
 /** The result of a task when the test names no other. */
 export function videoUrl(taskId: string): string {

@@ -11,7 +11,7 @@ import { BUNDLE } from '../../scripts/bundle.ts';
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
-export interface ProcessExit {
+interface ProcessExit {
   readonly code: number | null;
   /** What killed it, if something did. */
   readonly signal: NodeJS.Signals | null;

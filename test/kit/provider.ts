@@ -184,7 +184,7 @@ function bodyOf({ body }: Answer): Buffer {
 }
 
 /** The requests that came, to look back at and to wait for. */
-export interface ProviderLog {
+interface ProviderLog {
   readonly add: (request: ProviderRequest) => void;
   readonly all: (route?: Route) => readonly ProviderRequest[];
   readonly take: (route: Route, accepts?: (request: ProviderRequest) => boolean) => Promise<ProviderRequest>;
@@ -192,7 +192,7 @@ export interface ProviderLog {
   readonly end: () => void;
 }
 
-export function createProviderLog(): ProviderLog {
+function createProviderLog(): ProviderLog {
   const all: ProviderRequest[] = [];
   const queues = {
     createTask: createQueue<ProviderRequest>('a createTask request'),
@@ -245,7 +245,7 @@ export interface ProviderRequest {
 }
 
 /** Reads the request to its end. Rejects when the client cuts it. */
-export async function readProviderRequest(
+async function readProviderRequest(
   message: IncomingMessage,
   context: { readonly nextOrder: () => number; readonly closed: Promise<void> },
 ): Promise<ProviderRequest> {
@@ -286,20 +286,20 @@ function parseJson(text: string): unknown {
 /** An answer, or what makes one of the request it is given to. */
 export type AnswerSource = Answer | ((request: ProviderRequest) => Answer | Promise<Answer>);
 
-export interface QueuedAnswer {
+interface QueuedAnswer {
   readonly route: Route;
   readonly answer: AnswerSource;
 }
 
 /** What the fake provider is to say: per route a queue of answers, and one for when the queue is empty. */
-export interface ProviderScript {
+interface ProviderScript {
   readonly queue: (route: Route, answers: readonly AnswerSource[]) => void;
   readonly always: (route: Route, answer: AnswerSource) => void;
   readonly next: (route: Route) => AnswerSource | undefined;
   readonly unused: () => readonly QueuedAnswer[];
 }
 
-export function createProviderScript(): ProviderScript {
+function createProviderScript(): ProviderScript {
   const queued: QueuedAnswer[] = [];
   const standing = new Map<Route, AnswerSource>();
 

@@ -15,7 +15,7 @@ import { deferred } from './waits.ts';
 
 const ignore = (): void => undefined;
 
-export interface LifeOptions {
+interface LifeOptions {
   readonly store: TaskStore;
   readonly clock: Clock;
   readonly provider: Provider;
@@ -75,7 +75,7 @@ export interface SimulatedProcess {
   kill(): Promise<void>;
 }
 
-export interface SimulatedProcessOptions extends Omit<LifeOptions, 'store'> {
+interface SimulatedProcessOptions extends Omit<LifeOptions, 'store'> {
   readonly location: StoreLocation;
   /** Called with +1 when work on the store begins and with -1 when it ends. */
   readonly count: (change: 1 | -1) => void;

@@ -7,12 +7,12 @@ import {
 } from './graphql.ts';
 import { onTestEnd } from './waits.ts';
 
-export interface SseOptions {
+interface SseOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly method?: 'POST' | 'GET';
 }
 
-export interface SseSubscription<TData> extends ResultStream<TData> {
+interface SseSubscription<TData> extends ResultStream<TData> {
   /** Of the answer; a refusal may come in the form of a stream as well. */
   readonly status: number;
   readonly headers: Headers;
@@ -96,7 +96,7 @@ async function read<TData>(
   }
 }
 
-export interface SseEvent {
+interface SseEvent {
   /** `message` when the stream names none. */
   readonly event: string;
   readonly data: string;

@@ -50,7 +50,7 @@ export async function temporaryDatabase(): Promise<string> {
 }
 
 /** The same for who needs many in one test, one after the other: `giveBack` makes it ready for the next. */
-export async function borrowDatabase(): Promise<{ readonly url: string; giveBack(): Promise<void> }> {
+async function borrowDatabase(): Promise<{ readonly url: string; giveBack(): Promise<void> }> {
   const url = free.pop() ?? (await createDatabase());
   let isBorrowed = true;
   const giveBack = async (): Promise<void> => {

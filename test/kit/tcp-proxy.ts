@@ -137,7 +137,7 @@ function release(link: Link): void {
 }
 
 /** A way to a PostgreSQL server on which answers can be lost; closed at the end of the test. */
-export interface PostgresProxy {
+interface PostgresProxy {
   /** The same database, by way of this proxy. */
   readonly url: string;
   /**

@@ -11,7 +11,7 @@ export function bearer(owner: Owner): { readonly authorization: string } {
 }
 
 /** A way in for one operation, and back for its first result. */
-export interface AskDoor {
+interface AskDoor {
   readonly name: string;
   ask(url: string, operation: GraphqlOperation<unknown>, owner?: Owner): Promise<Told>;
 }

@@ -8,7 +8,7 @@ export interface Scraped {
   readonly names: ReadonlySet<string>;
 }
 
-export interface Described {
+interface Described {
   readonly name: string;
   readonly type: string;
   readonly labels: readonly string[];

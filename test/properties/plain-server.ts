@@ -11,7 +11,7 @@ import { isTerminal, type VisibleRecord } from '../../src/tasks/task.ts';
 import type { GraphqlOperation } from '../kit/graphql.ts';
 
 /** What a plain server looks at when it answers one subscriber. */
-export interface PlainWorld {
+interface PlainWorld {
   /** Who asks. */
   readonly owner: string;
   /** Every change of every task, whoever it belongs to, in order of revision. */

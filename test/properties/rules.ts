@@ -32,7 +32,7 @@ const QUESTION = TIMES.checkIntervalMax * 1.2 + LOOK;
 export type Says = 'WAITING' | 'QUEUING' | 'GENERATING' | 'SUCCESS' | 'FAIL' | 'odd';
 
 /** One way in which a task may stand. */
-export interface Standing {
+interface Standing {
   readonly state: TaskState;
   readonly failure: string | null;
   readonly isVisible: boolean;

@@ -14,7 +14,7 @@ export interface Answer {
 }
 
 /** A task's record as JSON brings it. */
-export interface RecordJson {
+interface RecordJson {
   readonly [field: string]: unknown;
   readonly param: string;
   readonly resultJson: string;

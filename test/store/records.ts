@@ -8,7 +8,7 @@ import { MODEL, type VisibleRecord, type TaskRecord } from '../../src/tasks/task
 export const NOW = 1_763_798_400_000;
 
 /** The process that owns hidden tasks unless a test says otherwise. */
-export const PROCESS = 'process-1';
+const PROCESS = 'process-1';
 
 export const FAILURE: TaskFailure = { code: 'SERVER_ERROR', providerCode: '500', message: 'It broke.' };
 

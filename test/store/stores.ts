@@ -23,7 +23,7 @@ export interface Opened {
   commits(): number;
 }
 
-export interface StoreKind {
+interface StoreKind {
   readonly name: string;
   /** Opens an empty store. `onChanges` receives every list of changes after it was added to `told`. */
   open(onChanges?: OnChanges): Promise<Opened>;
