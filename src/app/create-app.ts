@@ -3,7 +3,6 @@ import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import { ownUrl } from '../config/loopback.ts';
 import { createUploadImage } from '../images/upload.ts';
-import { withoutRedaction } from '../log/log.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import { watchUploads } from '../metrics/provider-metrics.ts';
 import { createKieUpload } from '../providers/kie/uploads.ts';
@@ -51,7 +50,6 @@ const LAST_WRITES_MS = 700;
 /** Starts the gateway that `config` describes. If a part fails to open, closes the others and rejects. */
 export async function startApp(config: Config, options: AppOptions): Promise<App> {
   const { log, overrides = {}, sandbox = {} } = options;
-  const lines = withoutRedaction(log);
   const metrics = createMetrics(VERSION);
   const cleanup = createCleanup();
   let url = ownUrl(config.host, config.port);
@@ -67,14 +65,13 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
     const host = createKieUpload({ uploadUrl, apiKey, proxy: proxy.upload, userAgent: USER_AGENT, log });
     cleanup.add(() => host.close());
 
-    const parts = { log, lines, metrics, cleanup, connections, upstream, publicUrl, overrides, clock };
+    const parts = { log, metrics, cleanup, connections, upstream, publicUrl, overrides, clock };
     const { ports, store } = await openTaskPorts(config, parts);
     const tasks = createTasks(ports);
 
     const now = ports.clock.now;
     const { http, websockets } = await openSurfaces(config, {
       log,
-      lines,
       metrics,
       cleanup,
       tasks,

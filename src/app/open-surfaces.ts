@@ -54,8 +54,6 @@ const DASHBOARD = dirname(fileURLToPath(import.meta.resolve('#dashboard/index.ht
 
 interface Parts {
   readonly log: Logger;
-  /** For frequent lines: without redaction by member names. */
-  readonly lines: Logger;
   readonly metrics: Metrics;
   readonly cleanup: Cleanup;
   readonly tasks: Tasks;
@@ -170,7 +168,7 @@ function openEngine(config: Config, { log, tasks }: Parts, { counts, isOpen, per
 
 function openSockets(
   config: Config,
-  { lines: log }: Parts,
+  { log }: Parts,
   checks: Checks,
   { hub, inTurn, operations }: ReturnType<typeof openEngine>,
   { nextId, node }: HttpServer,
@@ -207,7 +205,7 @@ function openSockets(
   });
 }
 
-function webhookRoute({ lines: log, metrics, tasks, upstream }: Parts, checks: Checks): Route {
+function webhookRoute({ log, metrics, tasks, upstream }: Parts, checks: Checks): Route {
   const { countWrong, forwarded, now } = checks;
   const handle = createKieWebhook({
     tasks,

@@ -32,8 +32,6 @@ export interface TaskOverrides {
 
 interface Parts {
   readonly log: Logger;
-  /** For frequent lines: without redaction by member names. */
-  readonly lines: Logger;
   readonly metrics: Metrics;
   readonly cleanup: Cleanup;
   readonly connections: Connections;
@@ -47,7 +45,7 @@ interface Parts {
 /** Opens the task store and every other port of tasks. */
 export async function openTaskPorts(
   config: Config,
-  { cleanup, clock, connections, lines, log, metrics, overrides, publicUrl, upstream }: Parts,
+  { cleanup, clock, connections, log, metrics, overrides, publicUrl, upstream }: Parts,
 ): Promise<{ readonly ports: TaskPorts; readonly store: UploadStore }> {
   const { registry } = metrics;
   const timings = { ...timingsOf(config), ...overrides.timings };
@@ -64,7 +62,7 @@ export async function openTaskPorts(
       countChanges(changes);
       for (const { failure, id, revision, state, timeline } of changes) {
         const source = timeline.at(-1)?.source;
-        lines.info({ task: id, state, revision, source, code: failure?.code }, 'task changed');
+        log.info({ task: id, state, revision, source, code: failure?.code }, 'task changed');
       }
     },
     commits: createCommitMetrics(registry),
@@ -91,13 +89,7 @@ export async function openTaskPorts(
     pendingCreates,
     callbackAddress: createCallbackAddress(await store.secret('callback'), publicUrl),
     clock,
-    // Members of `info` lines are ours. Errors may carry secrets and need redaction by name.
-    log: {
-      debug: log.debug.bind(log),
-      info: lines.info.bind(lines),
-      warn: log.warn.bind(log),
-      error: log.error.bind(log),
-    },
+    log,
     processId: randomUUID(),
     newTaskId,
     timings,

@@ -27,8 +27,6 @@ const MAX_HEADERS_MS = 30_000;
 
 interface HttpServerOptions {
   readonly log: BaseLogger;
-  /** For frequent lines: without redaction by member names. */
-  readonly lines: BaseLogger;
   /** How long a request may take to arrive completely. */
   readonly requestTimeoutMs: number;
   /** How long a client may read nothing of a response. */
@@ -51,9 +49,9 @@ export interface HttpServer {
 
 /** An HTTP server without routes. It reads no body: the routes do, and it discards what no route reads. */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { forwarded, lines, requestTimeoutMs, slowReaderMs } = options;
+  const { forwarded, log, requestTimeoutMs, slowReaderMs } = options;
   const nextId = createRequestIds(forwarded);
-  const requests = createRequestLog(lines, (request) => forwarded.addressOf(request));
+  const requests = createRequestLog(log, (request) => forwarded.addressOf(request));
   const router = createRouter({ ...options, nextId, requests });
   const headersTimeoutMs = Math.min(requestTimeoutMs, MAX_HEADERS_MS);
   const node = createServer({
