@@ -52,7 +52,7 @@ export const GOALS: readonly Goal[] = [
     goal: least(2),
     value: toPeer(perTask, 'A'),
   },
-  { what: '`task(id)` over HTTP', unit: '× A', must: least(2), goal: null, value: toPeer(query, 'A') },
+  { what: '`task(id)` over HTTP', unit: '× A', must: least(1.7), goal: null, value: toPeer(query, 'A') },
   { what: '`task(id)` over HTTP', unit: '× B', must: null, goal: least(1), value: toPeer(query, 'B') },
   { what: 'mutation, durable', unit: '× A', must: least(1), goal: least(2), value: toPeer(mutation, 'A') },
   { what: 'idle subscription', unit: 'KB', must: most(18), goal: most(13), value: ownFigure(memory) },
