@@ -8,7 +8,7 @@ import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
 import { inject } from 'vitest';
 import { execFile } from 'node:child_process';
-import { rm, stat, writeFile } from 'node:fs/promises';
+import { rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { DatabaseSync } from '../../src/store/sqlite/driver.ts';
@@ -184,11 +184,25 @@ const NOT_GROWING: StoreTrouble = {
   },
 };
 
+/** The data directory has another name for a while. */
+const MOVED: StoreTrouble = {
+  name: 'whose directory was moved',
+  reason: 'kineograph.db was deleted, moved or replaced',
+  dataDir: temporaryDir,
+  async begin({ dataDir }) {
+    const elsewhere = `${dataDir}-moved`;
+    await rename(dataDir, elsewhere);
+    onTestEnd(() => rm(elsewhere, { recursive: true, force: true }));
+    return () => rename(elsewhere, dataDir);
+  },
+};
+
 /** Those that this machine lets us make: a full disk and read-only files take root, and not every container has them. */
 export async function possibleTroubles(): Promise<readonly StoreTrouble[]> {
   const all = [
     { trouble: LOCKED, isPossible: true },
     { trouble: NOT_GROWING, isPossible: true },
+    { trouble: MOVED, isPossible: true },
     { trouble: FULL, isPossible: await works(tryMount) },
     { trouble: READ_ONLY, isPossible: await works(tryChattr) },
   ];

@@ -2,10 +2,12 @@ import { sql } from 'kysely';
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   readFileSync,
   readdirSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -14,7 +16,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { openConnections } from '../../src/store/open-connections.ts';
 import { inspectSqlite } from '../../src/store/sqlite/open.ts';
-import type { TaskStore } from '../../src/tasks/store.ts';
+import { StoreUnavailableError, type TaskStore } from '../../src/tasks/store.ts';
 import { quickDir } from '../kit/gateway.ts';
 import { openSqliteStore } from '../kit/store.ts';
 import { onTestEnd } from '../kit/waits.ts';
@@ -143,4 +145,59 @@ it.each(['file', join('file', 'below')])('a data directory at %s is refused with
     ),
   );
   expect(existsSync(join(dataDir, 'kineograph.db'))).toBe(false);
+});
+
+it.each(['kineograph.db', 'kineograph.db-wal', 'kineograph.db-shm'])(
+  'nothing is written once %s was deleted, reads go on, and the error says what to do',
+  async (name) => {
+    const dataDir = await quickDir();
+    const store = await openStore(dataDir);
+    const task = await insertVisible(store);
+    rmSync(join(dataDir, name));
+    for (const write of [() => insertVisible(store), () => store.ping()])
+      await expect(write()).rejects.toThrow(
+        expect.objectContaining({
+          name: 'StoreUnavailableError',
+          message: `the store is unavailable: ${join(dataDir, name)} was deleted, moved or replaced, so nothing can be stored. Stop the gateway, put the file back or keep the new one, and start again.`,
+        }),
+      );
+    expect(await store.find('ann', task.id)).toEqual(task);
+  },
+);
+
+it('a data directory that was moved away is written to only after it was put back, and is complete after a close', async () => {
+  const dataDir = await quickDir();
+  const store = await openStore(dataDir);
+  const before = await insertVisible(store);
+  renameSync(dataDir, `${dataDir}-moved`);
+  await expect(insertVisible(store)).rejects.toThrow(StoreUnavailableError);
+  renameSync(`${dataDir}-moved`, dataDir);
+  const after = await insertVisible(store);
+  renameSync(dataDir, `${dataDir}-moved`);
+  await store.close();
+  renameSync(`${dataDir}-moved`, dataDir);
+  const next = await openStore(dataDir);
+  for (const task of [before, after]) expect(await next.find('ann', task.id)).toEqual(task);
+  expect(await next.page('ann', { limit: 9, below: null, states: [] })).toHaveLength(2);
+});
+
+it.each([
+  ['alone', ['kineograph.db']],
+  ['with its log', ['kineograph.db', 'kineograph.db-wal', 'kineograph.db-shm']],
+])('a database that replaced the open one, %s, loses nothing when that is closed', async (_, names) => {
+  const other = await quickDir();
+  const otherStore = await openStore(other);
+  const { id } = await insertVisible(otherStore);
+  if (names.length === 1) await otherStore.close();
+  const dataDir = await quickDir();
+  const store = await openStore(dataDir);
+  await insertVisible(store);
+  for (const name of names) {
+    rmSync(join(dataDir, name));
+    copyFileSync(join(other, name), join(dataDir, name));
+  }
+  await expect(insertVisible(store)).rejects.toThrow(StoreUnavailableError);
+  await store.close();
+  const page = await (await openStore(dataDir)).page('ann', { limit: 9, below: null, states: [] });
+  expect(page.map((task) => task.id)).toEqual([id]);
 });

@@ -35,6 +35,7 @@ describe.each(await possibleTroubles())('a store $name', (trouble) => {
     const late = socket.subscribe({ query: TASK_UPDATED, variables: { id } });
     expect((await late.data()).taskUpdated.state).toBe('WAITING');
     expect((await fetch(`${gateway.url}/health`)).status).toBe(200);
+    expect((await fetch(`${gateway.url}/ready`)).status).toBe(503);
 
     await endTrouble();
     expect(await create('meanwhile')).toMatchObject({ state: 'WAITING', providerTaskId: 'kie-2' });

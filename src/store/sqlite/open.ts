@@ -1,5 +1,5 @@
 import { Kysely } from 'kysely';
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Connections } from '../connections.ts';
@@ -32,10 +32,14 @@ export async function openSqlite(
 ): Promise<Connections> {
   const unlock = lockDataDir(dataDir);
   let database: SqliteDatabase | null = null;
+  let files: ReturnType<typeof watchFiles> | null = null;
 
   function closeAll(): void {
     // Closed here, because Kysely closes only a database that it has used.
-    if (database?.isOpen === true) closeDatabase(database);
+    if (database?.isOpen === true) {
+      if (files?.hasForeignLog() !== true) mergeLog(database);
+      database.close();
+    }
     unlock();
   }
 
@@ -44,6 +48,7 @@ export async function openSqlite(
     const db = new Kysely<Database>({ dialect: new SynchronousSqliteDialect(opened) });
     await prepare(db);
     await testWrite(db);
+    const { assertInPlace } = (files = watchFiles(join(dataDir, STORE_FILE)));
     // From here on the writer queue retries; SQLite must not block the process.
     opened.exec('pragma busy_timeout = 0');
     return {
@@ -51,7 +56,10 @@ export async function openSqlite(
       reader: db,
       writer: db,
       isExclusive: true,
-      lock: () => Promise.resolve(),
+      lock() {
+        assertInPlace();
+        return Promise.resolve();
+      },
       notify: () => Promise.resolve(),
       listen: () => undefined,
       retryPolicy: RETRY_POLICY,
@@ -82,8 +90,35 @@ function openDatabase(path: string): SqliteDatabase {
   }
 }
 
-/** Closes the database and leaves a single file. */
-function closeDatabase(database: SqliteDatabase): void {
+/** Remembers the files of an open database. SQLite would go on writing to deleted ones, and the writes would be lost. */
+function watchFiles(database: string) {
+  const files = ['', '-wal', '-shm'].map((suffix) => database + suffix);
+  const ids = new Map(files.map((path) => [path, fileId(path)]));
+  return {
+    /** Throws an error that says what to do unless every path still leads to the same file. */
+    assertInPlace(): void {
+      const lost = files.find((path) => fileId(path) !== ids.get(path));
+      if (lost !== undefined)
+        throw new Error(
+          `${lost} was deleted, moved or replaced, so nothing can be stored. Stop the gateway, put the file back or keep the new one, and start again.`,
+        );
+    },
+    /** Another database has its log here, which closing this one would delete. */
+    hasForeignLog(): boolean {
+      const log = `${database}-wal`;
+      return ![null, ids.get(log)].includes(fileId(log));
+    },
+  };
+}
+
+/** Identifies the file at a path; null if there is none. */
+function fileId(path: string): string | null {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found ? `${found.dev}:${found.ino}` : null;
+}
+
+/** Before a close, so that it leaves a single file. */
+function mergeLog(database: SqliteDatabase): void {
   try {
     // SQLite checkpoints at close only if all statements are finalized, which this package does not do:
     // https://github.com/photostructure/node-sqlite/blob/v1.2.1/src/sqlite_impl.cpp#L1085
@@ -91,7 +126,6 @@ function closeDatabase(database: SqliteDatabase): void {
   } catch {
     // Another program has it open, or the disk is full. The next start recovers the log.
   }
-  database.close();
 }
 
 /** Another process holds the write lock, or has changed what the failed transaction had read. */
