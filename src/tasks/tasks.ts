@@ -64,7 +64,7 @@ export function createTasks(ports: TaskPorts): Tasks {
     list: (owner, query) => listTasks(store, owner, query),
     watchOne: (owner, id, after) => watchTask(ports, owner, id, after),
     watchAll: createWatchTasks(ports),
-    credits: () => provider.credits(),
+    credits: createCredits(ports),
 
     isToken: (taskId, token) => callbackAddress.isToken(taskId, token),
     ...createCallbacks(ports, () => workers?.reconciler.wake()),
@@ -84,6 +84,26 @@ export function createTasks(ports: TaskPorts): Tasks {
       cancelTimer();
       return !abandoned.signal.aborted;
     },
+  };
+}
+
+/** How long a reported balance counts, in ms. */
+const CREDITS_KEPT_MS = 1000;
+
+/** All callers share one query of the balance. */
+function createCredits({ clock, provider }: TaskPorts): () => Promise<number | null> {
+  const now = clock.elapsed ?? clock.now;
+  let answer: Promise<number | null> | null = null;
+  let answeredAt = Infinity;
+  return () => {
+    if (now() - answeredAt >= CREDITS_KEPT_MS) {
+      answer = null;
+      answeredAt = Infinity;
+    }
+    answer ??= provider.credits().finally(() => {
+      answeredAt = now();
+    });
+    return answer;
   };
 }
 

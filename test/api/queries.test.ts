@@ -15,7 +15,8 @@ import {
 } from '../kit/kie.ts';
 import { startFakeProvider, type FakeProvider } from '../kit/provider.ts';
 import { createSseParser } from '../kit/sse.ts';
-import { deferred } from '../kit/waits.ts';
+import { deferred, staysPending } from '../kit/waits.ts';
+import { startStandingGateway } from '../submitting/standing-gateway.ts';
 import { create, createTask, errorOf, findTask, idsOf, listTasks, taskIdOf, taskOf } from './client.ts';
 
 /** A gateway whose provider accepts everything at once, under a name made of the prompt. */
@@ -197,19 +198,46 @@ describe('tasks', () => {
   });
 });
 
-it('account.creditsRemaining is what the provider says each time, and null without an error when it says nothing', async () => {
+it('account.creditsRemaining is what the provider says, and null without an error when it says nothing', async () => {
   const provider = await startFakeProvider();
-  const { graphqlUrl } = await startGateway({ provider });
-  const remaining = async () => dataOf((await graphql(graphqlUrl, ACCOUNT)).body).account.creditsRemaining;
+  const { clock, graphqlUrl } = await startStandingGateway({ provider });
+  const remaining = async () => {
+    clock.advance(1000);
+    return dataOf((await graphql(graphqlUrl, ACCOUNT)).body).account.creditsRemaining;
+  };
   for (const amount of [100, 60.62, 0, -3.5]) {
     provider.answer('credit', credit(amount));
     expect(await remaining()).toBe(amount);
   }
   provider.answer('credit', refused(500, 'oops'));
+  clock.advance(1000);
   const { body } = await graphql(graphqlUrl, '{ account { creditsRemaining } tasks { revision } }');
   expect(body).toEqual({ data: { account: { creditsRemaining: null }, tasks: { revision: 0 } } });
   await provider.close();
   expect(await remaining()).toBeNull();
+});
+
+it('all requests for creditsRemaining share one call to the provider, whose answer counts for a second', async () => {
+  const provider = await startFakeProvider();
+  const { clock, graphqlUrl } = await startStandingGateway({ provider });
+  const aliases = Array.from({ length: 15 }, (_, n) => `a${n}: account { creditsRemaining }`).join(' ');
+  const balances = async () => Object.values((await graphql(graphqlUrl, `{ ${aliases} }`)).body.data ?? {});
+  const all = (creditsRemaining: number) => Array.from({ length: 15 }, () => ({ creditsRemaining }));
+  const answered = deferred();
+  provider.answer('credit', { ...credit(100), gate: answered.promise }, credit(200));
+
+  const first = balances();
+  await provider.received('credit');
+  clock.advance(5000);
+  const second = balances();
+  await staysPending(provider.received('credit'));
+  answered.resolve();
+  expect([await first, await second]).toEqual([all(100), all(100)]);
+  clock.advance(999);
+  expect(await balances()).toEqual(all(100));
+  clock.advance(1);
+  expect(await balances()).toEqual(all(200));
+  expect(provider.requests('credit')).toHaveLength(2);
 });
 
 it('DateTime is RFC 3339 in UTC with milliseconds, by the clock of the gateway', async () => {
