@@ -98,8 +98,10 @@ export function hasInvalidCharacters(text: string): boolean {
 /** Returns whether further checks make sense. */
 function checkText(issues: Issues, field: Field, text: string, max: number): boolean {
   // A key may consist of white space.
-  if (text === '' || (field !== 'idempotencyKey' && text.trim() === '')) {
-    issues.push({ field, code: 'REQUIRED', message: `${field} must not be empty or only white space.` });
+  const isKey = field === 'idempotencyKey';
+  if ((isKey ? text : text.trim()) === '') {
+    const what = isKey ? 'empty' : 'empty or only white space';
+    issues.push({ field, code: 'REQUIRED', message: `${field} must not be ${what}.` });
     return false;
   }
   const length = countCodePoints(text);

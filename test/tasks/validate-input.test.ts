@@ -51,6 +51,11 @@ describe('a valid input', () => {
 });
 
 describe('an invalid input', () => {
+  it('is told that a key must not be empty, since it may consist of white space', () => {
+    const result = validateInput({ ...INPUT, idempotencyKey: '' });
+    expect(result).toMatchObject({ issues: [{ message: 'idempotencyKey must not be empty.' }] });
+  });
+
   it.each<[string, Partial<CreateInput>]>([
     ['prompt REQUIRED', { prompt: '' }],
     ['prompt REQUIRED', { prompt: '\t\n\r \u00a0\u3000\ufeff' }],
