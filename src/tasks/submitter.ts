@@ -121,9 +121,9 @@ async function decisionOn(ports: TaskPorts, sent: TaskRecord, outcome: CreateOut
     case 'accepted':
       return accept(ports, sent, outcome.providerTaskId);
     case 'refused':
-      return refuse(ports, outcome.failure);
+      return unlessNamed(ports, sent, outcome.failure, refuse(ports, outcome.failure));
     case 'not-now':
-      return sendAgain(ports, sent, outcome.failure, outcome.retryAfterMs);
+      return unlessNamed(ports, sent, outcome.failure, sendAgain(ports, sent, outcome));
     case 'unknown':
       return leaveUnknown(ports, sent, outcome.reason, outcome.said ?? null);
   }
@@ -162,16 +162,27 @@ function refuse({ clock }: TaskPorts, failure: TaskFailure): Decide {
   };
 }
 
+/** "Nothing was created" is in doubt while a callback names a provider task that was not queried yet. */
+function unlessNamed(ports: TaskPorts, sent: TaskRecord, failure: TaskFailure, decide: Decide): Decide {
+  return (record) => {
+    const { unverifiedProviderTaskId: named } = record;
+    if (named === null) return decide(record);
+    const { message, providerCode } = failure;
+    const reason = `a callback named ${named}, but the create call ended with ${failure.code}`;
+    return leaveUnknown(ports, sent, reason, { providerCode, message, creditsConsumed: null })(record);
+  };
+}
+
 function sendAgain(
   ports: TaskPorts,
   sent: TaskRecord,
-  failure: TaskFailure,
-  retryAfterMs: number | null,
+  { failure, retryAfterMs }: Extract<CreateOutcome, { kind: 'not-now' }>,
 ): Decide {
   const { clock, timings } = ports;
   const now = clock.now();
   const deadline = (sent.notNowSince ?? now) + timings.submitDeadline;
-  const isOver = now >= deadline;
+  // The provider would refuse an earlier call.
+  const isOver = now >= deadline || now + (retryAfterMs ?? 0) > deadline;
   if (isOver && isClockTrusted(ports)) return refuse(ports, failure);
   // Retry-After may lengthen the usual delay, never shorten it.
   // Whole ms: PostgreSQL refuses fractions, and the outcome would never be stored.

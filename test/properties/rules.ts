@@ -102,9 +102,9 @@ export function after(task: Standing, what: Happening): readonly Standing[] {
     case 'accepted':
       return [move(task, { state: 'WAITING', failure: null, providerTaskId: what.providerTaskId })];
     case 'refused':
-      return [refuse(task, what.code)];
+      return unlessHinted(task, what.at, refuse(task, what.code));
     case 'not now':
-      return [sendLater(task, what)];
+      return unlessHinted(task, what.at, sendLater(task, what));
     case 'unknown':
       return task.submission === 'in the air' ? [lose(task, what.at)] : [task];
     case 'called back':
@@ -186,6 +186,13 @@ function refuse(task: Standing, code: string): Standing {
   if (!isWaiting && task.failure !== 'SUBMISSION_UNKNOWN') return task;
   if (!task.isVisible) return { ...task, refusal: code, holdsKey: false };
   return { ...move(task, { state: 'FAIL', failure: code, providerTaskId: null }), holdsKey: false };
+}
+
+/** "Nothing was created" is in doubt while an id that a callback has named was not asked about. */
+function unlessHinted(task: Standing, at: number, next: Standing): readonly Standing[] {
+  if (!task.isHinted) return [next];
+  const isInTheAir = task.state === 'SUBMITTING' && task.submission === 'in the air';
+  return [next, isInTheAir ? lose(task, at) : task];
 }
 
 /** Only what was told to somebody and waits its turn. */

@@ -71,25 +71,44 @@ describe('a task with "not now" of the provider', () => {
   });
 
   test('fails at the submit deadline with that code, is retryable, and frees its key', async () => {
-    const hourly = { ...notNow, headers: { 'retry-after': '3600' } };
-    const answers = [refused(429, 'slow down'), hourly, hourly, created('kie-2')];
+    const late = { ...notNow, headers: { 'retry-after': '880' } };
+    const answers = [refused(429, 'slow down'), late, notNow, notNow, created('kie-2')];
     const { gateway, provider } = await start(answers, { SUBMIT_DEADLINE_MS: '900000' });
     const { id } = await createTask(gateway, { idempotencyKey: 'one' });
     await putOff(gateway, 1);
     gateway.clock.advance(3000);
     await putOff(gateway, 2);
-    // An hour is too long to wait: at the deadline, counted from the first time, it is tried for the last time.
+    // At the deadline, counted from the first time, it is tried for the last time.
     gateway.clock.advance(896_999);
-    expect(provider.requests('createTask')).toHaveLength(2);
+    await putOff(gateway, 3);
     gateway.clock.advance(1);
     await gateway.written((record) => record.state === 'FAIL');
-    expect(provider.requests('createTask')).toHaveLength(3);
+    expect(provider.requests('createTask')).toHaveLength(4);
     expect(await findTask(gateway, id)).toMatchObject({
       state: 'FAIL',
       failure: { code: 'MAINTENANCE', providerCode: '455', message: 'Maintenance', retryable: true },
     });
     expect((await createTask(gateway, { idempotencyKey: 'one' })).id).not.toBe(id);
     await gateway.written((record) => record.providerTaskId === 'kie-2');
+  });
+
+  test('fails at once if Retry-After is beyond the submit deadline, so that no call comes too early', async () => {
+    const hourly = { ...notNow, headers: { 'retry-after': '3600' } };
+    const { gateway, provider } = await start([hourly], {
+      SUBMIT_DEADLINE_MS: '900000',
+      CREATE_WAIT_MS: '15000',
+    });
+    expect(await create(gateway, { idempotencyKey: 'one' })).toMatchObject({
+      code: 'MAINTENANCE',
+      retryable: true,
+    });
+    await provider.received('createTask');
+    gateway.clock.advance(3_600_000);
+    await staysPending(provider.received('createTask'));
+    provider.answer('createTask', created('kie-2'));
+    expect(await create(gateway, { idempotencyKey: 'one' })).toMatchObject({
+      task: { providerTaskId: 'kie-2' },
+    });
   });
 
   test('is sent again although another replica declares the call lost meanwhile', async () => {
@@ -216,6 +235,33 @@ test('an id from an earlier unsigned callback is queried soon after the response
   await gateway.written((record) => record.state === 'SUCCESS');
   expect(await findTask(gateway, 'kie-1')).toMatchObject({ id, state: 'SUCCESS' });
 });
+
+test.each([
+  ['put off', refused(429, 'slow down')],
+  ['refused', refused(402, 'Top up')],
+])(
+  'a task that an unsigned callback names while its create call is %s is queried and not sent again',
+  async (_, answer) => {
+    const answered = deferred();
+    const { gateway, provider } = await start([{ ...answer, gate: answered.promise }], {
+      KIE_WEBHOOK_HMAC_KEYS: '',
+    });
+    const { id } = await createTask(gateway, { idempotencyKey: 'one' });
+    const call = await provider.received('createTask');
+    const shown = { param: kie.param(kie.createBody(call).callBackUrl) };
+    provider.answer('recordInfo', notVisibleYet(), succeeded('kie-1', undefined, shown));
+    await kie.deliverCallback(gateway.callbackUrl(call), kie.callbackSuccess('kie-1'));
+    await provider.received('recordInfo');
+    await gateway.written((record) => record.unverifiedProviderTaskId !== null);
+    answered.resolve();
+    await gateway.written((record) => record.unknownSince !== null);
+    expect(await createTask(gateway, { idempotencyKey: 'one' })).toMatchObject({ id, state: 'SUBMITTING' });
+    gateway.clock.advance(10_000);
+    await gateway.written((record) => record.state === 'SUCCESS');
+    expect(await findTask(gateway, 'kie-1')).toMatchObject({ id, state: 'SUCCESS' });
+    expect(provider.requests('createTask')).toHaveLength(1);
+  },
+);
 
 test('a task that fails at once without callbacks keeps its key, because it may be paid for', async () => {
   const { gateway, provider } = await start([{ reset: true }], { PUBLIC_URL: '', CREATE_WAIT_MS: '15000' });
