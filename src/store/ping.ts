@@ -3,10 +3,10 @@ import type { CommitObserver } from './writer-queue.ts';
 import type { Database } from './schema.ts';
 import { prepared, storeRead } from './statements.ts';
 
-/** Rejects with StoreUnavailableError if the store cannot be read. */
+/** Rejects with StoreUnavailableError if tasks cannot be read. */
 export function testRead(db: Kysely<Database>): Promise<void> {
   return storeRead(async () => {
-    await sql`select 1`.execute(db);
+    await sql`select 1 from tasks where id = ''`.execute(db);
   });
 }
 

@@ -191,6 +191,19 @@ it('a read-only database rejects writes until it is writable again', async () =>
   expect(await insertVisible(store)).toMatchObject({ revision: 2 });
 });
 
+it('a ping fails while the table of tasks is missing', async () => {
+  const { database, store } = await open();
+  await store.ping();
+  await queryDatabase(database, 'alter table tasks rename to missing');
+  const putBack = async (): Promise<void> => {
+    await queryDatabase(database, 'alter table if exists missing rename to tasks');
+  };
+  onTestEnd(putBack);
+  await expect(store.ping()).rejects.toThrow(StoreUnavailableError);
+  await putBack();
+  await store.ping();
+});
+
 it('a write that PostgreSQL aborts in a deadlock is retried', async () => {
   const { database, store } = await open();
   const first = await insertVisible(store, { createdAt: NOW - 1 });
