@@ -1,4 +1,11 @@
-import { sql, type ExpressionBuilder, type Insertable, type Kysely, type SelectQueryBuilder } from 'kysely';
+import {
+  sql,
+  type ExpressionBuilder,
+  type Insertable,
+  type Kysely,
+  type RawBuilder,
+  type SelectQueryBuilder,
+} from 'kysely';
 import type { Claim, TaskStore } from '../tasks/store.ts';
 import type { Database, SlotTable } from './schema.ts';
 import { prepared } from './statements.ts';
@@ -59,54 +66,74 @@ const markedByThisAttempt = prepared((db, { attempt }: Values) =>
   db.selectFrom('tasks').selectAll().where('marked_by', '=', attempt).where(awaitsOutcome),
 );
 
-/** Rows of a query in the order of turns: round robin over owners, tasks that may not be sent yet last. */
-function inTurn(db: Kysely<Database>, tasks: SelectQueryBuilder<Database, 'tasks', object>, now: number) {
-  const isDelayed = sql<number>`case when submit_at > ${now} then 1 else 0 end`;
+interface Turns {
+  /** Calls of this kind show which owner was served longest ago. */
+  readonly kind: Kind;
+  /** The tasks of an owner are served in this order. */
+  readonly by: 'created_at' | 'next_check_at';
+  /** 1 for tasks that come last. */
+  readonly isDelayed?: RawBuilder<number>;
+  /** The most tasks that one owner gets. */
+  readonly most?: number;
+}
+
+/** Rows of a query in the order of turns: round robin over owners. */
+function inTurn(
+  db: Kysely<Database>,
+  tasks: SelectQueryBuilder<Database, 'tasks', object>,
+  { by, isDelayed = sql.lit(0), kind, most }: Turns,
+) {
+  const column = sql.ref(by);
   return (
     db
       .selectFrom(
         tasks
-          .select((eb) => [
+          .select([
             'id',
             'owner',
             isDelayed.as('is_delayed'),
-            sql<number>`row_number() over (partition by owner, ${isDelayed} order by created_at, id)`.as(
+            sql<number>`row_number() over (partition by owner, ${isDelayed} order by ${column}, id)`.as(
               'round',
             ),
-            sql<number>`min(created_at) over (partition by owner, ${isDelayed})`.as('since'),
-            lastServed(eb).as('served'),
+            sql<number>`min(${column}) over (partition by owner, ${isDelayed})`.as('since'),
           ])
           .as('waiting'),
       )
       .select(['id', 'owner'])
+      .$if(most !== undefined, (waiting) => waiting.where('round', '<=', most ?? 0))
       .orderBy('is_delayed')
       // The first task of each owner before the second of any; the owner served longest ago comes first.
       .orderBy('round')
-      .orderBy('served')
+      .orderBy(({ selectFrom }) =>
+        selectFrom('slots')
+          .where('kind', '=', kind)
+          .whereRef('slots.owner', '=', 'waiting.owner')
+          .select(({ fn }) => fn.coalesce(fn.max('slots.id'), sql<number>`0`).as('served')),
+      )
       // Per owner, not per task: the order is the same for many claims of one task and one claim of many.
       .orderBy('since')
       .orderBy('owner')
   );
 }
 
+/** The turns of submissions: those that may not be sent at `now` come last. */
+function submissionTurns(now: number): Turns {
+  const isDelayed = sql<number>`case when submit_at > ${now} then 1 else 0 end`;
+  return { kind: 'create', by: 'created_at', isDelayed };
+}
+
 const nextSubmissions = prepared((db, values: Values & { readonly count: number }) =>
-  inTurn(db, sendable(db, values).where('submit_at', '<=', values.now), values.now).limit(values.count),
+  inTurn(db, sendable(db, values).where('submit_at', '<=', values.now), submissionTurns(values.now)).limit(
+    values.count,
+  ),
 );
 const queue = prepared((db, { now }: { readonly now: number }) =>
-  inTurn(db, db.selectFrom('tasks').where(awaitsSubmission), now),
+  inTurn(db, db.selectFrom('tasks').where(awaitsSubmission), submissionTurns(now)),
 );
 
 /** The ids of all tasks that await submission, in the order in which they would be sent at `now`. */
 export async function readQueue(db: Kysely<Database>, now: number): Promise<readonly string[]> {
   return (await queue(db, { now })).rows.map(({ id }) => id);
-}
-
-/** When a task of this owner was last submitted, as the id of its rate slot; 0 if never. */
-function lastServed({ selectFrom }: ExpressionBuilder<Database, 'tasks'>) {
-  return selectFrom('slots')
-    .where('kind', '=', 'create')
-    .whereRef('slots.owner', '=', 'tasks.owner')
-    .select(({ fn }) => fn.coalesce(fn.max('slots.id'), sql<number>`0`).as('served'));
 }
 
 /** Sets a mark. Returns no row if another process set it first; that process sends the task. */
@@ -171,7 +198,7 @@ export async function claimSubmissions(
 /** The window of the query limit, in ms. */
 export const QUERY_WINDOW_MS = 1000;
 
-/** Leases the most overdue tasks, as many as the query limit allows. Run it in one transaction. */
+/** Leases due tasks in the order of turns, as many as the query limit allows. Run it in one transaction. */
 export async function claimDue(
   db: Kysely<Database>,
   query: Parameters<TaskStore['claimDue']>[0],
@@ -181,11 +208,12 @@ export async function claimDue(
   const { free, nextAt, now, take } = await openWindow(db, 'query', slotClock, { ...query, ...limits });
   const isUnleased = (eb: ExpressionBuilder<Database, 'tasks'>) =>
     eb.or([eb('check_lease_until', 'is', null), eb('check_lease_until', '<=', now)]);
-  const due = db.selectFrom('tasks').select('id').where('next_check_at', '<=', now).where(isUnleased);
+  const due = db.selectFrom('tasks').where('next_check_at', '<=', now).where(isUnleased);
+  const next = inTurn(db, due, { kind: 'query', by: 'next_check_at', most: free }).limit(free);
   const update = db
     .updateTable('tasks')
     .set({ check_lease_until: now + query.leaseMs })
-    .where('id', 'in', due.orderBy('next_check_at').limit(free))
+    .where('id', 'in', next.clearSelect().select('id'))
     // Another process may have written these tasks since they were read.
     .where('next_check_at', '<=', now)
     .where(isUnleased)

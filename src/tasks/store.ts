@@ -96,8 +96,8 @@ export interface TaskStore {
   /** Durations of the newest successes from acceptance to completion, in ms; newest first. */
   newestDurations(limit: number): Promise<readonly number[]>;
   /**
-   * Claims tasks whose next check is due, most overdue first, for `leaseMs`. All replicas together claim at most
-   * `limitPerSecond`.
+   * Claims tasks whose next check is due, round robin over owners and most overdue first, for `leaseMs`. All replicas
+   * together claim at most `limitPerSecond`.
    */
   claimDue(query: {
     /** Called under the lock. */

@@ -2,7 +2,16 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createSlotClock } from '../../src/store/claims.ts';
 import type { Claim, TaskStore } from '../../src/tasks/store.ts';
-import { FAILURE, NOW, amended, claimSubmissions, idsOf, insertHidden, insertVisible } from './records.ts';
+import {
+  FAILURE,
+  NOW,
+  amended,
+  claimDue,
+  claimSubmissions,
+  idsOf,
+  insertHidden,
+  insertVisible,
+} from './records.ts';
 import { STORES } from './stores.ts';
 
 const MINUTE = 60_000;
@@ -81,6 +90,32 @@ describe.each(STORES)('whose turn it is: $name', ({ open }) => {
       ),
       { numRuns: 15 },
     );
+  });
+});
+
+describe.each(STORES)('whose turn to be polled it is: $name', ({ open }) => {
+  const insertDue = (store: TaskStore, owner: string, id: string, overdueMs: number) =>
+    insertVisible(store, { id, owner, state: 'WAITING', nextCheckAt: NOW - overdueMs });
+
+  it('owners alternate, however many polls of one are overdue, most overdue first', async () => {
+    const { store } = await open();
+    for (let n = 1; n <= 5; n += 1) await insertDue(store, 'ann', `ann-${n}`, HOUR - n);
+    await insertDue(store, 'bob', 'bob-2', 1);
+    await insertDue(store, 'bob', 'bob-1', 2);
+    await insertDue(store, 'eve', 'eve-1', -1);
+    const polled: string[] = [];
+    for (let second = 0; second < 7; second += 1)
+      polled.push(...idsOf((await claimDue(store, NOW + second * 1000, 1)).records));
+    // The poll of eve becomes due during the first claims.
+    expect(polled).toEqual(['ann-1', 'bob-1', 'eve-1', 'ann-2', 'bob-2', 'ann-3', 'ann-4']);
+  });
+
+  it('one claim of many has a share for each owner', async () => {
+    const { store } = await open();
+    for (let n = 1; n <= 9; n += 1) await insertDue(store, 'ann', `ann-${n}`, HOUR - n);
+    for (let n = 1; n <= 2; n += 1) await insertDue(store, 'bob', `bob-${n}`, 9 - n);
+    const { records } = await claimDue(store, NOW, 6);
+    expect(idsOf(records).sort()).toEqual(['ann-1', 'ann-2', 'ann-3', 'ann-4', 'bob-1', 'bob-2']);
   });
 });
 
