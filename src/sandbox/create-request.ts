@@ -1,10 +1,14 @@
 import { z } from 'zod';
+import { isHttpUrl, object, text } from './checks.ts';
 import { type Envelope, refusal } from './envelope.ts';
-import { MODELS, isHttpUrl, object, text, type SandboxModel } from './models.ts';
+import type { Order, SandboxModel } from './model.ts';
+import { MODELS } from './models.ts';
 
 /** A valid create request. */
 export interface CreateRequest {
   readonly model: SandboxModel;
+  /** The price of the video. */
+  readonly credits: number;
   /** null: no callback. */
   readonly callBackUrl: string | null;
   /** The whole request as JSON, which recordInfo and callbacks return. */
@@ -38,12 +42,14 @@ export function parseCreateRequest(body: unknown): CreateRequest | { readonly re
   if (!model || !parsed.success) {
     const issues = parsed.error?.issues ?? [];
     const faults = issues.map(({ path, message }) => `${path.join('.') || 'body'} ${message}`);
-    return { refused: refusal(422, `Parameter validation failed: ${faults.join('; ')}`) };
+    // A text in place of an array has a length that is wrong as well.
+    return { refused: refusal(422, `Parameter validation failed: ${[...new Set(faults)].join('; ')}`) };
   }
   const { callBackUrl = null, input } = parsed.data;
-  const directives = parseDirectives((input as { readonly prompt: string }).prompt);
+  const { credits, prompt } = input as Order;
+  const directives = parseDirectives(prompt);
   if ('problem' in directives) return { refused: refusal(422, directives.problem) };
-  return { model, callBackUrl, param: JSON.stringify(body), directives };
+  return { model, credits, callBackUrl, param: JSON.stringify(body), directives };
 }
 
 /** How the end of a task is sent to its callback URL. */

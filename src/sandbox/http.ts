@@ -6,6 +6,7 @@ export interface Call {
   readonly request: IncomingMessage;
   /** Handlers may set `statusCode`. */
   readonly response: ServerResponse;
+  readonly path: string;
   readonly query: URLSearchParams;
   /** The JSON of the body; undefined for routes that read none. */
   readonly body: unknown;
@@ -24,7 +25,7 @@ export interface ApiRoute {
 export type SendFile = (request: IncomingMessage, response: ServerResponse, path: string) => Promise<void>;
 
 interface ApiOptions {
-  /** By method and path. */
+  /** By method and path. A path that ends with `*` is for all that begin with the rest. */
   readonly routes: Readonly<Record<string, ApiRoute>>;
   /** Serves `/files/`. */
   readonly files: SendFile;
@@ -46,18 +47,21 @@ export function createApiServer({ apiKey, files, log, routes }: ApiOptions): Ser
       await files(request, response, path.slice(FILES.length));
       return undefined;
     }
-    const route = routes[`${method} ${path}`];
+    const wanted = `${method} ${path}`;
+    const known = Object.keys(routes);
+    const isFor = (name: string): boolean => name.endsWith('*') && wanted.startsWith(name.slice(0, -1));
+    const route = routes[wanted] ?? routes[known.find(isFor) ?? ''];
     if (!route) {
       response.statusCode = 404;
-      const known = Object.keys(routes).join(', ');
-      return refusal(404, `Not found: ${method} ${url}. There are ${known} and GET /files/{taskId}.mp4.`);
+      const listed = known.join(', ');
+      return refusal(404, `Not found: ${method} ${url}. There are ${listed} and GET /files/{taskId}.mp4.`);
     }
     // A refused request has HTTP 200 as well (kie.ai docs: "Getting Started").
     const [, key] = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '') ?? [];
     if (key === undefined || (apiKey !== undefined && key !== apiKey)) return route.refused;
     const { maxBodyBytes } = route;
     const body = maxBodyBytes === undefined ? undefined : await readJson(request, maxBodyBytes);
-    return route.handle({ request, response, query: new URLSearchParams(query), body });
+    return route.handle({ request, response, path, query: new URLSearchParams(query), body });
   }
 
   return createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {

@@ -28,6 +28,8 @@ export interface SandboxOptions {
   readonly invisibleMs?: number;
   readonly createsPer10s?: number;
   readonly queriesPerS?: number;
+  /** Look-ups of models in the catalogue. */
+  readonly lookupsPerS?: number;
   /** A receiver's time to answer a callback. */
   readonly callbackTimeoutMs?: number;
   /** The pause before each repetition of a callback that failed. */
@@ -43,6 +45,7 @@ const DEFAULTS = {
   invisibleMs: 1_000,
   createsPer10s: 20,
   queriesPerS: 10,
+  lookupsPerS: 1,
   callbackTimeoutMs: 15_000,
   callbackRetryDelaysMs: [1_000, 2_000, 4_000],
   log: () => undefined,

@@ -1,4 +1,5 @@
 import type { Server } from 'node:http';
+import { CATALOGUE_PATH, catalogueHandler } from './catalogue.ts';
 import { createRateWindow, refusal, success, type Envelope, type Log } from './envelope.ts';
 import { createSandboxFiles } from './files.ts';
 import { createApiServer, type ApiRoute, type Call } from './http.ts';
@@ -12,6 +13,7 @@ interface ServerOptions {
   readonly invisibleMs: number;
   readonly createsPer10s: number;
   readonly queriesPerS: number;
+  readonly lookupsPerS: number;
   readonly tasks: Tasks;
   readonly filesUrl: () => string;
   readonly uploadsDir: string;
@@ -24,9 +26,10 @@ const MAX_BODY_BYTES = 1024 * 1024;
 
 /** The sandbox's HTTP server, not yet listening. */
 export function createSandboxServer(options: ServerOptions): Server {
-  const { apiKey, createsPer10s, filesUrl, log, queriesPerS, tasks, uploadsDir } = options;
+  const { apiKey, createsPer10s, filesUrl, log, lookupsPerS, queriesPerS, tasks, uploadsDir } = options;
   const creates = createRateWindow(createsPer10s, 10_000);
   const queries = createRateWindow(queriesPerS, 1_000);
+  const catalogue = catalogueHandler(createRateWindow(lookupsPerS, 1_000));
   const uploads = uploadHandlers(options);
   const api = { refused: refusal(401) };
   // kie.ai serves these on another host.
@@ -39,6 +42,8 @@ export function createSandboxServer(options: ServerOptions): Server {
       handle: createTaskHandler({ ...options, creates }),
     },
     'GET /api/v1/jobs/recordInfo': { ...api, handle: recordInfoHandler({ ...options, queries }) },
+    [`GET ${CATALOGUE_PATH}`]: { ...api, handle: catalogue },
+    [`GET ${CATALOGUE_PATH}/*`]: { ...api, handle: catalogue },
     'GET /api/v1/chat/credit': { ...api, handle: () => success(tasks.credits()) },
     'POST /api/v1/common/download-url': { ...api, maxBodyBytes, handle: downloadUrlHandler(filesUrl) },
     'POST /api/file-stream-upload': { ...upload, handle: uploads.stream },

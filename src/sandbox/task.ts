@@ -1,11 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import type { CallbackManner } from './create-request.ts';
 import { type Envelope, meaningOf, success } from './envelope.ts';
-import { MODELS, type SandboxModel } from './models.ts';
+import type { SandboxModel } from './model.ts';
+import { MODELS } from './models.ts';
 
 /** Everything that decides the course of a task. The task's id contains it, so it survives a restart. */
 export interface TaskPlan {
   readonly model: SandboxModel;
+  /** The charge if it succeeds, in whole thousandths. */
+  readonly credits: number;
   /** Unix milliseconds. */
   readonly createdAt: number;
   readonly durationMs: number;
@@ -14,23 +17,31 @@ export interface TaskPlan {
   readonly callback: CallbackManner;
 }
 
-const ID = /^task_([a-z]+)_(\d{13})[0-9a-f]{12}d(\d{1,8})(?:f(\d{3,4}))?(?:_(never|twice|unsigned))?$/;
+const ID =
+  /^task_([a-z\d.-]+)_(\d{13})[\da-f]{12}d(\d{1,8})(?:c(\d{1,9}))?(?:f(\d{3,4}))?(?:_(never|twice|unsigned))?$/;
+
+/** In thousandths, for ids without a charge: those of the previous version, which had one model. */
+const FORMER_CREDITS = '57000';
 
 /** A new, unguessable id that contains the plan, in the shape of the documented `task_hailuo_…` ids. */
-export function encodeTaskId({ model, createdAt, durationMs, failCode, callback }: TaskPlan): string {
+export function encodeTaskId(plan: TaskPlan): string {
+  const { model, credits, createdAt, durationMs, failCode, callback } = plan;
   const nonce = randomBytes(6).toString('hex');
   const fail = failCode === null ? '' : `f${failCode}`;
   const manner = callback === 'once' ? '' : `_${callback}`;
-  return `task_${model.idPart}_${createdAt}${nonce}d${durationMs}${fail}${manner}`;
+  const charge = `c${Math.round(credits * 1000)}`;
+  return `task_${model.idPart}_${createdAt}${nonce}d${durationMs}${charge}${fail}${manner}`;
 }
 
 /** The plan in an id; null when the sandbox did not make the id. */
 export function decodeTaskId(taskId: string): TaskPlan | null {
-  const [, idPart, createdAt, durationMs, failCode, callback = 'once'] = ID.exec(taskId) ?? [];
+  const [, idPart, createdAt, durationMs, credits = FORMER_CREDITS, failCode, callback = 'once'] =
+    ID.exec(taskId) ?? [];
   const model = MODELS.find((known) => known.idPart === idPart);
   if (!model) return null;
   return {
     model,
+    credits: Number(credits) / 1000,
     createdAt: Number(createdAt),
     durationMs: Number(durationMs),
     failCode: failCode === undefined ? null : Number(failCode),
@@ -39,8 +50,8 @@ export function decodeTaskId(taskId: string): TaskPlan | null {
 }
 
 /** What a finished task costs; a failed one is free (kie.ai docs: the failure callback's example). */
-export function costOf({ failCode, model }: TaskPlan): number {
-  return failCode === null ? model.credits : 0;
+export function costOf({ credits, failCode }: TaskPlan): number {
+  return failCode === null ? credits : 0;
 }
 
 /** When the task ends, in Unix milliseconds. */

@@ -3,7 +3,7 @@ import type { CallbackSender } from './callbacks.ts';
 import { parseCreateRequest } from './create-request.ts';
 import { type Envelope, type Log, type RateWindow, refusal, success } from './envelope.ts';
 import type { Call } from './http.ts';
-import type { SandboxModel } from './models.ts';
+import { inThousandths } from './model.ts';
 import {
   callbackBody,
   costOf,
@@ -19,8 +19,8 @@ import {
 export interface Tasks {
   /** The balance after every task that has ended by now. */
   credits(): number;
-  /** Whether the balance covers one more video if every running task succeeds. */
-  canPay(model: SandboxModel): boolean;
+  /** Whether the balance covers one more charge if every running task succeeds. */
+  canPay(credits: number): boolean;
   /** Starts a task and returns its id. At its end the callback is sent. */
   start(plan: TaskPlan, param: string, callBackUrl: string | null): string;
   /** The task as it stands now; null for an id that the sandbox did not make. */
@@ -52,7 +52,7 @@ export function createTasks(options: {
     for (const plan of unpaid) {
       if (endOf(plan) > now) continue;
       unpaid.delete(plan);
-      balance -= costOf(plan);
+      balance = inThousandths(balance - costOf(plan));
     }
   }
 
@@ -77,10 +77,10 @@ export function createTasks(options: {
       settle();
       return balance;
     },
-    canPay({ credits }) {
+    canPay(credits) {
       settle();
-      const owed = [...unpaid].reduce((sum, { model }) => sum + model.credits, 0);
-      return balance >= owed + credits;
+      const owed = [...unpaid].reduce((sum, plan) => sum + plan.credits, credits);
+      return balance >= inThousandths(owed);
     },
     start(plan, param, callBackUrl) {
       const taskId = encodeTaskId(plan);
@@ -118,7 +118,7 @@ export function createTaskHandler(options: {
   /** The balance of a new sandbox. */
   readonly credits: number;
 }) {
-  const { creates, credits, tasks } = options;
+  const { creates, tasks } = options;
 
   return function createTask({ body, request }: Call): Envelope | undefined {
     if (!creates.admit()) {
@@ -129,11 +129,14 @@ export function createTaskHandler(options: {
     if ('refused' in wanted) return wanted.refused;
     const { callback, dropAnswer, durationMs, failCode, rejectCode } = wanted.directives;
     if (rejectCode !== null) return refusal(rejectCode);
-    const { callBackUrl, model, param } = wanted;
-    if (!tasks.canPay(model))
-      return refusal(402, `Credits insufficient. Restart the sandbox to begin with ${credits} again.`);
-    const createdAt = Date.now();
-    const plan = { model, createdAt, durationMs: durationMs ?? options.durationMs, failCode, callback };
+    const { callBackUrl, credits, model, param } = wanted;
+    if (!tasks.canPay(credits))
+      return refusal(
+        402,
+        `Credits insufficient. Restart the sandbox to begin with ${options.credits} again.`,
+      );
+    const course = { durationMs: durationMs ?? options.durationMs, failCode, callback };
+    const plan = { model, credits, createdAt: Date.now(), ...course };
     const taskId = tasks.start(plan, param, callBackUrl);
     if (!dropAnswer) return success({ taskId });
     request.socket.destroy();

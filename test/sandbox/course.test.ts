@@ -118,7 +118,14 @@ describe('recordInfo', () => {
 describe('the course of a task', () => {
   const [model] = MODELS;
   if (!model) throw new Error('the sandbox has no model');
-  const plan = { model, createdAt: 1_000, durationMs: 6_000, failCode: null, callback: 'once' } as const;
+  const plan = {
+    model,
+    credits: 57,
+    createdAt: 1_000,
+    durationMs: 6_000,
+    failCode: null,
+    callback: 'once',
+  } as const;
 
   it('goes through every documented state in order, each at its share of the duration', () => {
     const times = [1_000, 1_599, 1_600, 2_799, 2_800, 6_999, 7_000, 1e12];

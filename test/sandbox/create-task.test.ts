@@ -92,7 +92,8 @@ describe('every route of the API', () => {
   it('requires the key', async () => {
     const sandbox = await startClient({ apiKey: 'the-key' });
     const refused = { http: 200, code: 401, msg: 'You do not have access permissions', data: null };
-    for (const path of ['/api/v1/jobs/recordInfo?taskId=x', '/api/v1/chat/credit', CREATE]) {
+    const paths = ['/api/v1/jobs/recordInfo?taskId=x', '/api/v1/chat/credit', '/api/v1/models', CREATE];
+    for (const path of paths) {
       const method = path === CREATE ? 'POST' : 'GET';
       for (const headers of [{}, { authorization: 'the-key' }, { authorization: 'Bearer other' }])
         expect(await sandbox.call(path, { method, headers })).toEqual(refused);
@@ -230,6 +231,7 @@ describe('the id of a task', () => {
   it('is unique and contains everything that decides its course', () => {
     const plan = fc.record({
       model: fc.constantFrom(...MODELS),
+      credits: fc.integer({ min: 0, max: 1_000_000 }).map((thousandths) => thousandths / 1000),
       createdAt: fc.integer({ min: 1_000_000_000_000, max: 9_999_999_999_999 }),
       durationMs: fc.integer({ min: 0, max: 86_400_000 }),
       failCode: fc.option(fc.integer({ min: 100, max: 9_999 })),
@@ -242,5 +244,16 @@ describe('the id of a task', () => {
         expect(encodeTaskId(original)).not.toBe(taskId);
       }),
     );
+  });
+
+  it('of the previous version is still known, with the one price that there was', () => {
+    expect(decodeTaskId('task_hailuo_1765185328412c0ffee00c0ffd6000f501_never')).toEqual({
+      model: MODELS[0],
+      credits: 57,
+      createdAt: 1_765_185_328_412,
+      durationMs: 6_000,
+      failCode: 501,
+      callback: 'never',
+    });
   });
 });
