@@ -1,4 +1,5 @@
 import { connection } from './api/connection.ts';
+import { useModels } from './api/models.ts';
 import { settings } from './api/settings.ts';
 import { useValue } from './api/value.ts';
 import { CreateForm } from './create/create-form.tsx';
@@ -31,6 +32,7 @@ export function App() {
 function Pages() {
   const [, id] = /^\/tasks\/([^/]+)$/.exec(useValue(route)) ?? [];
   useFollowing();
+  useModels();
   return (
     <>
       <Announcer />

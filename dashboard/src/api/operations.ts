@@ -11,6 +11,16 @@ export const TaskFields = graphql(`
     imageUrl
     endImageUrl
     promptOptimizer
+    modelInfo {
+      title
+    }
+    options {
+      durationSeconds
+      resolution
+      sound
+      negativePrompt
+      seed
+    }
     videos {
       url
       expiresAt
@@ -76,6 +86,48 @@ export const AccountQuery = graphql(`
   query Account {
     account {
       creditsRemaining
+    }
+  }
+`);
+
+export const ModelsQuery = graphql(`
+  query Models {
+    models {
+      id
+      name
+      title
+      promptMinLength
+      promptMaxLength
+      lastImage
+      durations
+      defaultDuration
+      resolutions
+      defaultResolution
+      sound
+      negativePrompt
+      seed
+      promptOptimizer
+      image {
+        mediaTypes
+        maxBytes
+        minSide
+        maxSide
+        maxRatio
+      }
+    }
+  }
+`);
+
+export type Model = ResultOf<typeof ModelsQuery>['models'][number];
+
+export const EstimateQuery = graphql(`
+  query Estimate($input: CreateImageToVideoInput!) {
+    estimateImageToVideo(input: $input) {
+      __typename
+      ... on ImageToVideoEstimate {
+        credits
+        expectedSeconds
+      }
     }
   }
 `);

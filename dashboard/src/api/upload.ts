@@ -1,10 +1,13 @@
 import { signOut } from './connection.ts';
 import { authorization } from './credential.ts';
 
-/** An image that was uploaded. */
+/** An image that was uploaded, as its bytes say, whatever its name says. */
 export interface Uploaded {
   readonly url: string;
-  readonly expiresAt: string;
+  readonly contentType: string;
+  readonly bytes: number;
+  readonly width: number;
+  readonly height: number;
 }
 
 /** Why it was not: the gateway's code and sentence; both null when there was no answer. */
@@ -44,8 +47,7 @@ export function upload(
     request.onload = () => {
       if (request.status === 401) signOut(true);
       const body = parse(request.responseText);
-      if (request.status < 300 && typeof body['url'] === 'string')
-        resolve({ url: body['url'], expiresAt: String(body['expiresAt']) });
+      if (request.status < 300 && typeof body['url'] === 'string') resolve(body as unknown as Uploaded);
       else reject(new UploadFailed(textOf(body['code']), textOf(body['detail'])));
     };
     signal.addEventListener('abort', () => {

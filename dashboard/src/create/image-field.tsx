@@ -1,11 +1,22 @@
 import { useId, useState, type ClipboardEvent, type DragEvent } from 'react';
-import type { Key } from '../text/en.ts';
+import type { Model } from '../api/operations.ts';
 import { useText } from '../text/language.ts';
+import type { Limits } from './limits.ts';
 import { Preview } from './preview.tsx';
 import type { FormImage } from './use-image.ts';
 
 /** An image to be dropped, pasted, chosen, or given by its address. */
-export function ImageField({ label, image }: { label: Key; image: FormImage }) {
+export function ImageField({
+  image,
+  label,
+  limits,
+  rules,
+}: {
+  label: string;
+  image: FormImage;
+  rules: Model['image'];
+  limits: Limits;
+}) {
   const t = useText();
   const id = useId();
   const [isOver, setIsOver] = useState(false);
@@ -41,13 +52,13 @@ export function ImageField({ label, image }: { label: Key; image: FormImage }) {
       onPaste={paste}
       aria-describedby={`${id}-hint`}
     >
-      <legend>{t(label)}</legend>
+      <legend>{label}</legend>
       {preview !== null && <Preview key={preview} url={preview} />}
       <p id={`${id}-hint`} className="hint">
-        {t('imageHint')}
+        {t('imageHint', limits)}
       </p>
       <div className="row">
-        <FileButton name={t(label)} onChosen={image.choose} />
+        <FileButton name={label} accept={rules.mediaTypes.join(',')} onChosen={image.choose} />
         {(url !== '' || preview !== null) && (
           <button type="button" className="quiet" onClick={image.clear}>
             {t('removeImage')}
@@ -57,13 +68,21 @@ export function ImageField({ label, image }: { label: Key; image: FormImage }) {
       <Address id={id} image={image} />
       {progress !== null && <Progress part={progress} />}
       <p id={`${id}-problem`} className="problem" role="alert">
-        {problem !== null && t(problem)}
+        {problem !== null && t(problem, limits)}
       </p>
     </fieldset>
   );
 }
 
-function FileButton({ name, onChosen }: { name: string; onChosen: (file: File) => void }) {
+function FileButton({
+  accept,
+  name,
+  onChosen,
+}: {
+  name: string;
+  accept: string;
+  onChosen: (file: File) => void;
+}) {
   const t = useText();
   return (
     <label className="button">
@@ -71,7 +90,7 @@ function FileButton({ name, onChosen }: { name: string; onChosen: (file: File) =
       <input
         type="file"
         className="hidden"
-        accept="image/jpeg,image/png,image/webp"
+        accept={accept}
         aria-label={`${name}: ${t('chooseImage')}`}
         onChange={({ target }) => {
           const file = target.files?.[0];

@@ -1,50 +1,42 @@
-import { useId } from 'react';
 import { useText } from '../text/language.ts';
-import type { Key } from '../text/en.ts';
+import { Field } from './field.tsx';
 
-/** The provider's own limit, in Unicode code points. */
-export const MAX_PROMPT = 1500;
-
+/** In Unicode code points, as the gateway counts. */
 export function countCharacters(text: string): number {
   return Array.from(text).length;
 }
 
 export function PromptField({
+  max,
   onChange,
   problem,
   value,
 }: {
   value: string;
-  problem: Key | null;
+  max: number;
+  problem: string | null;
   onChange: (value: string) => void;
 }) {
   const t = useText();
-  const id = useId();
   const count = countCharacters(value);
+  const hint = (
+    <span className="row spread">
+      <span>{t('promptHint')}</span>
+      <span className={count > max ? 'problem' : undefined}>{t('promptCount', { count, max })}</span>
+    </span>
+  );
   return (
-    <div className="field">
-      <label htmlFor={id}>{t('prompt')}</label>
-      <textarea
-        id={id}
-        rows={4}
-        value={value}
-        aria-invalid={problem !== null}
-        aria-describedby={`${id}-hint ${id}-count ${id}-problem`}
-        onChange={({ target }) => {
-          onChange(target.value);
-        }}
-      />
-      <p className="row spread">
-        <span id={`${id}-hint`} className="hint">
-          {t('promptHint')}
-        </span>
-        <span id={`${id}-count`} className={count > MAX_PROMPT ? 'problem' : 'hint'}>
-          {t('promptCount', { count, max: MAX_PROMPT })}
-        </span>
-      </p>
-      <p id={`${id}-problem`} className="problem" role="alert">
-        {problem !== null && t(problem)}
-      </p>
-    </div>
+    <Field label={t('prompt')} hint={hint} problem={problem}>
+      {(control) => (
+        <textarea
+          {...control}
+          rows={4}
+          value={value}
+          onChange={({ target }) => {
+            onChange(target.value);
+          }}
+        />
+      )}
+    </Field>
   );
 }

@@ -38,6 +38,74 @@ subscription Watch($id: ID!) {
 }
 `;
 
+const MODELS = `# The models, the default first, and what each one takes.
+query Models {
+  models {
+    id
+    title
+    durations
+    defaultDuration
+    resolutions
+    defaultResolution
+    sound
+    lastImage
+    negativePrompt
+    seed
+    promptOptimizer
+    promptMaxLength
+    image { mediaTypes maxBytes }
+    status
+  }
+}
+`;
+
+/** For another model than the default, with some of its options. */
+const OTHER_INPUT = `input: {
+      model: SEEDANCE_2_MINI
+      durationSeconds: 4
+      resolution: P480
+      sound: false
+      prompt: "The starship turns slowly while its lights go on."
+      imageUrl: "https://file.aiquickdraw.com/custom-page/akr/section-images/17585210783150ispzfo7.png"
+    }`;
+
+const ESTIMATE = `# What a video would cost and how long it may take. It stores, sends and charges nothing.
+query Estimate {
+  estimateImageToVideo(
+    ${OTHER_INPUT}
+  ) {
+    __typename
+    ... on ImageToVideoEstimate { credits source expectedSeconds }
+    ... on ValidationError {
+      issues { path code message }
+    }
+    ... on ProviderError { code message }
+  }
+}
+`;
+
+const CREATE_OTHER = `# A video with another model and its options.
+mutation CreateOther {
+  createImageToVideo(
+    ${OTHER_INPUT}
+  ) {
+    __typename
+    ... on CreateImageToVideoSuccess {
+      task {
+        id
+        state
+        modelInfo { title }
+        options { durationSeconds resolution sound }
+      }
+    }
+    ... on ValidationError {
+      issues { path code message }
+    }
+    ... on ProviderError { code message retryable }
+  }
+}
+`;
+
 const QUERY = `# One task, by its id or the provider's.
 query Task($id: ID!) {
   task(id: $id) {
@@ -95,6 +163,9 @@ const ID = '{ "id": "" }';
 export const READY_OPERATIONS: readonly { readonly query: string; readonly variables?: string }[] = [
   { query: CREATE },
   { query: WATCH, variables: ID },
+  { query: MODELS },
+  { query: ESTIMATE },
+  { query: CREATE_OTHER },
   { query: QUERY, variables: ID },
   { query: LIST },
   { query: WATCH_ALL },

@@ -1,11 +1,13 @@
 import type { ReactNode } from 'react';
 import type { Task } from '../api/operations.ts';
 import { useText } from '../text/language.ts';
+import { resolution } from '../text/resolution.ts';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { Time } from '../ui/time.tsx';
 
 export function Facts({ queuePosition, task }: { task: Task; queuePosition: number | null }) {
   const t = useText();
+  const { durationSeconds, negativePrompt, resolution: size, seed, sound } = task.options;
   const time = (at: string | null): ReactNode => (at === null ? null : <Time at={at} />);
   const raw = (value: string | null, what: string): ReactNode =>
     value === null ? null : (
@@ -16,7 +18,12 @@ export function Facts({ queuePosition, task }: { task: Task; queuePosition: numb
   const rows: readonly (readonly [string, ReactNode])[] = [
     [t('id'), raw(task.id, t('id'))],
     [t('providerId'), raw(task.providerTaskId, t('providerId'))],
-    [t('model'), task.model],
+    [t('model'), task.modelInfo?.title ?? task.model],
+    [t('durationSeconds'), durationSeconds === null ? null : t('seconds', { seconds: durationSeconds })],
+    [t('resolution'), size === null ? null : resolution(size)],
+    [t('sound'), sound === null ? null : t(sound ? 'soundOn' : 'soundOff')],
+    [t('negativePrompt'), negativePrompt],
+    [t('seed'), seed],
     [t('firstImage'), raw(task.imageUrl, t('firstImage'))],
     [t('lastImage'), raw(task.endImageUrl, t('lastImage'))],
     [t('queuePosition'), task.state === 'SUBMITTING' ? queuePosition : null],

@@ -2,8 +2,9 @@ import { settings } from '../api/settings.ts';
 import type { Task } from '../api/operations.ts';
 import { useText } from '../text/language.ts';
 
-const FIELDS = `id state revision prompt imageUrl endImageUrl createdAt updatedAt completedAt expectedAt
-    providerTaskId creditsConsumed
+const FIELDS = `id state revision model prompt imageUrl endImageUrl promptOptimizer
+    createdAt updatedAt completedAt expectedAt providerTaskId creditsConsumed
+    options { durationSeconds resolution sound negativePrompt seed }
     videos { url expiresAt }
     failure { code providerCode message retryable }
     timeline { state at source }`;

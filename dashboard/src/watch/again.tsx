@@ -1,28 +1,32 @@
 import { useState } from 'react';
 import { useText } from '../text/language.ts';
+import { models } from '../api/models.ts';
 import type { Task } from '../api/operations.ts';
+import { useValue } from '../api/value.ts';
+import { supported } from '../create/options.ts';
 import { useCreate } from '../create/use-create.ts';
 import { CreateStatus } from '../create/create-status.tsx';
 
 /** Failures after which another attempt may be charged although this one was as well. */
 const UNCERTAIN: readonly string[] = ['SUBMISSION_UNKNOWN', 'EXPIRED'];
 
-/** Creates the same video once more, where that may help. */
+/** Creates the same video once more, where that may help and its model is offered. */
 export function Again({ task }: { task: Task }) {
   const t = useText();
   const { create, creating } = useCreate(`again.${task.id}`);
   const [isAsking, setIsAsking] = useState(false);
-  const { failure } = task;
+  const { endImageUrl, failure, options, promptOptimizer } = task;
+  const model = useValue(models).find(({ name }) => name === task.model);
   const mayPayTwice = UNCERTAIN.includes(failure?.code ?? '');
-  if (!failure?.retryable && !mayPayTwice) return null;
+  if (!model || (!failure?.retryable && !mayPayTwice)) return null;
 
   const again = (): void => {
     setIsAsking(false);
     create({
+      model: model.id,
       prompt: task.prompt,
       imageUrl: task.imageUrl,
-      ...(task.endImageUrl !== null && { endImageUrl: task.endImageUrl }),
-      ...(task.promptOptimizer !== null && { promptOptimizer: task.promptOptimizer }),
+      ...supported(model, { ...options, endImageUrl, promptOptimizer }),
     });
   };
   return (
@@ -56,6 +60,9 @@ export function Again({ task }: { task: Task }) {
         </button>
       )}
       <CreateStatus creating={creating} isUploading={false} />
+      <p className="problem" role="alert">
+        {creating.state === 'invalid' && creating.issues.map(({ message }) => message).join(' ')}
+      </p>
     </div>
   );
 }

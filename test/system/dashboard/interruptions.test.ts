@@ -99,7 +99,7 @@ test.each(['light', 'dark'] as const)(
       const { audit, connected, page } = await open(full.url + path, { colorScheme });
       await connected('live');
       await page.getByText('so far').first().waitFor();
-      for (const width of [1280, 390]) {
+      for (const width of [1280, 320]) {
         await page.setViewportSize({ width, height: 800 });
         expect(await audit()).toEqual([]);
         expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { headOf, sendRaw } from '../../attacks/raw-http.ts';
 import { temporaryDir } from '../../kit/gateway.ts';
-import { flat, imageBytes } from '../../kit/images.ts';
+import { flat, imageBytes, pngOf } from '../../kit/images.ts';
 import { startBuilt } from '../../kit/process.ts';
 import { oncePerFile } from '../../kit/waits.ts';
 import { launchBrowser, openPage, PATIENCE, useDashboard, useGraphiql } from '../../kit/browser.ts';
@@ -83,6 +83,7 @@ test('an image that is pasted anywhere is the first one, and the last one where 
   const { page } = await open({ permissions: ['clipboard-read', 'clipboard-write'] });
   await page.evaluate(copying(await imageBytes()));
   const addresses = page.getByLabel('Address of the image');
+  await addresses.first().waitFor();
   await page.keyboard.press('Control+V');
   await expect.poll(() => addresses.first().inputValue(), PATIENCE).toContain('/sandbox/files/uploads/');
   expect(await addresses.last().inputValue()).toBe('');
@@ -192,7 +193,7 @@ test('what is wrong with the input, an image or an address, and what the provide
 
   const gif = { name: 'mine.png', mimeType: 'image/png', buffer: await flat('gif') };
   await page.locator('input[type=file]').first().setInputFiles(gif);
-  await page.getByText('The image is neither JPEG, PNG nor WebP.').waitFor();
+  await page.getByText('The image must be JPEG, PNG, or WebP.').waitFor();
   await fill('expensive [sandbox: reject=402]');
   await create();
   await page.getByText('The account has too few credits.').waitFor();
@@ -202,12 +203,101 @@ test('what is wrong with the input, an image or an address, and what the provide
   expect(await audit()).toEqual([]);
 });
 
-test('what fails later says so and can be tried again, and a lost answer loses no video', async () => {
-  const { audit, cards, create, fill, reaches } = await open();
+test('a model shows its options alone, keeps what it has of those that were chosen, and makes the video with them', async () => {
+  const { audit, create, field, fill, page, reaches } = await open();
+  await page.setViewportSize({ width: 320, height: 800 });
+  const labels = page.locator('form label:not(.button)');
+  const image = 'Address of the image';
+  const optimizer = 'Let the provider improve the prompt';
+  const shown = (...options: readonly string[]) =>
+    expect.poll(() => labels.allInnerTexts(), PATIENCE).toEqual(['Model', 'Prompt', ...options]);
+
+  await shown(image, image, optimizer);
+  await fill('another model [sandbox: duration=1s]');
+  await page.getByText('about 57 credits').waitFor();
+  await field('Model').selectOption('Kling 2.6');
+  await shown(image, 'Duration', 'Sound');
+  expect(await field('Duration').inputValue()).toBe('5');
+  await page.getByText('about 55 credits').waitFor();
+  await field('Duration').selectOption('10 s');
+  await field('Sound').selectOption('On');
+  await page.getByText('about 220 credits').waitFor();
+  await field('Model').selectOption('Wan 2.7');
+  await shown(
+    image,
+    image,
+    'Duration',
+    'Resolution',
+    'Negative prompt (optional)',
+    'Seed (optional)',
+    optimizer,
+  );
+  expect(await field('Duration').inputValue()).toBe('10');
+  await field('Resolution').selectOption('720p');
+  await field('Negative prompt (optional)').fill('blur');
+  await field('Seed (optional)').fill('7');
+  await page.getByText('about 160 credits').waitFor();
+  expect(await audit()).toEqual([]);
+  expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(320);
+
+  await create();
+  const card = await reaches('another model', 'SUCCESS');
+  await card.getByRole('link', { name: 'Details' }).click();
+  await page.locator('dl').waitFor();
+  const facts = await page.locator('dl > div').allInnerTexts();
+  expect(facts).toEqual(
+    expect.arrayContaining([
+      'Model\nWan 2.7',
+      'Duration\n10 s',
+      'Resolution\n720p',
+      'Negative prompt\nblur',
+      'Seed\n7',
+      'Credits used\n160',
+    ]),
+  );
+  expect(facts.filter((fact) => fact.startsWith('Sound'))).toEqual([]);
+  expect(await audit()).toEqual([]);
+});
+
+test('what a model does not take is said with its own limits, of an image at once', async () => {
+  const { audit, create, field, fill, page } = await open();
+  const choose = (name: string, mimeType: string, buffer: Buffer) =>
+    page.locator('input[type=file]').first().setInputFiles({ name, mimeType, buffer });
+  await choose('large.png', 'image/png', await pngOf(10 * 1024 * 1024 + 1));
+  await page.getByText('The image is larger than 10 MB.').waitFor();
+  await choose('small.png', 'image/png', await flat('png', { width: 300, height: 300 }));
+  await page.getByText('Both sides of the image must have at least 301 pixels.').waitFor();
+  await choose('mine.webp', 'image/webp', await imageBytes('webp'));
+  const address = page.getByLabel('Address of the image').first();
+  await expect.poll(() => address.inputValue(), PATIENCE).toMatch(/\.webp$/);
+  await field('Model').selectOption('Kling 2.6');
+  await page.getByText('The image must be JPEG or PNG.').waitFor();
+  expect(await audit()).toEqual([]);
+
+  await fill('too much at once');
+  await field('Model').selectOption('Hailuo 2.3 Pro');
+  await field('Duration').selectOption('10 s');
+  await field('Resolution').selectOption('1080p');
+  await create();
+  await page.getByText('This model does not accept this value').waitFor();
+  await page.getByText('must be 6 at P1080').waitFor();
+  expect(await audit()).toEqual([]);
+  await field('Resolution').selectOption('768p');
+  expect(await page.getByText('This model does not accept this value').count()).toBe(0);
+  await field('Model').selectOption('Seedance 2 Mini');
+  await fill('no');
+  await create();
+  await page.getByText('the model needs at least 3 characters').waitFor();
+});
+
+test('what fails later says so and can be tried again with the same model and options, and a lost answer loses no video', async () => {
+  const { audit, cards, create, field, fill, page, reaches } = await open();
   await fill('lost answer [sandbox: answer=drop] [sandbox: duration=1s]');
   await create();
   await reaches('lost answer', 'SUCCESS');
   await fill('bad luck [sandbox: fail=501] [sandbox: duration=1s]');
+  await field('Model').selectOption('Kling 2.6');
+  await field('Sound').selectOption('On');
   await create();
   const card = await reaches('bad luck', 'FAIL');
   await card.getByText('The video could not be made.').waitFor();
@@ -215,4 +305,9 @@ test('what fails later says so and can be tried again, and a lost answer loses n
   await card.getByRole('button', { name: 'Create it again' }).click();
   await cards('bad luck').nth(1).waitFor();
   expect(await cards('bad luck').count()).toBe(2);
+  await cards('bad luck').first().getByRole('link', { name: 'Details' }).click();
+  await page.locator('dl').waitFor();
+  expect(await page.locator('dl > div').allInnerTexts()).toEqual(
+    expect.arrayContaining(['Model\nKling 2.6', 'Duration\n5 s', 'Sound\nOn']),
+  );
 });
