@@ -4,8 +4,13 @@ import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
 import { renderConfiguration } from './docs/configuration.ts';
 import { renderErrors } from './docs/errors.ts';
+import { renderModels } from './docs/models.ts';
 
-const PAGES = { 'configuration.md': renderConfiguration, 'errors.md': renderErrors };
+const PAGES = {
+  'configuration.md': renderConfiguration,
+  'errors.md': renderErrors,
+  'models.md': renderModels,
+};
 
 for (const [name, render] of Object.entries(PAGES)) {
   const path = fileURLToPath(new URL(`../docs/${name}`, import.meta.url));

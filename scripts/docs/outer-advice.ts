@@ -97,7 +97,7 @@ export const CLOSE_ADVICE: Readonly<
 export const EXIT_ADVICE: Readonly<Record<keyof typeof EXIT, Entry>> = {
   ok: ['The command succeeded, or the gateway stopped in order after a signal.', 'Nothing.'],
   failed: [
-    'A port, directory or database cannot be used, Node.js is too old, a stop was cut short, or doctor found a failure.',
+    'A port, directory or database cannot be used, Node.js is too old, a stop was cut short, doctor found a failure, or models check found a model that was removed or changed.',
     'The last line on stderr says what is wrong and how to fix it.',
   ],
   usage: ['The command line is wrong.', '`kineograph --help`'],
