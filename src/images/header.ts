@@ -1,5 +1,6 @@
 import { crc32 } from 'node:zlib';
-import { MAX_IMAGE_BYTES, animated, assertFits, broken, tooLarge, unknownType, type Image } from './image.ts';
+import type { ImageRules } from '../models/define-model.ts';
+import { animated, assertFits, broken, tooLarge, unknownType, type Image } from './image.ts';
 
 /** Reads the header of an image while its bytes arrive. Decodes nothing, and looks at nothing behind the header. */
 interface HeaderReader {
@@ -12,11 +13,12 @@ interface HeaderReader {
 }
 
 const SIGNATURE_BYTES = 3;
-/** No encoder writes so many parts into 10 MB; a file that has them was made to keep us busy. */
+/** No encoder writes so many parts into 30 MB; a file that has them was made to keep us busy. */
 const MAX_STEPS = 100_000;
 
-export function createHeaderReader(): HeaderReader {
-  const parser = readImage();
+/** For an image that a model with these rules must take. */
+export function createHeaderReader(rules: ImageRules): HeaderReader {
+  const parser = readImage(rules);
   let [skip, take] = parser.next().value as Step;
   let unread = Buffer.alloc(0);
   let image: Image | null = null;
@@ -28,7 +30,7 @@ export function createHeaderReader(): HeaderReader {
     },
     push(chunk) {
       bytes += chunk.length;
-      if (bytes > MAX_IMAGE_BYTES) throw tooLarge();
+      if (bytes > rules.maxBytes) throw tooLarge(rules);
       if (image !== null) return;
       unread = Buffer.concat([unread, chunk]);
       while (image === null) {
@@ -40,13 +42,13 @@ export function createHeaderReader(): HeaderReader {
         if (steps > MAX_STEPS) throw broken('it has too many parts');
         const step = parser.next(unread.subarray(0, take));
         unread = unread.subarray(take);
-        if (step.done === true) image = step.value;
-        else [skip, take] = step.value;
+        if (step.done !== true) [skip, take] = step.value;
+        else image = fitting(step.value, rules);
       }
     },
     end() {
       if (bytes === 0) throw broken('it is empty');
-      if (bytes < SIGNATURE_BYTES) throw unknownType();
+      if (bytes < SIGNATURE_BYTES) throw unknownType(rules);
       if (image === null) throw broken('it ends too early');
       return image;
     },
@@ -57,18 +59,22 @@ export function createHeaderReader(): HeaderReader {
 type Step = readonly [skip: number, take: number];
 type Parser = Generator<Step, Image, Buffer>;
 
-function* readImage(): Parser {
+function* readImage(rules: ImageRules): Parser {
   const signature = (yield [0, SIGNATURE_BYTES]).toString('latin1');
   if (signature === '\xff\xd8\xff') return yield* readJpeg();
   if (signature === '\x89PN') return yield* readPng();
-  if (signature === 'RIF') return yield* readWebp();
-  throw unknownType();
+  if (signature === 'RIF') return yield* readWebp(rules);
+  if (signature === '\0\0\0') return yield* readHeic(rules);
+  throw unknownType(rules);
 }
 
 function imageOf(contentType: Image['contentType'], width: number, height: number): Image {
   if (width === 0 || height === 0) throw broken('it has no size');
-  const image = { contentType, width, height };
-  assertFits(image);
+  return { contentType, width, height };
+}
+
+function fitting(image: Image, rules: ImageRules): Image {
+  assertFits(image, rules);
   return image;
 }
 
@@ -152,10 +158,11 @@ function* readPng(): Parser {
 const WEBP_START_BYTES = 10;
 
 /** RFC 9649: chunks up to the first frame. */
-function* readWebp(): Parser {
+function* readWebp(rules: ImageRules): Parser {
   const riff = yield [0, 9];
   // RIFF also holds sound and video.
-  if (riff.toString('latin1', 0, 1) !== 'F' || riff.toString('latin1', 5) !== 'WEBP') throw unknownType();
+  if (riff.toString('latin1', 0, 1) !== 'F' || riff.toString('latin1', 5) !== 'WEBP')
+    throw unknownType(rules);
   let canvas: Image | null = null;
   let skip = 0;
   for (let left = riff.readUInt32LE(1) - 4; left >= 8;) {
@@ -195,4 +202,39 @@ function sizeIn(type: string, start: Buffer): Pick<Image, 'width' | 'height'> | 
   // The signature, and the version, which is 0.
   if (start.readUInt8(0) !== 0x2f || bits >>> 29 !== 0) throw broken('its frame is damaged');
   return { width: (bits & 0x3fff) + 1, height: ((bits >>> 14) & 0x3fff) + 1 };
+}
+
+/** The brands of still images, and of image sequences (ISO/IEC 23008-12, B.4). The brand mif1 includes AVIF. */
+const HEIC_BRANDS = ['heic', 'heix', 'heim', 'heis'];
+const HEIC_SEQUENCES = ['hevc', 'hevx', 'msf1'];
+
+/** ISO/IEC 23008-12: the sizes are properties in ipco in iprp in meta. An image of tiles has their size as well, so the largest counts. */
+function* readHeic(rules: ImageRules): Parser {
+  const start = yield [0, 9];
+  const brand = start.toString('latin1', 5);
+  if (start.toString('latin1', 1, 5) !== 'ftyp') throw unknownType(rules);
+  if (HEIC_SEQUENCES.includes(brand)) throw animated();
+  const compatible =
+    (yield [0, Math.max(0, start.readUInt8(0) - 12)]).toString('latin1').match(/.{4}/gs) ?? [];
+  if (![brand, ...compatible].some((one) => HEIC_BRANDS.includes(one))) throw unknownType(rules);
+  let [width, height] = [0, 0];
+  let skip = 0;
+  for (let left = Infinity; left > 0;) {
+    const box: Buffer = yield [skip, 8];
+    const type = box.toString('latin1', 4);
+    const isLarge = box.readUInt32BE() === 1;
+    const head = isLarge ? 16 : 8;
+    const size = isLarge ? Number((yield [0, 8]).readBigUInt64BE()) : box.readUInt32BE();
+    if (size < head) throw broken('one of its parts is damaged');
+    skip = type === 'meta' ? 4 : 0;
+    if (type === 'ipco') left = size - head;
+    if (['meta', 'iprp', 'ipco'].includes(type)) continue;
+    const isSize = type === 'ispe' && left < Infinity;
+    const content: Buffer = yield [0, isSize ? Math.min(size - head, 12) : 0];
+    if (content.length === 12 && content.readUInt32BE(4) * content.readUInt32BE(8) > width * height)
+      [width, height] = [content.readUInt32BE(4), content.readUInt32BE(8)];
+    skip = size - head - content.length;
+    left -= size;
+  }
+  return imageOf('image/heic', width, height);
 }

@@ -4,11 +4,12 @@ import { createConcurrencyLimit } from '../limits/concurrency.ts';
 import { RequestError } from '../tasks/failure.ts';
 import { createHeaderReader } from './header.ts';
 import { createSafeAgent, type SafeAgentOptions } from './safe-fetch.ts';
-import { ImageError, MAX_IMAGE_BYTES, tooLarge } from './image.ts';
-import type { UploadStore } from './upload.ts';
+import type { ImageRules } from '../models/define-model.ts';
+import { ImageError, tooLarge } from './image.ts';
+import { createInspectUpload, type UploadStore } from './upload.ts';
 
 interface InspectImageOptions extends Pick<SafeAgentOptions, 'lookup' | 'isAllowed'> {
-  readonly uploads: Pick<UploadStore, 'isUploaded'>;
+  readonly uploads: Pick<UploadStore, 'uploadAt'>;
   readonly userAgent: string;
   readonly now: () => number;
   /** How long one check may take. */
@@ -25,13 +26,14 @@ const MAX_CHECKS_PER_OWNER = 16;
 
 /**
  * Fetches the header of the image behind a URL, as the provider would from outside: reachability, type, size and dimensions.
- * Images that were uploaded here pass unread. The result reveals nothing about addresses that are not public.
+ * Of an image that was uploaded here, it uses what the upload was found to be. The result reveals nothing about addresses that are not public.
  */
 export function createInspectImage(options: InspectImageOptions): InspectImage {
   const { now, timeoutMs = TIMEOUT_MS, uploads, userAgent } = options;
+  const inspectUpload = createInspectUpload(uploads, now);
   const inFlight = createConcurrencyLimit(MAX_CHECKS_PER_OWNER);
 
-  async function inspect(url: string, stopping: AbortSignal): Promise<ImageIssue | null> {
+  async function inspect(url: string, rules: ImageRules, stopping: AbortSignal): Promise<ImageIssue | null> {
     const agent = createSafeAgent({
       ...options,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
@@ -43,7 +45,7 @@ export function createInspectImage(options: InspectImageOptions): InspectImage {
     };
     stopping.addEventListener('abort', abort);
     try {
-      await check(url, { dispatcher: agent, signal, userAgent });
+      await check(url, rules, { dispatcher: agent, signal, userAgent });
       return null;
     } catch (error) {
       if (error instanceof ImageError) return error;
@@ -55,12 +57,14 @@ export function createInspectImage(options: InspectImageOptions): InspectImage {
     }
   }
 
-  return async (owner, url, stopping) => {
-    if (await uploads.isUploaded(url, now())) return null;
+  return async (owner, url, rules, { mayFetch, stopping }) => {
+    const known = await inspectUpload(url, rules);
+    if (known !== 'not-uploaded') return known;
+    if (!mayFetch) return null;
     if (stopping.aborted) throw stopped();
     if (!inFlight.add(owner)) throw new RequestError('RATE_LIMITED', TOO_MANY, timeoutMs);
     try {
-      return await inspect(url, stopping);
+      return await inspect(url, rules, stopping);
     } finally {
       inFlight.remove(owner);
     }
@@ -81,15 +85,15 @@ interface Fetching {
 }
 
 /** Throws ImageError when the image is unfit, and any other error when it cannot be fetched. */
-async function check(url: string, { userAgent, ...fetching }: Fetching): Promise<void> {
+async function check(url: string, rules: ImageRules, { userAgent, ...fetching }: Fetching): Promise<void> {
   const headers = { accept: 'image/*', 'accept-encoding': 'identity', 'user-agent': userAgent };
   const answer = await request(url, { ...fetching, headers });
   if (answer.statusCode !== 200) throw notServed(answer.statusCode);
   const { 'content-encoding': encoding = 'identity', 'content-length': length } = answer.headers;
   // Compressed against our request: the provider has to judge it.
   if (encoding !== 'identity') return;
-  if (Number(length) > MAX_IMAGE_BYTES) throw tooLarge();
-  const header = createHeaderReader();
+  if (Number(length) > rules.maxBytes) throw tooLarge(rules);
+  const header = createHeaderReader(rules);
   try {
     for await (const chunk of answer.body) {
       header.push(chunk as Buffer);

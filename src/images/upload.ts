@@ -1,16 +1,19 @@
 import { createHash } from 'node:crypto';
+import type { ImageRules } from '../models/define-model.ts';
+import { IMAGES_OF_ANY_MODEL } from '../models/index.ts';
 import type { ImageIssue } from '../tasks/validate-input.ts';
 import type { Log } from '../tasks/log.ts';
+import type { Provider, UploadAnswer } from '../tasks/provider.ts';
 import { StoreUnavailableError } from '../tasks/store.ts';
 import { createHeaderReader } from './header.ts';
-import { ImageError, type Image } from './image.ts';
+import { assertFits, ImageError, tooLarge, type Image } from './image.ts';
 import { TempFileError, openTempFile, type TempFile } from './temp-file.ts';
 
 /** How an upload ends. */
 export type UploadOutcome =
   | { readonly kind: 'uploaded'; readonly upload: Upload; readonly isNew: boolean }
   | { readonly kind: 'unfit'; readonly issue: ImageIssue }
-  | Exclude<HostAnswer, { kind: 'stored' }>;
+  | Exclude<UploadAnswer, { kind: 'stored' }>;
 
 /**
  * Checks an image while it arrives, and passes it on once it is complete, unless the owner has uploaded the same bytes before.
@@ -26,11 +29,12 @@ const MIN_LEFT_MS = HOUR;
 
 export function createUploadImage(options: {
   readonly store: UploadStore;
-  readonly host: ImageHost;
+  /** Stores an image at the provider. */
+  readonly send: Provider['upload'];
   readonly now: () => number;
   readonly log: Log;
 }): UploadImage {
-  const { host, log, now, store } = options;
+  const { log, now, send, store } = options;
   const inFlight = new Map<string, Promise<UploadOutcome>>();
 
   async function findOrSend(owner: string, received: Received, file: TempFile): Promise<UploadOutcome> {
@@ -38,7 +42,7 @@ export function createUploadImage(options: {
     if (known) return { kind: 'uploaded', upload: known, isNew: false };
     const sentAt = now();
     const { bytes, contentType } = received;
-    const answer = await host.store({ bytes, contentType, read: () => file.read() });
+    const answer = await send({ bytes, contentType, read: () => file.read() });
     if (answer.kind !== 'stored') return answer;
     const upload = { ...received, url: answer.url, expiresAt: sentAt + KEPT_MS };
     await store.saveUpload(owner, upload);
@@ -74,7 +78,7 @@ export function createUploadImage(options: {
 type Received = Image & Pick<Upload, 'bytes' | 'hash'>;
 
 async function receive(source: AsyncIterable<Buffer>, file: TempFile): Promise<Received> {
-  const header = createHeaderReader();
+  const header = createHeaderReader(IMAGES_OF_ANY_MODEL);
   const hash = createHash('sha256');
   let bytes = 0;
   for await (const chunk of source) {
@@ -88,6 +92,22 @@ async function receive(source: AsyncIterable<Buffer>, file: TempFile): Promise<R
 
 function asKnown(outcome: UploadOutcome): UploadOutcome {
   return outcome.kind === 'uploaded' ? { ...outcome, isNew: false } : outcome;
+}
+
+/** Checks an image that was uploaded here, by the rules of a model and by what the upload was found to be. */
+export function createInspectUpload(store: Pick<UploadStore, 'uploadAt'>, now: () => number) {
+  return async (url: string, rules: ImageRules): Promise<ImageIssue | null | 'not-uploaded'> => {
+    const upload = await store.uploadAt(url, now());
+    if (!upload) return 'not-uploaded';
+    try {
+      if (upload.bytes > rules.maxBytes) throw tooLarge(rules);
+      assertFits(upload, rules);
+      return null;
+    } catch (error) {
+      if (error instanceof ImageError) return error;
+      throw error;
+    }
+  };
 }
 
 /** An image that the provider stores. */
@@ -105,26 +125,8 @@ export interface Upload extends Image {
 export interface UploadStore {
   /** The owner's upload of these bytes that is available until then; null when there is none. */
   findUpload(owner: string, hash: string, until: number): Promise<Upload | null>;
-  /** Whether a URL is that of an upload, of any owner, that is available until then. */
-  isUploaded(url: string, until: number): Promise<boolean>;
+  /** The upload at a URL, of any owner, that is available until then; null when there is none. */
+  uploadAt(url: string, until: number): Promise<Upload | null>;
   /** Saves an upload in place of the owner's earlier one of the same bytes. */
   saveUpload(owner: string, upload: Upload): Promise<void>;
 }
-
-/** Where images are uploaded to: the provider's own service. */
-interface ImageHost {
-  /** Stores an image under a unique name. Failures of the network and of the service are answers, not rejections. */
-  store(file: ImageFile): Promise<HostAnswer>;
-}
-
-export interface ImageFile extends Pick<Upload, 'contentType' | 'bytes'> {
-  /** Its bytes from the beginning; called again for each attempt. */
-  read(): AsyncIterable<Buffer>;
-}
-
-export type HostAnswer =
-  | { readonly kind: 'stored'; readonly url: string }
-  /** The service rejected the image and would reject it again. */
-  | { readonly kind: 'refused'; readonly message: string }
-  /** No usable answer; a later attempt may succeed. */
-  | { readonly kind: 'unavailable'; readonly retryAfterMs: number | null };

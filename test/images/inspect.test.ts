@@ -6,14 +6,18 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, it, test } from 'vitest';
 import { createInspectImage } from '../../src/images/inspect.ts';
 import { createSafeLookup, isPublicAddress } from '../../src/images/safe-fetch.ts';
+import { DEFAULT_MODEL } from '../../src/models/index.ts';
 import { deferred, named, onTestEnd } from '../kit/waits.ts';
 import { animation, flat, imageBytes, pngOf } from '../kit/images.ts';
+import { upload } from '../store/records.ts';
 import { createResolver, startImageServer, type ImageServer } from './image-server.ts';
 
 const MB = 1024 * 1024;
 
 const CONDITIONS = {
-  uploads: { isUploaded: (url: string) => Promise.resolve(url.includes('uploaded')) },
+  uploads: {
+    uploadAt: (url: string) => Promise.resolve(url.includes('uploaded') ? upload() : null),
+  },
   userAgent: 'kineograph/test',
   now: Date.now,
   // This address stands for the internet.
@@ -24,7 +28,7 @@ const inspectHastily = createInspectImage({ ...CONDITIONS, timeoutMs: 1000 });
 
 /** Checks an image while the process is not stopping. */
 const look = (owner: string, url: string, by = inspect): ReturnType<typeof inspect> =>
-  by(owner, url, new AbortController().signal);
+  by(owner, url, DEFAULT_MODEL.image, { stopping: new AbortController().signal, mayFetch: true });
 
 /** The issue of an image that a server sends, and the server. */
 async function lookAt(
@@ -178,13 +182,16 @@ async function inspectAt(
 ): Promise<{ readonly code: string | null; readonly message: string; readonly lookups: string[] }> {
   const { asked, lookup } = createResolver(names);
   const look = createInspectImage({
-    uploads: { isUploaded: () => Promise.resolve(false) },
+    uploads: { uploadAt: () => Promise.resolve(null) },
     userAgent: 'test',
     now: Date.now,
     lookup,
     isAllowed,
   });
-  const issue = await look('ada', url, new AbortController().signal);
+  const issue = await look('ada', url, DEFAULT_MODEL.image, {
+    stopping: new AbortController().signal,
+    mayFetch: true,
+  });
   return { code: issue?.code ?? null, message: issue?.message ?? '', lookups: asked };
 }
 

@@ -57,6 +57,32 @@ export function withChunk(png: Buffer, type: string, data: Buffer): Buffer {
   return Buffer.concat([png.subarray(0, HEADER_END), length, body, checksum, png.subarray(HEADER_END)]);
 }
 
+/** A box of a HEIC file. */
+export function box(type: string, ...content: readonly Buffer[]): Buffer {
+  const head = Buffer.alloc(8);
+  head.writeUInt32BE(8 + Buffer.concat(content).length);
+  head.write(type, 4, 'latin1');
+  return Buffer.concat([head, ...content]);
+}
+
+/** The box with a size. */
+export function ispe({ height = 320, width = 400 }: ImageSize = {}): Buffer {
+  const content = Buffer.alloc(12);
+  content.writeUInt32BE(width, 4);
+  content.writeUInt32BE(height, 8);
+  return box('ispe', content);
+}
+
+/** A HEIC file of these brands and properties. Its pixels are random bytes: no package that we use encodes them. */
+export function heic(
+  properties: readonly Buffer[] = [ispe()],
+  brands: readonly string[] = ['heic', '\0\0\0\0', 'mif1', 'heic'],
+): Buffer {
+  const handler = box('hdlr', Buffer.from('\0\0\0\0\0\0\0\0pict'), Buffer.alloc(13));
+  const meta = box('meta', Buffer.alloc(4), handler, box('iprp', box('ipco', ...properties)));
+  return Buffer.concat([box('ftyp', Buffer.from(brands.join(''))), meta, box('mdat', randomBytes(5000))]);
+}
+
 /** The same PNG, claiming another size. */
 export function claiming(png: Buffer, width: number, height: number): Buffer {
   const header = Buffer.from(png.subarray(0, HEADER_END));
