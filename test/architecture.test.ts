@@ -26,29 +26,22 @@ const TABLE: Readonly<Record<string, Rule | typeof EVERYTHING>> = {
   cli: EVERYTHING,
   version: {},
   url: {},
-  config: { npm: true },
+  models: {},
+  config: { values: ['models'], npm: true },
   log: { npm: true },
   limits: { npm: true },
   auth: { npm: true },
-  tasks: { values: ['url'] },
-  images: { values: ['limits/concurrency.ts', 'tasks'], npm: true },
-  providers: { values: ['log/scrub.ts', 'tasks', 'url'], types: ['images'], npm: true },
-  store: { values: ['tasks'], types: ['images'], npm: true },
+  tasks: { values: ['models', 'url'] },
+  images: { values: ['limits/concurrency.ts', 'models', 'tasks'], npm: true },
+  providers: { values: ['log/scrub.ts', 'models', 'tasks', 'url'], npm: true },
+  store: { values: ['models', 'tasks'], types: ['images'], npm: true },
   webhooks: {
-    values: [
-      'tasks',
-      'http/problem.ts',
-      'http/body.ts',
-      'limits/refusal.ts',
-      'providers/kie/signature.ts',
-      'providers/kie/answers.ts',
-      'providers/kie/wire.ts',
-    ],
-    npm: true,
+    values: ['tasks', 'http/problem.ts', 'http/body.ts', 'limits/refusal.ts'],
   },
-  resolvers: { values: ['tasks'] },
+  resolvers: { values: ['tasks'], types: ['models'] },
   schema: {
     values: [
+      'models',
       'resolvers',
       'tasks/failure.ts#RequestError',
       'tasks/failure.ts#isRetryable',
@@ -64,7 +57,7 @@ const TABLE: Readonly<Record<string, Rule | typeof EVERYTHING>> = {
     npm: true,
   },
   http: {
-    values: ['auth', 'config', 'engine', 'images/image.ts', 'limits', 'url'],
+    values: ['auth', 'config', 'engine', 'images/image.ts', 'limits', 'models', 'url'],
     types: ['images'],
     npm: true,
   },
@@ -74,7 +67,11 @@ const TABLE: Readonly<Record<string, Rule | typeof EVERYTHING>> = {
     npm: true,
   },
   sandbox: { values: ['url'], npm: true },
-  metrics: { values: ['tasks'], types: ['providers', 'store', 'images', 'webhooks', 'websocket'], npm: true },
+  metrics: {
+    values: ['models', 'tasks'],
+    types: ['providers', 'store', 'images', 'webhooks', 'websocket'],
+    npm: true,
+  },
 };
 
 const SRC = fileURLToPath(new URL('../src', import.meta.url));
@@ -322,6 +319,8 @@ describe('the rules above', () => {
     ['store/a.ts', `import { b } from '../images/b.ts';`, 'b of ../images/b.ts'],
     ['websocket/a.ts', `import type { Task } from '../tasks/task.ts';`, 'type Task of ../tasks/task.ts'],
     ['webhooks/a.ts', `import { a } from '../providers/kie/client.ts';`, 'a of ../providers/kie/client.ts'],
+    ['models/a.ts', `import type { A } from '../tasks/a.ts';`, 'type A of ../tasks/a.ts'],
+    ['sandbox/a.ts', `import { MODELS } from '../models/index.ts';`, 'MODELS of ../models/index.ts'],
     ['elsewhere/a.ts', `import 'node:fs';`, 'node:fs'],
   ])('forbid %s to say %s', (path, text, what) => {
     expect(violations(path, text)).toEqual([`${path} imports ${what}: not allowed`]);

@@ -51,6 +51,7 @@ describe('the command line', () => {
     ]),
     ['backup', "missing required argument 'file'"],
     ['backup one.db two.db', "too many arguments for 'backup'. Expected 1 argument but got 2."],
+    ['models chekc', "too many arguments for 'models'. Expected 0 arguments but got 1."],
     ['copy --to postgres:///db', "required option '--from <dir>' not specified"],
     ['copy --from data', "required option '--to <url>' not specified"],
     ...['hush', 'me:hush@db.example/tasks', 'mysql://me:hush@db.example/tasks'].map((url) => [
@@ -65,7 +66,7 @@ describe('the command line', () => {
     expect(stderr).not.toContain('hush');
   });
 
-  it.each(['', 'serve', 'sandbox', 'migrate', 'copy', 'backup', 'doctor'])(
+  it.each(['', 'serve', 'sandbox', 'migrate', 'copy', 'backup', 'models', 'models check', 'doctor'])(
     'explains itself within 80 columns: %s --help',
     async (command) => {
       const { code, stderr, stdout } = await runLine(`${command} --help`);

@@ -91,6 +91,7 @@ it('every setting has a default', () => {
     shutdownMs: 65_000,
     drainDelayMs: 0,
     slowReaderMs: 30_000,
+    models: [],
     kieCreatesPer10s: 20,
     kieQueriesPerS: 10,
   });
@@ -115,6 +116,7 @@ it.each<readonly [env: Env, config: object]>([
   ],
   [{ PUBLIC_URL: 'HTTPS://Video.Example.com:443/' }, { publicUrl: 'https://video.example.com' }],
   [{ KIE_API_URL: 'http://127.0.0.1:1/', KIE_API_KEY: 'key' }, { kieApiUrl: 'http://127.0.0.1:1' }],
+  [{ MODELS: ' WAN_2_7, KLING_2_6,WAN_2_7' }, { models: ['WAN_2_7', 'KLING_2_6'] }],
   [{ KIE_WEBHOOK_HMAC_KEYS: ' new , old,, new,' }, { kieWebhookHmacKeys: ['new', 'old'] }],
   [{ DATABASE_URL: 'postgresql:///tasks' }, { databaseUrl: 'postgresql:///tasks' }],
   [
@@ -173,6 +175,7 @@ it.each<readonly [name: string, expected: string, values: readonly string[]]>([
   ['DATABASE_CONNECTIONS', 'expected an integer from 1 to 1000', ['0', '1001', 'many']],
   ['TASK_RETENTION_DAYS', 'expected an integer from 1 to 36500', ['0']],
   ['MIGRATE', 'expected one of true, false, 1, 0', ['never']],
+  ['MODELS', 'did you mean "KLING_2_6"?', ['KLING_26', 'WAN_2_7,kling_2_6']],
   ['HOST', 'expected an IP address or a host name', ['a b', '-', '127.1', 'http://127.0.0.1', 'host:4000']],
   [
     'PUBLIC_URL',

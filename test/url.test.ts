@@ -17,7 +17,7 @@ const hostOf = (length: number) => `http://a${'\u0300\u0323'.repeat(length / 2)}
 it.each<readonly [what: string, parse: (url: string) => unknown]>([
   ['an image URL of a client', (url) => validateInput({ prompt: 'snow', imageUrl: url })],
   ['a second one', (endImageUrl) => validateInput({ prompt: 'snow', imageUrl, endImageUrl })],
-  ['a video URL in a callback', (url) => parseCallback({ code: 200, data: task(url) })],
+  ['a video URL in a callback', (url) => parseCallback(JSON.stringify({ code: 200, data: task(url) }))],
   [
     'an image URL in the sandbox',
     (url) =>

@@ -5,10 +5,9 @@ import { ownUrl } from '../config/loopback.ts';
 import { createUploadImage } from '../images/upload.ts';
 import { createMetrics } from '../metrics/metrics.ts';
 import { watchUploads } from '../metrics/provider-metrics.ts';
-import { createKieUpload } from '../providers/kie/uploads.ts';
 import type { SandboxOptions } from '../sandbox/sandbox.ts';
 import { createTasks } from '../tasks/tasks.ts';
-import { USER_AGENT, VERSION } from '../version.ts';
+import { VERSION } from '../version.ts';
 import { openUpstream, type Upstream } from './open-provider.ts';
 import { openStore } from './open-store.ts';
 import { openSurfaces, SANDBOX_FILES_PATH } from './open-surfaces.ts';
@@ -61,10 +60,6 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
 
     const filesUrl = (): string => (publicUrl() ?? url) + SANDBOX_FILES_PATH;
     const upstream = await openUpstream(config, { log, cleanup, sandbox, filesUrl });
-    const { apiKey, proxy, uploadUrl } = upstream;
-    const host = createKieUpload({ uploadUrl, apiKey, proxy: proxy.upload, userAgent: USER_AGENT, log });
-    cleanup.add(() => host.close());
-
     const parts = { log, metrics, cleanup, connections, upstream, publicUrl, overrides, clock };
     const { ports, store } = await openTaskPorts(config, parts);
     const tasks = createTasks(ports);
@@ -77,7 +72,10 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       tasks,
       ports,
       upstream,
-      upload: watchUploads(metrics.registry, createUploadImage({ store, host, now, log })),
+      upload: watchUploads(
+        metrics.registry,
+        createUploadImage({ store, send: ports.provider.upload, now, log }),
+      ),
       publicUrl,
       isDraining: () => isDraining,
     });
@@ -92,7 +90,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
         await new Promise<void>((resolve) => ports.clock.after(config.drainDelayMs, resolve));
       const stopped = tasks.stop(config.shutdownMs);
       connections.setResponseTimeout?.(LAST_WRITES_MS);
-      await Promise.all([websockets.close(), http.close(), host.close()]);
+      await Promise.all([websockets.close(), http.close()]);
       if (!(await stopped)) connections.setResponseTimeout?.(0);
       await cleanup.run();
     };

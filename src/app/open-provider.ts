@@ -8,7 +8,7 @@ import { createProviderMetrics, watchCredits } from '../metrics/provider-metrics
 import { createKie } from '../providers/kie/client.ts';
 import { proxyFor } from '../providers/proxy.ts';
 import type { SandboxOptions } from '../sandbox/sandbox.ts';
-import type { Provider } from '../tasks/provider.ts';
+import type { Provider, ProviderLimits } from '../tasks/provider.ts';
 import { USER_AGENT } from '../version.ts';
 import type { Cleanup } from './shutdown.ts';
 
@@ -32,8 +32,13 @@ export interface Upstream {
 
 /** The provider behind `upstream`, with metrics for every call. */
 export function openProvider(
-  { apiKey, proxy, url }: Upstream,
-  options: { readonly createTimeoutMs: number; readonly log: Logger; readonly registry: Registry },
+  { apiKey, hmacKeys, proxy, uploadUrl, url }: Upstream,
+  options: {
+    readonly createTimeoutMs: number;
+    readonly limits: ProviderLimits;
+    readonly log: Logger;
+    readonly registry: Registry;
+  },
 ): Provider {
   const { registry, ...rest } = options;
   const calls = createProviderMetrics(registry);
@@ -42,6 +47,8 @@ export function openProvider(
     apiUrl: url,
     apiKey,
     proxy: proxy.api,
+    uploads: { url: uploadUrl, proxy: proxy.upload },
+    hmacKeys,
     userAgent: USER_AGENT,
     queryTimeoutMs: QUERY_TIMEOUT_MS,
     onHeldBack: calls.heldBack,

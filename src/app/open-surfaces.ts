@@ -33,7 +33,7 @@ import type { TaskPorts } from '../tasks/ports.ts';
 import type { Tasks } from '../tasks/tasks.ts';
 import { VERSION } from '../version.ts';
 import { CALLBACK_RESULTS } from '../webhooks/refusals.ts';
-import { createKieWebhook, WEBHOOKS_PATH } from '../webhooks/route.ts';
+import { createWebhook, WEBHOOKS_PATH } from '../webhooks/route.ts';
 import { createHub } from '../websocket/hub.ts';
 import { createOnConnect } from '../websocket/on-connect.ts';
 import { createAuthorizeOperation, createRefuseOverload } from '../websocket/operations.ts';
@@ -205,11 +205,11 @@ function openSockets(
   });
 }
 
-function webhookRoute({ log, metrics, tasks, upstream }: Parts, checks: Checks): Route {
+function webhookRoute({ log, metrics, ports, tasks }: Parts, checks: Checks): Route {
   const { countWrong, forwarded, now } = checks;
-  const handle = createKieWebhook({
+  const handle = createWebhook({
     tasks,
-    hmacKeys: () => upstream.hmacKeys,
+    provider: ports.provider,
     now,
     log,
     countWrong: (request: IncomingMessage) => countWrong(forwarded.addressOf(request)),

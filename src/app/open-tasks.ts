@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { v7 as newTaskId } from 'uuid';
 import type { Config } from '../config/config.ts';
-import type { UploadStore } from '../images/upload.ts';
+import { createInspectUpload, type UploadStore } from '../images/upload.ts';
 import { createCommitMetrics } from '../metrics/live-metrics.ts';
 import type { Metrics } from '../metrics/metrics.ts';
+import { createPriceDrift } from '../metrics/price-drift.ts';
 import { createOverviewMetrics, createTaskMetrics } from '../metrics/task-metrics.ts';
 import { QUERY_WINDOW_MS } from '../store/claims.ts';
 import type { Connections } from '../store/connections.ts';
@@ -12,7 +13,9 @@ import { readOverview } from '../store/stats.ts';
 import { createTaskStore } from '../store/store.ts';
 import { createCallbackAddress } from '../tasks/callback-address.ts';
 import type { Clock } from '../tasks/clock.ts';
-import { createDurationEstimate } from '../tasks/schedule.ts';
+import { MODEL_IDS } from '../models/index.ts';
+import { createRecentTasks } from '../tasks/recent-tasks.ts';
+import { webhookPath } from '../webhooks/route.ts';
 import { createPendingCreates } from '../tasks/pending-creates.ts';
 import type { TaskPorts } from '../tasks/ports.ts';
 import type { CreateCap } from '../tasks/store.ts';
@@ -55,11 +58,13 @@ export async function openTaskPorts(
   });
 
   const countChanges = createTaskMetrics(registry);
+  const watchPrices = createPriceDrift(registry, { log, now: clock.now });
   const store = createTaskStore(connections, {
     audience: feed,
     onWritten: (changes) => {
       changes.forEach(pendingCreates.notify);
       countChanges(changes);
+      watchPrices(changes);
       for (const { failure, id, revision, state, timeline } of changes) {
         const source = timeline.at(-1)?.source;
         log.info({ task: id, state, revision, source, code: failure?.code }, 'task changed');
@@ -72,10 +77,17 @@ export async function openTaskPorts(
   });
   cleanup.add(() => store.close());
   if (connections.isExclusive) await store.takeOver(clock.now());
+  const provider = openProvider(upstream, {
+    createTimeoutMs: timings.createTimeout,
+    limits: timings,
+    log,
+    registry,
+  });
   createOverviewMetrics(registry, {
     now: clock.now,
     read: () =>
       readOverview(connections.reader, {
+        provider: provider.name,
         create: clock.now() - timings.createWindow,
         query: clock.now() - QUERY_WINDOW_MS,
       }),
@@ -84,25 +96,39 @@ export async function openTaskPorts(
 
   const ports = {
     store,
-    provider: openProvider(upstream, { createTimeoutMs: timings.createTimeout, log, registry }),
+    provider,
     feed,
     pendingCreates,
-    callbackAddress: createCallbackAddress(await store.secret('callback'), publicUrl),
+    callbackAddress: createCallbackAddress(await store.secret('callback'), publicUrl, (taskId, token) =>
+      webhookPath(provider.name, taskId, token),
+    ),
     clock,
     log,
     processId: randomUUID(),
     newTaskId,
     timings,
-    estimate: createDurationEstimate({ clock, store, timings }),
-    inspectImage: config.checkImages ? await openInspectImage(store, clock) : null,
+    recent: createRecentTasks({ clock, store, timings }),
+    inspectImage: await openInspectImage(config, store, clock),
+    offered: new Set(config.models.length > 0 ? config.models : MODEL_IDS),
   };
   return { ports: overrides.wrap?.(ports) ?? ports, store };
 }
 
-/** Imports the image checks only if CHECK_IMAGES is set. */
-async function openInspectImage(uploads: UploadStore, { now }: Clock): Promise<TaskPorts['inspectImage']> {
-  const { createInspectImage } = await import('../images/inspect.ts');
-  return createInspectImage({ uploads, userAgent: USER_AGENT, now });
+/** Imports the client that fetches images only if CHECK_IMAGES is set. */
+async function openInspectImage(
+  { checkImages }: Config,
+  uploads: UploadStore,
+  { now }: Clock,
+): Promise<TaskPorts['inspectImage']> {
+  if (checkImages) {
+    const { createInspectImage } = await import('../images/inspect.ts');
+    return createInspectImage({ uploads, userAgent: USER_AGENT, now });
+  }
+  const inspectUpload = createInspectUpload(uploads, now);
+  return async (_owner, url, rules) => {
+    const issue = await inspectUpload(url, rules);
+    return issue === 'not-uploaded' ? null : issue;
+  };
 }
 
 const MINUTE_MS = 60_000;

@@ -98,6 +98,8 @@ function createProgram(surroundings: Surroundings): Command {
     'Copies the SQLite database in DATA_DIR to a new file, as of one moment, and verifies the copy. The gateway may run meanwhile. An existing file is not overwritten. For a PostgreSQL database use pg_dump.',
   ).action(async (file: string) => (await import('./backup.ts')).runBackup(file, env, stdout));
 
+  addModels(program, surroundings);
+
   add(
     'doctor',
     'Check the settings and what they refer to; change nothing.',
@@ -115,6 +117,25 @@ function createProgram(surroundings: Surroundings): Command {
   return program;
 }
 
+function addModels(program: Command, surroundings: Surroundings): void {
+  const { env, stdout } = surroundings;
+  program
+    .command('models')
+    .summary('List the models, or compare them with kie.ai.')
+    .description('Lists the models that this version knows, with their values, defaults and prices.')
+    .action(async () => {
+      (await import('./models.ts')).listModels(stdout);
+    })
+    .command('check')
+    .summary('Compare the models with the catalogue of kie.ai.')
+    .description(
+      'Compares the models that this version knows with the catalogue of kie.ai, and prints what was added, removed or changed there, with the prices in the words of kie.ai. Needs KIE_API_KEY, costs nothing, and takes about 12 seconds, since kie.ai admits one request per second. Exit code 0 when no model here was removed or changed there, 1 when one was or the catalogue cannot be read, 78 when the settings are wrong.',
+    )
+    .action(async () => {
+      surroundings.exitCode = await (await import('./check-models.ts')).checkModels(env, stdout);
+    });
+}
+
 const EPILOGUE = `
 Examples:
   kineograph
@@ -123,6 +144,7 @@ Examples:
   DATABASE_URL=postgres://user:secret@host/db kineograph migrate
   kineograph copy --from ./data --to postgres://user:secret@host/db
   DATA_DIR=/var/lib/kineograph kineograph backup kineograph.backup.db
+  KIE_API_KEY=your-key kineograph models check
   node --env-file=.env dist/main.js doctor
 
 From a checkout, kineograph is node dist/main.js. Settings come from the

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MODEL_IDS } from '../models/index.ts';
 import {
   apiKeys,
   boolean,
@@ -114,6 +115,11 @@ export const VARIABLES = {
     'The webhookHmacKey from https://kie.ai/settings; several between commas while you change it, any may match. Without it a callback is only a hint, after which the gateway polls kie.ai.',
     'new-key,old-key',
     SECRET,
+  ),
+  MODELS: kieAi(
+    list(choice(MODEL_IDS)),
+    'The models that clients may use, by their value in the GraphQL enum ImageToVideoModel. All models when unset. A client that names no model asks for HAILUO_02_PRO, and is refused when that is missing here.',
+    'HAILUO_02_PRO,KLING_2_6',
   ),
   KIE_CREATES_PER_10S: kieAi(
     integer(1, 10_000).default(20),
@@ -233,12 +239,12 @@ export const VARIABLES = {
   MAX_BODY_BYTES: limit(262_144, 'Bytes of a request body or a socket message.', 16_777_216),
   REQUEST_TIMEOUT_MS: limit(
     120_000,
-    'How long a whole request may take to arrive, in milliseconds: 10 MB at 0.7 Mbit/s take two minutes.',
+    'How long a whole request may take to arrive, in milliseconds: 30 MB at 2 Mbit/s take two minutes.',
     3_600_000,
   ),
   MAX_UPLOADS: limit(
     100,
-    'Concurrent uploads, of at most 10 MB each. One owner may have half of them; its first one is always accepted.',
+    'Concurrent uploads, of at most 30 MB each. One owner may have half of them; its first one is always accepted.',
   ),
   OVERLOAD_DELAY_MS: limits(
     integer(0, 60_000).default(1000),

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { MAX_IMAGE_BYTES, tooLarge } from '../images/image.ts';
+import { tooLarge } from '../images/image.ts';
 import type { Upload, UploadImage, UploadOutcome } from '../images/upload.ts';
+import { IMAGES_OF_ANY_MODEL } from '../models/index.ts';
 import { createConcurrencyLimit } from '../limits/concurrency.ts';
 import type { Overload } from '../limits/overload.ts';
 import { refusal, retryLater, secondsOf, type Refusal } from '../limits/refusal.ts';
@@ -74,8 +75,8 @@ function createProcess(options: UploadsOptions): (request: IncomingMessage) => P
     const { owner } = authorization.principal;
     requests.note(request, { owner });
     if (!MEDIA_TYPE.test(headers['content-type'] ?? '')) return REFUSALS.mediaType;
-    if (Number(headers['content-length']) > MAX_IMAGE_BYTES)
-      return refusalOf({ kind: 'unfit', issue: tooLarge() });
+    if (Number(headers['content-length']) > IMAGES_OF_ANY_MODEL.maxBytes)
+      return refusalOf({ kind: 'unfit', issue: tooLarge(IMAGES_OF_ANY_MODEL) });
     const noPlace = places.take(owner);
     if (noPlace) return noPlace;
     try {
@@ -150,7 +151,7 @@ const REFUSALS = {
   mediaType: refusal(
     415,
     'The body is not declared as an image.',
-    'Send the image itself as the body, with Content-Type: image/jpeg, image/png or image/webp.',
+    `Send the image itself as the body, with one of these as Content-Type: ${IMAGES_OF_ANY_MODEL.mediaTypes.join(', ')}.`,
     { code: 'IMAGE_TYPE' },
   ),
   busy: retryLater(503, 'Too many images are being uploaded.', RETRY_AFTER_S, sendAgain(RETRY_AFTER_S)),

@@ -1,4 +1,5 @@
 import { ConsecutiveBreaker, circuitBreaker, handleAll, isBrokenCircuitError } from 'cockatiel';
+import { DEFAULT_MODEL, listPrice } from '../models/index.ts';
 import type { Log } from '../tasks/log.ts';
 import { errorCodeOf } from './kie/wire.ts';
 
@@ -47,15 +48,13 @@ const WHAT_TO_DO: Readonly<Record<AccountError, string>> = {
   QUOTA_EXCEEDED: 'the spending limit of KIE_API_KEY is reached; raise it at https://kie.ai/api-key',
 };
 
-/** kie.ai's price list: one video of hailuo/02-image-to-video-pro. */
-export const CREDITS_PER_VIDEO = 57;
 /** Interval of warnings per code. The metric counts every refusal. */
 const WARN_EVERY_MS = 60_000;
 
 interface AccountAlarm {
   /** Receives the code of each response, and warns of account problems. */
   code(code: number): void;
-  /** Receives each balance, and warns if it is lower than the price of a video. */
+  /** Receives each balance, and warns if it is lower than the price of a video of the default model. */
   balance(credits: number): void;
 }
 
@@ -83,7 +82,7 @@ export function createAccountAlarm({
       warn(error, { providerCode: code });
     },
     balance(credits) {
-      if (credits < CREDITS_PER_VIDEO) warn('INSUFFICIENT_CREDITS', { credits });
+      if (credits < (listPrice(DEFAULT_MODEL) ?? 0)) warn('INSUFFICIENT_CREDITS', { credits });
     },
   };
 }

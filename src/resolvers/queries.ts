@@ -1,4 +1,8 @@
+import type { Model } from '../models/define-model.ts';
+import type { EstimateResult } from '../tasks/estimate.ts';
+import type { ModelStatus } from '../tasks/recent-tasks.ts';
 import type { Task, TaskState } from '../tasks/task.ts';
+import type { CreateInput } from '../tasks/validate-input.ts';
 import type { Context } from './context.ts';
 import { MAX_PAGE, type TaskPage } from '../tasks/list.ts';
 
@@ -36,4 +40,24 @@ export function queuePosition(
 
 export function creditsRemaining({ viewer, tasks }: Context): Promise<number | null> {
   return viewer.maySeeCredits ? tasks.credits() : Promise.resolve(null);
+}
+
+export function models({ tasks }: Context): readonly Model[] {
+  return tasks.models;
+}
+
+/** AVAILABLE in events: the status changes without an event of the task. */
+export function modelStatus(
+  name: string,
+  context: Context,
+  { isEvent }: { readonly isEvent: boolean },
+): Promise<ModelStatus> | ModelStatus {
+  return isEvent ? 'AVAILABLE' : context.tasks.modelStatus(name);
+}
+
+export function estimateImageToVideo(
+  input: CreateInput,
+  { viewer, tasks }: Context,
+): Promise<EstimateResult> {
+  return tasks.estimate(viewer.owner, input);
 }

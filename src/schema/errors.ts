@@ -20,19 +20,24 @@ const ValidationIssueCodeEnum = builder.enumType('ValidationIssueCode', {
   description: 'Problems of an input field.',
   values: enumValues<ValidationIssueCode>({
     REQUIRED: 'The text is empty or only white space.',
+    TOO_SHORT: 'The prompt has fewer characters (Unicode code points) than the model needs.',
     TOO_LONG: 'The text has more characters (Unicode code points) than allowed.',
     NOT_A_URL: 'The text is not an absolute URL.',
     URL_SCHEME: 'The URL does not start with http:// or https://.',
     URL_CREDENTIALS: 'The URL contains a user name or password.',
     INVALID_CHARACTERS: 'The text contains NUL or an unpaired surrogate.',
+    NOT_SUPPORTED: 'The model does not have this field.',
+    NOT_ALLOWED:
+      'The model does not take this value, or not together with the others. The message lists what it takes.',
     IMAGE_UNREACHABLE: 'The image cannot be fetched from a public address.',
-    IMAGE_TYPE: 'The first bytes belong to none of JPEG, PNG and WebP.',
+    IMAGE_TYPE: 'The image has none of the media types that the model takes, by its first bytes.',
     IMAGE_BROKEN: 'The image is empty, or its header is damaged or cut short.',
     IMAGE_ANIMATED: 'The image is animated.',
-    IMAGE_TOO_LARGE: 'The image is larger than 10 MB.',
-    IMAGE_TOO_SMALL: 'A side of the image is 300 pixels or shorter.',
-    IMAGE_TOO_MANY_PIXELS: 'The image has more than 100 megapixels.',
-    IMAGE_ASPECT_RATIO: 'The aspect ratio of the image is outside 2:5 to 5:2.',
+    IMAGE_TOO_LARGE: 'The image has more bytes than the model takes.',
+    IMAGE_TOO_SMALL: 'A side of the image is shorter than the model takes.',
+    IMAGE_TOO_MANY_PIXELS:
+      'The image has more than 100 megapixels, or a side that is longer than the model takes.',
+    IMAGE_ASPECT_RATIO: 'The image is too long or too wide for the model.',
   }),
 });
 
@@ -69,7 +74,8 @@ export const ValidationErrorType = builder
 export const ProviderErrorType = builder
   .objectRef<Extract<CreateResult, { kind: 'refused' }>>('ProviderError')
   .implement({
-    description: 'The provider rejected the task. Nothing was created or charged.',
+    description:
+      'The provider rejected the task, or this gateway does not offer the model. Nothing was created or charged.',
     interfaces: [UserErrorInterface],
     fields: (t) => ({
       message: t.string({

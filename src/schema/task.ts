@@ -1,7 +1,7 @@
 import type { TaskState, Task, Video, TimelineEntry, UpdateSource } from '../tasks/task.ts';
 import { builder, enumValues } from './builder.ts';
 import { type ProviderErrorCode, isRetryable, type TaskFailure } from '../tasks/failure.ts';
-import { OperationTypeNode } from 'graphql';
+import { type GraphQLResolveInfo, OperationTypeNode } from 'graphql';
 import { queuePosition } from '../resolvers/queries.ts';
 
 export const TaskStateEnum = builder.enumType('TaskState', {
@@ -31,7 +31,9 @@ export const ProviderErrorCodeEnum = builder.enumType('ProviderErrorCode', {
     MAINTENANCE: '455: the provider is under maintenance. Retry later.',
     SERVER_ERROR: '500: internal error of the provider.',
     GENERATION_FAILED: '501 or 531: the generation failed. It is not charged, and a retry can succeed.',
-    FEATURE_DISABLED: '505: the provider has disabled this model.',
+    FEATURE_DISABLED: '505: the provider has disabled the default model.',
+    MODEL_UNAVAILABLE:
+      'This gateway or the provider does not offer the model. Nothing was stored, sent or charged: query `models` and take another one.',
     UNREACHABLE: 'The provider could not be reached. Retry later.',
     SUBMISSION_UNKNOWN:
       "The response to the create call was lost and no callback arrived, so the task may have been charged. Check the provider's log before you retry.",
@@ -148,20 +150,24 @@ export const TaskType = builder.objectRef<Task>('Task').implement({
   }),
 });
 
+/** Whether a field is resolved for an event. There it may depend on the change alone, and resolve to no promise. */
+export function isEvent({ operation }: GraphQLResolveInfo): boolean {
+  return operation.operation === OperationTypeNode.SUBSCRIPTION;
+}
+
 /** How far a task is, and how it came there. */
 builder.objectFields(TaskType, (t) => ({
   expectedAt: t.expose('expectedAt', {
     type: 'DateTime',
     nullable: true,
     description:
-      "When the video is expected, from the median of the newest 100 durations, as of the task's last change. null before the provider accepts the task, after it has completed, and until this gateway has completed five videos.",
+      "When the video is expected, from the median of the newest 100 durations of the same model and options, as of the task's last change. null before the provider accepts the task, after it has completed, and until this gateway has completed five such videos.",
   }),
   queuePosition: t.int({
     nullable: true,
     description:
       "Position in this gateway's queue of tasks that wait for the provider's rate limit. 1 is sent next. null once the task was sent, and in subscription events, because it changes without a change of this task: query it.",
-    resolve: (task, _args, context, { operation }) =>
-      queuePosition(task, context, { isEvent: operation.operation === OperationTypeNode.SUBSCRIPTION }),
+    resolve: (task, _args, context, info) => queuePosition(task, context, { isEvent: isEvent(info) }),
   }),
   timeline: t.expose('timeline', {
     type: [TimelineEntryType],

@@ -15,7 +15,7 @@ import type { WriteContext } from './writer-queue.ts';
 type SubmissionQuery = Parameters<TaskStore['claimSubmissions']>[0];
 
 /** The parameters of the statements below; times in ms since the epoch. */
-interface Values extends Pick<SubmissionQuery, 'attempt' | 'processId'> {
+interface Values extends Pick<SubmissionQuery, 'attempt' | 'processId' | 'provider'> {
   readonly now: number;
   readonly checkAt: number;
   /** The rate slot of an older mark has expired. */
@@ -24,6 +24,9 @@ interface Values extends Pick<SubmissionQuery, 'attempt' | 'processId'> {
 
 /** A literal, as in the partial indexes: SQLite would plan the query again for each bound value. */
 const SUBMITTING = sql.lit('SUBMITTING' as const);
+
+/** When the task may be sent. */
+export const SEND_AT = sql<number>`coalesce(send_at, submit_at)`;
 
 /** The task has no mark: it was not sent yet, or its mark was undone. */
 export function awaitsSubmission(eb: ExpressionBuilder<Database, 'tasks'>) {
@@ -118,12 +121,12 @@ function inTurn(
 
 /** The turns of submissions: those that may not be sent at `now` come last. */
 function submissionTurns(now: number): Turns {
-  const isDelayed = sql<number>`case when submit_at > ${now} then 1 else 0 end`;
+  const isDelayed = sql<number>`case when ${SEND_AT} > ${now} then 1 else 0 end`;
   return { kind: 'create', by: 'created_at', isDelayed };
 }
 
 const nextSubmissions = prepared((db, values: Values & { readonly count: number }) =>
-  inTurn(db, sendable(db, values).where('submit_at', '<=', values.now), submissionTurns(values.now)).limit(
+  inTurn(db, sendable(db, values).where(SEND_AT, '<=', values.now), submissionTurns(values.now)).limit(
     values.count,
   ),
 );
@@ -152,13 +155,14 @@ const setMark = prepared((db, { attempt, checkAt, id, now }: Values & { readonly
 );
 
 const earliestSubmit = prepared((db, values: Values) =>
-  sendable(db, values).select(sql<NullableInteger>`min(submit_at)`.as('at')),
+  sendable(db, values).select(sql<NullableInteger>`min(${SEND_AT})`.as('at')),
 );
 
 /** A hidden task may be sent only by the process that runs its mutation, and only while that process holds the lease. */
-function sendable(db: Kysely<Database>, { now, processId }: Values) {
+function sendable(db: Kysely<Database>, { now, processId, provider }: Values) {
   return db
     .selectFrom('tasks')
+    .where('provider', '=', provider)
     .where(awaitsSubmission)
     .where((eb) =>
       eb.or([
@@ -174,9 +178,16 @@ export async function claimSubmissions(
   query: SubmissionQuery,
   slotClock: SlotClock,
 ): Promise<Claim> {
-  const { attempt, checkAfterMs, processId, windowMs } = query;
+  const { attempt, checkAfterMs, processId, provider, windowMs } = query;
   const { free, nextAt, now, take } = await openWindow(db, 'create', slotClock, query);
-  const values = { attempt, processId, now, checkAt: now + checkAfterMs, slotsSince: now - windowMs };
+  const values = {
+    attempt,
+    processId,
+    provider,
+    now,
+    checkAt: now + checkAfterMs,
+    slotsSince: now - windowMs,
+  };
   const undone = await undoExpiredMarks(db, values);
   undone.rows.map(toRecord).forEach(wrote);
   const records = (await markedByThisAttempt(db, values)).rows.map(toRecord);
@@ -208,7 +219,11 @@ export async function claimDue(
   const { free, nextAt, now, take } = await openWindow(db, 'query', slotClock, { ...query, ...limits });
   const isUnleased = (eb: ExpressionBuilder<Database, 'tasks'>) =>
     eb.or([eb('check_lease_until', 'is', null), eb('check_lease_until', '<=', now)]);
-  const due = db.selectFrom('tasks').where('next_check_at', '<=', now).where(isUnleased);
+  const due = db
+    .selectFrom('tasks')
+    .where('provider', '=', query.provider)
+    .where('next_check_at', '<=', now)
+    .where(isUnleased);
   const next = inTurn(db, due, { kind: 'query', by: 'next_check_at', most: free }).limit(free);
   const update = db
     .updateTable('tasks')
@@ -222,6 +237,7 @@ export async function claimDue(
   for (const { owner } of rows) await take(owner);
   const earliest = await db
     .selectFrom('tasks')
+    .where('provider', '=', query.provider)
     .where('next_check_at', 'is not', null)
     .where(isUnleased)
     .select(sql<NullableInteger>`min(next_check_at)`.as('at'))
@@ -237,16 +253,16 @@ async function openWindow(
   db: Kysely<Database>,
   kind: Kind,
   slotClock: SlotClock,
-  query: Clocks & { readonly limit: number; readonly windowMs: number },
+  query: Clocks & { readonly provider: string; readonly limit: number; readonly windowMs: number },
 ) {
-  const { limit, windowMs } = query;
+  const { limit, provider, windowMs } = query;
   const now = query.now();
   const time = await slotClock(db, kind, query);
-  const { count, oldest } = await countSlots(db, kind, time - windowMs);
+  const { count, oldest } = await countSlots(db, { kind, provider, since: time - windowMs });
   return {
     now,
     free: limit - count,
-    take: (owner: string) => insertSlot(db, { kind, owner, taken_at: time }),
+    take: (owner: string) => insertSlot(db, { kind, provider, owner, taken_at: time }),
     /** When to claim again after so many slots were taken, if the earliest task may be claimed `at`. */
     nextAt(taken: number, earliest: { readonly at: NullableInteger } | undefined): number | null {
       const at = earliest?.at ?? null;
@@ -256,10 +272,18 @@ async function openWindow(
   };
 }
 
-const slotsSince = prepared((db, { kind, since }: { readonly kind: Kind; readonly since: number }) =>
+/** The rate slots of one limit that were taken after a time. */
+interface Slots {
+  readonly kind: Kind;
+  readonly provider: string;
+  readonly since: number;
+}
+
+const slotsSince = prepared((db, { kind, provider, since }: Slots) =>
   db
     .selectFrom('slots')
     .where('kind', '=', kind)
+    .where('provider', '=', provider)
     .where('taken_at', '>', since)
     .select(({ fn }) => [
       fn.countAll<number | string>().as('count'),
@@ -276,13 +300,12 @@ const newestSlot = prepared((db, { kind }: { readonly kind: Kind }) =>
 
 const insertSlot = prepared((db, slot: Insertable<SlotTable>) => db.insertInto('slots').values(slot));
 
-/** How many slots of a kind were taken after `since`, and when the oldest of them was. */
+/** How many slots were taken after `since`, and when the oldest of them was. */
 export async function countSlots(
   db: Kysely<Database>,
-  kind: Kind,
-  since: number,
+  slots: Slots,
 ): Promise<{ readonly count: number; readonly oldest: number | null }> {
-  const [row] = (await slotsSince(db, { kind, since })).rows;
+  const [row] = (await slotsSince(db, slots)).rows;
   const oldest = row?.oldest ?? null;
   return { count: Number(row?.count ?? 0), oldest: oldest === null ? null : Number(oldest) };
 }

@@ -57,7 +57,11 @@ function* inPages<Row>(rows: readonly Row[]): Generator<readonly Row[]> {
 
 /** The rows of all other tables, with numbers as numbers and in the same order on both databases. */
 async function readOtherRows(db: Kysely<Database>) {
-  const slots = await db.selectFrom('slots').select(['kind', 'owner', 'taken_at']).orderBy('id').execute();
+  const slots = await db
+    .selectFrom('slots')
+    .select(['kind', 'provider', 'owner', 'taken_at'])
+    .orderBy('id')
+    .execute();
   const secrets = await db.selectFrom('secrets').select(['name', 'value']).orderBy('name').execute();
   const uploads = await db.selectFrom('uploads').selectAll().execute();
   return {

@@ -8,6 +8,18 @@ const statements = (...texts: readonly string[]): Migration => ({
   },
 });
 
+/** Models with options. The defaults are those of the only model before; version 0.1.0 inserts without these columns. */
+const MODELS = statements(
+  "alter table tasks add column provider text default 'kie' not null",
+  `alter table tasks add column options text not null
+    default '{"durationSeconds":6,"resolution":"P1080","sound":null,"negativePrompt":null,"seed":null}'`,
+  "alter table tasks add column variant text default '6/P1080/' not null",
+  'alter table tasks add column send_at bigint',
+  "alter table slots add column provider text default 'kie' not null",
+  "create index tasks_by_variant on tasks (model, variant, completed_at) where state = 'SUCCESS'",
+  'create index tasks_by_model on tasks (model, completed_at) where completed_at is not null',
+);
+
 /** Each migration runs once on a store, in order of name. A released migration is never edited. */
 export const migrationsFor = (dialect: Dialect): Readonly<Record<string, Migration>> => ({
   // Ids are compared bytewise, as JavaScript compares cursors: pages break ties by id.
@@ -93,4 +105,5 @@ export const migrationsFor = (dialect: Dialect): Readonly<Record<string, Migrati
   ),
   // The provider's latest statement that did not change a task's state, as JSON.
   '0009-last-words': statements('alter table tasks add column last_words text'),
+  '0010-models': MODELS,
 });

@@ -12,7 +12,7 @@ import {
 import type { Database, TaskTable } from './schema.ts';
 import type { RecordCache } from './record-cache.ts';
 import { prepared, storeRead, storeReads } from './statements.ts';
-import { toVisible, toRecord } from './record.ts';
+import { failureOf, toRecord, toVisible } from './record.ts';
 import { awaitsSubmission, readQueue } from './claims.ts';
 
 const byId = prepared((db, { id }: { readonly id: string }) =>
@@ -106,14 +106,31 @@ export function createReads(db: Kysely<Database>, cache: RecordCache) {
       return new Map(rows.map(({ count, owner }) => [owner, Number(count)]));
     },
 
-    async newestDurations(limit: number) {
+    async newestSuccesses(model: string, variant: string, limit: number) {
       const rows = await tasks
-        .select(['timeline', 'created_at', 'completed_at'])
+        .select(['timeline', 'created_at', 'completed_at', 'credits_consumed', 'end_image_url'])
         .where('state', '=', DONE)
+        .where('model', '=', model)
+        .where('variant', '=', variant)
         .orderBy('completed_at', 'desc')
         .limit(limit)
         .execute();
-      return rows.map(durationOf);
+      return rows.map((row) => ({
+        duration: durationOf(row),
+        credits: row.credits_consumed,
+        hasEndImage: row.end_image_url !== null,
+      }));
+    },
+
+    async newestOutcomes(model: string, since: number, limit: number) {
+      const rows = await tasks
+        .select('failure')
+        .where('model', '=', model)
+        .where('completed_at', '>', since)
+        .orderBy('completed_at', 'desc')
+        .limit(limit)
+        .execute();
+      return rows.map(({ failure }) => failureOf(failure)?.code ?? null);
     },
 
     queue: (now: number) => readQueue(db, now),

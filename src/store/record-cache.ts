@@ -52,12 +52,18 @@ const INPUT = [
   'imageUrl',
   'endImageUrl',
   'promptOptimizer',
+  'provider',
   'createdAt',
   'inputHash',
 ] as const;
 
 function hasSameInput(before: TaskRecord, after: TaskRecord): boolean {
-  return INPUT.every((field) => before[field] === after[field]);
+  const { options } = after;
+  return (
+    INPUT.every((field) => before[field] === after[field]) &&
+    // Options read from the store are other objects.
+    (before.options === options || JSON.stringify(before.options) === JSON.stringify(options))
+  );
 }
 
 /** For stores with other writers. */

@@ -1,4 +1,7 @@
 import type { Insertable, Selectable, Updateable } from 'kysely';
+import type { VideoOptions } from '../models/define-model.ts';
+import { DEFAULT_MODEL } from '../models/index.ts';
+import { variantOf } from '../tasks/recent-tasks.ts';
 import type { TaskFailure, ProviderWords } from '../tasks/failure.ts';
 import {
   isVisible,
@@ -21,6 +24,9 @@ export function toRow(record: TaskRecord): Insertable<TaskTable> {
     prompt: record.prompt,
     image_url: record.imageUrl,
     end_image_url: record.endImageUrl,
+    provider: record.provider,
+    options: JSON.stringify(record.options),
+    variant: variantOf(record.options),
     prompt_optimizer: promptOptimizer === null ? null : Number(promptOptimizer),
     created_at: record.createdAt,
     input_hash: record.inputHash,
@@ -44,7 +50,7 @@ export function mutableColumns(record: TaskRecord) {
     idempotency_key: record.idempotencyKey,
     submit_lease_by: record.submitLeaseBy,
     submit_lease_until: record.submitLeaseUntil,
-    submit_at: record.submitAt,
+    ...submitColumns(record),
     not_now_count: record.notNowCount,
     not_now_since: record.notNowSince,
     marked_at: record.markedAt,
@@ -58,6 +64,15 @@ export function mutableColumns(record: TaskRecord) {
   } satisfies Updateable<TaskTable>;
 }
 
+/** Version 0.1.0 may run on the same store. It would send any task to the default model, so it must find no other one due. */
+const NEVER = Number.MAX_SAFE_INTEGER;
+
+function submitColumns({ model, submitAt }: TaskRecord): { submit_at: number; send_at: number | null } {
+  return model === DEFAULT_MODEL.name
+    ? { submit_at: submitAt, send_at: null }
+    : { submit_at: NEVER, send_at: submitAt };
+}
+
 export function toRecord(row: TaskRow): TaskRecord {
   return {
     id: row.id,
@@ -68,9 +83,11 @@ export function toRecord(row: TaskRow): TaskRecord {
     prompt: row.prompt,
     imageUrl: row.image_url,
     endImageUrl: row.end_image_url,
+    provider: row.provider,
+    options: JSON.parse(row.options) as VideoOptions,
     promptOptimizer: row.prompt_optimizer === null ? null : row.prompt_optimizer === 1,
     videos: JSON.parse(row.videos) as readonly Video[],
-    failure: fromJson(row.failure) as TaskFailure | null,
+    failure: failureOf(row.failure),
     providerTaskId: row.provider_task_id,
     creditsConsumed: row.credits_consumed,
     createdAt: Number(row.created_at),
@@ -83,12 +100,12 @@ export function toRecord(row: TaskRow): TaskRecord {
     submitLeaseBy: row.submit_lease_by,
     submitLeaseUntil: toNumber(row.submit_lease_until),
     // SQLite stores of earlier versions may hold fractions, which PostgreSQL rejects.
-    submitAt: Math.round(Number(row.submit_at)),
+    submitAt: Math.round(Number(row.send_at ?? row.submit_at)),
     notNowCount: row.not_now_count,
     notNowSince: toNumber(row.not_now_since),
     markedAt: toNumber(row.marked_at),
     unknownSince: toNumber(row.unknown_since),
-    refusal: fromJson(row.refusal) as TaskFailure | null,
+    refusal: failureOf(row.refusal),
     unverifiedProviderTaskId: row.candidate_provider_task_id,
     lastWords: fromJson(row.last_words) as ProviderWords | null,
     nextCheckAt: toNumber(row.next_check_at),
@@ -109,6 +126,11 @@ function toNumber(value: number | string | null): number | null {
 
 function toJson(value: object | null): string | null {
   return value && JSON.stringify(value);
+}
+
+/** The failure in its column. */
+export function failureOf(text: string | null): TaskFailure | null {
+  return fromJson(text) as TaskFailure | null;
 }
 
 function fromJson(text: string | null): unknown {

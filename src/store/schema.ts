@@ -16,6 +16,11 @@ export interface TaskTable {
   readonly prompt: string;
   readonly image_url: string;
   readonly end_image_url: string | null;
+  readonly provider: string;
+  /** `VideoOptions` as JSON. */
+  readonly options: string;
+  /** `variantOf` the options. */
+  readonly variant: string;
   readonly prompt_optimizer: number | null;
   readonly videos: string;
   readonly failure: string | null;
@@ -31,6 +36,8 @@ export interface TaskTable {
   readonly submit_lease_by: string | null;
   readonly submit_lease_until: NullableInteger;
   readonly submit_at: Integer;
+  /** Replaces `submit_at` for models that version 0.1.0 cannot send. */
+  readonly send_at: NullableInteger;
   readonly not_now_count: number;
   readonly not_now_since: NullableInteger;
   readonly marked_at: NullableInteger;
@@ -50,6 +57,7 @@ export interface TaskTable {
 export interface SlotTable {
   readonly id: Generated<number>;
   readonly kind: 'create' | 'query';
+  readonly provider: string;
   readonly owner: string;
   readonly taken_at: Integer;
 }

@@ -54,7 +54,7 @@ const waiting = prepared((db) =>
 /** Reads only unfinished tasks, however many have ended. */
 export function readOverview(
   db: Kysely<Database>,
-  slotsSince: { readonly create: number; readonly query: number },
+  { provider, ...since }: { readonly provider: string; readonly create: number; readonly query: number },
 ): Promise<Overview> {
   return storeRead(async () => {
     const { rows } = await polled(db, {});
@@ -75,8 +75,8 @@ export function readOverview(
       unknown: unfinished.reduce((sum, row) => sum + Number(row.unknown), 0),
       checkDueAt: earliest(rows.map((row) => row.due_at)),
       slots: {
-        create: (await countSlots(db, 'create', slotsSince.create)).count,
-        query: (await countSlots(db, 'query', slotsSince.query)).count,
+        create: (await countSlots(db, { kind: 'create', provider, since: since.create })).count,
+        query: (await countSlots(db, { kind: 'query', provider, since: since.query })).count,
       },
     };
   });

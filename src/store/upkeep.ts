@@ -1,7 +1,7 @@
 import { sql, type Kysely } from 'kysely';
 import type { TaskStore } from '../tasks/store.ts';
 import type { Database } from './schema.ts';
-import { awaitsOutcome, awaitsSubmission } from './claims.ts';
+import { awaitsOutcome, awaitsSubmission, SEND_AT } from './claims.ts';
 import type { WriterQueue } from './writer-queue.ts';
 
 /** An expression, so that no index on hidden tasks is used: refused tasks are many. */
@@ -9,6 +9,14 @@ const isHidden = sql<boolean>`revision + 0 is null`;
 
 /** Literals, as in the partial indexes. */
 const FINAL_STATES = [sql.lit('SUCCESS' as const), sql.lit('FAIL' as const)];
+
+/** Writes the time in the column that holds it: in the other one, version 0.1.0 would find the task due. */
+function sendAt(now: number) {
+  return {
+    submit_at: sql<number>`case when send_at is null then ${now} else submit_at end`,
+    send_at: sql<number | null>`case when send_at is null then send_at else ${now} end`,
+  };
+}
 
 export function createSweeps(queue: WriterQueue) {
   const sweepWith = <T>(run: (trx: Kysely<Database>) => Promise<T>): Promise<T> =>
@@ -47,9 +55,9 @@ export function createSweeps(queue: WriterQueue) {
           .where((eb) => eb.not(awaitsOutcome(eb)))
           .execute();
         await tasks
-          .set((eb) => ({ submit_at: now, version: eb('version', '+', 1) }))
+          .set((eb) => ({ ...sendAt(now), version: eb('version', '+', 1) }))
           .where(awaitsSubmission)
-          .where('submit_at', '>', now)
+          .where(SEND_AT, '>', now)
           .execute();
       }),
 

@@ -18,16 +18,16 @@ export function createUploads(db: Kysely<Database>, queue: WriterQueue): UploadS
         return row ? toUpload(row) : null;
       }),
 
-    isUploaded: (url, until) =>
+    uploadAt: (url, until) =>
       storeRead(async () => {
         const row = await db
           .selectFrom('uploads')
-          .select('url')
+          .selectAll()
           .where('url', '=', url)
           .where('expires_at', '>', until)
           .limit(1)
           .executeTakeFirst();
-        return row !== undefined;
+        return row ? toUpload(row) : null;
       }),
 
     saveUpload: (owner, { contentType, expiresAt, ...upload }) =>

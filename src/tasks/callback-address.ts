@@ -10,11 +10,17 @@ export interface CallbackAddress {
   isToken(taskId: string, token: string): boolean;
 }
 
-/** `publicUrl` is called at each use: with port 0 it is known only once the server listens. */
-export function createCallbackAddress(secret: Buffer, publicUrl: () => string | null): CallbackAddress {
+/**
+ * `publicUrl` is called at each use: with port 0 it is known only once the server listens. `pathOf` returns the path of a
+ * task's callbacks.
+ */
+export function createCallbackAddress(
+  secret: Buffer,
+  publicUrl: () => string | null,
+  pathOf: (taskId: string, token: string) => string,
+): CallbackAddress {
   const digestOf = (taskId: string): Buffer => createHmac('sha256', secret).update(taskId).digest();
-  const pathFor = (taskId: string): string =>
-    `/webhooks/kie/${taskId}/${digestOf(taskId).toString('base64url')}`;
+  const pathFor = (taskId: string): string => pathOf(taskId, digestOf(taskId).toString('base64url'));
 
   return {
     urlFor(taskId) {

@@ -2,7 +2,7 @@ import { belongsToAnother, saved, updated, writeTask } from './change.ts';
 import type { Clock } from './clock.ts';
 import type { TaskPorts } from './ports.ts';
 import type { ProviderWords } from './failure.ts';
-import type { QueryAnswer } from './provider.ts';
+import type { QueryAnswer, Signature } from './provider.ts';
 import { planner } from './schedule.ts';
 import { hasEnded, type TaskRecord } from './task.ts';
 
@@ -14,9 +14,6 @@ interface CallbackReport {
   /** The callback URL in the body; null if there is none. */
   readonly callbackUrl: string | null;
 }
-
-/** 'wrong' includes a missing signature; 'unknown' means that no signature keys are configured. */
-export type Signature = 'right' | 'wrong' | 'unknown';
 
 /**
  * The result of a callback.
@@ -58,7 +55,7 @@ export function createCallbacks(ports: TaskPorts, onQueryDue: () => void): Callb
       answer.kind === 'update'
         ? answer.update
         : { state: 'WAITING' as const, providerTaskId, creditsConsumed: null };
-    const plan = await planner(ports);
+    const plan = await planner(ports, known);
     const decide = (record: TaskRecord) => saved(updated(record, update, origin, plan));
     const changed = await writeTask(store, taskId, decide, known);
     if (answer.kind !== 'update') {

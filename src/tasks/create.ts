@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
+import { DEFAULT_MODEL, type ModelId } from '../models/index.ts';
 import { writeTask } from './change.ts';
 import { type TaskFailure, RequestError } from './failure.ts';
 import { isSettled } from './pending-creates.ts';
 import type { TaskPorts } from './ports.ts';
 import type { ReachedCap } from './store.ts';
-import { MODEL, isVisible, type VisibleRecord, type TaskInput, type TaskRecord } from './task.ts';
-import { validateInput, type CreateInput, type ImageIssue, type InspectImage } from './validate-input.ts';
+import { isVisible, type VisibleRecord, type TaskRecord } from './task.ts';
+import { validateInput, type CreateInput, type ImageIssue, type ImageInspection } from './validate-input.ts';
 import type { ValidInput, ValidationIssue } from './validate-input.ts';
 
 /** The result of createImageToVideo. */
@@ -40,34 +41,69 @@ export async function createTask(
   { stopping, wakeSubmitter }: Process,
   { input, owner, reqId }: CreateRequest,
 ): Promise<CreateResult> {
-  const checked = validateInput(input);
-  if ('issues' in checked) return { kind: 'invalid', issues: checked.issues };
-  const { clock, inspectImage, log, store, timings } = ports;
-  // A retry returns the existing task even if its image has become invalid.
-  if (inspectImage && !(await isKnown(ports, owner, checked.valid))) {
-    const issues = await inspectImages(inspectImage, owner, checked.valid, stopping);
-    if (issues.length > 0) return { kind: 'invalid', issues };
-  }
-
+  const { clock, log, timings } = ports;
   const elapsed = clock.elapsed ?? clock.now;
-  const deadline = elapsed() + timings.createWait;
-  const hash = hashOf(checked.valid);
+  const asked = validateInput(input);
+  let deadline: number | null = null;
   for (;;) {
-    if ((await isQueueFull(ports, owner)) && !(await isKnown(ports, owner, checked.valid)))
-      return { kind: 'refused', failure: QUEUE_FULL };
-    const newTask = newRecord(ports, owner, checked.valid, hash);
-    const record = await store.insert(newTask, timings.createCaps);
-    if ('cap' in record) throw tooManyCreates(record, clock.now());
-    log.info({ reqId, task: record.id, owner, isNew: record.id === newTask.id }, 'create requested');
+    // A retry joins its task, even if its image or model is gone.
+    const twin = 'valid' in asked ? await twinOf(ports, owner, asked.valid) : null;
+    const id = ports.newTaskId();
+    const record = twin ?? (await insertNew(ports, { id, owner, input, stopping }));
+    if ('kind' in record) return record;
+    log.info({ reqId, task: record.id, owner, isNew: record.id === id }, 'create requested');
     wakeSubmitter();
+    deadline ??= elapsed() + timings.createWait;
     const settled = await waitForOutcome(ports, record, deadline);
-    // The twin was deleted: its process died before the task was sent or visible. This request creates it again.
+    // The twin was deleted: its process died before the task was sent or visible. This request creates it, if it may.
     if (!settled) continue;
-    const isSameInput = settled.inputHash === hash;
+    const isSameInput = 'valid' in asked && settled.inputHash === hashOf(asked.valid);
     if (isVisible(settled)) return { kind: isSameInput ? 'success' : 'conflict', task: settled };
     if (settled.refusal && isSameInput) return { kind: 'refused', failure: settled.refusal };
     // The twin had another input and was refused, which freed the key.
   }
+}
+
+type Rejected = Extract<CreateResult, { kind: 'invalid' | 'refused' }>;
+
+/** Stores a new task, or returns why not, or the twin that was stored meanwhile. Rejects as `createTask` does. */
+async function insertNew(
+  ports: TaskPorts,
+  {
+    id,
+    input,
+    owner,
+    stopping,
+  }: Omit<CreateRequest, 'reqId'> & Pick<Process, 'stopping'> & { readonly id: string },
+): Promise<TaskRecord | Rejected> {
+  const checked = await checkNew(ports, owner, input, { stopping, mayFetch: true });
+  if ('kind' in checked) return checked;
+  const { clock, store, timings } = ports;
+  if ((await isQueueFull(ports, owner)) && !(await twinOf(ports, owner, checked)))
+    return { kind: 'refused', failure: QUEUE_FULL };
+  const record = await store.insert(newRecord(ports, { id, owner, valid: checked }), timings.createCaps);
+  if ('cap' in record) throw tooManyCreates(record, clock.now());
+  return record;
+}
+
+/** The valid input, or why it creates no new task. */
+export async function checkNew(
+  ports: TaskPorts,
+  owner: string,
+  input: CreateInput,
+  how: ImageInspection,
+): Promise<ValidInput | Rejected> {
+  const id = input.model ?? DEFAULT_MODEL.id;
+  if (!ports.offered.has(id)) return { kind: 'refused', failure: notOffered(id, ports.offered) };
+  const checked = validateInput(input);
+  if ('issues' in checked) return { kind: 'invalid', issues: checked.issues };
+  const issues = await inspectImages(ports, owner, checked.valid, how);
+  return issues.length > 0 ? { kind: 'invalid', issues } : checked.valid;
+}
+
+function notOffered(id: ModelId, offered: ReadonlySet<string>): TaskFailure {
+  const message = `This gateway does not offer ${id}. It offers ${[...offered].join(', ')}.`;
+  return { code: 'MODEL_UNAVAILABLE', providerCode: null, message };
 }
 
 const QUEUE_FULL: TaskFailure = {
@@ -80,13 +116,14 @@ const QUEUE_FULL: TaskFailure = {
  * Whether a new task of this owner would wait longer than `queueLimit`. Owners are served round robin, so an owner without
  * queued tasks is never refused.
  */
-async function isQueueFull({ store, timings }: TaskPorts, owner: string): Promise<boolean> {
+async function isQueueFull({ provider, store, timings }: TaskPorts, owner: string): Promise<boolean> {
   const waiting = await store.waitingByOwner();
   const mine = waiting.get(owner) ?? 0;
   if (mine === 0) return false;
   let ahead = 0;
   for (const [other, count] of waiting) ahead += other === owner ? count : Math.min(count, mine + 1);
-  return (ahead / timings.createsPerWindow) * timings.createWindow > timings.queueLimit;
+  const { createsPerWindow, createWindow } = provider.limits;
+  return (ahead / createsPerWindow) * createWindow > timings.queueLimit;
 }
 
 function tooManyCreates({ cap, freeAt }: ReachedCap, now: number): RequestError {
@@ -95,13 +132,13 @@ function tooManyCreates({ cap, freeAt }: ReachedCap, now: number): RequestError 
   return new RequestError('RATE_LIMITED', message, retryAfterMs);
 }
 
-/** Whether the idempotencyKey is in use. */
-async function isKnown(
+/** The task that has the idempotencyKey. */
+async function twinOf(
   { store }: TaskPorts,
   owner: string,
   { idempotencyKey }: ValidInput,
-): Promise<boolean> {
-  return idempotencyKey !== null && (await store.getByKey(owner, idempotencyKey)) !== null;
+): Promise<TaskRecord | null> {
+  return idempotencyKey === null ? null : store.getByKey(owner, idempotencyKey);
 }
 
 /** The task once it is settled, or visible after the deadline; null if it was deleted meanwhile. */
@@ -130,15 +167,19 @@ async function makeVisible({ store }: TaskPorts, id: string): Promise<TaskRecord
   return visible ?? store.get(id);
 }
 
-function newRecord(ports: TaskPorts, owner: string, input: ValidInput, inputHash: string): TaskRecord {
+function newRecord(
+  ports: TaskPorts,
+  { id, owner, valid }: { readonly id: string; readonly owner: string; readonly valid: ValidInput },
+): TaskRecord {
   const now = ports.clock.now();
   return {
-    ...input,
-    id: ports.newTaskId(),
+    ...valid.input,
+    id,
     owner,
-    inputHash,
+    idempotencyKey: valid.idempotencyKey,
+    inputHash: hashOf(valid),
+    provider: ports.provider.name,
     state: 'SUBMITTING',
-    model: MODEL,
     videos: [],
     failure: null,
     providerTaskId: null,
@@ -164,23 +205,26 @@ function newRecord(ports: TaskPorts, owner: string, input: ValidInput, inputHash
   };
 }
 
-/** Equal for inputs that lead to the same create call. */
-function hashOf(input: TaskInput): string {
-  const { prompt, imageUrl, endImageUrl, promptOptimizer } = input;
-  return createHash('sha256')
-    .update(JSON.stringify([MODEL, prompt, imageUrl, endImageUrl, promptOptimizer]))
-    .digest('base64url');
+/**
+ * Equal for requests that ask for the same, whatever the defaults are. Without options the hash is that of version 0.1.0, so
+ * that idempotency keys from before an upgrade still match.
+ */
+function hashOf({ asked, input }: ValidInput): string {
+  const { model, prompt, imageUrl, endImageUrl, promptOptimizer } = input;
+  const options: readonly unknown[] = Object.entries(asked).filter(([, value]) => value !== null);
+  const request = [model, prompt, imageUrl, endImageUrl, promptOptimizer, ...options.flat()];
+  return createHash('sha256').update(JSON.stringify(request)).digest('base64url');
 }
 
 async function inspectImages(
-  inspect: InspectImage,
+  { inspectImage }: TaskPorts,
   owner: string,
-  { endImageUrl, imageUrl }: TaskInput,
-  stopping: AbortSignal,
+  { input: { endImageUrl, imageUrl }, model }: ValidInput,
+  how: ImageInspection,
 ): Promise<readonly ValidationIssue[]> {
-  const first = inspect(owner, imageUrl, stopping);
-  const last =
-    endImageUrl === null || endImageUrl === imageUrl ? first : inspect(owner, endImageUrl, stopping);
+  const inspect = (url: string) => inspectImage(owner, url, model.image, how);
+  const first = inspect(imageUrl);
+  const last = endImageUrl === null || endImageUrl === imageUrl ? first : inspect(endImageUrl);
   const [ofFirst, ofLast] = await Promise.all([first, last]);
   return [...issuesOf('imageUrl', ofFirst), ...issuesOf('endImageUrl', endImageUrl === null ? null : ofLast)];
 }

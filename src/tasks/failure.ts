@@ -6,7 +6,7 @@ export interface ProviderWords {
   readonly creditsConsumed: number | null;
 }
 
-/** Failure codes that clients see. The first thirteen map the provider's codes; the gateway adds the others. */
+/** Failure codes that clients see. The first thirteen but MODEL_UNAVAILABLE map the provider's codes; the gateway adds the others. */
 export const PROVIDER_ERROR_CODES = [
   'UNAUTHORIZED',
   'INSUFFICIENT_CREDITS',
@@ -19,6 +19,7 @@ export const PROVIDER_ERROR_CODES = [
   'SERVER_ERROR',
   'GENERATION_FAILED',
   'FEATURE_DISABLED',
+  'MODEL_UNAVAILABLE',
   'UNREACHABLE',
   'UNKNOWN',
   'SUBMISSION_UNKNOWN',

@@ -4,7 +4,7 @@ import type { Feed } from './subscriptions/feed.ts';
 import type { InspectImage } from './validate-input.ts';
 import type { Log } from './log.ts';
 import type { PendingCreates } from './pending-creates.ts';
-import type { DurationEstimate } from './schedule.ts';
+import type { RecentTasks } from './recent-tasks.ts';
 import type { Provider } from './provider.ts';
 import type { TaskStore } from './store.ts';
 import type { Timings } from './timings.ts';
@@ -19,9 +19,11 @@ export interface TaskPorts {
   readonly clock: Clock;
   readonly log: Log;
   readonly timings: Timings;
-  readonly estimate: DurationEstimate;
-  /** Checks images before the create call; null if only the provider checks them. */
-  readonly inspectImage: InspectImage | null;
+  readonly recent: RecentTasks;
+  /** Checks images before the create call. */
+  readonly inspectImage: InspectImage;
+  /** Ids of the models that clients may use. */
+  readonly offered: ReadonlySet<string>;
   /** Id of this process among all replicas. */
   readonly processId: string;
   /** A new unique id. Consecutive ids should sort together, which keeps writes to the index cheap. */

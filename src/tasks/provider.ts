@@ -1,3 +1,4 @@
+import type { MediaType } from '../models/define-model.ts';
 import type { TaskUpdate } from './apply-update.ts';
 import type { ProviderWords, TaskFailure } from './failure.ts';
 import type { TaskInput } from './task.ts';
@@ -49,13 +50,63 @@ export type QueryAnswer =
       readonly isHeldBack?: true;
     };
 
+/** A parsed callback. */
+export interface ProviderCallback {
+  /** The provider's code, for the log. */
+  readonly code: number;
+  /** Every provider task id that it names, without doubles: exactly one in a callback that makes sense. */
+  readonly ids: readonly string[];
+  /** What it says of the first of them. */
+  readonly answer: QueryAnswer;
+  /** The callback URL of the create call; null if it is not shown. */
+  readonly callbackUrl: string | null;
+}
+
+/** 'wrong' includes a missing signature; 'unknown' means that no signature keys are configured. */
+export type Signature = 'right' | 'wrong' | 'unknown';
+
+/** The value of a request header by its lower-case name. */
+export type HeaderOf = (name: string) => string | undefined;
+
+export interface ProviderLimits {
+  readonly createsPerWindow: number;
+  /** In ms. Slightly more than the provider's own: it counts arrivals, we count departures. */
+  readonly createWindow: number;
+  readonly queriesPerSecond: number;
+}
+
+/** An image to upload. */
+export interface ImageFile {
+  readonly contentType: MediaType;
+  readonly bytes: number;
+  /** Its bytes from the beginning; called again for each attempt. */
+  read(): AsyncIterable<Buffer>;
+}
+
+export type UploadAnswer =
+  | { readonly kind: 'stored'; readonly url: string }
+  /** The provider rejected the image and would reject it again. */
+  | { readonly kind: 'refused'; readonly message: string }
+  /** No usable answer; a later attempt may succeed. */
+  | { readonly kind: 'unavailable'; readonly retryAfterMs: number | null };
+
 /** The video service. Its methods do not reject for errors of the network or the service. */
 export interface Provider {
+  /** Its short name, in the path of callbacks and in the store. Lower-case letters. */
+  readonly name: string;
   /** Sends exactly one create call; without a callbackUrl the provider sends no callbacks. */
-  createTask(input: TaskInput, callbackUrl: string | null): Promise<CreateOutcome>;
+  createTask(task: TaskInput, callbackUrl: string | null): Promise<CreateOutcome>;
   queryTask(providerTaskId: string): Promise<QueryAnswer>;
+  /** How many calls its account may make. */
+  readonly limits: ProviderLimits;
+  /** Parses the body of a callback. Returns 'not-json', or 'other' for JSON that is no callback of this provider. */
+  parseCallback(body: string): ProviderCallback | 'not-json' | 'other';
+  /** Verifies the signature of a callback about this provider task, at `now` in ms since the epoch. */
+  verifyCallback(providerTaskId: string, headerOf: HeaderOf, now: number): Signature;
+  /** Stores an image under a unique name. */
+  upload(file: ImageFile): Promise<UploadAnswer>;
   /** The account's remaining credits; null if the provider does not report them. */
   credits(): Promise<number | null>;
-  /** Aborts in-flight queries, which then return 'nothing'. Create calls continue. */
+  /** Aborts in-flight queries and uploads, which then return 'nothing' and 'unavailable'. Create calls continue. */
   close(): Promise<void>;
 }

@@ -17,7 +17,7 @@ function mayBeAnswered({ clock, timings }: TaskPorts, { id }: TaskRecord, inFlig
 
 /** Polling: queries the provider for tasks whose check is due, and ends those past their deadline. */
 export function startReconciler(ports: TaskPorts, inFlight: InFlight): Loop {
-  const { clock, log, store, timings } = ports;
+  const { clock, log, provider, store, timings } = ports;
   return startWorker({
     name: 'reconciler',
     clock,
@@ -28,7 +28,8 @@ export function startReconciler(ports: TaskPorts, inFlight: InFlight): Loop {
         now: clock.now,
         elapsed: clock.elapsed,
         leaseMs: timings.checkLease,
-        limitPerSecond: timings.queriesPerSecond,
+        provider: provider.name,
+        limitPerSecond: provider.limits.queriesPerSecond,
       }),
     work: (record) => checkTask(ports, record, mayBeAnswered(ports, record, inFlight)),
   });
@@ -84,7 +85,7 @@ async function query(ports: TaskPorts, record: TaskRecord, providerTaskId: strin
     answer.kind === 'update'
       ? answer.update
       : { state: 'WAITING' as const, providerTaskId, creditsConsumed: null };
-  const plan = await planner(ports);
+  const plan = await planner(ports, record);
   const changed = await writeTask(store, record.id, (current) => {
     const next = updated(current, update, { at: now, source: 'QUERY' }, plan);
     return saved(next && { ...next, nextCheckAt: soonest(next.nextCheckAt, current, record) });

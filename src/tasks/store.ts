@@ -1,4 +1,14 @@
+import type { ProviderErrorCode } from './failure.ts';
 import type { VisibleRecord, TaskRecord, TaskState } from './task.ts';
+
+/** A video that this gateway got. */
+export interface RecentSuccess {
+  /** From acceptance to completion, in ms. */
+  readonly duration: number;
+  /** What it was charged; null if the provider did not say. */
+  readonly credits: number | null;
+  readonly hasEndImage: boolean;
+}
 
 /** Position in an owner's list: the page continues below this task. */
 export interface PagePosition {
@@ -82,6 +92,8 @@ export interface TaskStore {
     /** Monotonic clock for the rate slots. Default: `now`. */
     readonly elapsed?: (() => number) | undefined;
     readonly processId: string;
+    /** `Provider.name`: each provider has its own tasks and limit. */
+    readonly provider: string;
     /** A unique name; a repeated call has the same one. */
     readonly attempt: string;
     readonly limit: number;
@@ -93,8 +105,10 @@ export interface TaskStore {
   waitingByOwner(): Promise<ReadonlyMap<string, number>>;
   /** Ids of queued tasks, including hidden ones, in the order in which they would be sent at `now`. */
   queue(now: number): Promise<readonly string[]>;
-  /** Durations of the newest successes from acceptance to completion, in ms; newest first. */
-  newestDurations(limit: number): Promise<readonly number[]>;
+  /** The newest successes of a model (by the provider's id) and variant, newest first. */
+  newestSuccesses(model: string, variant: string, limit: number): Promise<readonly RecentSuccess[]>;
+  /** How the newest tasks of a model ended since a time: with which failure, or null for a success; newest first. */
+  newestOutcomes(model: string, since: number, limit: number): Promise<readonly (ProviderErrorCode | null)[]>;
   /**
    * Claims tasks whose next check is due, round robin over owners and most overdue first, for `leaseMs`. All replicas
    * together claim at most `limitPerSecond`.
@@ -103,6 +117,7 @@ export interface TaskStore {
     /** Called under the lock. */
     readonly now: () => number;
     readonly elapsed?: (() => number) | undefined;
+    readonly provider: string;
     readonly leaseMs: number;
     readonly limitPerSecond: number;
   }): Promise<Claim>;

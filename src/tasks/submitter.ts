@@ -17,7 +17,7 @@ export function startSubmitter(
   ports: TaskPorts,
   { abandoned, inFlight }: { readonly abandoned: AbortSignal; readonly inFlight: InFlight },
 ): Loop {
-  const { clock, log, processId, store, timings } = ports;
+  const { clock, log, processId, provider, store, timings } = ports;
   let attempt = randomUUID();
   const worker = startWorker({
     name: 'submitter',
@@ -29,9 +29,10 @@ export function startSubmitter(
         now: clock.now,
         elapsed: clock.elapsed,
         processId,
+        provider: provider.name,
         attempt,
-        limit: timings.createsPerWindow,
-        windowMs: timings.createWindow,
+        limit: provider.limits.createsPerWindow,
+        windowMs: provider.limits.createWindow,
         checkAfterMs: timings.createTimeout + timings.markMargin,
       });
       // After a rejected call the attempt stays the same: its marks may have been committed.
@@ -139,7 +140,7 @@ async function accept(ports: TaskPorts, sent: TaskRecord, providerTaskId: string
   }
   const origin = { at: clock.now(), source: 'CREATE_ANSWER' } as const;
   const update = { state: 'WAITING', providerTaskId, creditsConsumed: null } as const;
-  const plan = await planner(ports);
+  const plan = await planner(ports, sent);
   return (record) => {
     const next = updated(record, update, origin, plan);
     if (next) return { save: next };

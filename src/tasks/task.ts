@@ -1,7 +1,5 @@
+import type { ModelInput } from '../models/define-model.ts';
 import { isPresumed, type TaskFailure, type ProviderWords } from './failure.ts';
-
-/** The only supported model, in the provider's spelling. */
-export const MODEL = 'hailuo/02-image-to-video-pro';
 
 /** In order of progress; SUCCESS and FAIL are final. */
 export const TASK_STATES = ['SUBMITTING', 'WAITING', 'QUEUING', 'GENERATING', 'SUCCESS', 'FAIL'] as const;
@@ -37,13 +35,10 @@ export function hasEnded({ failure, state }: Pick<Task, 'state' | 'failure'>): b
   return isTerminal(state) && !(failure && isPresumed(failure.code));
 }
 
-/** The normalised input: URLs are trimmed, and a blank endImageUrl is null. */
-export interface TaskInput {
-  readonly prompt: string;
-  readonly imageUrl: string;
-  readonly endImageUrl: string | null;
-  /** null if the client omitted it; then the create call omits it too. */
-  readonly promptOptimizer: boolean | null;
+/** The normalised input: URLs are trimmed, a blank endImageUrl is null, and the model's defaults are filled in. */
+export interface TaskInput extends ModelInput {
+  /** The provider's id of the model. */
+  readonly model: string;
 }
 
 /** A task as its owner sees it. All times are ms since the epoch by our clock. */
@@ -51,7 +46,6 @@ export interface Task extends TaskInput {
   readonly id: string;
   readonly owner: string;
   readonly state: TaskState;
-  readonly model: string;
   readonly videos: readonly Video[];
   /** Set if and only if the state is FAIL. */
   readonly failure: TaskFailure | null;
@@ -73,6 +67,8 @@ export interface Task extends TaskInput {
 export interface TaskRecord extends Omit<Task, 'revision'> {
   /** null while the task is hidden. */
   readonly revision: number | null;
+  /** `Provider.name` of the provider that makes the video. */
+  readonly provider: string;
   readonly idempotencyKey: string | null;
   readonly inputHash: string;
   /** The process of the waiting mutation. Only this process may send a hidden task. */

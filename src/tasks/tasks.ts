@@ -1,5 +1,9 @@
 import { once } from 'node:events';
+import type { Model } from '../models/define-model.ts';
+import { MODELS } from '../models/index.ts';
 import { cancelTask, type CancelResult } from './cancel.ts';
+import { estimateTask, type EstimateResult } from './estimate.ts';
+import type { ModelStatus } from './recent-tasks.ts';
 import { startReconciler } from './reconciler.ts';
 import { createTask, type CreateResult } from './create.ts';
 import { startHousekeeping, startRetention } from './housekeeping.ts';
@@ -23,6 +27,12 @@ import { watchTask, createWatchTasks, type TaskSubscription } from './subscripti
 export interface TaskQueries {
   /** `reqId` identifies the request in the log. */
   create(owner: string, input: CreateInput, reqId?: string): Promise<CreateResult>;
+  /** What `create` would cost. Stores and sends nothing. */
+  estimate(owner: string, input: CreateInput): Promise<EstimateResult>;
+  /** The models that clients may use, the default first. */
+  readonly models: readonly Model[];
+  /** By the provider's id of the model. */
+  modelStatus(model: string): Promise<ModelStatus>;
   /** Cancels a queued task, by our id or the provider's. Rejects with NOT_FOUND. */
   cancel(owner: string, id: string): Promise<CancelResult>;
   readonly queuePosition: QueuePosition;
@@ -50,7 +60,7 @@ export interface Tasks extends TaskQueries, TaskCallbacks {
 }
 
 export function createTasks(ports: TaskPorts): Tasks {
-  const { callbackAddress, clock, pendingCreates, provider, store } = ports;
+  const { callbackAddress, clock, offered, pendingCreates, provider, recent, store } = ports;
   const abandoned = new AbortController();
   const stopping = new AbortController();
   let workers: ReturnType<typeof startWorkers> | null = null;
@@ -58,6 +68,9 @@ export function createTasks(ports: TaskPorts): Tasks {
 
   return {
     create: (owner, input, reqId) => createTask(ports, process, { owner, input, reqId: reqId ?? null }),
+    estimate: (owner, input) => estimateTask(ports, owner, input, stopping.signal),
+    models: MODELS.filter(({ id }) => offered.has(id)),
+    modelStatus: (model) => recent.status(model),
     cancel: (owner, id) => cancelTask(ports, owner, id),
     queuePosition: createQueuePositions(ports),
     find: (owner, id) => findTask(store, owner, id),

@@ -1,7 +1,8 @@
+import type { ProviderLimits } from './provider.ts';
 import type { CreateCap } from './store.ts';
 
 /** Durations (in ms) and limits of tasks. */
-export interface Timings {
+export interface Timings extends ProviderLimits {
   /** How long createImageToVideo waits for an outcome before it returns a SUBMITTING task. */
   readonly createWait: number;
   /** Timeout of a create call. */
@@ -14,10 +15,6 @@ export interface Timings {
   readonly submissionGrace: number;
   /** Age at which an unfinished task fails with EXPIRED. */
   readonly taskDeadline: number;
-  readonly createsPerWindow: number;
-  /** Slightly more than the provider's 10 s: it counts arrivals, we count departures. */
-  readonly createWindow: number;
-  readonly queriesPerSecond: number;
   /** Per owner. */
   readonly createCaps: readonly CreateCap[];
   /** Longest accepted waiting time in the queue. */

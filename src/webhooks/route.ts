@@ -5,17 +5,14 @@ import { type Log, createOccasionalLog, type OccasionalLog } from '../tasks/log.
 import { StoreUnavailableError } from '../tasks/store.ts';
 import type { TaskCallbacks } from '../tasks/tasks.ts';
 import { REFUSALS, resultOf, UNEXPECTED, type CallbackResult } from './refusals.ts';
-import { verifySignature } from '../providers/kie/signature.ts';
+import type { Provider, ProviderCallback } from '../tasks/provider.ts';
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
-import { parseCallback, type Callback } from '../providers/kie/answers.ts';
-import { parseJson } from '../providers/kie/wire.ts';
 import { readBody } from '../http/body.ts';
 
-interface KieWebhookOptions {
+interface WebhookOptions {
   readonly tasks: TaskCallbacks;
-  /** The keys of valid signatures. Without keys a callback is only a reason to query. Called at each callback. */
-  readonly hmacKeys: () => readonly string[];
+  readonly provider: Pick<Provider, 'name' | 'parseCallback' | 'verifyCallback'>;
   readonly now: () => number;
   readonly log: Log;
   /** Counts a wrong token or signature of a client. Returns the ms to wait if there were too many, or null. */
@@ -24,20 +21,25 @@ interface KieWebhookOptions {
   readonly onResult?: (result: CallbackResult) => void;
 }
 
-const PATH = /^\/webhooks\/kie\/([^/?]{1,100})\/([^/?]{1,200})\/?(?:\?|$)/;
+const PATH = /^\/webhooks\/([a-z]+)\/([^/?]{1,100})\/([^/?]{1,200})\/?(?:\?|$)/;
 
 /** Paths of callbacks begin with this. */
 export const WEBHOOKS_PATH = '/webhooks/';
 
+/** The path to which the provider sends the callbacks of a task. */
+export function webhookPath(provider: string, taskId: string, token: string): string {
+  return `${WEBHOOKS_PATH}${provider}/${taskId}/${token}`;
+}
+
 /** Answers a callback; `reqId` names it in the log. Rejects if the client leaves, and with unexpected errors. */
-type KieWebhook = (request: IncomingMessage, response: ServerResponse, reqId: string) => Promise<void>;
+type Webhook = (request: IncomingMessage, response: ServerResponse, reqId: string) => Promise<void>;
 
 /**
- * `POST /webhooks/kie/{taskId}/{token}`: kie.ai calls it when a task has ended. Checks run in order, and the first that fails
- * answers. The body is read only if method, path, token and declared size are right. 200 means committed, and 503 asks kie.ai
- * to retry.
+ * `POST /webhooks/{provider}/{taskId}/{token}`: the provider calls it when a task has ended. Checks run in order, and the
+ * first that fails answers. The body is read only if method, path, token and declared size are right. 200 means committed,
+ * and 503 asks the provider to retry.
  */
-export function createKieWebhook(options: KieWebhookOptions): KieWebhook {
+export function createWebhook(options: WebhookOptions): Webhook {
   const warnings = createOccasionalLog(options.log);
   return async (request, response, reqId) => {
     const start = performance.now();
@@ -54,7 +56,7 @@ export function createKieWebhook(options: KieWebhookOptions): KieWebhook {
   };
 }
 
-/** The response that kie.ai's documentation shows. */
+/** Providers read the status only; kie.ai's documentation shows this body. */
 const TAKEN = JSON.stringify({ code: 200, msg: 'success' });
 const TAKEN_HEADERS = {
   'content-type': 'application/json; charset=utf-8',
@@ -73,7 +75,7 @@ interface Seen {
 }
 
 function report(
-  { log, onResult }: KieWebhookOptions,
+  { log, onResult }: WebhookOptions,
   warnings: OccasionalLog,
   seen: Seen & { readonly reqId: string; readonly ms: number },
   outcome: Taken | Refusal,
@@ -92,19 +94,19 @@ function report(
 type Taken = 'applied' | 'noted';
 
 async function check(
-  options: KieWebhookOptions,
+  options: WebhookOptions,
   request: IncomingMessage,
   seen: Seen,
 ): Promise<Taken | Refusal> {
-  const { tasks } = options;
-  const [, taskId, token] = PATH.exec(request.url ?? '') ?? [];
-  const isOurs = taskId !== undefined && token !== undefined && tasks.isToken(taskId, token);
-  if (!isOurs) {
+  const { provider, tasks } = options;
+  const [, name, taskId, token] = PATH.exec(request.url ?? '') ?? [];
+  const isPath = name === provider.name && taskId !== undefined && token !== undefined;
+  if (!isPath || !tasks.isToken(taskId, token)) {
     if (request.method !== 'POST') return REFUSALS.method;
-    return taskId === undefined ? REFUSALS.path : wrong(options, request, REFUSALS.token);
+    return isPath ? wrong(options, request, REFUSALS.token) : REFUSALS.path;
   }
   seen.task = taskId;
-  const callback = await readIfPosted(request);
+  const callback = await readIfPosted(provider, request);
   if ('status' in callback) {
     // Somebody who knows the URL has called it, so the task has probably ended.
     await tasks.querySoon(taskId);
@@ -113,14 +115,17 @@ async function check(
   return take(options, request, { taskId, ...callback }, seen);
 }
 
-function readIfPosted(request: IncomingMessage): Refusal | Promise<ReadCallback | Refusal> {
+function readIfPosted(
+  provider: WebhookOptions['provider'],
+  request: IncomingMessage,
+): Refusal | Promise<ReadCallback | Refusal> {
   if (request.method !== 'POST') return REFUSALS.method;
-  return isTooLarge(request) ? REFUSALS.size : readCallback(request);
+  return isTooLarge(request) ? REFUSALS.size : readCallback(provider, request);
 }
 
 /** The refusal of a wrong secret, or the one for too many of them. Correct secrets never get here. */
 async function wrong(
-  { countWrong }: KieWebhookOptions,
+  { countWrong }: WebhookOptions,
   request: IncomingMessage,
   refusal: Refusal,
 ): Promise<Refusal> {
@@ -129,23 +134,17 @@ async function wrong(
 }
 
 async function take(
-  options: KieWebhookOptions,
+  options: WebhookOptions,
   request: IncomingMessage,
   callback: ReadCallback & { readonly taskId: string },
   seen: Seen,
 ): Promise<Taken | Refusal> {
-  const { hmacKeys, now, tasks } = options;
+  const { now, provider, tasks } = options;
   const { answer, code, providerTaskId } = callback;
   seen.code = code;
   seen.state = answer.kind === 'update' ? answer.update.state : answer.kind;
   seen.providerTaskId = providerTaskId;
-  const keys = hmacKeys();
-  const headers = {
-    timestamp: headerOf(request, 'x-webhook-timestamp'),
-    signature: headerOf(request, 'x-webhook-signature'),
-  };
-  const isSigned = keys.length > 0 && verifySignature(keys, providerTaskId, headers, now());
-  const signature = keys.length === 0 ? 'unknown' : isSigned ? 'right' : 'wrong';
+  const signature = provider.verifyCallback(providerTaskId, (name) => headerOf(request, name), now());
   const receipt = await tasks.receive(callback, signature);
   if (receipt === 'conflict') return REFUSALS.otherTask;
   if (signature === 'wrong') return wrong(options, request, REFUSALS.signature);
@@ -167,7 +166,7 @@ const DECODERS = {
 };
 
 /** A callback with a valid body. */
-type ReadCallback = Callback & { readonly providerTaskId: string };
+type ReadCallback = ProviderCallback & { readonly providerTaskId: string };
 
 /** Whether the declared size of the body is too large. */
 function isTooLarge({ headers }: IncomingMessage): boolean {
@@ -178,15 +177,17 @@ function isTooLarge({ headers }: IncomingMessage): boolean {
  * Reads the body of a callback, or returns why it is refused. The client has shown a token, so any media type is accepted.
  * Rejects if the client leaves.
  */
-async function readCallback(request: IncomingMessage): Promise<ReadCallback | Refusal> {
+async function readCallback(
+  provider: WebhookOptions['provider'],
+  request: IncomingMessage,
+): Promise<ReadCallback | Refusal> {
   const body = await readBody(request, MAX_BODY_BYTES);
   if (!body) return REFUSALS.size;
   const decoded = await decode(body, request.headers['content-encoding']);
   if (!Buffer.isBuffer(decoded)) return decoded;
-  const value = parseJson(decoded.toString().replace(/^\uFEFF/, ''));
-  if (value === undefined) return notJson(decoded, request.headers['content-type']);
-  const callback = parseCallback(value);
-  if (!callback) return REFUSALS.envelope;
+  const callback = provider.parseCallback(decoded.toString());
+  if (callback === 'not-json') return notJson(decoded, request.headers['content-type']);
+  if (callback === 'other') return REFUSALS.envelope;
   const [providerTaskId, ...otherIds] = callback.ids;
   if (providerTaskId === undefined) return REFUSALS.noId;
   return otherIds.length > 0 ? REFUSALS.differentIds : { ...callback, providerTaskId };

@@ -14,16 +14,19 @@ import { graphql, dataOf, type GraphqlErrorBody } from '../kit/graphql.ts';
 import { createBody } from '../kit/kie.ts';
 import type { ProviderRequest } from '../kit/provider.ts';
 
-type Fields = Parameters<typeof input>[0];
+export type Fields = Parameters<typeof input>[0];
+
+/** A gateway, in this process or in another one. */
+export type Reachable = Pick<Gateway, 'graphqlUrl'>;
 
 /** Sends the mutation with a valid input and these fields. */
-export async function create(gateway: Gateway, fields: Fields = {}): Promise<ApiCreateResult> {
-  const { body } = await graphql(gateway.graphqlUrl, CREATE, { input: input(fields) });
+export async function create({ graphqlUrl }: Reachable, fields: Fields = {}): Promise<ApiCreateResult> {
+  const { body } = await graphql(graphqlUrl, CREATE, { input: input(fields) });
   return dataOf(body).createImageToVideo;
 }
 
 /** The same when it must succeed: the task. */
-export async function createTask(gateway: Gateway, fields: Fields = {}): Promise<ApiTask> {
+export async function createTask(gateway: Reachable, fields: Fields = {}): Promise<ApiTask> {
   return taskOf(await create(gateway, fields));
 }
 

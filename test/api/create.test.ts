@@ -5,10 +5,11 @@ import { startImageServer } from '../images/image-server.ts';
 import { CREATE, input } from '../kit/documents.ts';
 import { startGateway, type GatewayOptions } from '../kit/gateway.ts';
 import { graphql } from '../kit/graphql.ts';
-import { flat, imageBytes } from '../kit/images.ts';
+import { flat, heic, imageBytes, pngOf } from '../kit/images.ts';
 import { MODEL, createBody, created, refused, uploaded } from '../kit/kie.ts';
 import { startFakeProvider } from '../kit/provider.ts';
 import { deferred } from '../kit/waits.ts';
+import { startUploading } from '../uploads/uploading.ts';
 import { create, createTask, findTask, listTasks, taskIdOf } from './client.ts';
 
 /** A gateway whose provider accepts these tasks, one after the other. */
@@ -70,7 +71,9 @@ describe('createImageToVideo', () => {
       { prompt: 'x' },
       { prompt: null, imageUrl: 'https://files.example/first.png' },
       { ...input(), promptOptimizer: 'yes' },
-      { ...input(), seed: 1 },
+      { ...input(), frames: 1 },
+      { ...input(), seed: 2 ** 31 },
+      { ...input(), model: 'hailuo/02-image-to-video-pro' },
     ]) {
       const { body, status } = await graphql(gateway.graphqlUrl, CREATE, { input: wrong });
       expect(status).toBe(400);
@@ -175,7 +178,7 @@ describe('what the provider is sent', () => {
 /** This machine stands for the internet. */
 function inspectHere(ports: TaskPorts): TaskPorts {
   const inspectImage = createInspectImage({
-    uploads: { isUploaded: () => Promise.resolve(false) },
+    uploads: { uploadAt: () => Promise.resolve(null) },
     userAgent: 'test',
     now: Date.now,
     isAllowed: (address) => address === '127.0.0.1',
@@ -258,6 +261,59 @@ describe('with CHECK_IMAGES', () => {
     await createTask(gateway, { imageUrl });
     expect(server.connections()).toBe(0);
   });
+});
+
+describe('an image that was uploaded here', () => {
+  it.each([{}, { env: { CHECK_IMAGES: 'true' } }])(
+    'is checked by the rules of the model and by what it was found to be: %j',
+    async (options) => {
+      const { gateway, provider, upload } = await startUploading(options);
+      provider.always('createTask', ({ order }) => created(`kie-${order}`));
+      const urlOf = async (bytes: Buffer) => String((await upload(bytes)).body['url']);
+      const [small, long, webp, heif, large] = await Promise.all(
+        [
+          await flat('png', { width: 300, height: 400 }),
+          await flat('png', { width: 1001, height: 400 }),
+          await imageBytes('webp'),
+          heic(),
+          await pngOf(10 * 1024 * 1024 + 1),
+        ].map(urlOf),
+      );
+      for (const [imageUrl, model, code] of [
+        [small, 'HAILUO_02_PRO', 'IMAGE_TOO_SMALL'],
+        [small, 'WAN_2_7', null],
+        [long, 'HAILUO_02_PRO', 'IMAGE_ASPECT_RATIO'],
+        [long, 'WAN_2_7', null],
+        [webp, 'KLING_2_6', 'IMAGE_TYPE'],
+        [webp, 'HAILUO_02_PRO', null],
+        [heif, 'HAILUO_02_PRO', 'IMAGE_TYPE'],
+        [heif, 'MINIMAX_H3', null],
+        [large, 'HAILUO_02_PRO', 'IMAGE_TOO_LARGE'],
+        [large, 'MINIMAX_H3', null],
+      ] as const) {
+        const issues = [{ path: ['input', 'imageUrl'], code }];
+        expect(await create(gateway, { imageUrl, model })).toMatchObject(
+          code === null ? { task: { state: 'WAITING' } } : { __typename: 'ValidationError', issues },
+        );
+      }
+      const endImageUrl = small;
+      expect(await create(gateway, { imageUrl: webp, endImageUrl })).toMatchObject({
+        issues: [{ path: ['input', 'endImageUrl'], code: 'IMAGE_TOO_SMALL' }],
+      });
+    },
+  );
+});
+
+test('an image elsewhere is checked by the rules of the model with CHECK_IMAGES', async () => {
+  const bytes = await flat('webp', { width: 300, height: 400 });
+  const { port } = await startImageServer((_request, response) => response.end(bytes));
+  const imageUrl = `http://127.0.0.1:${port}/a.webp`;
+  const { gateway } = await start(['kie-1'], CHECKED);
+  expect(await create(gateway, { imageUrl })).toMatchObject({ issues: [{ code: 'IMAGE_TOO_SMALL' }] });
+  expect(await create(gateway, { imageUrl, model: 'KLING_2_6' })).toMatchObject({
+    issues: [{ code: 'IMAGE_TYPE' }],
+  });
+  await createTask(gateway, { imageUrl, model: 'WAN_2_7' });
 });
 
 test('without CHECK_IMAGES no image is read', async () => {

@@ -1,4 +1,7 @@
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { createLog } from '../../src/log/log.ts';
+import { DatabaseSync } from '../../src/store/sqlite/driver.ts';
 import type { ApiTask } from '../kit/documents.ts';
 import { HMAC_KEY, startGateway, type GatewayOptions } from '../kit/gateway.ts';
 import { callbackFail, callbackSuccess, created, deliverCallback, refused, sign } from '../kit/kie.ts';
@@ -21,6 +24,16 @@ async function startGated(first: Answer, ...others: readonly Answer[]) {
   const gate = deferred();
   const started = await start([{ ...first, gate: gate.promise }, ...others]);
   return { ...started, answer: gate.resolve };
+}
+
+/** A log, and a promise that resolves when so many creates wait for the outcome of their task. */
+function watchCreates(count: number) {
+  const all = deferred();
+  let seen = 0;
+  const write = (line: string): void => {
+    if (line.includes('create requested') && (seen += 1) === count) all.resolve();
+  };
+  return { log: createLog({ level: 'info', pretty: false }, { write }), requested: all.promise };
 }
 
 function conflict(id: string) {
@@ -52,6 +65,33 @@ describe('the same key with the same input', () => {
     const spaced = { idempotencyKey: 'two', imageUrl: ' https://files.example/a.png ', endImageUrl: '' };
     expect(await createTask(gateway, spaced)).toEqual(trimmed);
     expect(provider.requests('createTask')).toHaveLength(2);
+  });
+
+  it('is the same whether an option or the model is left out, null, empty or the default model', async () => {
+    const { gateway, provider } = await start([created('kie-1'), created('kie-2')]);
+    const task = await createTask(gateway, INPUT);
+    for (const same of [{ model: null }, { model: 'HAILUO_02_PRO' }, { seed: null }, { negativePrompt: '' }])
+      expect(await createTask(gateway, { ...INPUT, ...same })).toEqual(task);
+    const other = { idempotencyKey: 'two', model: 'WAN_2_7' };
+    const second = await createTask(gateway, { ...other, negativePrompt: '' });
+    for (const same of [{}, { negativePrompt: null }, { durationSeconds: null, resolution: null }])
+      expect(await createTask(gateway, { ...other, ...same })).toEqual(second);
+    expect(provider.requests('createTask')).toHaveLength(2);
+  });
+
+  it('without options has the hash of version 0.1.0, so that it is the same across an upgrade', async () => {
+    const { gateway } = await start([created('kie-1'), created('kie-2')]);
+    await createTask(gateway, INPUT);
+    await createTask(gateway, { endImageUrl: 'https://files.example/last.png', promptOptimizer: true });
+    await gateway.close();
+    const database = new DatabaseSync(join(gateway.dataDir, 'kineograph.db'));
+    const rows = database.prepare('select input_hash from tasks order by created_at, id').all();
+    database.close();
+    // SHA-256 of ["hailuo/02-image-to-video-pro",prompt,imageUrl,endImageUrl,promptOptimizer] as JSON, by openssl.
+    expect(rows.map((row) => Object.values(row as object)[0] as string)).toEqual([
+      'DI96tayZqZZBXIWx-mTZGI7xlfRrLN_-_v6K_Zafs3M',
+      'FL7wRiqBQGkGqOloCeUnnEl6oMK11_BCu7gUPolE3jM',
+    ]);
   });
 
   it.each([
@@ -95,6 +135,21 @@ describe('the same key with another input', () => {
     expect(provider.requests('createTask')).toHaveLength(1);
   });
 
+  it('is a conflict where the model or an option differs, also where one is left out and its default is the other', async () => {
+    const { gateway, provider } = await start([created('kie-1')]);
+    const first = { ...INPUT, model: 'KLING_2_6' };
+    const { id } = await createTask(gateway, first);
+    for (const fields of [
+      { model: 'KLING_3_TURBO' },
+      { durationSeconds: 5 },
+      { durationSeconds: 10 },
+      { sound: false },
+      { sound: true },
+    ])
+      expect(await create(gateway, { ...first, ...fields })).toMatchObject(conflict(id));
+    expect(provider.requests('createTask')).toHaveLength(1);
+  });
+
   it.each([
     ['a conflict when the provider accepts it', created('kie-1')],
     ['a task of its own when the provider refuses it', NO_CREDITS],
@@ -114,11 +169,13 @@ it.each([
   ['task', created('kie-1'), { task: { state: 'WAITING', providerTaskId: 'kie-1' } }],
   ['refusal', NO_CREDITS, { code: 'INSUFFICIENT_CREDITS' }],
 ])('concurrent twins share one create call and its %s', async (_, outcome, result) => {
-  const { answer, gateway, provider } = await startGated(outcome);
+  const { log, requested } = watchCreates(10);
+  const gate = deferred();
+  const { gateway, provider } = await start([{ ...outcome, gate: gate.promise }], { log });
   const twins = Promise.all(Array.from({ length: 10 }, () => create(gateway, INPUT)));
-  await provider.received('createTask');
+  await requested;
   await staysPending(twins);
-  answer();
+  gate.resolve();
   const results = await twins;
   expect(results[0]).toMatchObject(result);
   for (const one of results) expect(one).toEqual(results[0]);

@@ -1,24 +1,15 @@
 import { expect, test } from 'vitest';
 import { TASKS_UPDATED, TASK_UPDATED } from '../kit/documents.ts';
-import { HMAC_KEY, NO_POLLING, type Gateway } from '../kit/gateway.ts';
+import { HMAC_KEY, type Gateway } from '../kit/gateway.ts';
 import { dataOf, graphql, type Document } from '../kit/graphql.ts';
 import { openGraphqlWs } from '../kit/graphql-ws.ts';
-import {
-  callbackSuccess,
-  created,
-  deliverCallback,
-  notVisibleYet,
-  record,
-  refused,
-  sign,
-  succeeded,
-} from '../kit/kie.ts';
+import { callbackSuccess, deliverCallback, record, refused, sign, succeeded } from '../kit/kie.ts';
 import { startFakeProvider } from '../kit/provider.ts';
 import { named } from '../kit/waits.ts';
 import { NO_QUERY_LIMIT, POLLING } from '../reconciler/polled.ts';
-import { startStandingGateway } from '../submitting/standing-gateway.ts';
 import { startWithTask, watchTask } from '../webhooks/called-back.ts';
 import { createTask, findTask, idsOf, listTasks } from './client.ts';
+import { startEnding } from './ending.ts';
 
 interface ApiTimes {
   readonly createdAt: string;
@@ -37,27 +28,6 @@ async function timesOf(gateway: Gateway, id: string): Promise<ApiTimes> {
 /** The steps of its timeline as "state by source". */
 async function stepsOf(gateway: Gateway, id: string): Promise<string[]> {
   return (await timesOf(gateway, id)).timeline.map(({ source, state }) => `${state} by ${source}`);
-}
-
-/** A gateway whose clock stands still, and whose tasks end when the test says so. */
-async function startStanding(env: Readonly<Record<string, string>> = {}) {
-  const provider = await startFakeProvider();
-  provider.always('recordInfo', notVisibleYet());
-  const timings = { ...NO_POLLING, estimateEvery: 0 };
-  const gateway = await startStandingGateway({ provider, env, overrides: { timings } });
-  let count = 0;
-  const begin = async (fields: Parameters<typeof createTask>[1] = {}) => {
-    const name = `kie-${(count += 1)}`;
-    provider.answer('createTask', created(name));
-    const task = await createTask(gateway, fields);
-    const callback = gateway.callbackUrl(await provider.received('createTask'));
-    const succeed = async (): Promise<number> => {
-      const signed = sign(HMAC_KEY, name, Math.floor(gateway.clock.now() / 1000));
-      return (await deliverCallback(callback, callbackSuccess(name), signed)).status;
-    };
-    return { ...task, succeed };
-  };
-  return { begin, gateway, provider };
 }
 
 test('a timeline shows each state once, with its time and what reported it', async () => {
@@ -93,7 +63,7 @@ test('a timeline shows each state once, with its time and what reported it', asy
 });
 
 test('a timeline begins when the task was requested, and shows a refusal as the answer to the create call', async () => {
-  const { gateway, provider } = await startStanding({ CREATE_WAIT_MS: '0' });
+  const { gateway, provider } = await startEnding({ env: { CREATE_WAIT_MS: '0' } });
   provider.answer('createTask', refused(429, 'slow down'), refused(402, 'no credits'));
   const { id } = await createTask(gateway);
   await gateway.written(({ notNowCount }) => notNowCount === 1);
@@ -105,7 +75,7 @@ test('a timeline begins when the task was requested, and shows a refusal as the 
 });
 
 test('expectedAt is null before five videos, then the median of their durations, and null at the end', async () => {
-  const { begin, gateway } = await startStanding();
+  const { begin, gateway } = await startEnding();
   for (const seconds of [10, 200, 30, 40, 20]) {
     const task = await begin();
     expect((await timesOf(gateway, task.id)).expectedAt).toBeNull();
@@ -119,7 +89,7 @@ test('expectedAt is null before five videos, then the median of their durations,
 });
 
 test('a task is deleted TASK_RETENTION_DAYS after its end, and cursors, subscriptions and its key remain usable', async () => {
-  const { begin, gateway } = await startStanding({ TASK_RETENTION_DAYS: '1' });
+  const { begin, gateway } = await startEnding({ env: { TASK_RETENTION_DAYS: '1' } });
   const { clock, graphqlUrl } = gateway;
   const gone = async (id: string): Promise<void> => {
     if (await findTask(gateway, id)) await gone(id);

@@ -221,7 +221,7 @@ test('a request that waits for 100 (Continue) and is refused gets that at once a
   ] as const) {
     const answer = await sendRaw(
       app.port,
-      headOf(target, HOST, EXPECT, 'Content-Length: 20000000', ...lines),
+      headOf(target, HOST, EXPECT, 'Content-Length: 40000000', ...lines),
     );
     expect([target, statusesIn(answer.head + answer.body)]).toEqual([target, [status]]);
     expect(answer.head).toMatch(/^connection: close$/im);

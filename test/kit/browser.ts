@@ -108,6 +108,8 @@ export function useDashboard(page: Page) {
       await page.getByLabel('Prompt', { exact: true }).fill(prompt);
       await page.getByLabel('Address of the image').first().fill(imageUrl);
     },
+    /** A field of the form, by its whole label. */
+    field: (label: string) => page.getByLabel(label, { exact: true }),
     create: () => page.getByRole('button', { name: 'Create the video' }).click(),
     /** Waits until the only card with this prompt is in a state. */
     async reaches(prompt: string, state: string) {

@@ -146,7 +146,18 @@ export const ACCOUNT: Document<{ readonly account: { readonly creditsRemaining: 
     }
   `;
 
-type InputField = 'prompt' | 'imageUrl' | 'endImageUrl' | 'promptOptimizer' | 'idempotencyKey';
+type InputField =
+  | 'prompt'
+  | 'imageUrl'
+  | 'endImageUrl'
+  | 'promptOptimizer'
+  | 'idempotencyKey'
+  | 'model'
+  | 'durationSeconds'
+  | 'resolution'
+  | 'sound'
+  | 'negativePrompt'
+  | 'seed';
 
 /** A valid CreateImageToVideoInput, the required fields only; a test breaks or adds what it is about. */
 export function input(

@@ -199,6 +199,7 @@ function createProviderLog(): ProviderLog {
     recordInfo: createQueue<ProviderRequest>('a recordInfo request'),
     credit: createQueue<ProviderRequest>('a credit request'),
     upload: createQueue<ProviderRequest>('an upload'),
+    catalogue: createQueue<ProviderRequest>('a look-up in the catalogue'),
   };
 
   return {
@@ -214,7 +215,8 @@ function createProviderLog(): ProviderLog {
   };
 }
 
-export type Route = 'createTask' | 'recordInfo' | 'credit' | 'upload';
+/** `catalogue` is the list of models and everything below it. */
+export type Route = 'createTask' | 'recordInfo' | 'credit' | 'upload' | 'catalogue';
 
 const ROUTES: Readonly<Record<string, Route>> = {
   'POST /api/v1/jobs/createTask': 'createTask',
@@ -255,7 +257,7 @@ async function readProviderRequest(
   const bytes = await readAll(message);
   const rawBody = bytes.toString();
   return {
-    route: ROUTES[`${method} ${path}`],
+    route: path.startsWith('/api/v1/models') ? 'catalogue' : ROUTES[`${method} ${path}`],
     method,
     path,
     query: Object.fromEntries(searchParams),

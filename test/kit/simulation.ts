@@ -1,15 +1,17 @@
 import { randomUUID } from 'node:crypto';
+import { MODEL_IDS } from '../../src/models/index.ts';
 import type { StoreLocation } from '../../src/store/open-connections.ts';
 import { createCallbackAddress } from '../../src/tasks/callback-address.ts';
 import type { Clock } from '../../src/tasks/clock.ts';
-import { createDurationEstimate } from '../../src/tasks/schedule.ts';
 import { createPendingCreates } from '../../src/tasks/pending-creates.ts';
 import type { CreateOutcome, Provider, QueryAnswer } from '../../src/tasks/provider.ts';
+import { createRecentTasks } from '../../src/tasks/recent-tasks.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import { createFeed } from '../../src/tasks/subscriptions/feed.ts';
 import type { TaskRecord, VisibleRecord } from '../../src/tasks/task.ts';
 import { createTasks, type Tasks } from '../../src/tasks/tasks.ts';
 import { DEFAULT_TIMINGS, type Timings } from '../../src/tasks/timings.ts';
+import { webhookPath } from '../../src/webhooks/route.ts';
 import { openTaskStore } from './store.ts';
 import { deferred } from './waits.ts';
 
@@ -31,7 +33,11 @@ export async function createLife({ clock, onError, provider, store, ...options }
     onError('a listener of the feed failed', { error });
   });
   const secret = await store.secret('callback');
-  const callbackAddress = createCallbackAddress(secret, () => 'https://gateway.example');
+  const callbackAddress = createCallbackAddress(
+    secret,
+    () => 'https://gateway.example',
+    (taskId, token) => webhookPath(provider.name, taskId, token),
+  );
   const log = {
     debug: ignore,
     info: ignore,
@@ -42,15 +48,16 @@ export async function createLife({ clock, onError, provider, store, ...options }
   };
   const tasks = createTasks({
     store,
-    provider,
+    provider: { ...provider, limits: timings },
     feed,
     pendingCreates,
     callbackAddress,
     clock,
     log,
     timings,
-    estimate: createDurationEstimate({ clock, store, timings }),
-    inspectImage: null,
+    recent: createRecentTasks({ clock, store, timings }),
+    inspectImage: () => Promise.resolve(null),
+    offered: new Set(MODEL_IDS),
     processId: randomUUID(),
     newTaskId: randomUUID,
   });
@@ -169,6 +176,8 @@ export function createPendingProvider(
   const nothing: QueryAnswer = { kind: 'nothing', reason: 'recordInfo is null' };
   let isAnswering = false;
   const provider: Provider = {
+    name: 'kie',
+    limits: DEFAULT_TIMINGS,
     createTask(_input, callbackUrl) {
       if (callbackUrl === null) throw new Error('the simulation needs callback addresses');
       options.onCreate(callbackUrl);
@@ -182,6 +191,9 @@ export function createPendingProvider(
       options.onQuery(providerTaskId);
       return isAnswering ? Promise.resolve(nothing) : pend(queries, providerTaskId).answered;
     },
+    parseCallback: () => 'other',
+    verifyCallback: () => 'unknown',
+    upload: () => Promise.resolve({ kind: 'unavailable', retryAfterMs: null }),
     credits: () => Promise.resolve(null),
     close: () => Promise.resolve(),
   };

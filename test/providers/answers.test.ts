@@ -2,7 +2,7 @@ import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:
 import { describe, expect, test } from 'vitest';
 import { parseCallback } from '../../src/providers/kie/answers.ts';
 import type { Fields } from '../../src/providers/kie/wire.ts';
-import type { QueryAnswer } from '../../src/tasks/provider.ts';
+import type { ProviderCallback, QueryAnswer } from '../../src/tasks/provider.ts';
 import {
   callbackFail,
   callbackSuccess,
@@ -26,6 +26,13 @@ async function answerOf(answer: Answer, id = 'kie-1'): Promise<QueryAnswer> {
   const { kie, provider } = await shared();
   provider.answer('recordInfo', answer);
   return kie.queryTask(id);
+}
+
+/** What a callback with this body says; it must be one. */
+function readCallback(body: object): ProviderCallback {
+  const callback = parseCallback(JSON.stringify(body));
+  if (typeof callback === 'string') throw new Error(`the callback is ${callback}`);
+  return callback;
 }
 
 const VIDEO = 'https://files.example/1.mp4';
@@ -211,7 +218,7 @@ describe('a failure is told', () => {
         answer?.kind === 'update' && answer.update.state === 'FAIL' ? answer.update.failure : undefined;
       const data = { taskId: 'kie-1', state: 'fail', failCode, failMsg: 'words', consumeCredits: 0 };
       const asked = failureOf(await answerOf({ body: { code: 200, msg: 'success', data } }));
-      const called = parseCallback({ code: 501, msg: 'Playground task failed.', data })?.answer;
+      const called = readCallback({ code: 501, msg: 'Playground task failed.', data }).answer;
       // Without a code of its own, the envelope's is all that there is.
       expect(failureOf(called)).toEqual({ ...asked, ...(failCode ? {} : { providerCode: '501' }) });
       expect(asked?.message).toBe('words');
@@ -312,7 +319,7 @@ describe('an answer is read although something in between made it', () => {
 
 describe('a callback', () => {
   test('of a success, and of a failure, is read as kie.ai documents it', () => {
-    expect(parseCallback(callbackSuccess('kie-1', { param: param(CALLBACK_URL) }))).toEqual({
+    expect(readCallback(callbackSuccess('kie-1', { param: param(CALLBACK_URL) }))).toEqual({
       callbackUrl: CALLBACK_URL,
       code: 200,
       ids: ['kie-1'],
@@ -331,7 +338,7 @@ describe('a callback', () => {
     const update = { state: 'FAIL', providerTaskId: 'kie-1', creditsConsumed: 0, failure };
     const answer = { kind: 'update', callbackUrl: null, update };
     const expected = { callbackUrl: null, code: 501, ids: ['kie-1'], answer };
-    expect(parseCallback(callbackFail('kie-1'))).toEqual(expected);
+    expect(readCallback(callbackFail('kie-1'))).toEqual(expected);
   });
 
   test.each<readonly [what: string, ids: object, data: object | null | undefined, expected: string[]]>([
@@ -350,7 +357,7 @@ describe('a callback', () => {
     ['one that no store or address takes', {}, { taskId: 'a\0b', task_id: 'x'.repeat(256) }, []],
     ['data that is a list', {}, [{ taskId: 'a' }], []],
   ])('names the task by %s', (_what, top, data, expected) => {
-    expect(parseCallback({ code: 200, msg: 'success', ...top, data })?.ids).toEqual(expected);
+    expect(readCallback({ code: 200, msg: 'success', ...top, data }).ids).toEqual(expected);
   });
 
   test.each([
@@ -361,16 +368,15 @@ describe('a callback', () => {
     ['code 200 and state fail', { code: 200, data: { taskId: 'a', state: 'fail' } }],
   ])('tells of a failure by %s', (_what, body) => {
     const answer = { kind: 'update', update: { state: 'FAIL', providerTaskId: 'a' } };
-    expect(parseCallback(body)).toMatchObject({ ids: ['a'], answer });
+    expect(readCallback(body)).toMatchObject({ ids: ['a'], answer });
   });
 
   test('that contradicts itself says nothing', () => {
     const body = { ...callbackSuccess('a'), code: 500 };
-    expect(parseCallback(body)).toMatchObject({ ids: ['a'], answer: { kind: 'nothing' } });
+    expect(readCallback(body)).toMatchObject({ ids: ['a'], answer: { kind: 'nothing' } });
   });
 
   test.each([
-    [undefined],
     [null],
     ['success'],
     [[callbackSuccess('a')]],
@@ -378,6 +384,10 @@ describe('a callback', () => {
     [{ code: 'OK', data: { taskId: 'a', state: 'success' } }],
     [{ code: 200.5, data: { taskId: 'a', state: 'success' } }],
   ])('is not %j', (body) => {
-    expect(parseCallback(body)).toBeNull();
+    expect(parseCallback(JSON.stringify(body))).toBe('other');
+  });
+
+  test.each(['', 'success', '{"code":200'])('is not %j, which is no JSON', (body) => {
+    expect(parseCallback(body)).toBe('not-json');
   });
 });

@@ -1,14 +1,18 @@
 import { createKie, type KieOptions } from '../../src/providers/kie/client.ts';
 import type { Provider } from '../../src/tasks/provider.ts';
 import type { TaskInput } from '../../src/tasks/task.ts';
+import { DEFAULT_TIMINGS } from '../../src/tasks/timings.ts';
+import { DEFAULT_MODEL, defaultOptions } from '../../src/models/index.ts';
 import { startFakeProvider, type FakeProvider } from '../kit/provider.ts';
 import { onTestEnd } from '../kit/waits.ts';
 
 export const INPUT: TaskInput = {
+  model: DEFAULT_MODEL.name,
   prompt: 'slow push-in, snow falling',
   imageUrl: 'https://files.example/first.png',
   endImageUrl: null,
   promptOptimizer: null,
+  options: defaultOptions(DEFAULT_MODEL),
 };
 
 const silent = (): void => undefined;
@@ -18,6 +22,9 @@ export function createClient(apiUrl: string, options: Partial<KieOptions> = {}):
   const kie = createKie({
     apiUrl,
     apiKey: 'test-key',
+    uploads: { url: apiUrl },
+    hmacKeys: [],
+    limits: DEFAULT_TIMINGS,
     userAgent: 'kineograph/test',
     createTimeoutMs: 5000,
     queryTimeoutMs: 5000,

@@ -92,6 +92,25 @@ describe.each(STORES)('$name', ({ open }) => {
     expect(idsOf((await claimSubmissions(store, { limit: 100, now: NOW + 1 })).records)).toEqual(['delayed']);
   });
 
+  it('each provider has tasks and rate slots of its own', async () => {
+    const { store } = await open();
+    const [mine, theirs] = [await insertVisible(store), await insertVisible(store, { provider: 'other' })];
+    for (const [provider, task] of [
+      ['kie', mine],
+      ['other', theirs],
+    ] as const) {
+      const limits = { provider, limit: 1 };
+      expect(idsOf((await claimSubmissions(store, limits)).records)).toEqual([task.id]);
+      expect(await claimSubmissions(store, limits)).toEqual({ records: [], nextAt: null });
+      const fields = { provider, state: 'WAITING', nextCheckAt: NOW } as const;
+      for (let count = 0; count < 2; count += 1) await insertVisible(store, fields);
+      for (const taken of [[provider], []]) {
+        const { records } = await claimDue(store, NOW, 1, provider);
+        expect(records.map((record) => record.provider)).toEqual(taken);
+      }
+    }
+  });
+
   it('a task is claimed again only after its mark was undone, and takes another slot', async () => {
     const { store } = await open();
     await insertVisible(store);

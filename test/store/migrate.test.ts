@@ -28,6 +28,7 @@ const ALL = [
   '0007-bounded-reads',
   '0008-provider-ids',
   '0009-last-words',
+  '0010-models',
 ];
 const TOMORROW = "(name, timestamp) values ('9999-tomorrow', '2030-01-01')";
 
@@ -83,14 +84,18 @@ async function open(location: StoreLocation, mayMigrate: boolean): Promise<void>
   await (await openConnections(location, { mayMigrate, onError: () => undefined })).close();
 }
 
-/** Brings a migrated store back to where tasks had no last words, and provider ids were not unique. */
+/** Brings a migrated store back to where there was one model, tasks had no last words, and provider ids were not unique. */
 async function undoLast(run: Place['run'], list = 'kineograph_migration'): Promise<void> {
-  await run(`delete from ${list} where name in ('0008-provider-ids', '0009-last-words')`);
-  await run('alter table tasks drop column last_words');
+  await run(`delete from ${list} where name in ('${LAST.join("', '")}')`);
+  await run('drop index tasks_by_variant');
+  await run('drop index tasks_by_model');
+  for (const column of ['provider', 'options', 'variant', 'send_at', 'last_words'])
+    await run(`alter table tasks drop column ${column}`);
+  await run('alter table slots drop column provider');
   await run('drop index tasks_by_provider_id');
   await run('create index tasks_by_provider_id on tasks (provider_task_id)');
 }
-const LAST = ALL.slice(-2);
+const LAST = ALL.slice(-3);
 
 describe.each(PLACES)('migrating $name', ({ empty, tables }) => {
   it('a new store gets every migration once; a dry run prints them and makes no tables', async () => {
@@ -110,7 +115,7 @@ describe.each(PLACES)('migrating $name', ({ empty, tables }) => {
     await open(location, false);
   });
 
-  it('an old store keeps its tasks; a shared provider id stays with the task whose create call returned it', async () => {
+  it('an old store keeps its tasks, with the options of the default model; a shared provider id stays with the task whose create call returned it', async () => {
     const { location, run } = await empty();
     const before = await openTaskStore(location);
     const timeline = [{ state: 'WAITING', at: 1, source: 'CREATE_ANSWER' }] as const;

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { DEFAULT_MODEL, defaultOptions } from '../../src/models/index.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import {
   isVisible,
@@ -46,7 +47,12 @@ class StoreModel {
     if (stored?.version !== next.version) return null;
     const written = { ...next, version: next.version + 1 };
     // The client's input and the owner never change.
-    this.#records.set(next.id, { ...written, owner: stored.owner, prompt: stored.prompt });
+    this.#records.set(next.id, {
+      ...written,
+      owner: stored.owner,
+      prompt: stored.prompt,
+      options: stored.options,
+    });
     return written;
   }
 
@@ -83,9 +89,10 @@ function isBelow(one: Place, other: Place): boolean {
   return one.createdAt < other.createdAt || (one.createdAt === other.createdAt && one.id < other.id);
 }
 
+const OPTIONS = defaultOptions(DEFAULT_MODEL);
 const KEYS = ['key', 'KEY', 'key ', 'kéy'];
 
-/** Owners and tasks are named by numbers; `isLate` writes on top of an old read, `isForged` changes what never changes. */
+/** Owners and tasks are named by numbers; `isLate` writes on top of an old read, `forgery` changes what never changes. */
 const write = fc.oneof(
   fc.record({
     kind: fc.constant('insert' as const),
@@ -97,7 +104,12 @@ const write = fc.oneof(
     kind: fc.constantFrom('save' as const, 'amend' as const),
     task: fc.nat(),
     isLate: fc.boolean(),
-    isForged: fc.boolean(),
+    forgery: fc.constantFrom(
+      {},
+      {},
+      { owner: 'eve', prompt: 'another' },
+      { options: { ...OPTIONS, seed: 7 } },
+    ),
     dropsKey: fc.boolean(),
     state: fc.constantFrom(...TASK_STATES),
   }),
@@ -137,13 +149,13 @@ function begin({ model, owners, store }: World, reads: readonly TaskRecord[], wh
   const known = what.isLate ? reads : model.all();
   const read = known[what.task % known.length];
   if (!read) return () => Promise.resolve();
-  const { dropsKey, isForged, state } = what;
+  const { dropsKey, forgery, state } = what;
   const next: TaskRecord = {
     ...read,
     state,
     providerTaskId: state === 'SUBMITTING' ? null : `kie-${read.id}`,
     ...(dropsKey && { idempotencyKey: null }),
-    ...(isForged && { owner: 'eve', prompt: 'another' }),
+    ...forgery,
   };
   if (what.kind === 'amend') {
     const done = store.amend(next);

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { expect, it, vi } from 'vitest';
+import { DEFAULT_MODEL } from '../../src/models/index.ts';
 import type { UploadStore } from '../../src/images/upload.ts';
 import { openConnections, type StoreLocation } from '../../src/store/open-connections.ts';
 import { readChanges } from '../../src/store/reads.ts';
@@ -13,11 +14,13 @@ import { TASK_STATES } from '../../src/tasks/task.ts';
 import { quickDir } from '../kit/gateway.ts';
 import { emptyDatabase } from '../kit/store.ts';
 import { onTestEnd } from '../kit/waits.ts';
-import { NOW, claimDue, claimSubmissions, hiddenTask, upload } from './records.ts';
+import { NOW, PROVIDER, claimDue, claimSubmissions, hiddenTask, upload } from './records.ts';
 import { report } from './stores.ts';
 
 /** How long the history of one owner is. */
 const HISTORY = 20_000;
+
+const MODEL = DEFAULT_MODEL.name;
 
 /** `count` rows; the expressions may use `i`. The same SQL for both databases. */
 function insertMany(table: string, count: number, row: Readonly<Record<string, string>>): string {
@@ -117,7 +120,8 @@ const EXERCISES: Readonly<Record<keyof Store, (store: Store) => Promise<unknown>
     for (const id of ['kie-5', 'nope']) await store.holderOf(id);
   },
   queue: (store) => store.queue(NOW),
-  newestDurations: (store) => store.newestDurations(50),
+  newestSuccesses: (store) => store.newestSuccesses(MODEL, '6/P1080/', 50),
+  newestOutcomes: (store) => store.newestOutcomes(MODEL, 0, 50),
   claimDue: (store) => claimDue(store, NOW + 50, 40),
   takeOver: (store) => store.takeOver(NOW),
   clockWentBack: (store) => store.clockWentBack(NOW),
@@ -129,7 +133,7 @@ const EXERCISES: Readonly<Record<keyof Store, (store: Store) => Promise<unknown>
   writeLag: (store) => Promise.resolve(store.writeLag()),
   ping: (store) => store.ping(),
   findUpload: (store) => store.findUpload('ann', 'hash-5', NOW),
-  isUploaded: (store) => store.isUploaded('https://files.example/5', NOW),
+  uploadAt: (store) => store.uploadAt('https://files.example/5', NOW),
   saveUpload: (store) => store.saveUpload('ann', upload({ hash: 'hash-5' })),
   close: () => Promise.resolve(),
 };
@@ -156,7 +160,8 @@ async function record(
   for (const [name, exercise] of Object.entries(EXERCISES))
     // Only for a process that has the store for itself.
     if (name !== 'takeOver' || connections.isExclusive) await exercise(store);
-  await readOverview(connections.reader, { create: NOW - 10_000, query: NOW - 1000 });
+  const since = { create: NOW - 10_000, query: NOW - 1000 };
+  await readOverview(connections.reader, { provider: PROVIDER, ...since });
   await readChanges(connections.reader)(HISTORY, 100);
   const statements = new Map<string, Statement>();
   for (const [text, values] of spy.mock.calls)
@@ -180,7 +185,8 @@ const BOUNDED: readonly RegExp[] = [
   /^tasks INDEX tasks_listed \(<expr>=\? AND state=\? AND \(created_at,id\)<\(\?,\?\)\)$/,
   /^tasks INDEX tasks_marked \(marked_by=\?\)$/,
   /^tasks INDEX tasks_refused \(updated_at<\?\)$/,
-  /^tasks INDEX tasks_done$/,
+  /^tasks INDEX tasks_by_variant \(model=\? AND variant=\?\)$/,
+  /^tasks INDEX tasks_by_model \(model=\?( AND completed_at>\?)?\)$/,
   /^tasks INDEX tasks_(done|failed) \(completed_at<\?\)$/,
   /^slots (COVERING )?INDEX slots_window \(kind=\? AND taken_at[<>]\?\)$/,
   /^slots COVERING INDEX slots_by_owner \(kind=\? AND owner=\?\)$/,

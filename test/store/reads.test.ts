@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { DEFAULT_MODEL, defaultOptions } from '../../src/models/index.ts';
 import { readOverview } from '../../src/store/stats.ts';
-import { FAILURE, NOW, claimSubmissions, insertHidden, insertVisible, upload } from './records.ts';
+import { variantOf } from '../../src/tasks/recent-tasks.ts';
+import { FAILURE, NOW, PROVIDER, claimSubmissions, insertHidden, insertVisible, upload } from './records.ts';
 import { STORES } from './stores.ts';
 
 describe.each(STORES)('$name', ({ open }) => {
@@ -31,7 +33,7 @@ describe.each(STORES)('$name', ({ open }) => {
     expect(await store.page('ann', { limit: 10, below, states: [] })).toEqual([task]);
   });
 
-  it('durations start when the provider accepts a task, or at its creation, newest first', async () => {
+  it('the newest successes of a model and variant: durations start when the provider accepts a task, or at its creation', async () => {
     const { store } = await open();
     const finish = async (minute: number, timeline: readonly string[]): Promise<void> => {
       const at = NOW + minute * 60_000;
@@ -46,14 +48,34 @@ describe.each(STORES)('$name', ({ open }) => {
     await finish(3, ['SUBMITTING', 'GENERATING']);
     await finish(1, ['SUBMITTING', 'WAITING', 'QUEUING', 'GENERATING']);
     await insertVisible(store, { state: 'FAIL', completedAt: NOW + 300_000 });
-    await insertVisible(store, { state: 'SUCCESS', completedAt: NOW + 5000, timeline: [] });
-    expect(await store.newestDurations(100)).toEqual([10_000, 20_000, 30_000, 5000]);
-    expect(await store.newestDurations(2)).toEqual([10_000, 20_000]);
+    const done = { state: 'SUCCESS', completedAt: NOW + 5000, timeline: [] } as const;
+    const endImageUrl = 'https://files.example/last.png';
+    await insertVisible(store, { ...done, endImageUrl, creditsConsumed: 12.5 });
+    const options = defaultOptions(DEFAULT_MODEL);
+    await insertVisible(store, { ...done, model: 'kling-2.6/image-to-video' });
+    await insertVisible(store, { ...done, options: { ...options, durationSeconds: 10 } });
+    const { name } = DEFAULT_MODEL;
+    const all = await store.newestSuccesses(name, variantOf(options), 100);
+    expect(all.map(({ duration }) => duration)).toEqual([10_000, 20_000, 30_000, 5000]);
+    expect(all[0]).toEqual({ duration: 10_000, credits: null, hasEndImage: false });
+    expect(all[3]).toEqual({ duration: 5000, credits: 12.5, hasEndImage: true });
+    expect(await store.newestSuccesses(name, variantOf(options), 2)).toEqual(all.slice(0, 2));
+  });
+
+  it('the newest outcomes of a model: failure codes and null, newest first, without unfinished tasks', async () => {
+    const { store } = await open();
+    await insertVisible(store, { state: 'SUCCESS', completedAt: NOW + 1 });
+    await insertVisible(store, { state: 'FAIL', failure: FAILURE, completedAt: NOW + 2 });
+    await insertVisible(store, { state: 'WAITING' });
+    await insertVisible(store, { state: 'SUCCESS', completedAt: NOW + 3, model: 'kling-2.6/image-to-video' });
+    expect(await store.newestOutcomes(DEFAULT_MODEL.name, 0, 9)).toEqual([FAILURE.code, null]);
+    expect(await store.newestOutcomes(DEFAULT_MODEL.name, 0, 1)).toEqual([FAILURE.code]);
   });
 
   it('the overview counts the unfinished work and its age', async () => {
     const { connections, store } = await open();
-    const look = () => readOverview(connections.reader, { create: NOW - 1000, query: NOW - 1000 });
+    const look = () =>
+      readOverview(connections.reader, { provider: PROVIDER, create: NOW - 1000, query: NOW - 1000 });
     expect(await look()).toMatchObject({ oldestAt: null, waiting: 0, unknown: 0, checkDueAt: null });
     await insertHidden(store, { createdAt: NOW - 500, submitAt: NOW + 1 });
     await insertHidden(store, { refusal: FAILURE, markedAt: NOW });
@@ -85,9 +107,9 @@ describe.each(STORES)('$name', ({ open }) => {
     expect(await store.findUpload('ada', 'hash-2', NOW)).toBeNull();
     expect(await store.findUpload('eve', 'hash-1', NOW)).toBeNull();
     expect(await store.findUpload('ben', 'hash-1', NOW)).toEqual(bens);
-    expect(await store.isUploaded(later.url, NOW + 4999)).toBe(true);
-    expect(await store.isUploaded(later.url, NOW + 5000)).toBe(false);
-    expect(await store.isUploaded(`${later.url}?`, NOW)).toBe(false);
-    expect(await store.isUploaded(upload().url, NOW)).toBe(false);
+    expect(await store.uploadAt(later.url, NOW + 4999)).toEqual(later);
+    expect(await store.uploadAt(later.url, NOW + 5000)).toBeNull();
+    expect(await store.uploadAt(`${later.url}?`, NOW)).toBeNull();
+    expect(await store.uploadAt(upload().url, NOW)).toBeNull();
   });
 });

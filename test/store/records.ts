@@ -1,14 +1,18 @@
+import { DEFAULT_MODEL, defaultOptions } from '../../src/models/index.ts';
 import type { Upload } from '../../src/images/upload.ts';
 import type { TaskFailure } from '../../src/tasks/failure.ts';
 import { randomUUID } from 'node:crypto';
 import type { Claim, TaskStore } from '../../src/tasks/store.ts';
-import { MODEL, type VisibleRecord, type TaskRecord } from '../../src/tasks/task.ts';
+import type { VisibleRecord, TaskRecord } from '../../src/tasks/task.ts';
 
 /** The moment around which these tests take place. */
 export const NOW = 1_763_798_400_000;
 
 /** The process that owns hidden tasks unless a test says otherwise. */
 const PROCESS = 'process-1';
+
+/** Whose tasks and limits these tests use unless they say otherwise. */
+export const PROVIDER = 'kie';
 
 export const FAILURE: TaskFailure = { code: 'SERVER_ERROR', providerCode: '500', message: 'It broke.' };
 
@@ -22,11 +26,13 @@ export function hiddenTask(fields: Partial<TaskRecord> = {}): TaskRecord {
     owner: 'ann',
     state: 'SUBMITTING',
     revision: null,
-    model: MODEL,
+    model: DEFAULT_MODEL.name,
     prompt: 'slow push-in, snow falling',
     imageUrl: 'https://files.example/first.png',
     endImageUrl: null,
     promptOptimizer: null,
+    options: defaultOptions(DEFAULT_MODEL),
+    provider: PROVIDER,
     videos: [],
     failure: null,
     providerTaskId: null,
@@ -98,6 +104,7 @@ export function claimSubmissions(
     now: () => now,
     limit: 2,
     processId: PROCESS,
+    provider: PROVIDER,
     attempt: randomUUID(),
     windowMs: 10_000,
     checkAfterMs: 90_000,
@@ -106,8 +113,13 @@ export function claimSubmissions(
 }
 
 /** Claims due polls at `now`, for half a minute. */
-export function claimDue(store: TaskStore, now = NOW, limitPerSecond = 10): Promise<Claim> {
-  return store.claimDue({ now: () => now, leaseMs: 30_000, limitPerSecond });
+export function claimDue(
+  store: TaskStore,
+  now = NOW,
+  limitPerSecond = 10,
+  provider = PROVIDER,
+): Promise<Claim> {
+  return store.claimDue({ now: () => now, leaseMs: 30_000, limitPerSecond, provider });
 }
 
 /** An upload that a store may hold. */

@@ -4,6 +4,7 @@ import type { TaskRecord } from '../../src/tasks/task.ts';
 import {
   FAILURE,
   NOW,
+  PROVIDER,
   amended,
   claimDue,
   claimSubmissions,
@@ -89,7 +90,7 @@ describe.each(STORES)('sweeps: $name', ({ open }) => {
     const { connections, store } = await open();
     const { writer } = connections;
     const taken = [NOW - 1000, NOW - 500, NOW].map(
-      (at) => ({ kind: 'create', owner: 'ann', taken_at: at }) as const,
+      (at) => ({ kind: 'create', provider: PROVIDER, owner: 'ann', taken_at: at }) as const,
     );
     await writer.insertInto('slots').values(taken).execute();
     const left = async (): Promise<number> =>

@@ -5,6 +5,7 @@ import type { Claim, TaskStore } from '../../src/tasks/store.ts';
 import {
   FAILURE,
   NOW,
+  PROVIDER,
   amended,
   claimDue,
   claimSubmissions,
@@ -138,6 +139,7 @@ const LIMITS = [
         elapsed: elapsed === undefined ? undefined : () => elapsed,
         leaseMs: 30_000,
         limitPerSecond: 2,
+        provider: PROVIDER,
       }),
   },
 ];
@@ -214,9 +216,10 @@ describe.each(STORES)('$name', ({ open }) => {
     const checked = await insertVisible(store, { state: 'WAITING', nextCheckAt: NOW + HOUR });
     const sent = await insertVisible(store, { markedAt: NOW, nextCheckAt: NOW + HOUR });
     const putOff = await insertVisible(store, { submitAt: NOW + HOUR });
+    const other = await insertVisible(store, { model: 'kling-2.6/image-to-video', submitAt: NOW + HOUR });
     await store.clockWentBack(NOW);
     expect((await store.get(checked.id))?.nextCheckAt).toBe(NOW);
-    expect((await store.get(putOff.id))?.submitAt).toBe(NOW);
+    for (const { id } of [putOff, other]) expect((await store.get(id))?.submitAt).toBe(NOW);
     expect(await store.get(sent.id)).toEqual(sent);
   });
 
@@ -226,7 +229,7 @@ describe.each(STORES)('$name', ({ open }) => {
     const slotClock = createSlotClock();
     const read = (): Promise<number> =>
       slotClock(writer, 'create', { now: () => NOW + passed, elapsed: () => passed });
-    const slot = { kind: 'create', owner: 'ann', taken_at: NOW + 100 } as const;
+    const slot = { kind: 'create', provider: PROVIDER, owner: 'ann', taken_at: NOW + 100 } as const;
     await writer.insertInto('slots').values(slot).execute();
     const first = read();
     // As long as that query takes.

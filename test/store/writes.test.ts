@@ -70,13 +70,12 @@ describe.each(STORES)('$name', ({ open }) => {
       fc.asyncProperty(input, fields, async (given, written) => {
         const result = validateInput(given);
         if (!('valid' in result)) return;
-        const { valid } = result;
-        const task = hiddenTask({ ...valid, owner: `owner-${stored.length}` });
+        const { idempotencyKey, input: asked } = result.valid;
+        const task = hiddenTask({ ...asked, idempotencyKey, owner: `owner-${stored.length}` });
         expect(await store.insert(task)).toEqual(task);
         // Unlike `get`, which may be cached, a repeated insert returns the stored row.
         expect(await store.insert(task)).toEqual(task);
-        if (valid.idempotencyKey !== null)
-          expect(await store.getByKey(task.owner, valid.idempotencyKey)).toEqual(task);
+        if (idempotencyKey !== null) expect(await store.getByKey(task.owner, idempotencyKey)).toEqual(task);
         const lastWords = written.failure && { ...written.failure, status: 'fail' };
         const last = await saved(store, {
           ...task,

@@ -1,8 +1,8 @@
 import { createServer, type AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import type { TaskPorts } from '../../src/tasks/ports.ts';
-import { createKie } from '../../src/providers/kie/client.ts';
 import { create, createTask, findTask } from '../api/client.ts';
+import { createClient } from '../providers/kie-client.ts';
 import { TASK_UPDATED } from '../kit/documents.ts';
 import { startFakeProvider } from '../kit/provider.ts';
 import { startGateway, type Gateway } from '../kit/gateway.ts';
@@ -22,12 +22,13 @@ const timings = {
   createsPerWindow: 1000,
 };
 
+const LONG = { createTimeoutMs: 10_000, queryTimeoutMs: 10_000 };
+
 /** Gives the gateway a client that tries a provider which is away every `breakerRetryMs`. */
 function retrying(apiUrl: string, breakerRetryMs: number) {
   return (ports: TaskPorts): TaskPorts => {
-    const options = { apiUrl, breakerRetryMs, apiKey: 'test-key', userAgent: 'test', log: ports.log };
-    const kie = createKie({ ...options, createTimeoutMs: 10_000, queryTimeoutMs: 10_000 });
-    onTestEnd(() => kie.close());
+    const { log, provider } = ports;
+    const kie = createClient(apiUrl, { ...LONG, breakerRetryMs, log, limits: provider.limits });
     return { ...ports, provider: kie };
   };
 }

@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest';
-import { createKie } from '../../src/providers/kie/client.ts';
 import { systemClock, type Clock } from '../../src/tasks/clock.ts';
 import type { TaskRecord } from '../../src/tasks/task.ts';
 import type { Tasks } from '../../src/tasks/tasks.ts';
@@ -8,6 +7,7 @@ import { quickDir } from '../kit/gateway.ts';
 import { created, notVisibleYet, refused } from '../kit/kie.ts';
 import { startFakeProvider, type FakeProvider } from '../kit/provider.ts';
 import { createLife } from '../kit/simulation.ts';
+import { createClient } from '../providers/kie-client.ts';
 import { openSqliteStore } from '../kit/store.ts';
 import { createQueue, deferred, onTestEnd, recordFailure, staysPending } from '../kit/waits.ts';
 import { createStandingClock } from '../webhooks/standing-clock.ts';
@@ -15,7 +15,6 @@ import { acceptedAsPrompt, promptOf } from './standing-gateway.ts';
 
 const IMAGE = { imageUrl: 'https://files.example/first.png' };
 const WISH = { ...IMAGE, prompt: 'snow', idempotencyKey: 'one' };
-const ignore = (): void => undefined;
 
 /** One store and several processes, none of which is told what another one writes. */
 async function openReplicas(provider: FakeProvider) {
@@ -27,14 +26,16 @@ async function openReplicas(provider: FakeProvider) {
     inserts.push(stored);
     return stored;
   };
-  const log = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+  const getByKey = async (owner: string, key: string): Promise<TaskRecord | null> => {
+    const twin = await real.getByKey(owner, key);
+    if (twin) inserts.push(twin);
+    return twin;
+  };
 
   /** A process that takes wishes and never gets to anything else: it dies too early. */
   async function stillborn(timings: Partial<Timings> = {}, clock: Clock = systemClock): Promise<Tasks> {
-    const client = { apiUrl: provider.url, apiKey: 'test-key', userAgent: 'test', log };
-    const kie = createKie({ ...client, createTimeoutMs: 10_000, queryTimeoutMs: 10_000 });
-    onTestEnd(() => kie.close());
-    const store = { ...real, insert };
+    const kie = createClient(provider.url, { createTimeoutMs: 10_000, queryTimeoutMs: 10_000 });
+    const store = { ...real, insert, getByKey };
     const { tasks } = await createLife({ store, clock, provider: kie, timings, onError: recordFailure });
     return tasks;
   }

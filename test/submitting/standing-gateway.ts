@@ -24,7 +24,7 @@ export async function startStandingGateway(
   options: GatewayOptions & { readonly clock?: StandingClock } = {},
 ): Promise<StandingGateway> {
   const { clock = createStandingClock(), overrides, ...others } = options;
-  const writes = createQueue<TaskRecord>('a record that the gateway writes');
+  const writes = createQueue<TaskRecord>('a record that the gateway writes, or finds by its key');
 
   async function told<T extends TaskRecord | null>(write: Promise<T>): Promise<T> {
     const record = await write;
@@ -37,6 +37,7 @@ export async function startStandingGateway(
     const toldStore = {
       ...store,
       insert: (record: TaskRecord) => told(store.insert(record)),
+      getByKey: (owner: string, key: string) => told(store.getByKey(owner, key)),
       save: (record: TaskRecord) => told(store.save(record)),
       amend: (record: TaskRecord) => told(store.amend(record)),
     };

@@ -6,7 +6,7 @@ import { launchBrowser, openPage, PATIENCE, useGraphiql } from '../kit/browser.t
 import { createTask } from './client.ts';
 
 const KEY = '0123456789abcdef0123456789abcdef';
-const READY = ['Create', 'Watch', 'Task', 'Tasks', 'WatchAll', 'Cancel'];
+const READY = ['Create', 'Watch', 'Models', 'Estimate', 'CreateOther', 'Task', 'Tasks', 'WatchAll', 'Cancel'];
 
 const [browser, open, keyed] = await oncePerFile(
   async () =>

@@ -1,32 +1,34 @@
 import { describe, expect, it } from 'vitest';
 import { createCallbackAddress } from '../../src/tasks/callback-address.ts';
+import { webhookPath } from '../../src/webhooks/route.ts';
 
 const SECRET = Buffer.alloc(32, 7);
-const address = createCallbackAddress(SECRET, () => 'https://gateway.example');
-const foreign = createCallbackAddress(Buffer.alloc(32, 8), () => 'https://gateway.example');
+const addressAt = (publicUrl: () => string | null, secret = SECRET) =>
+  createCallbackAddress(secret, publicUrl, (taskId, token) => webhookPath('kie', taskId, token));
+const address = addressAt(() => 'https://gateway.example');
+const foreign = addressAt(() => 'https://gateway.example', Buffer.alloc(32, 8));
 const url = address.urlFor('task-1') ?? '';
 const token = url.split('/').at(-1) ?? '';
 
 describe('the callback URL of a task', () => {
   it('is the public URL with the task id and a URL-safe token, the same for the same secret', () => {
     expect(url).toMatch(/^https:\/\/gateway\.example\/webhooks\/kie\/task-1\/[\w-]{43}$/);
-    expect(createCallbackAddress(Buffer.from(SECRET), () => 'https://gateway.example').urlFor('task-1')).toBe(
-      url,
-    );
+    const same = addressAt(() => 'https://gateway.example', Buffer.from(SECRET));
+    expect(same.urlFor('task-1')).toBe(url);
   });
 
   it('follows the public URL, which is known only once the server listens', () => {
     let publicUrl: string | null = null;
-    const early = createCallbackAddress(SECRET, () => publicUrl);
+    const early = addressAt(() => publicUrl);
     expect(early.urlFor('task-1')).toBeNull();
     publicUrl = 'http://127.0.0.1:4000';
     expect(early.urlFor('task-1')).toBe(publicUrl + new URL(url).pathname);
   });
 
   it('is recognised under any public URL, and for its own task and gateway only', () => {
-    const moved = createCallbackAddress(SECRET, () => 'https://old.example:8443/gateway').urlFor('task-1');
+    const moved = addressAt(() => 'https://old.example:8443/gateway').urlFor('task-1');
     for (const own of [url, String(moved)]) expect(address.matches('task-1', own)).toBe(true);
-    expect(createCallbackAddress(SECRET, () => null).matches('task-1', url)).toBe(true);
+    expect(addressAt(() => null).matches('task-1', url)).toBe(true);
     expect(address.matches('task-2', url)).toBe(false);
     expect(foreign.matches('task-1', url)).toBe(false);
     for (const other of ['', 'https://gateway.example/', url.slice(0, -43), 'no address'])

@@ -1,11 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createDurationEstimate } from '../../src/tasks/schedule.ts';
 import { nextCheckTime } from '../../src/tasks/schedule.ts';
-import { StoreUnavailableError } from '../../src/tasks/store.ts';
 import { resendDelay } from '../../src/tasks/submitter.ts';
 import { DEFAULT_TIMINGS } from '../../src/tasks/timings.ts';
-import { createStandingClock } from '../webhooks/standing-clock.ts';
 
 const THEN = 1_763_798_400_000;
 const SECOND = 1000;
@@ -66,46 +63,5 @@ describe('the delay before a create call is sent again', () => {
     expect(most).toBeLessThanOrEqual(row.max * SECOND);
     expect(kinds).toBeGreaterThan(300);
     expect(Number.isInteger(resendDelay(row.earlier, DEFAULT_TIMINGS))).toBe(true);
-  });
-});
-
-/** An estimate over durations that a test changes; counts how often they are read. */
-function createEstimate(durations: readonly number[]) {
-  const scene = { durations, reads: 0, isAway: false };
-  const clock = createStandingClock();
-  const newestDurations = (limit: number): Promise<readonly number[]> => {
-    scene.reads += 1;
-    const answer = Promise.resolve(scene.durations.slice(0, limit));
-    return scene.isAway ? Promise.reject(new StoreUnavailableError('away')) : answer;
-  };
-  const estimate = createDurationEstimate({
-    clock,
-    store: { newestDurations },
-    timings: { estimateEvery: 10_000 },
-  });
-  return { clock, median: () => estimate.median(), scene };
-}
-
-describe('the duration estimate', () => {
-  it.each([
-    ['unknown with fewer than five', [1, 2, 3, 4], null],
-    ['five', [50, 10, 40, 20, 30], 30],
-    ['an outlier changes nothing', [10, 20, 30, 40, 1_000_000], 30],
-    ['a hundred count', [...Array<number>(100).fill(7), ...Array<number>(200).fill(1000)], 7],
-  ])('is the median of the newest videos: %s', async (_, durations, expected) => {
-    expect(await createEstimate(durations).median()).toBe(expected);
-  });
-
-  it('is read once per interval, again after the clock was set back, and keeps its value during an outage', async () => {
-    const { clock, median, scene } = createEstimate([1, 1, 1, 1, 1]);
-    expect(await Promise.all([median(), median()])).toEqual([1, 1]);
-    scene.durations = [2, 2, 2, 2, 2];
-    clock.advance(9999);
-    expect([await median(), scene.reads]).toEqual([1, 1]);
-    clock.advance(1);
-    expect(await median()).toBe(2);
-    clock.advance(-3_600_000);
-    scene.isAway = true;
-    expect([await median(), scene.reads]).toEqual([2, 3]);
   });
 });

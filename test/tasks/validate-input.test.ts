@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { DEFAULT_MODEL, defaultOptions, MODEL_IDS } from '../../src/models/index.ts';
+import { RESOLUTIONS } from '../../src/models/define-model.ts';
 import { VALIDATION_ISSUE_CODES, validateInput, type CreateInput } from '../../src/tasks/validate-input.ts';
 import { anyText, anyUrl } from './any-text.ts';
 
@@ -8,14 +10,16 @@ const INPUT: CreateInput = { prompt: 'snow falling', imageUrl: 'https://files.ex
 /** The normalised input, or all issues as "field CODE". */
 function check(changes: Partial<CreateInput>) {
   const result = validateInput({ ...INPUT, ...changes });
-  return 'valid' in result ? result.valid : result.issues.map(({ code, field }) => `${field} ${code}`);
+  if ('issues' in result) return result.issues.map(({ code, field }) => `${field} ${code}`);
+  const { idempotencyKey, input } = result.valid;
+  return { ...input, idempotencyKey };
 }
 
 /** The normalised URL, or the codes of what is wrong with it; the same for both fields that take one. */
 function checkUrl(url: string): string | string[] {
   const [one, other] = (['imageUrl', 'endImageUrl'] as const).map((field) => {
     const result = validateInput({ ...INPUT, [field]: url });
-    return 'valid' in result ? (result.valid[field] ?? '') : result.issues.map(({ code }) => code);
+    return 'valid' in result ? (result.valid.input[field] ?? '') : result.issues.map(({ code }) => code);
   });
   expect(other).toEqual(one);
   return one ?? [];
@@ -29,9 +33,10 @@ describe('a valid input', () => {
       promptOptimizer: false,
       idempotencyKey: 'key',
     };
-    expect(check({})).toEqual({ ...INPUT, ...none });
-    expect(check(none)).toEqual({ ...INPUT, ...none });
-    expect(check(full)).toEqual({ ...INPUT, ...full });
+    const model = { model: DEFAULT_MODEL.name, options: defaultOptions(DEFAULT_MODEL) };
+    expect(check({})).toEqual({ ...INPUT, ...model, ...none });
+    expect(check(none)).toEqual({ ...INPUT, ...model, ...none });
+    expect(check(full)).toEqual({ ...INPUT, ...model, ...full });
   });
 
   it.each(['', ' ', '\n\t', '\u3000'])('has no end image when endImageUrl is %j', (endImageUrl) => {
@@ -174,6 +179,8 @@ describe('the URL of an image', () => {
 });
 
 const someUrl = fc.oneof(anyUrl, fc.constant(INPUT.imageUrl));
+const seldom = <T>(value: fc.Arbitrary<T>) =>
+  fc.oneof({ weight: 4, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: value });
 // Mostly one part at a time is strange: otherwise hardly any input would be valid.
 const anyInput: fc.Arbitrary<CreateInput> = fc.record(
   {
@@ -182,6 +189,12 @@ const anyInput: fc.Arbitrary<CreateInput> = fc.record(
     endImageUrl: fc.option(someUrl),
     promptOptimizer: fc.option(fc.boolean()),
     idempotencyKey: fc.option(anyText),
+    model: fc.option(fc.constantFrom(...MODEL_IDS)),
+    durationSeconds: seldom(fc.integer({ min: 3, max: 11 })),
+    resolution: seldom(fc.constantFrom(...RESOLUTIONS)),
+    sound: seldom(fc.boolean()),
+    negativePrompt: seldom(anyText),
+    seed: seldom(fc.integer()),
   },
   { requiredKeys: ['prompt', 'imageUrl'] },
 );
@@ -201,9 +214,11 @@ describe('any input', () => {
           return;
         }
         valid += 1;
-        expect(JSON.parse(Buffer.from(JSON.stringify(result.valid)).toString())).toEqual(result.valid);
-        expect(validateInput(result.valid)).toEqual(result);
-        const { endImageUrl, imageUrl } = result.valid;
+        const { asked, idempotencyKey, input } = result.valid;
+        const stored = { ...input, idempotencyKey };
+        expect(JSON.parse(Buffer.from(JSON.stringify(stored)).toString())).toEqual(stored);
+        expect(validateInput({ ...stored, ...asked, model: given.model })).toEqual(result);
+        const { endImageUrl, imageUrl } = input;
         for (const url of [imageUrl, endImageUrl ?? imageUrl]) {
           expect(url).toMatch(/^https?:\/\/[^/\\]\S*$/i);
           expect(new URL(url)).toMatchObject({ username: '', password: '' });

@@ -9,7 +9,7 @@ import { uploaded } from '../kit/kie.ts';
 import { animation, claiming, flat, imageBytes, pngOf } from '../kit/images.ts';
 import { startUploading } from './uploading.ts';
 
-const TEN_MB = 10 * 1024 * 1024;
+const MOST_BYTES = 30 * 1024 * 1024;
 
 /** Sends the start of an upload, without its request line, and returns the start of the answer. */
 async function answerTo({ app }: Gateway, beginning: string): Promise<string> {
@@ -20,7 +20,7 @@ async function answerTo({ app }: Gateway, beginning: string): Promise<string> {
   return answer;
 }
 
-describe('an image that the model would not take', () => {
+describe('an image that no model would take', () => {
   it('is answered with a status, a code and what is wrong with it, and the connection goes on', async () => {
     const { provider, upload } = await startUploading();
     const rows: readonly (readonly [number, string, () => Buffer | Promise<Buffer>])[] = [
@@ -29,10 +29,7 @@ describe('an image that the model would not take', () => {
       [422, 'IMAGE_BROKEN', () => Buffer.alloc(0)],
       [422, 'IMAGE_BROKEN', async () => (await imageBytes()).subarray(0, 30)],
       [422, 'IMAGE_ANIMATED', () => animation('webp')],
-      [413, 'IMAGE_TOO_LARGE', () => pngOf(TEN_MB + 1)],
-      [413, 'IMAGE_TOO_LARGE', () => pngOf(3 * TEN_MB)],
-      [422, 'IMAGE_TOO_SMALL', () => imageBytes('jpeg', { width: 300, height: 500 })],
-      [422, 'IMAGE_ASPECT_RATIO', () => flat('webp', { width: 310, height: 800 })],
+      [413, 'IMAGE_TOO_LARGE', () => pngOf(MOST_BYTES + 1)],
       [422, 'IMAGE_TOO_MANY_PIXELS', async () => claiming(await flat('png'), 10_100, 10_000)],
     ];
     for (const [status, code, make] of rows) {
@@ -51,7 +48,7 @@ describe('an image that the model would not take', () => {
   it('is refused before all of it arrives', async () => {
     const { gateway } = await startUploading();
     const lines = 'Host: localhost\r\nContent-Type: image/png\r\nContent-Length: 9000000';
-    const large = lines.replace('9000000', '10485761');
+    const large = lines.replace('9000000', String(MOST_BYTES + 1));
     expect(await answerTo(gateway, `${large}\r\n\r\n`)).toMatch(/^HTTP\/1\.1 413 /);
     expect(await answerTo(gateway, `${lines}\r\n\r\nGIF89a and so on`)).toMatch(/^HTTP\/1\.1 415 /);
     // A stop does not wait for the rest of it.

@@ -10,11 +10,11 @@ import { ADA, API_KEYS, BEN } from '../auth/owners.ts';
 import { deferred, named } from '../kit/waits.ts';
 import { temporaryDatabase } from '../kit/store.ts';
 import { uploaded } from '../kit/kie.ts';
-import { imageBytes, pngOf } from '../kit/images.ts';
+import { flat, heic, imageBytes, pngOf } from '../kit/images.ts';
 import { formOf, startUploading, type Uploading } from './uploading.ts';
 
 const HOUR = 3_600_000;
-const TEN_MB = 10 * 1024 * 1024;
+const MOST_BYTES = 30 * 1024 * 1024;
 
 const STORES = [
   ['SQLite', () => Promise.resolve({})],
@@ -61,17 +61,17 @@ describe.each(STORES)('an uploaded image, with %s', (_, environment) => {
   });
 });
 
-test.each(['jpeg', 'png', 'webp'] as const)(
+test.each(['jpeg', 'png', 'webp', 'heic'] as const)(
   'an image is passed on unchanged under a new name, and its URL, type and size are returned: %s',
   async (format) => {
     const { provider, upload } = await startUploading();
-    const bytes = await imageBytes(format);
+    const bytes = format === 'heic' ? heic() : await imageBytes(format);
     const before = Date.now();
     const { body, headers, status } = await upload(bytes, { 'content-type': 'application/octet-stream' });
     const sent = await formOf(await provider.received('upload'));
     expect(sent).toEqual({
       uploadPath: 'kineograph',
-      fileName: expect.stringMatching(/^[\da-f-]{36}\.(?:jpg|png|webp)$/) as string,
+      fileName: expect.stringMatching(/^[\da-f-]{36}\.(?:jpg|png|webp|heic)$/) as string,
       fileType: `image/${format}`,
       image: bytes,
     });
@@ -91,12 +91,20 @@ test.each(['jpeg', 'png', 'webp'] as const)(
   },
 );
 
-test('an image of 10 MB is accepted and passed on unchanged', async () => {
+test('an image of 30 MB is accepted and passed on unchanged', async () => {
   const { provider, upload } = await startUploading();
-  const bytes = await pngOf(TEN_MB);
-  expect((await upload(bytes)).body).toMatchObject({ bytes: TEN_MB });
+  const bytes = await pngOf(MOST_BYTES);
+  expect((await upload(bytes)).body).toMatchObject({ bytes: MOST_BYTES });
   const sent = await formOf(await provider.received('upload'));
   expect(sent.image.equals(bytes)).toBe(true);
+});
+
+test.each<readonly [string, () => Buffer | Promise<Buffer>]>([
+  ['an image of one pixel', () => flat('png', { width: 1, height: 1 })],
+  ['an image that is much longer than wide', () => flat('webp', { width: 1000, height: 10 })],
+])('%s is accepted: some model may take it', async (_, make) => {
+  const { upload } = await startUploading();
+  expect((await upload(await make())).status).toBe(201);
 });
 
 describe('a connection that is dropped', () => {

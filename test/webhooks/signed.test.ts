@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest';
-import { verifySignature, type SignatureHeaders } from '../../src/providers/kie/signature.ts';
 import { StoreUnavailableError, type TaskStore } from '../../src/tasks/store.ts';
 import { TASK, TASKS, TASKS_UPDATED } from '../kit/documents.ts';
 import { HMAC_KEY, type Gateway } from '../kit/gateway.ts';
@@ -355,39 +354,3 @@ test.each([
     expect(await readTask(gateway, task.id)).toMatchObject({ state: 'SUCCESS' });
   },
 );
-
-// printf %s 'ee9c2715375b7837f8bb51d641ff5863.1769670760' |
-//   openssl dgst -sha256 -hmac 'known-answer-key' -binary | base64
-const KEY = 'known-answer-key';
-const TASK_ID = 'ee9c2715375b7837f8bb51d641ff5863';
-const AT = 1_769_670_760;
-const KNOWN: SignatureHeaders = {
-  timestamp: String(AT),
-  signature: 'k54YjHR+LeSaIGgurjrEXpRN26Tazo/tVTs9SBCEjYk=',
-};
-
-interface Change extends Partial<SignatureHeaders> {
-  readonly keys?: readonly string[];
-  readonly nowS?: number;
-}
-
-test.each<readonly [what: string, isRight: boolean, change: Change]>([
-  ['what openssl signs by the documented formula', true, {}],
-  ['the second of two keys', true, { keys: ['older', KEY] }],
-  ['the first of two keys', true, { keys: [KEY, 'newer'] }],
-  ['300 s ago', true, { nowS: AT + 300 }],
-  ['300 s ahead', true, { nowS: AT - 300 }],
-  ['301 s ago', false, { nowS: AT + 301 }],
-  ['301 s ahead', false, { nowS: AT - 301 }],
-  ['no key at all', false, { keys: [] }],
-  ['another time', false, { timestamp: String(AT + 1) }],
-  ['a signature that is cut short', false, { signature: 'k54YjHR+LeSaIGgurjrEXpRN26Tazo' }],
-  ['a longer signature', false, { signature: `AAAA${KNOWN.signature ?? ''}` }],
-  ['a signature that is no base64', false, { signature: '%%%' }],
-  ['an empty time', false, { timestamp: '' }],
-  ['a time in milliseconds', false, { timestamp: `${AT}000` }],
-  ['a time that is no number', false, { timestamp: 'now' }],
-  ['a time in another notation', false, { timestamp: '1.76967076e9' }],
-])('the signature with %s is right: %s', (_, isRight, { keys = [KEY], nowS = AT, ...headers }) => {
-  expect(verifySignature(keys, TASK_ID, { ...KNOWN, ...headers }, nowS * 1000)).toBe(isRight);
-});

@@ -1,6 +1,13 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { execute, getNamedType, isObjectType, parse, type GraphQLOutputType } from 'graphql';
+import {
+  execute,
+  getNamedType,
+  isObjectType,
+  parse,
+  type ExecutionResult,
+  type GraphQLOutputType,
+} from 'graphql';
 import { describe, expect, test, vi } from 'vitest';
 import { schema } from '../../src/schema/schema.ts';
 import type { TaskPorts } from '../../src/tasks/ports.ts';
@@ -181,9 +188,9 @@ test.each(Object.values(schema.getSubscriptionType()?.getFields() ?? {}))(
       return JSON.stringify(execute({ schema, document, rootValue, contextValue }));
     };
     const result = resultAt(1);
-    expect(JSON.parse(result)).toMatchObject({
-      data: { [name]: { revision: 7, failure: { code: 'EXPIRED' } } },
-    });
+    const { data, errors } = JSON.parse(result) as ExecutionResult;
+    expect(errors).toBeUndefined();
+    expect(data).toMatchObject({ [name]: { revision: 7, failure: { code: 'EXPIRED' } } });
     expect(resultAt(Date.UTC(2100, 1))).toBe(result);
   },
 );

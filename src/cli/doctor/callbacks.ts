@@ -6,6 +6,7 @@ import { isOpen, type Config } from '../../config/config.ts';
 import { ownUrl } from '../../config/loopback.ts';
 import { GRAPHQL_PATH } from '../../engine/yoga.ts';
 import { parseJson, fieldsOf } from '../../providers/kie/wire.ts';
+import { webhookPath } from '../../webhooks/route.ts';
 import { createCallbackAddress } from '../../tasks/callback-address.ts';
 import { USER_AGENT } from '../../version.ts';
 import { REFUSALS } from '../../webhooks/refusals.ts';
@@ -50,7 +51,11 @@ export async function checkPublicUrl(config: Config, store: StoreReport): Promis
  * on our store alone. Never rejects.
  */
 async function callBack(origin: string, hmacKey: string | null, secret: Buffer | null): Promise<Echo> {
-  const address = createCallbackAddress(secret ?? randomBytes(32), () => origin);
+  const address = createCallbackAddress(
+    secret ?? randomBytes(32),
+    () => origin,
+    (taskId, token) => webhookPath('kie', taskId, token),
+  );
   const taskId = `doctor-${randomUUID()}`;
   try {
     const answer = await fetch(address.urlFor(randomUUID()) ?? origin, {

@@ -3,9 +3,10 @@ import { styleText } from 'node:util';
 import { parseConfig, type Config } from '../../config/config.ts';
 import { ConfigError } from '../../config/config-error.ts';
 import { VERSION } from '../../version.ts';
+import { askProvider } from '../ask-provider.ts';
 import { checkPublicUrl } from './callbacks.ts';
 import { findingsOf, type Finding, inTime, type Status, type StoreReport } from './findings.ts';
-import { askProvider, checkClock, checkProvider } from './provider.ts';
+import { checkClock, checkProvider } from './provider.ts';
 import { checkAccess, checkConfiguration, checkDisk } from './settings.ts';
 
 interface DoctorOptions {
@@ -61,7 +62,7 @@ const PUBLIC_URL_MS = 30_000;
 
 function start(config: Config): readonly Promise<readonly Finding[]>[] {
   const store = checkStore(config);
-  const answer = askProvider(config);
+  const answer = askProvider(config, '/api/v1/chat/credit');
   return [
     inTime('configuration', () => Promise.resolve(checkConfiguration(config))),
     store.then(({ findings }) => findings),

@@ -1,5 +1,5 @@
 import type { TaskFailure, ProviderWords } from '../../tasks/failure.ts';
-import type { QueryAnswer, CreateOutcome } from '../../tasks/provider.ts';
+import type { CreateOutcome, ProviderCallback, QueryAnswer } from '../../tasks/provider.ts';
 import {
   codeOf,
   parseJson,
@@ -218,25 +218,15 @@ function unknown({ status }: RawAnswer, what: string): Extract<CreateOutcome, { 
   return { kind: 'unknown', reason: `HTTP ${status}, ${what}` };
 }
 
-/** A callback's body, read. */
-export interface Callback {
-  /** The envelope's. */
-  readonly code: number;
-  /** Every provider task id that it names, without doubles: exactly one in a callback that makes sense. */
-  readonly ids: readonly string[];
-  /** What it says of the first of them. */
-  readonly answer: QueryAnswer;
-  /** The address that the task was created with; null where it is not shown. */
-  readonly callbackUrl: string | null;
-}
-
 /**
- * Reads a callback, which has the form of a query's answer (kie.ai's page on callbacks); null when it has not.
- * It comes when a task has ended, so every code but 200 is the task's end.
+ * Parses a callback, which has the form of a query's answer (kie.ai's page on callbacks). It comes when a task has ended, so
+ * every code but 200 is the task's end.
  */
-export function parseCallback(body: unknown): Callback | null {
-  const envelope = parseEnvelope(body);
-  if (!envelope) return null;
+export function parseCallback(body: string): ProviderCallback | 'not-json' | 'other' {
+  const value = parseJson(body);
+  if (value === undefined) return 'not-json';
+  const envelope = parseEnvelope(value);
+  if (!envelope) return 'other';
   const record = recordOf(envelope);
   const ids = namedIds(envelope, record);
   return {

@@ -1,6 +1,8 @@
+import type { TaskFailure } from '../../tasks/failure.ts';
 import type { Log } from '../../tasks/log.ts';
-import type { CreateOutcome, Provider, QueryAnswer } from '../../tasks/provider.ts';
-import { MODEL, type TaskInput } from '../../tasks/task.ts';
+import { DEFAULT_MODEL, modelByName } from '../../models/index.ts';
+import type { CreateOutcome, Provider, ProviderLimits, QueryAnswer } from '../../tasks/provider.ts';
+import type { TaskInput } from '../../tasks/task.ts';
 import {
   createAccountAlarm,
   type AccountError,
@@ -8,7 +10,9 @@ import {
   isHeldBack,
   type HeldCalls,
 } from '../breaker.ts';
-import { readCreateOutcome, namedIds, readAnswer, recordOf } from './answers.ts';
+import { namedIds, parseCallback, readAnswer, readCreateOutcome, recordOf } from './answers.ts';
+import { verifySignature } from './signature.ts';
+import { createKieUpload } from './uploads.ts';
 import { parseEnvelope, parseJson, type Envelope, creditsOf } from './wire.ts';
 import { createHttp } from '../http.ts';
 import { createScrub, type Scrub } from '../../log/scrub.ts';
@@ -17,8 +21,13 @@ export interface KieOptions {
   /** Origin of the API, without a trailing slash. */
   readonly apiUrl: string;
   readonly apiKey: string;
-  /** HTTP proxy for all calls. */
+  /** HTTP proxy for all calls but uploads. */
   readonly proxy?: string | null | undefined;
+  /** Origin of the upload service, without a trailing slash, and its proxy. */
+  readonly uploads: { readonly url: string; readonly proxy?: string | null | undefined };
+  /** The keys that sign callbacks. */
+  readonly hmacKeys: readonly string[];
+  readonly limits: ProviderLimits;
   /** kie.ai rejects calls without a common User-Agent, with a page that looks like a wrong key. */
   readonly userAgent: string;
   readonly createTimeoutMs: number;
@@ -36,19 +45,26 @@ export interface KieOptions {
 const BREAKER_RETRY_MS = 5000;
 
 export function createKie(options: KieOptions): Provider {
-  const { apiKey, breakerRetryMs = BREAKER_RETRY_MS, log, onHeldBack } = options;
+  const { apiKey, breakerRetryMs = BREAKER_RETRY_MS, hmacKeys, limits, log, onHeldBack } = options;
   const alarm = createAccountAlarm({ log, onRefusal: options.onAccountRefusal });
   const breaking = { retryMs: breakerRetryMs, log, onChange: onHeldBack };
   const http = createHttp(options);
+  const { proxy, url: uploadUrl } = options.uploads;
+  const uploads = createKieUpload({ ...options, uploadUrl, proxy });
   const scrub = createScrub([apiKey]);
   // Two breakers: creates and queries can fail independently.
   const creates = createBreaker('creates', breaking);
   const reads = createBreaker('queries', breaking);
 
   return {
-    async createTask(input, callbackUrl) {
+    name: 'kie',
+    limits,
+
+    async createTask(task, callbackUrl) {
+      const body = createBody(task, callbackUrl);
+      if (body === null) return { kind: 'refused', failure: UNKNOWN_MODEL };
       try {
-        return await creates(() => create(createBody(input, callbackUrl)));
+        return forModel(await creates(() => create(body)), task);
       } catch (error) {
         log.debug({ err: error }, 'a create call could not connect to the provider');
         return isHeldBack(error) ? { ...UNREACHABLE, isHeldBack: true } : UNREACHABLE;
@@ -70,7 +86,15 @@ export function createKie(options: KieOptions): Provider {
       return credits;
     },
 
-    close: () => http.close(),
+    parseCallback,
+    verifyCallback: (providerTaskId, headerOf, now) =>
+      verifySignature(hmacKeys, providerTaskId, headerOf, now),
+
+    upload: uploads.upload,
+
+    async close() {
+      await Promise.all([http.close(), uploads.close()]);
+    },
   };
 
   /** Rejects only if no connection was established. */
@@ -107,19 +131,39 @@ const UNREACHABLE = {
   retryAfterMs: null,
 } as const satisfies CreateOutcome;
 
-/** The request body of kie.ai's createTask page. */
-function createBody(input: TaskInput, callbackUrl: string | null): string {
-  const { endImageUrl, imageUrl, prompt, promptOptimizer } = input;
-  return JSON.stringify({
-    model: MODEL,
-    ...(callbackUrl !== null && { callBackUrl: callbackUrl }),
-    input: {
-      prompt,
-      image_url: imageUrl,
-      ...(endImageUrl !== null && { end_image_url: endImageUrl }),
-      ...(promptOptimizer !== null && { prompt_optimizer: promptOptimizer }),
-    },
-  });
+/** The request body of kie.ai's createTask page; null for a model that this version does not know. */
+function createBody(task: TaskInput, callbackUrl: string | null): string | null {
+  const model = modelByName(task.model);
+  return (
+    model &&
+    JSON.stringify({
+      model: model.name,
+      ...(callbackUrl !== null && { callBackUrl: callbackUrl }),
+      input: model.toProvider(task),
+    })
+  );
+}
+
+const UNKNOWN_MODEL: TaskFailure = {
+  code: 'MODEL_UNAVAILABLE',
+  providerCode: null,
+  message: 'This version of the gateway does not know the model of the task.',
+};
+
+/** What kie.ai says with code 422 of a model that it does not offer (observed; its pages give no message). */
+const NOT_PUBLISHED = /not published/i;
+
+/** The outcome in which a refusal of the model itself has its own code. The default model keeps the codes of 0.1.0. */
+function forModel(outcome: CreateOutcome, { model }: TaskInput): CreateOutcome {
+  if (outcome.kind !== 'refused' || model === DEFAULT_MODEL.name) return outcome;
+  const { message, providerCode } = outcome.failure;
+  const isModel =
+    providerCode === '404' ||
+    providerCode === '505' ||
+    (providerCode === '422' && NOT_PUBLISHED.test(message));
+  if (!isModel) return outcome;
+  const said = `kie.ai does not offer the model ${model} at present. It said: ${message}`;
+  return { ...outcome, failure: { code: 'MODEL_UNAVAILABLE', providerCode, message: said } };
 }
 
 const NO_ENVELOPE: QueryAnswer = { kind: 'nothing', reason: 'the response is not a kie.ai envelope' };

@@ -1,7 +1,7 @@
 import { ExponentialBackoff, bulkhead, handleWhen, retry, wrap } from 'cockatiel';
 import { randomUUID } from 'node:crypto';
-import type { HostAnswer, ImageFile } from '../../images/upload.ts';
 import type { Log } from '../../tasks/log.ts';
+import type { ImageFile, Provider, UploadAnswer } from '../../tasks/provider.ts';
 import { callHeaders, readText, createProgressTimeout, readRetryAfter } from '../http.ts';
 import { createDispatcher } from '../proxy.ts';
 import { createScrub } from '../../log/scrub.ts';
@@ -34,7 +34,7 @@ const MAX_ANSWER_BYTES = 64 * 1024;
 const UPLOAD_PATH = 'kineograph';
 
 /** kie.ai's page "File Stream Upload": multipart with file, uploadPath and fileName. An existing name is overwritten. */
-export function createKieUpload(options: KieUploadOptions) {
+export function createKieUpload(options: KieUploadOptions): Pick<Provider, 'upload' | 'close'> {
   const { log, progressTimeoutMs = PROGRESS_TIMEOUT_MS, retryMs = RETRY_MS } = options;
   const { uploadUrl: origin, proxy = null } = options;
   const scrub = createScrub([options.apiKey]);
@@ -56,7 +56,7 @@ export function createKieUpload(options: KieUploadOptions) {
   // The bulkhead is inside, so that waiting for it does not count as an attempt.
   const policy = wrap(tries, bulkhead(CONNECTIONS, Infinity));
 
-  async function attempt(file: ImageFile): Promise<HostAnswer> {
+  async function attempt(file: ImageFile): Promise<UploadAnswer> {
     const timeout = createProgressTimeout(progressTimeoutMs);
     const fields = { uploadPath: UPLOAD_PATH, fileName: newName(file) };
     const { body, headers } = multipart(fields, file, timeout.renew);
@@ -81,7 +81,7 @@ export function createKieUpload(options: KieUploadOptions) {
   }
 
   return {
-    async store(file: ImageFile): Promise<HostAnswer> {
+    async upload(file: ImageFile): Promise<UploadAnswer> {
       try {
         const answer = await policy.execute(() => attempt(file));
         if (answer.kind !== 'refused') return answer;
@@ -146,7 +146,7 @@ async function* chunksOf(
 }
 
 /** Parses a response of kie.ai's "File Upload API", by HTTP status without an envelope. Throws if a retry is useful. */
-function readUploadAnswer(status: number, body: string, retryAfterMs: number | null): HostAnswer {
+function readUploadAnswer(status: number, body: string, retryAfterMs: number | null): UploadAnswer {
   const envelope = parseEnvelope(parseJson(body));
   const code = envelope?.code ?? status;
   if (code === 200 && envelope) return { kind: 'stored', url: urlIn(envelope) };
