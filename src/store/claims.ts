@@ -206,6 +206,9 @@ export async function claimSubmissions(
   return { records, nextAt: nextAt(marks, earliest) };
 }
 
+/** Owners take turns among so many of the most overdue tasks: sorting all would block the process during a large backlog. */
+const MOST_IN_TURNS = 1000;
+
 /** The window of the query limit, in ms. */
 export const QUERY_WINDOW_MS = 1000;
 
@@ -221,10 +224,17 @@ export async function claimDue(
     eb.or([eb('check_lease_until', 'is', null), eb('check_lease_until', '<=', now)]);
   const due = db
     .selectFrom('tasks')
+    .select('id')
     .where('provider', '=', query.provider)
     .where('next_check_at', '<=', now)
-    .where(isUnleased);
-  const next = inTurn(db, due, { kind: 'query', by: 'next_check_at', most: free }).limit(free);
+    .where(isUnleased)
+    .orderBy('next_check_at')
+    .limit(MOST_IN_TURNS);
+  const next = inTurn(db, db.selectFrom('tasks').where('id', 'in', due), {
+    kind: 'query',
+    by: 'next_check_at',
+    most: free,
+  }).limit(free);
   const update = db
     .updateTable('tasks')
     .set({ check_lease_until: now + query.leaseMs })
