@@ -167,8 +167,12 @@ test(`three replicas that are killed, cut off and replaced, on a database that r
     return provider.creates.filter((create) => create.prompt === prompt);
   }
 
-  /** Its connection broke when the replica was killed, or so shortly before that the outcome may not have been stored. */
+  /**
+   * Its connection broke when the replica was killed, or so shortly before that the outcome may not have been stored. After
+   * "not now" the killed replica may have marked the next attempt and not sent it.
+   */
   function isDoubtful(create: Create | undefined): boolean {
+    if (create?.reaction.fate === 'not now' && (create.closedAt ?? Infinity) <= killed.at) return true;
     if (create?.caller !== killed.name) return false;
     return create.at <= killed.at + 1000 && (create.closedAt ?? Infinity) > killed.at - 1000;
   }
