@@ -84,7 +84,8 @@ export const REQUEST_ADVICE: Readonly<Record<RequestError['code'] | AccessCode |
   },
   SERVICE_UNAVAILABLE: {
     http: '503, or 200 with data of other fields',
-    meaning: 'The store or the issuer of tokens is unreachable, the SQLite file was deleted or replaced (see the log), or the gateway is overloaded or stopping.',
+    meaning:
+      'The store or the issuer of tokens is unreachable, the SQLite file was deleted or replaced (see the log), or the gateway is overloaded or stopping.',
     todo: 'Retry after some seconds, creates with the same `idempotencyKey`.',
   },
   INTERNAL_SERVER_ERROR: {
