@@ -1,6 +1,6 @@
 import { choiceInWords, valuesInWords } from '../../src/cli/models.ts';
 import type { FieldSupport, ImageRules, Model } from '../../src/models/define-model.ts';
-import { DEFAULT_MODEL, MODELS, defaultOptions } from '../../src/models/index.ts';
+import { DEFAULT_MODEL, MODELS, withDefaults } from '../../src/models/index.ts';
 import { table } from './markdown.ts';
 
 /** The text of docs/models.md: what every model takes and costs. */
@@ -67,7 +67,7 @@ function ifSupported(support: FieldSupport, values: string): string | null {
 function conflictsOf(model: Model): readonly string[] {
   return model.durationSeconds.values.flatMap((durationSeconds) =>
     model.resolution.values.flatMap((resolution) => {
-      const conflict = model.conflict({ ...defaultOptions(model), durationSeconds, resolution });
+      const conflict = model.conflict({ ...withDefaults(model), durationSeconds, resolution });
       return conflict
         ? [`Refused: ${durationSeconds} s at ${resolution}. \`${conflict.field}\` ${conflict.message}`]
         : [];

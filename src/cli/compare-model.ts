@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Model, ModelInput } from '../models/define-model.ts';
-import { defaultOptions } from '../models/index.ts';
+import { withDefaults } from '../models/index.ts';
 import { fieldsOf, type Fields } from '../providers/kie/wire.ts';
 
 /** A line for each difference between a model here and the provider's OpenAPI document; null for an unknown kind of document. */
@@ -47,7 +47,7 @@ function inputSchema(document: unknown) {
 /** Inputs that show every field and value that a client can choose; the first one has only what is needed. */
 function samplesOf(model: Model): readonly ModelInput[] {
   const { negativePrompt, prompt, seed } = model;
-  const options = defaultOptions(model);
+  const options = withDefaults(model);
   const imageUrl = 'https://example.com/first.png';
   const plain: ModelInput = {
     prompt: 'p'.repeat(prompt.minLength),

@@ -42,8 +42,12 @@ export function createHeaderReader(rules: ImageRules): HeaderReader {
         if (steps > MAX_STEPS) throw broken('it has too many parts');
         const step = parser.next(unread.subarray(0, take));
         unread = unread.subarray(take);
-        if (step.done !== true) [skip, take] = step.value;
-        else image = fitting(step.value, rules);
+        if (step.done !== true) {
+          [skip, take] = step.value;
+          continue;
+        }
+        assertFits(step.value, rules);
+        image = step.value;
       }
     },
     end() {
@@ -71,11 +75,6 @@ function* readImage(rules: ImageRules): Parser {
 function imageOf(contentType: Image['contentType'], width: number, height: number): Image {
   if (width === 0 || height === 0) throw broken('it has no size');
   return { contentType, width, height };
-}
-
-function fitting(image: Image, rules: ImageRules): Image {
-  assertFits(image, rules);
-  return image;
 }
 
 const FRAME_BYTES = 8;

@@ -22,9 +22,10 @@ export function createPriceDrift(
   return (changes) => {
     for (const task of changes) {
       const { creditsConsumed, id, model: name, state } = task;
+      if (state !== 'SUCCESS' || creditsConsumed === null) continue;
       const model = modelByName(name);
       const listed = model && listPrice(model, task);
-      if (state !== 'SUCCESS' || creditsConsumed === null || listed === null) continue;
+      if (listed === null) continue;
       const isListed = Math.abs(creditsConsumed - listed) < SAME;
       drift.labels(name).set(isListed ? 0 : creditsConsumed - listed);
       const day = new Date(now()).toISOString().slice(0, 10);

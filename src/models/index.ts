@@ -59,14 +59,21 @@ export function modelByName(name: string): Model | null {
   return MODELS.find((known) => known.name === name) ?? null;
 }
 
-/** The options that the model takes without a choice of the client. */
-export function defaultOptions({ durationSeconds, resolution, sound }: Model): VideoOptions {
+const NO_OPTIONS: VideoOptions = {
+  durationSeconds: null,
+  resolution: null,
+  sound: null,
+  negativePrompt: null,
+  seed: null,
+};
+
+/** The options of a video: what a client asked for, and else what the model takes by itself. */
+export function withDefaults(model: Model, asked: VideoOptions = NO_OPTIONS): VideoOptions {
   return {
-    durationSeconds: durationSeconds.default,
-    resolution: resolution.default,
-    sound: sound.default,
-    negativePrompt: null,
-    seed: null,
+    ...asked,
+    durationSeconds: asked.durationSeconds ?? model.durationSeconds.default,
+    resolution: asked.resolution ?? model.resolution.default,
+    sound: asked.sound ?? model.sound.default,
   };
 }
 
@@ -75,5 +82,5 @@ export function listPrice(
   model: Model,
   input: Partial<Pick<ModelInput, 'endImageUrl' | 'options'>> = {},
 ): number | null {
-  return model.price.credits({ endImageUrl: null, options: defaultOptions(model), ...input });
+  return model.price.credits({ endImageUrl: null, options: withDefaults(model), ...input });
 }

@@ -76,15 +76,13 @@ interface Turns {
   readonly by: 'created_at' | 'next_check_at';
   /** 1 for tasks that come last. */
   readonly isDelayed?: RawBuilder<number>;
-  /** The most tasks that one owner gets. */
-  readonly most?: number;
 }
 
 /** Rows of a query in the order of turns: round robin over owners. */
 function inTurn(
   db: Kysely<Database>,
   tasks: SelectQueryBuilder<Database, 'tasks', object>,
-  { by, isDelayed = sql.lit(0), kind, most }: Turns,
+  { by, isDelayed = sql.lit(0), kind }: Turns,
 ) {
   const column = sql.ref(by);
   return (
@@ -103,7 +101,6 @@ function inTurn(
           .as('waiting'),
       )
       .select(['id', 'owner'])
-      .$if(most !== undefined, (waiting) => waiting.where('round', '<=', most ?? 0))
       .orderBy('is_delayed')
       // The first task of each owner before the second of any; the owner served longest ago comes first.
       .orderBy('round')
@@ -233,7 +230,6 @@ export async function claimDue(
   const next = inTurn(db, db.selectFrom('tasks').where('id', 'in', due), {
     kind: 'query',
     by: 'next_check_at',
-    most: free,
   }).limit(free);
   const update = db
     .updateTable('tasks')

@@ -49,7 +49,7 @@ export async function createTask(
     // A retry joins its task, even if its image or model is gone.
     const twin = 'valid' in asked ? await twinOf(ports, owner, asked.valid) : null;
     const id = ports.newTaskId();
-    const record = twin ?? (await insertNew(ports, { id, owner, input, stopping }));
+    const record = twin ?? (await insertNew(ports, { id, owner, input, asked, stopping }));
     if ('kind' in record) return record;
     log.info({ reqId, task: record.id, owner, isNew: record.id === id }, 'create requested');
     wakeSubmitter();
@@ -64,19 +64,19 @@ export async function createTask(
   }
 }
 
-type Rejected = Extract<CreateResult, { kind: 'invalid' | 'refused' }>;
+export type Rejected = Extract<CreateResult, { kind: 'invalid' | 'refused' }>;
+
+interface NewTask extends Omit<CreateRequest, 'reqId'>, Pick<Process, 'stopping'> {
+  readonly id: string;
+  readonly asked: ReturnType<typeof validateInput>;
+}
 
 /** Stores a new task, or returns why not, or the twin that was stored meanwhile. Rejects as `createTask` does. */
 async function insertNew(
   ports: TaskPorts,
-  {
-    id,
-    input,
-    owner,
-    stopping,
-  }: Omit<CreateRequest, 'reqId'> & Pick<Process, 'stopping'> & { readonly id: string },
+  { asked, id, input, owner, stopping }: NewTask,
 ): Promise<TaskRecord | Rejected> {
-  const checked = await checkNew(ports, owner, input, { stopping, mayFetch: true });
+  const checked = await checkNew(ports, owner, input, { stopping, mayFetch: true }, asked);
   if ('kind' in checked) return checked;
   const { clock, store, timings } = ports;
   if ((await isQueueFull(ports, owner)) && !(await twinOf(ports, owner, checked)))
@@ -86,16 +86,16 @@ async function insertNew(
   return record;
 }
 
-/** The valid input, or why it creates no new task. */
+/** The valid input, or why it creates no new task. `checked` is what `validateInput` returns. */
 export async function checkNew(
   ports: TaskPorts,
   owner: string,
   input: CreateInput,
   how: ImageInspection,
+  checked = validateInput(input),
 ): Promise<ValidInput | Rejected> {
   const id = input.model ?? DEFAULT_MODEL.id;
   if (!ports.offered.has(id)) return { kind: 'refused', failure: notOffered(id, ports.offered) };
-  const checked = validateInput(input);
   if ('issues' in checked) return { kind: 'invalid', issues: checked.issues };
   const issues = await inspectImages(ports, owner, checked.valid, how);
   return issues.length > 0 ? { kind: 'invalid', issues } : checked.valid;

@@ -1,5 +1,5 @@
 import { listPrice } from '../models/index.ts';
-import { checkNew, type CreateResult } from './create.ts';
+import { checkNew, type Rejected } from './create.ts';
 import type { TaskPorts } from './ports.ts';
 import type { CreateInput } from './validate-input.ts';
 
@@ -13,13 +13,11 @@ export interface Estimate {
   readonly expectedSeconds: number | null;
 }
 
-export type EstimateResult =
-  | { readonly kind: 'estimate'; readonly estimate: Estimate }
-  | Extract<CreateResult, { kind: 'invalid' | 'refused' }>;
+export type EstimateResult = { readonly kind: 'estimate'; readonly estimate: Estimate } | Rejected;
 
 /**
- * Checks an input as `createTask` checks a new one, and estimates its video. Stores, sends and fetches
- * nothing. Rejects as it does.
+ * Checks an input as `createTask` checks a new one, and estimates its video. Stores, sends and fetches nothing. Rejects as it
+ * does.
  */
 export async function estimateTask(
   ports: TaskPorts,

@@ -52,17 +52,18 @@ export function createRecentTasks(options: {
   readonly timings: Pick<Timings, 'estimateEvery'>;
 }): RecentTasks {
   const { store } = options;
-  const successes = createFresh<readonly RecentSuccess[]>(options, []);
+  const successes = createFresh(options, summaryOf([]));
   const outcomes = createFresh<readonly (ProviderErrorCode | null)[]>(options, []);
-  const alike = ({ model, options: chosen }: TaskInput): Promise<readonly RecentSuccess[]> => {
+  const alike = ({ model, options: chosen }: TaskInput) => {
     const variant = variantOf(chosen);
-    return successes(`${model} ${variant}`, () => store.newestSuccesses(model, variant, NEWEST));
+    const read = async () => summaryOf(await store.newestSuccesses(model, variant, NEWEST));
+    return successes(`${model} ${variant}`, read);
   };
 
   return {
-    medianDuration: async (task) => medianOf((await alike(task)).map(({ duration }) => duration)),
+    medianDuration: async (task) => (await alike(task)).median,
     async lastCharge(task) {
-      const charged = (await alike(task)).find(
+      const charged = (await alike(task)).videos.find(
         ({ credits, hasEndImage }) => credits !== null && hasEndImage === (task.endImageUrl !== null),
       );
       return charged?.credits ?? null;
@@ -74,6 +75,11 @@ export function createRecentTasks(options: {
       return codes.length >= ENOUGH_ENDED && faults > codes.length / 2 ? 'FAILING' : 'AVAILABLE';
     },
   };
+}
+
+/** The median is needed at every change, so it is computed once per read. */
+function summaryOf(videos: readonly RecentSuccess[]) {
+  return { videos, median: medianOf(videos.map(({ duration }) => duration)) };
 }
 
 /** Returns what `read` returned last for a key, and reads again after `estimateEvery`. There are few keys. */

@@ -1,5 +1,5 @@
 import type { ImageRules, Model, VideoOptions } from '../models/define-model.ts';
-import { DEFAULT_MODEL, modelById, type ModelId } from '../models/index.ts';
+import { DEFAULT_MODEL, modelById, withDefaults, type ModelId } from '../models/index.ts';
 import { parseUrl } from '../url.ts';
 import type { TaskInput } from './task.ts';
 
@@ -122,7 +122,7 @@ export function validateInput(
     imageUrl: given.imageUrl.trim(),
     endImageUrl: chosen.endImageUrl,
     promptOptimizer,
-    options: withDefaults(asked, model),
+    options: withDefaults(model, asked),
   };
   return { valid: { model, input, asked, idempotencyKey } };
 }
@@ -131,15 +131,6 @@ function askedOptions(given: CreateInput): VideoOptions {
   const { durationSeconds = null, resolution = null, seed = null, sound = null } = given;
   const negativePrompt = given.negativePrompt === '' ? null : (given.negativePrompt ?? null);
   return { durationSeconds, resolution, sound, negativePrompt, seed };
-}
-
-function withDefaults(asked: VideoOptions, model: Model): VideoOptions {
-  return {
-    ...asked,
-    durationSeconds: asked.durationSeconds ?? model.durationSeconds.default,
-    resolution: asked.resolution ?? model.resolution.default,
-    sound: asked.sound ?? model.sound.default,
-  };
 }
 
 type Chosen = VideoOptions & Pick<TaskInput, 'endImageUrl' | 'promptOptimizer'>;
@@ -169,7 +160,7 @@ function checkOptions(report: Report, asked: VideoOptions, model: Model): void {
   };
   const isDuration = checkChoice('durationSeconds', asked.durationSeconds, model.durationSeconds.values);
   const isResolution = checkChoice('resolution', asked.resolution, model.resolution.values);
-  const conflict = isDuration && isResolution ? model.conflict(withDefaults(asked, model)) : null;
+  const conflict = isDuration && isResolution ? model.conflict(withDefaults(model, asked)) : null;
   if (conflict) report(conflict.field, 'NOT_ALLOWED', conflict.message);
   if (negativePrompt !== null && model.negativePrompt)
     checkText(report, 'negativePrompt', negativePrompt, model.negativePrompt.maxLength);
@@ -187,7 +178,7 @@ function checkPrompt(
   prompt: string,
   { prompt: { maxLength, minLength }, title }: Model,
 ): void {
-  if (!checkText(report, 'prompt', prompt, maxLength)) return;
+  if (!checkText(report, 'prompt', prompt, maxLength) || minLength === 1) return;
   const length = countCodePoints(prompt);
   if (length < minLength)
     report('prompt', 'TOO_SHORT', `has ${length} characters; ${title} needs at least ${minLength}.`);

@@ -2,7 +2,7 @@ import { createKie, type KieOptions } from '../../src/providers/kie/client.ts';
 import type { Provider } from '../../src/tasks/provider.ts';
 import type { TaskInput } from '../../src/tasks/task.ts';
 import { DEFAULT_TIMINGS } from '../../src/tasks/timings.ts';
-import { DEFAULT_MODEL, defaultOptions } from '../../src/models/index.ts';
+import { DEFAULT_MODEL, withDefaults } from '../../src/models/index.ts';
 import { startFakeProvider, type FakeProvider } from '../kit/provider.ts';
 import { onTestEnd } from '../kit/waits.ts';
 
@@ -12,7 +12,7 @@ export const INPUT: TaskInput = {
   imageUrl: 'https://files.example/first.png',
   endImageUrl: null,
   promptOptimizer: null,
-  options: defaultOptions(DEFAULT_MODEL),
+  options: withDefaults(DEFAULT_MODEL),
 };
 
 const silent = (): void => undefined;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_MODEL, defaultOptions } from '../../src/models/index.ts';
+import { DEFAULT_MODEL, withDefaults } from '../../src/models/index.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import {
   isVisible,
@@ -89,7 +89,7 @@ function isBelow(one: Place, other: Place): boolean {
   return one.createdAt < other.createdAt || (one.createdAt === other.createdAt && one.id < other.id);
 }
 
-const OPTIONS = defaultOptions(DEFAULT_MODEL);
+const OPTIONS = withDefaults(DEFAULT_MODEL);
 const KEYS = ['key', 'KEY', 'key ', 'kéy'];
 
 /** Owners and tasks are named by numbers; `isLate` writes on top of an old read, `forgery` changes what never changes. */

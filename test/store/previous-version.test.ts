@@ -1,13 +1,13 @@
 import { sql, type Kysely } from 'kysely';
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_MODEL, defaultOptions } from '../../src/models/index.ts';
+import { DEFAULT_MODEL, withDefaults } from '../../src/models/index.ts';
 import type { Database } from '../../src/store/schema.ts';
 import { NOW, PROVIDER, claimSubmissions, hiddenTask, idsOf, insertVisible } from './records.ts';
 import { STORES } from './stores.ts';
 
 const OTHER = {
   model: 'kling-2.6/image-to-video',
-  options: { ...defaultOptions(DEFAULT_MODEL), sound: true },
+  options: { ...withDefaults(DEFAULT_MODEL), sound: true },
 };
 
 /** As version 0.1.0 inserts a task that is visible and not sent. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_MODEL, defaultOptions } from '../../src/models/index.ts';
+import { DEFAULT_MODEL, withDefaults } from '../../src/models/index.ts';
 import { readOverview } from '../../src/store/stats.ts';
 import { variantOf } from '../../src/tasks/recent-tasks.ts';
 import { FAILURE, NOW, PROVIDER, claimSubmissions, insertHidden, insertVisible, upload } from './records.ts';
@@ -51,7 +51,7 @@ describe.each(STORES)('$name', ({ open }) => {
     const done = { state: 'SUCCESS', completedAt: NOW + 5000, timeline: [] } as const;
     const endImageUrl = 'https://files.example/last.png';
     await insertVisible(store, { ...done, endImageUrl, creditsConsumed: 12.5 });
-    const options = defaultOptions(DEFAULT_MODEL);
+    const options = withDefaults(DEFAULT_MODEL);
     await insertVisible(store, { ...done, model: 'kling-2.6/image-to-video' });
     await insertVisible(store, { ...done, options: { ...options, durationSeconds: 10 } });
     const { name } = DEFAULT_MODEL;

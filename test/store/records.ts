@@ -1,4 +1,4 @@
-import { DEFAULT_MODEL, defaultOptions } from '../../src/models/index.ts';
+import { DEFAULT_MODEL, withDefaults } from '../../src/models/index.ts';
 import type { Upload } from '../../src/images/upload.ts';
 import type { TaskFailure } from '../../src/tasks/failure.ts';
 import { randomUUID } from 'node:crypto';
@@ -31,7 +31,7 @@ export function hiddenTask(fields: Partial<TaskRecord> = {}): TaskRecord {
     imageUrl: 'https://files.example/first.png',
     endImageUrl: null,
     promptOptimizer: null,
-    options: defaultOptions(DEFAULT_MODEL),
+    options: withDefaults(DEFAULT_MODEL),
     provider: PROVIDER,
     videos: [],
     failure: null,

@@ -218,29 +218,12 @@ test('a call in flight in this process is never declared lost', async () => {
   expect(await findTask(gateway, 'kie-1')).toMatchObject({ id, state: 'WAITING' });
 });
 
-test('an id from an earlier unsigned callback is queried soon after the response was lost, not after the grace period', async () => {
-  const answer = deferred();
-  const lost = { reset: true, gate: answer.promise };
-  const { gateway, provider } = await start([lost], { KIE_WEBHOOK_HMAC_KEYS: '' });
-  const { id } = await createTask(gateway);
-  const call = await provider.received('createTask');
-  const shown = { param: kie.param(kie.createBody(call).callBackUrl) };
-  provider.answer('recordInfo', notVisibleYet(), succeeded('kie-1', undefined, shown));
-  await kie.deliverCallback(gateway.callbackUrl(call), kie.callbackSuccess('kie-1'));
-  await provider.received('recordInfo');
-  await gateway.written((record) => record.unverifiedProviderTaskId !== null);
-  answer.resolve();
-  await gateway.written((record) => record.unknownSince !== null);
-  gateway.clock.advance(10_000);
-  await gateway.written((record) => record.state === 'SUCCESS');
-  expect(await findTask(gateway, 'kie-1')).toMatchObject({ id, state: 'SUCCESS' });
-});
-
-test.each([
+test.each<[string, Answer]>([
+  ['lost', { reset: true }],
   ['put off', refused(429, 'slow down')],
   ['refused', refused(402, 'Top up')],
 ])(
-  'a task that an unsigned callback names while its create call is %s is queried and not sent again',
+  'a task that an unsigned callback names while its create call is %s is queried soon, not after the grace period, and not sent again',
   async (_, answer) => {
     const answered = deferred();
     const { gateway, provider } = await start([{ ...answer, gate: answered.promise }], {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_MODEL, defaultOptions } from '../../src/models/index.ts';
+import { DEFAULT_MODEL, withDefaults } from '../../src/models/index.ts';
 import type { ProviderErrorCode } from '../../src/tasks/failure.ts';
 import { createRecentTasks } from '../../src/tasks/recent-tasks.ts';
 import { StoreUnavailableError, type RecentSuccess } from '../../src/tasks/store.ts';
@@ -12,7 +12,7 @@ const TASK: TaskInput = {
   imageUrl: 'https://files.example/first.png',
   endImageUrl: null,
   promptOptimizer: null,
-  options: defaultOptions(DEFAULT_MODEL),
+  options: withDefaults(DEFAULT_MODEL),
 };
 
 const success = (fields: Partial<RecentSuccess> = {}): RecentSuccess => ({

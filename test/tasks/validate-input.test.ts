@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_MODEL, defaultOptions, MODEL_IDS } from '../../src/models/index.ts';
+import { DEFAULT_MODEL, withDefaults, MODEL_IDS } from '../../src/models/index.ts';
 import { RESOLUTIONS } from '../../src/models/define-model.ts';
 import { VALIDATION_ISSUE_CODES, validateInput, type CreateInput } from '../../src/tasks/validate-input.ts';
 import { anyText, anyUrl } from './any-text.ts';
@@ -33,7 +33,7 @@ describe('a valid input', () => {
       promptOptimizer: false,
       idempotencyKey: 'key',
     };
-    const model = { model: DEFAULT_MODEL.name, options: defaultOptions(DEFAULT_MODEL) };
+    const model = { model: DEFAULT_MODEL.name, options: withDefaults(DEFAULT_MODEL) };
     expect(check({})).toEqual({ ...INPUT, ...model, ...none });
     expect(check(none)).toEqual({ ...INPUT, ...model, ...none });
     expect(check(full)).toEqual({ ...INPUT, ...model, ...full });
