@@ -1,4 +1,5 @@
 import type { ModelInput } from '../models/define-model.ts';
+import type { Video } from './video.ts';
 import { isPresumed, type TaskFailure, type ProviderWords } from './failure.ts';
 
 /** In order of progress; SUCCESS and FAIL are final. */
@@ -22,12 +23,6 @@ export function rankOf(state: TaskState): number {
 
 export function isTerminal(state: TaskState): boolean {
   return state === 'SUCCESS' || state === 'FAIL';
-}
-
-export interface Video {
-  readonly url: string;
-  /** When the provider may delete it, in ms since the epoch; null if unknown. */
-  readonly expiresAt: number | null;
 }
 
 /** Whether the task cannot change any more. A presumed FAIL can: a real outcome replaces it. */
@@ -92,6 +87,8 @@ export interface TaskRecord extends Omit<Task, 'revision'> {
   readonly lastWords: ProviderWords | null;
   /** Time of the next check by the reconciler; null if there is nothing to check. */
   readonly nextCheckAt: number | null;
+  /** Once the task has videos: time of the next attempt to copy them; null if there is nothing to copy. */
+  readonly archiveAt: number | null;
   /** Number of writes of this record, for compare and set. */
   readonly version: number;
 }

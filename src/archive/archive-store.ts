@@ -1,0 +1,46 @@
+import type { Claim } from '../tasks/store.ts';
+import type { TaskRecord, VisibleRecord } from '../tasks/task.ts';
+
+/** The object in which the copy of a video is stored. Videos with the same bytes may share one. */
+export interface CopyObject {
+  readonly object: string;
+  readonly sha256: string;
+  readonly bytes: number;
+}
+
+/** The copy of the video at `place` of a task. */
+export interface StoredCopy extends CopyObject {
+  readonly taskId: string;
+  readonly place: number;
+}
+
+/** What the store keeps about copies. Resolved writes are durable; methods reject with StoreUnavailableError in an outage. */
+export interface ArchiveStore {
+  /**
+   * Claims tasks whose videos are due to be copied, those that succeeded first first. Until `now + leaseMs` nobody else gets
+   * them.
+   */
+  claimCopies(query: {
+    readonly now: number;
+    readonly leaseMs: number;
+    readonly limit: number;
+  }): Promise<Claim>;
+  /** Prolongs the claim on a task until a time. */
+  renewCopies(taskId: string, until: number): Promise<void>;
+  /** The object that holds these bytes; null if none does. */
+  objectWith(sha256: string): Promise<string | null>;
+  /** The copy of a video; null if there is none, or it is to be deleted. */
+  copyOf(taskId: string, place: number): Promise<StoredCopy | null>;
+  /** Writes `next` with a new revision, and its new copy; null after a concurrent write. */
+  saveCopy(next: TaskRecord, copy: StoredCopy): Promise<VisibleRecord | null>;
+  /** Writes `next` with a new revision, and that its copy at `place` is to be deleted; null after a concurrent write. */
+  dropCopy(next: TaskRecord, place: number): Promise<VisibleRecord | null>;
+  /** The copies that were stored first, before a time. */
+  oldestCopies(storedBefore: number, limit: number): Promise<readonly StoredCopy[]>;
+  /** Copies to be deleted: of deleted tasks, and those given to `dropCopy`. `isShared`: other copies are in the same object. */
+  doomedCopies(limit: number): Promise<readonly (StoredCopy & { readonly isShared: boolean })[]>;
+  /** Forgets a copy to be deleted, whose object is deleted or shared. */
+  forgetCopy(copy: StoredCopy): Promise<void>;
+  /** Bytes of all objects. */
+  storedBytes(): Promise<number>;
+}
