@@ -1,17 +1,26 @@
 import type { Claim } from '../tasks/store.ts';
 import type { TaskRecord, VisibleRecord } from '../tasks/task.ts';
 
-/** The object in which the copy of a video is stored. Videos with the same bytes may share one. */
-export interface CopyObject {
+/** The copy of the video at `place` of a task, in an object. Copies with the same bytes may share one. */
+export interface StoredCopy {
+  readonly taskId: string;
+  readonly place: number;
   readonly object: string;
   readonly sha256: string;
   readonly bytes: number;
+  /** In ms since the epoch. */
+  readonly storedAt: number;
 }
 
-/** The copy of the video at `place` of a task. */
-export interface StoredCopy extends CopyObject {
-  readonly taskId: string;
-  readonly place: number;
+/** A copy to be deleted. */
+export interface DoomedCopy extends StoredCopy {
+  /** Whether other copies are in the same object. */
+  readonly isShared: boolean;
+}
+
+/** The name of the object that a copy makes for itself: a retry replaces what an interrupted attempt has left. */
+export function objectOf({ place, taskId }: Pick<StoredCopy, 'taskId' | 'place'>): string {
+  return `${taskId}-${place}`;
 }
 
 /** What the store keeps about copies. Resolved writes are durable; methods reject with StoreUnavailableError in an outage. */
@@ -31,16 +40,16 @@ export interface ArchiveStore {
   objectWith(sha256: string): Promise<string | null>;
   /** The copy of a video; null if there is none, or it is to be deleted. */
   copyOf(taskId: string, place: number): Promise<StoredCopy | null>;
-  /** Writes `next` with a new revision, and its new copy; null after a concurrent write. */
+  /** Writes `next` with a new revision, and its new copy; null after a concurrent write, or if a shared object is gone. */
   saveCopy(next: TaskRecord, copy: StoredCopy): Promise<VisibleRecord | null>;
   /** Writes `next` with a new revision, and that its copy at `place` is to be deleted; null after a concurrent write. */
   dropCopy(next: TaskRecord, place: number): Promise<VisibleRecord | null>;
   /** The copies that were stored first, before a time. */
   oldestCopies(storedBefore: number, limit: number): Promise<readonly StoredCopy[]>;
-  /** Copies to be deleted: of deleted tasks, and those given to `dropCopy`. `isShared`: other copies are in the same object. */
-  doomedCopies(limit: number): Promise<readonly (StoredCopy & { readonly isShared: boolean })[]>;
-  /** Forgets a copy to be deleted, whose object is deleted or shared. */
-  forgetCopy(copy: StoredCopy): Promise<void>;
+  /** Copies to be deleted: of deleted tasks, and those given to `dropCopy`. */
+  doomedCopies(limit: number): Promise<readonly DoomedCopy[]>;
+  /** Forgets a copy to be deleted: a shared one, or one whose object is deleted. */
+  forgetCopy(copy: DoomedCopy): Promise<void>;
   /** Bytes of all objects. */
   storedBytes(): Promise<number>;
 }

@@ -1,4 +1,5 @@
-import type { TaskState, Task, Video, TimelineEntry, UpdateSource } from '../tasks/task.ts';
+import type { TaskState, Task, TimelineEntry, UpdateSource } from '../tasks/task.ts';
+import type { Video } from '../tasks/video.ts';
 import { builder, enumValues } from './builder.ts';
 import { type ProviderErrorCode, isRetryable, type TaskFailure } from '../tasks/failure.ts';
 import { type GraphQLResolveInfo, OperationTypeNode } from 'graphql';

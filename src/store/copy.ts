@@ -4,6 +4,7 @@ import type { Connections } from './connections.ts';
 import type { Database } from './schema.ts';
 import { readNewestRevision } from './reads.ts';
 import { toRecord, toRow } from './record.ts';
+import { readStoredBytes } from './video-copies.ts';
 
 const PAGE = 500;
 
@@ -41,7 +42,8 @@ async function copyRows(from: Kysely<Database>, to: Kysely<Database>): Promise<v
     const copies = rows.map((row) => ({ ...toRow(toRecord(row)), marked_by: row.marked_by }));
     await to.insertInto('tasks').values(copies).execute();
   }
-  const { secrets, slots, uploads } = await readOtherRows(from);
+  for await (const rows of videoCopyPages(from)) await to.insertInto('video_copies').values(rows).execute();
+  const { archiveBytes, secrets, slots, uploads } = await readOtherRows(from);
   for (const page of inPages(slots)) await to.insertInto('slots').values(page).execute();
   for (const page of inPages(uploads)) await to.insertInto('uploads').values(page).execute();
   // The target's own secrets go, so that callback URLs of unfinished tasks stay valid.
@@ -49,13 +51,15 @@ async function copyRows(from: Kysely<Database>, to: Kysely<Database>): Promise<v
   for (const page of inPages(secrets)) await to.insertInto('secrets').values(page).execute();
   const value = await readNewestRevision(from);
   await to.updateTable('counters').set({ value }).where('name', '=', 'revision').execute();
+  const bytes = to.updateTable('counters').set({ value: archiveBytes });
+  await bytes.where('name', '=', 'archive_bytes').execute();
 }
 
 function* inPages<Row>(rows: readonly Row[]): Generator<readonly Row[]> {
   for (let at = 0; at < rows.length; at += PAGE) yield rows.slice(at, at + PAGE);
 }
 
-/** The rows of all other tables, with numbers as numbers and in the same order on both databases. */
+/** The rows of the other small tables, with numbers as numbers and in the same order on both databases. */
 async function readOtherRows(db: Kysely<Database>) {
   const slots = await db
     .selectFrom('slots')
@@ -65,6 +69,7 @@ async function readOtherRows(db: Kysely<Database>) {
   const secrets = await db.selectFrom('secrets').select(['name', 'value']).orderBy('name').execute();
   const uploads = await db.selectFrom('uploads').selectAll().execute();
   return {
+    archiveBytes: await readStoredBytes(db),
     slots: slots.map((row) => ({ ...row, taken_at: Number(row.taken_at) })),
     secrets,
     // Sorted here, because databases collate text differently.
@@ -88,6 +93,7 @@ async function fingerprint(
     // Hashed as records, because drivers differ in which columns are numbers and which are text.
     for (const row of rows) hash.update(JSON.stringify([toRecord(row), row.marked_by]));
   }
+  for await (const rows of videoCopyPages(db)) hash.update(JSON.stringify(rows));
   hash.update(JSON.stringify([await readOtherRows(db), await readNewestRevision(db)]));
   return { tasks, digest: hash.digest('hex') };
 }
@@ -101,5 +107,26 @@ async function* taskPages(db: Kysely<Database>) {
     if (rows.length === 0) return;
     yield rows;
     after = rows.at(-1)?.id ?? after;
+  }
+}
+
+/** All copies of videos in the order of their keys, with numbers as numbers. */
+async function* videoCopyPages(db: Kysely<Database>) {
+  let last = { task_id: '', place: 0 };
+  for (;;) {
+    const rows = await db
+      .selectFrom('video_copies')
+      .selectAll()
+      .where(({ eb, refTuple, tuple }) =>
+        eb(refTuple('task_id', 'place'), '>', tuple(last.task_id, last.place)),
+      )
+      .orderBy('task_id')
+      .orderBy('place')
+      .limit(PAGE)
+      .execute();
+    const end = rows.at(-1);
+    if (!end) return;
+    yield rows.map((row) => ({ ...row, bytes: Number(row.bytes), stored_at: Number(row.stored_at) }));
+    last = end;
   }
 }

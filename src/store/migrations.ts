@@ -20,6 +20,27 @@ const MODELS = statements(
   'create index tasks_by_model on tasks (model, completed_at) where completed_at is not null',
 );
 
+/** How long kie.ai keeps results: 14 days, according to most of its pages. */
+const PROVIDER_KEEPS_MS = 14 * 24 * 60 * 60 * 1000;
+
+/** Copies of videos. With the default, the videos of tasks that version 0.1.0 inserts or has inserted are copied as well. */
+const archive = (dialect: Dialect): Migration =>
+  statements(
+    'alter table tasks add column archive_at bigint default 0',
+    `update tasks set archive_at = null
+      where state = 'SUCCESS' and completed_at < ${Date.now() - PROVIDER_KEEPS_MS}`,
+    "create index tasks_to_copy on tasks (archive_at, completed_at) where state = 'SUCCESS' and archive_at is not null",
+    `create table video_copies (
+      task_id ${dialect === 'sqlite' ? 'text' : 'text collate "C"'} not null, place integer not null, object text not null, sha256 text not null, bytes bigint not null,
+      stored_at bigint not null, is_doomed integer default 0 not null,
+      constraint video_copies_pkey primary key (task_id, place))`,
+    'create index video_copies_by_object on video_copies (object)',
+    'create index video_copies_by_hash on video_copies (sha256) where is_doomed = 0',
+    'create index video_copies_by_age on video_copies (stored_at) where is_doomed = 0',
+    'create index video_copies_doomed on video_copies (task_id) where is_doomed = 1',
+    "insert into counters (name, value) values ('archive_bytes', 0)",
+  );
+
 /** Each migration runs once on a store, in order of name. A released migration is never edited. */
 export const migrationsFor = (dialect: Dialect): Readonly<Record<string, Migration>> => ({
   // Ids are compared bytewise, as JavaScript compares cursors: pages break ties by id.
@@ -106,4 +127,5 @@ export const migrationsFor = (dialect: Dialect): Readonly<Record<string, Migrati
   // The provider's latest statement that did not change a task's state, as JSON.
   '0009-last-words': statements('alter table tasks add column last_words text'),
   '0010-models': MODELS,
+  '0011-archive': archive(dialect),
 });

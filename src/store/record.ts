@@ -3,13 +3,8 @@ import type { VideoOptions } from '../models/define-model.ts';
 import { DEFAULT_MODEL } from '../models/index.ts';
 import { variantOf } from '../tasks/recent-tasks.ts';
 import type { TaskFailure, ProviderWords } from '../tasks/failure.ts';
-import {
-  isVisible,
-  type VisibleRecord,
-  type TaskRecord,
-  type Video,
-  type TimelineEntry,
-} from '../tasks/task.ts';
+import { isVisible, type VisibleRecord, type TaskRecord, type TimelineEntry } from '../tasks/task.ts';
+import type { Video } from '../tasks/video.ts';
 import type { TaskTable } from './schema.ts';
 
 type TaskRow = Selectable<TaskTable>;
@@ -60,6 +55,7 @@ export function mutableColumns(record: TaskRecord) {
     last_words: toJson(record.lastWords),
     next_check_at: record.nextCheckAt,
     check_lease_until: null,
+    archive_at: record.archiveAt,
     version: record.version,
   } satisfies Updateable<TaskTable>;
 }
@@ -109,6 +105,7 @@ export function toRecord(row: TaskRow): TaskRecord {
     unverifiedProviderTaskId: row.candidate_provider_task_id,
     lastWords: fromJson(row.last_words) as ProviderWords | null,
     nextCheckAt: toNumber(row.next_check_at),
+    archiveAt: toNumber(row.archive_at),
     version: Number(row.version),
   };
 }

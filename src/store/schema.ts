@@ -50,6 +50,8 @@ export interface TaskTable {
   readonly next_check_at: NullableInteger;
   /** Every write of the record clears it. Not part of a record. */
   readonly check_lease_until: NullableInteger;
+  /** The next attempt to copy the videos, once there are some, or the end of a claim on that. */
+  readonly archive_at: NullableInteger;
   readonly version: Integer;
 }
 
@@ -74,12 +76,25 @@ export interface UploadTable {
   readonly expires_at: Integer;
 }
 
+/** One row for each video that has a copy. */
+export interface VideoCopyTable {
+  readonly task_id: string;
+  readonly place: number;
+  readonly object: string;
+  readonly sha256: string;
+  readonly bytes: Integer;
+  readonly stored_at: Integer;
+  /** 1 while the copy is to be deleted. */
+  readonly is_doomed: number;
+}
+
 export interface Database {
   readonly tasks: TaskTable;
   readonly slots: SlotTable;
-  readonly counters: { readonly name: 'revision' | 'written_at'; readonly value: Integer };
+  readonly counters: { readonly name: 'revision' | 'written_at' | 'archive_bytes'; readonly value: Integer };
   readonly secrets: { readonly name: string; readonly value: string };
   readonly uploads: UploadTable;
+  readonly video_copies: VideoCopyTable;
 }
 
 /** The store does not have the schema of this version. The message says what to do. */

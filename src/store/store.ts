@@ -1,3 +1,4 @@
+import type { ArchiveStore } from '../archive/archive-store.ts';
 import type { UploadStore } from '../images/upload.ts';
 import type { TaskStore } from '../tasks/store.ts';
 import type { VisibleRecord } from '../tasks/task.ts';
@@ -9,6 +10,7 @@ import { createReplicaChanges, type Audience, type ReplicaChanges } from './repl
 import { createReads, readChanges } from './reads.ts';
 import { createWriteProof, testRead, testWrite } from './ping.ts';
 import { createSweeps } from './upkeep.ts';
+import { createVideoCopies } from './video-copies.ts';
 import { createUploads } from './uploads.ts';
 import { createWrites } from './writes.ts';
 
@@ -26,7 +28,7 @@ export interface TaskStoreOptions {
 export function createTaskStore(
   connections: Connections,
   options: TaskStoreOptions,
-): TaskStore & UploadStore {
+): TaskStore & UploadStore & ArchiveStore {
   const { audience, commits = null, onError, onWritten } = options;
   const { reader } = connections;
   const cache = connections.isExclusive ? createRecordCache() : NO_CACHE;
@@ -56,6 +58,7 @@ export function createTaskStore(
     ...createWrites(queue),
     ...createSweeps(queue),
     ...createUploads(reader, queue),
+    ...createVideoCopies(reader, queue),
     claimSubmissions: (query) =>
       queue.write({ lock: 'submissions' }, (context) => claimSubmissions(context, query, slotClock)),
     claimDue: (query) => queue.write({ lock: 'polls' }, ({ trx }) => claimDue(trx, query, slotClock)),

@@ -2,6 +2,7 @@ import { sql, type Kysely } from 'kysely';
 import type { TaskStore } from '../tasks/store.ts';
 import type { Database } from './schema.ts';
 import { awaitsOutcome, awaitsSubmission, SEND_AT } from './claims.ts';
+import { awaitsCopy } from './video-copies.ts';
 import type { WriterQueue } from './writer-queue.ts';
 
 /** An expression, so that no index on hidden tasks is used: refused tasks are many. */
@@ -59,6 +60,7 @@ export function createSweeps(queue: WriterQueue) {
           .where(awaitsSubmission)
           .where(SEND_AT, '>', now)
           .execute();
+        await tasks.set({ archive_at: now }).where(awaitsCopy).where('archive_at', '>', now).execute();
       }),
 
     sweepOrphans: (now) =>
@@ -108,8 +110,17 @@ async function sweepEnded(
       .where('completed_at', '<', endedBefore)
       .orderBy('completed_at')
       .limit(limit - deleted);
-    const { numDeletedRows } = await db.deleteFrom('tasks').where('id', 'in', ended).executeTakeFirst();
-    deleted += Number(numDeletedRows);
+    const ids = await db.deleteFrom('tasks').where('id', 'in', ended).returning('id').execute();
+    deleted += ids.length;
+    if (ids.length === 0) continue;
+    const copies = db.updateTable('video_copies').set({ is_doomed: 1 });
+    await copies
+      .where(
+        'task_id',
+        'in',
+        ids.map(({ id }) => id),
+      )
+      .execute();
   }
   return deleted;
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { ExpressionBuilder, Insertable, Kysely } from 'kysely';
 import type { CreateCap, ReachedCap, TaskStore } from '../tasks/store.ts';
-import type { TaskRecord } from '../tasks/task.ts';
+import type { TaskRecord, VisibleRecord } from '../tasks/task.ts';
 import type { Database, TaskTable } from './schema.ts';
 import { prepared } from './statements.ts';
 import { mutableColumns, toRecord, toRow } from './record.ts';
@@ -30,13 +30,7 @@ export function createWrites(queue: WriterQueue) {
   return {
     insert,
 
-    save: (next) =>
-      queue.write({ revision: true }, async (context) => {
-        const written = { ...next, revision: context.takeRevision(), version: next.version + 1 };
-        if (!(await compareAndSet(context.trx, written))) return null;
-        context.publish(written);
-        return written;
-      }),
+    save: (next) => queue.write({ revision: true }, (context) => saveRecord(context, next)),
 
     amend: (next) =>
       queue.write({}, async ({ trx, wrote }) => {
@@ -48,6 +42,14 @@ export function createWrites(queue: WriterQueue) {
 
     secret: (name) => queue.write({}, ({ trx }) => secret(trx, name)),
   } satisfies Partial<TaskStore>;
+}
+
+/** Writes a record with a new revision, which the write has declared; null after a concurrent write. */
+export async function saveRecord(context: WriteContext, next: TaskRecord): Promise<VisibleRecord | null> {
+  const written = { ...next, revision: context.takeRevision(), version: next.version + 1 };
+  if (!(await compareAndSet(context.trx, written))) return null;
+  context.publish(written);
+  return written;
 }
 
 interface Update extends ReturnType<typeof mutableColumns> {

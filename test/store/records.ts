@@ -55,6 +55,7 @@ export function hiddenTask(fields: Partial<TaskRecord> = {}): TaskRecord {
     unverifiedProviderTaskId: null,
     lastWords: null,
     nextCheckAt: null,
+    archiveAt: 0,
     version: 0,
     ...fields,
   };

@@ -1,0 +1,163 @@
+import { sql, type ExpressionBuilder, type Kysely, type Selectable } from 'kysely';
+import { objectOf, type ArchiveStore, type StoredCopy } from '../archive/archive-store.ts';
+import { toRecord } from './record.ts';
+import type { VideoCopyTable, Database } from './schema.ts';
+import { storeReads } from './statements.ts';
+import type { WriterQueue } from './writer-queue.ts';
+import { saveRecord } from './writes.ts';
+
+/** Literals, as in the partial indexes. */
+const SUCCEEDED = sql.lit('SUCCESS' as const);
+const ALIVE = sql.lit(0);
+const DOOMED = sql.lit(1);
+
+/** The task has videos to copy. */
+export function awaitsCopy(eb: ExpressionBuilder<Database, 'tasks'>) {
+  return eb.and([eb('state', '=', SUCCEEDED), eb('archive_at', 'is not', null)]);
+}
+
+/** Copies of videos: who makes them, which there are, and which are to be deleted. */
+export function createVideoCopies(db: Kysely<Database>, queue: WriterQueue): ArchiveStore {
+  return { ...createReads(db), ...createClaims(queue), ...createWrites(queue) };
+}
+
+function createReads(db: Kysely<Database>) {
+  return storeReads({
+    async objectWith(sha256: string) {
+      const row = await alive(db).where('sha256', '=', sha256).limit(1).executeTakeFirst();
+      return row?.object ?? null;
+    },
+
+    async copyOf(taskId: string, place: number) {
+      const row = await alive(db).where('task_id', '=', taskId).where('place', '=', place).executeTakeFirst();
+      return row ? toCopy(row) : null;
+    },
+
+    async oldestCopies(storedBefore: number, limit: number) {
+      const old = alive(db).where('stored_at', '<', storedBefore).orderBy('stored_at').limit(limit);
+      return (await old.execute()).map(toCopy);
+    },
+
+    async doomedCopies(limit: number) {
+      const rows = await db
+        .selectFrom('video_copies')
+        .selectAll()
+        .where('is_doomed', '=', DOOMED)
+        .limit(limit)
+        .execute();
+      return Promise.all(
+        rows.map(toCopy).map(async (copy) => ({ ...copy, isShared: await isShared(db, copy) })),
+      );
+    },
+
+    storedBytes: () => readStoredBytes(db),
+  });
+}
+
+/** Bytes of all objects. */
+export async function readStoredBytes(db: Kysely<Database>): Promise<number> {
+  const counter = db.selectFrom('counters').select('value').where('name', '=', 'archive_bytes');
+  return Number((await counter.executeTakeFirst())?.value ?? 0);
+}
+
+function createClaims(queue: WriterQueue) {
+  return {
+    claimCopies: ({ leaseMs, limit, now }) =>
+      queue.write({}, async ({ trx }) => {
+        const due = trx
+          .selectFrom('tasks')
+          .select('id')
+          .where(awaitsCopy)
+          .where('archive_at', '<=', now)
+          .orderBy('archive_at')
+          .orderBy('completed_at')
+          .limit(limit);
+        const rows = await trx
+          .updateTable('tasks')
+          .set({ archive_at: now + leaseMs })
+          .where('id', 'in', due)
+          .where('archive_at', '<=', now)
+          .returningAll()
+          .execute();
+        const next = await trx
+          .selectFrom('tasks')
+          .where(awaitsCopy)
+          .select(sql<number | string | null>`min(archive_at)`.as('at'))
+          .executeTakeFirst();
+        const nextAt = next?.at ?? null;
+        return { records: rows.map(toRecord), nextAt: nextAt === null ? null : Number(nextAt) };
+      }),
+
+    renewCopies: (taskId, until) =>
+      queue.write({}, async ({ trx }) => {
+        const claimed = trx.updateTable('tasks').set({ archive_at: until }).where('id', '=', taskId);
+        await claimed.where('archive_at', 'is not', null).execute();
+      }),
+  } satisfies Partial<ArchiveStore>;
+}
+
+function createWrites(queue: WriterQueue) {
+  return {
+    saveCopy: (next, copy) =>
+      queue.write({ revision: true }, async (context) => {
+        const { trx } = context;
+        const isOwn = copy.object === objectOf(copy);
+        if (!isOwn && !(await alive(trx).where('object', '=', copy.object).executeTakeFirst())) return null;
+        const saved = await saveRecord(context, next);
+        if (!saved) return null;
+        if (!(await isShared(trx, copy))) await countBytes(trx, copy.bytes);
+        const { bytes, object, place, sha256, storedAt: stored_at, taskId: task_id } = copy;
+        const row = { task_id, place, object, sha256, bytes, stored_at, is_doomed: 0 };
+        await trx.insertInto('video_copies').values(row).execute();
+        return saved;
+      }),
+
+    dropCopy: (next, place) =>
+      queue.write({ revision: true }, async (context) => {
+        const saved = await saveRecord(context, next);
+        const copies = context.trx.updateTable('video_copies').set({ is_doomed: 1 });
+        if (saved) await copies.where('task_id', '=', next.id).where('place', '=', place).execute();
+        return saved;
+      }),
+
+    forgetCopy: (copy) =>
+      queue.write({}, async ({ trx }) => {
+        const hasOthers = await isShared(trx, copy);
+        // The other copies in the object may have been forgotten since `copy` was read.
+        if (copy.isShared && !hasOthers) return;
+        const { numDeletedRows } = await trx
+          .deleteFrom('video_copies')
+          .where('task_id', '=', copy.taskId)
+          .where('place', '=', copy.place)
+          .executeTakeFirst();
+        if (numDeletedRows > 0n && !hasOthers) await countBytes(trx, -copy.bytes);
+      }),
+  } satisfies Partial<ArchiveStore>;
+}
+
+function alive(db: Kysely<Database>) {
+  return db.selectFrom('video_copies').selectAll().where('is_doomed', '=', ALIVE);
+}
+
+/** Other copies in the same object, those to be deleted included. */
+function others(db: Kysely<Database>, { object, place, taskId }: StoredCopy) {
+  return db
+    .selectFrom('video_copies')
+    .select('task_id')
+    .where('object', '=', object)
+    .where(({ eb, not }) => not(eb.and([eb('task_id', '=', taskId), eb('place', '=', place)])));
+}
+
+async function isShared(db: Kysely<Database>, copy: StoredCopy): Promise<boolean> {
+  return (await others(db, copy).limit(1).executeTakeFirst()) !== undefined;
+}
+
+async function countBytes(db: Kysely<Database>, bytes: number): Promise<void> {
+  const counter = db.updateTable('counters').where('name', '=', 'archive_bytes');
+  await counter.set(({ eb }) => ({ value: eb('value', '+', bytes) })).execute();
+}
+
+function toCopy(row: Selectable<VideoCopyTable>): StoredCopy {
+  const { bytes, object, place, sha256, stored_at, task_id: taskId } = row;
+  return { taskId, place, object, sha256, bytes: Number(bytes), storedAt: Number(stored_at) };
+}
