@@ -58,10 +58,11 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
   try {
     const { clock, connections } = await openStore(config, { log, cleanup, clock: overrides.clock });
 
-    const filesUrl = (): string => (publicUrl() ?? url) + SANDBOX_FILES_PATH;
+    const baseUrl = (): string => publicUrl() ?? url;
+    const filesUrl = (): string => baseUrl() + SANDBOX_FILES_PATH;
     const upstream = await openUpstream(config, { log, cleanup, sandbox, filesUrl });
-    const parts = { log, metrics, cleanup, connections, upstream, publicUrl, overrides, clock };
-    const { ports, store } = await openTaskPorts(config, parts);
+    const parts = { log, metrics, cleanup, connections, upstream, publicUrl, baseUrl, overrides, clock };
+    const { archive, ports, store } = await openTaskPorts(config, parts);
     const tasks = createTasks(ports);
 
     const now = ports.clock.now;
@@ -71,6 +72,7 @@ export async function startApp(config: Config, options: AppOptions): Promise<App
       cleanup,
       tasks,
       ports,
+      archive,
       upstream,
       upload: watchUploads(
         metrics.registry,

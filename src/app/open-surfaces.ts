@@ -20,6 +20,7 @@ import { dashboardRoutes, graphiqlRoute } from '../http/pages.ts';
 import { pathOf, READ_METHODS, type Route } from '../http/router.ts';
 import { createHttpServer, type HttpServer } from '../http/server.ts';
 import { uploadsRoute } from '../http/uploads.ts';
+import { videosRoute } from '../http/videos.ts';
 import type { UploadImage } from '../images/upload.ts';
 import { createConcurrencyLimit } from '../limits/concurrency.ts';
 import { startOverload } from '../limits/overload.ts';
@@ -41,6 +42,7 @@ import { createProtocol } from '../websocket/protocol.ts';
 import { createWebsocketServer, type WebsocketServer } from '../websocket/server.ts';
 import { createLiveCounts } from '../websocket/socket.ts';
 import { openAccess } from './open-access.ts';
+import type { Archive } from './open-archive.ts';
 import type { Upstream } from './open-provider.ts';
 import type { Cleanup } from './shutdown.ts';
 
@@ -58,6 +60,7 @@ interface Parts {
   readonly cleanup: Cleanup;
   readonly tasks: Tasks;
   readonly ports: TaskPorts;
+  readonly archive: Archive | null;
   readonly upstream: Upstream;
   readonly upload: UploadImage;
   readonly publicUrl: () => string | null;
@@ -98,6 +101,7 @@ export async function openSurfaces(
     graphqlRoute(graphql, { ...route, answer, inTurn, maxBodyBytes, streams }),
     webhookRoute(parts, checks),
     uploadsRoute({ ...route, maxUploads, upload: parts.upload }),
+    ...videoRoutes(parts, checks),
     ...probeRoutes(config, parts, checks),
     ...(await pageRoutes(config, parts.upstream, inTurn)),
   );
@@ -224,6 +228,11 @@ function webhookRoute({ log, metrics, ports, tasks }: Parts, checks: Checks): Ro
     // Tunnels use host names that the gate does not know. The token in the path authenticates the callback.
     skipsGate: true,
   };
+}
+
+function videoRoutes({ archive }: Parts, { countWrong, forwarded }: Checks): readonly Route[] {
+  if (!archive) return [];
+  return [videosRoute({ ...archive, countWrong: (request) => countWrong(forwarded.addressOf(request)) })];
 }
 
 function probeRoutes(

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { v7 as newTaskId } from 'uuid';
+import { ARCHIVE_TIMINGS } from '../archive/copier.ts';
 import type { Config } from '../config/config.ts';
 import { createInspectUpload, type UploadStore } from '../images/upload.ts';
+import { createArchiveMetrics } from '../metrics/archive-metrics.ts';
 import { createCommitMetrics } from '../metrics/live-metrics.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { createPriceDrift } from '../metrics/price-drift.ts';
@@ -12,7 +14,8 @@ import { QUERY_WINDOW_MS } from '../store/claims.ts';
 import type { Connections } from '../store/connections.ts';
 import { readOverview } from '../store/stats.ts';
 import { createTaskStore } from '../store/store.ts';
-import { createCallbackAddress } from '../tasks/callback-address.ts';
+import { readArchiveOverview } from '../store/video-copies.ts';
+import { createSignedAddress } from '../tasks/signed-address.ts';
 import type { Clock } from '../tasks/clock.ts';
 import { createPendingCreates } from '../tasks/pending-creates.ts';
 import type { TaskPorts } from '../tasks/ports.ts';
@@ -22,6 +25,7 @@ import { createFeed } from '../tasks/subscriptions/feed.ts';
 import { DEFAULT_TIMINGS, type Timings } from '../tasks/timings.ts';
 import { USER_AGENT } from '../version.ts';
 import { webhookPath } from '../webhooks/route.ts';
+import { openArchive, type Archive } from './open-archive.ts';
 import { openProvider, type Upstream } from './open-provider.ts';
 import type { Cleanup } from './shutdown.ts';
 
@@ -42,14 +46,25 @@ interface Parts {
   readonly upstream: Upstream;
   /** Origin of callback URLs; null for none. Called at each use. */
   readonly publicUrl: () => string | null;
+  /** The gateway's URL for clients. Called at each use. */
+  readonly baseUrl: () => string;
   readonly overrides: TaskOverrides;
 }
+
+interface OpenTasks {
+  readonly ports: TaskPorts;
+  readonly store: UploadStore;
+  readonly archive: Archive | null;
+}
+
+/** Less than a quarter of the provider's retention is left. */
+const AT_RISK_MS = 0.75 * ARCHIVE_TIMINGS.providerKeeps;
 
 /** Opens the task store and every other port of tasks. */
 export async function openTaskPorts(
   config: Config,
-  { cleanup, clock, connections, log, metrics, overrides, publicUrl, upstream }: Parts,
-): Promise<{ readonly ports: TaskPorts; readonly store: UploadStore }> {
+  { baseUrl, cleanup, clock, connections, log, metrics, overrides, publicUrl, upstream }: Parts,
+): Promise<OpenTasks> {
   const { registry } = metrics;
   const timings = { ...timingsOf(config), ...overrides.timings };
   const pendingCreates = createPendingCreates(clock);
@@ -61,7 +76,9 @@ export async function openTaskPorts(
   const watchPrices = createPriceDrift(registry, { log, now: clock.now });
   const store = createTaskStore(connections, {
     audience: feed,
-    onWritten: (changes) => {
+    onWritten: (written) => {
+      // The other changes are of copies, of which the archive tells.
+      const changes = written.filter(({ videos }) => videos.every(({ copy }) => copy === undefined));
       changes.forEach(pendingCreates.notify);
       countChanges(changes);
       watchPrices(changes);
@@ -94,12 +111,27 @@ export async function openTaskPorts(
     limits: { create: timings.createsPerWindow, query: timings.queriesPerSecond },
   });
 
+  const archive = await openArchive(config, {
+    log,
+    cleanup,
+    store,
+    provider,
+    upstream,
+    baseUrl,
+    openMetrics: () =>
+      createArchiveMetrics(registry, {
+        now: clock.now,
+        read: () => readArchiveOverview(connections.reader, clock.now() - AT_RISK_MS),
+      }),
+  });
   const ports = {
     store,
     provider,
+    archive,
+    workers: archive?.workers ?? [],
     feed,
     pendingCreates,
-    callbackAddress: createCallbackAddress(await store.secret('callback'), publicUrl, (taskId, token) =>
+    callbackAddress: createSignedAddress(await store.secret('callback'), publicUrl, (taskId, token) =>
       webhookPath(provider.name, taskId, token),
     ),
     clock,
@@ -111,7 +143,7 @@ export async function openTaskPorts(
     inspectImage: await openInspectImage(config, store, clock),
     offered: new Set(config.models.length > 0 ? config.models : MODEL_IDS),
   };
-  return { ports: overrides.wrap?.(ports) ?? ports, store };
+  return { ports: overrides.wrap?.(ports) ?? ports, store, archive };
 }
 
 /** Imports the client that fetches images only if CHECK_IMAGES is set. */

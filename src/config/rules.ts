@@ -12,6 +12,7 @@ export function brokenRules(parsed: Parsed): string[] {
     sharedKey(apiKeys ?? []),
     metricsTokenAsKey(parsed),
     shortRetention(parsed),
+    incompleteS3(parsed),
   ];
   if (kieApiKey === null && kieApiUrl !== DEFAULT_KIE_API_URL) mistakes.push(urlWithoutKey('KIE_API_URL'));
   if (kieApiKey === null && kieUploadUrl !== null) mistakes.push(urlWithoutKey('KIE_UPLOAD_URL'));
@@ -59,6 +60,21 @@ function shortRetention({ taskDeadlineMs: deadline, taskRetentionDays: days }: P
     `TASK_RETENTION_DAYS=${days}: shorter than a task may take (TASK_DEADLINE_MS=${deadline}), so kie.ai could tell of ` +
     `tasks that are deleted. Set it to at least ${Math.ceil(deadline / DAY_MS)}, or shorten TASK_DEADLINE_MS`
   );
+}
+
+function incompleteS3({
+  archive,
+  archiveS3Url: url,
+  awsAccessKeyId: key,
+  awsSecretAccessKey: secret,
+}: Parsed): string | null {
+  if (archive !== 's3') {
+    return typeof url === 'string'
+      ? 'ARCHIVE_S3_URL is set, but videos would not be kept there. Set ARCHIVE=s3 as well, or unset ARCHIVE_S3_URL'
+      : null;
+  }
+  if (url !== null && key !== null && secret !== null) return null;
+  return 'ARCHIVE=s3 needs ARCHIVE_S3_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Set all of them';
 }
 
 function tokenRules({ jwtAudience, jwtIssuer, jwtJwksUrl, jwtSecret }: Parsed): (string | null)[] {

@@ -42,6 +42,7 @@ const server = group('Server');
 const kieAi = group('kie.ai');
 const proxy = group('Proxy');
 const storage = group('Storage');
+const archive = group('Archive');
 const access = group('Access');
 const limits = group('Limits');
 const times = group('Times');
@@ -178,6 +179,55 @@ export const VARIABLES = {
     z.string().default('./data'),
     "The directory of the SQLite database and of the sandbox's file. One process at a time. With DATABASE_URL and KIE_API_KEY it is not used.",
     '/var/lib/kineograph',
+  ),
+
+  ARCHIVE: archive(
+    optional(choice(['disk', 's3', 'off'])),
+    'Where copies of videos are kept, because kie.ai deletes them after days: disk (DATA_DIR/videos), s3, or off. When unset: disk, and off with DATABASE_URL.',
+    's3',
+  ),
+  ARCHIVE_S3_URL: archive(
+    optional(httpUrl()),
+    'The endpoint of an S3-compatible store, with the bucket and a prefix if wanted as its path. Needed for ARCHIVE=s3.',
+    'https://s3.eu-central-1.amazonaws.com/my-bucket/kineograph',
+  ),
+  AWS_REGION: archive(
+    z.string().default('us-east-1'),
+    'The region of the bucket; most other stores than AWS take any.',
+    'eu-central-1',
+  ),
+  AWS_ACCESS_KEY_ID: archive(optional(z.string()), 'The access key for ARCHIVE_S3_URL.', 'AKIAEXAMPLE'),
+  AWS_SECRET_ACCESS_KEY: archive(
+    optional(z.string()),
+    'The secret of AWS_ACCESS_KEY_ID.',
+    'a-secret-access-key',
+    SECRET,
+  ),
+  AWS_SESSION_TOKEN: archive(
+    optional(z.string()),
+    'The token that belongs to temporary credentials.',
+    'a-session-token',
+    SECRET,
+  ),
+  ARCHIVE_SERVE: archive(
+    choice(['redirect', 'proxy']).default('redirect'),
+    'How clients get videos from S3: redirected to a presigned URL that is valid for an hour, or through this gateway.',
+    'proxy',
+  ),
+  ARCHIVE_CONCURRENCY: archive(integer(1, 100).default(2), 'How many videos are copied at a time.'),
+  ARCHIVE_MAX_VIDEO_BYTES: archive(
+    integer(1, 5_000_000_000).default(1_073_741_824),
+    'The largest video that is copied, in bytes. A larger one counts as lost.',
+  ),
+  ARCHIVE_KEEP_DAYS: archive(
+    optional(integer(1, 36_500)),
+    'Delete copies so many days after they were stored. When unset they are kept as long as their tasks.',
+    '365',
+  ),
+  ARCHIVE_MAX_BYTES: archive(
+    optional(integer(1, 999_999_999_999_999)),
+    'Bytes that all copies may take. Beyond it the oldest are deleted. No limit when unset.',
+    '500000000000',
   ),
 
   API_KEYS: access(

@@ -55,3 +55,16 @@ export function readCounter(registry: Registry, name: string, help: string, read
     },
   });
 }
+
+/** The store is read at most this often, in ms, whatever the number of scrapes. */
+const KEPT_MS = 5000;
+
+/** Keeps an answer for some seconds; null while the store cannot be read. */
+export function keptRead<T>(read: () => Promise<T>): () => Promise<T | null> {
+  let kept: { readonly at: number; readonly answer: Promise<T | null> } | null = null;
+  return () => {
+    const now = performance.now();
+    if (!kept || now - kept.at >= KEPT_MS) kept = { at: now, answer: read().catch(() => null) };
+    return kept.answer;
+  };
+}

@@ -8,7 +8,7 @@ import {
   type UpdateSource,
 } from '../tasks/task.ts';
 import type { Overview } from '../store/stats.ts';
-import { readGauge } from './metrics.ts';
+import { keptRead, readGauge } from './metrics.ts';
 
 const SOURCES: readonly UpdateSource[] = ['CREATE_ANSWER', 'CALLBACK', 'QUERY', 'GATEWAY'];
 const ENDS: readonly TaskState[] = ['SUCCESS', 'FAIL'];
@@ -16,7 +16,7 @@ const ENDS: readonly TaskState[] = ['SUCCESS', 'FAIL'];
 /** A video takes minutes; a task that is given up takes up to a day. */
 const DURATIONS_S = [1, 5, 15, 30, 60, 120, 180, 300, 600, 1200, 3600, 14_400, 86_400];
 
-/** Returns a function to be called once with each change that this process has committed. */
+/** Returns a function to be called once with each change of a state that this process has committed. */
 export function createTaskMetrics(registry: Registry): (changes: readonly VisibleRecord[]) => void {
   const registers = [registry];
   const changed = new Counter({
@@ -65,9 +65,6 @@ export function createTaskMetrics(registry: Registry): (changes: readonly Visibl
   };
 }
 
-/** The store is read at most this often, whatever the number of scrapes. */
-const KEPT_MS = 5000;
-
 interface OverviewSources {
   readonly read: () => Promise<Overview>;
   readonly now: () => number;
@@ -77,7 +74,7 @@ interface OverviewSources {
 
 /** What the store holds now; all replicas show the same. */
 export function createOverviewMetrics(registry: Registry, { limits, now, read }: OverviewSources): void {
-  const look = keepFor(KEPT_MS, () => read().catch(() => null));
+  const look = keptRead(read);
   const gauge = (name: string, help: string, valueIn: (overview: Overview) => number): void => {
     readGauge(registry, `kineograph_${name}`, help, async () => {
       const overview = await look();
@@ -134,14 +131,4 @@ export function createOverviewMetrics(registry: Registry, { limits, now, read }:
   });
   slots.set({ calls: 'create' }, limits.create);
   slots.set({ calls: 'query' }, limits.query);
-}
-
-/** Caches an answer for `ms`. */
-function keepFor<T>(ms: number, read: () => Promise<T>): () => Promise<T> {
-  let kept: { readonly at: number; readonly answer: Promise<T> } | null = null;
-  return () => {
-    const now = performance.now();
-    if (!kept || now - kept.at >= ms) kept = { at: now, answer: read() };
-    return kept.answer;
-  };
 }

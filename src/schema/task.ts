@@ -1,9 +1,10 @@
 import type { TaskState, Task, TimelineEntry, UpdateSource } from '../tasks/task.ts';
-import type { Video } from '../tasks/video.ts';
 import { builder, enumValues } from './builder.ts';
 import { type ProviderErrorCode, isRetryable, type TaskFailure } from '../tasks/failure.ts';
 import { type GraphQLResolveInfo, OperationTypeNode } from 'graphql';
 import { queuePosition } from '../resolvers/queries.ts';
+import { videosOf } from '../resolvers/videos.ts';
+import { VideoType } from './video.ts';
 
 export const TaskStateEnum = builder.enumType('TaskState', {
   description: 'The progress of a task. A task only moves forward and may skip states.',
@@ -90,18 +91,6 @@ const TimelineEntryType = builder.objectRef<TimelineEntry>('TimelineEntry').impl
   }),
 });
 
-export const VideoType = builder.objectRef<Video>('Video').implement({
-  description: 'A generated video. The provider keeps it for a limited time.',
-  fields: (t) => ({
-    url: t.exposeString('url', { description: 'URL to play or download it.' }),
-    expiresAt: t.expose('expiresAt', {
-      type: 'DateTime',
-      nullable: true,
-      description: 'When the provider may delete it, 24 hours after completion. Download it before.',
-    }),
-  }),
-});
-
 export const TaskType = builder.objectRef<Task>('Task').implement({
   description: 'A request for one video: its input, its progress and its result.',
   fields: (t) => ({
@@ -118,9 +107,10 @@ export const TaskType = builder.objectRef<Task>('Task').implement({
       nullable: true,
       description: 'Whether the provider may rewrite the prompt. null when the provider decides.',
     }),
-    videos: t.expose('videos', {
+    videos: t.field({
       type: [VideoType],
       description: 'The generated videos. Empty until the state is SUCCESS.',
+      resolve: videosOf,
     }),
     failure: t.field({
       type: TaskFailureType,

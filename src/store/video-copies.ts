@@ -161,3 +161,48 @@ function toCopy(row: Selectable<VideoCopyTable>): StoredCopy {
   const { bytes, object, place, sha256, stored_at, task_id: taskId } = row;
   return { taskId, place, object, sha256, bytes: Number(bytes), storedAt: Number(stored_at) };
 }
+
+/** What is stored and what is still to be copied, of all owners. */
+export interface ArchiveOverview {
+  readonly bytes: number;
+  /** Tasks with videos to copy. */
+  readonly pending: number;
+  /** When the oldest of them succeeded, in ms since the epoch. */
+  readonly oldestAt: number | null;
+  /** An estimate: of videos to copy of tasks that succeeded before `riskBefore`. */
+  readonly atRiskBytes: number;
+}
+
+/** The mean size is taken from so many of the newest copies. */
+const MEAN_OF = 100;
+/** Before there is a copy. */
+const ASSUMED_BYTES = 10 * 1024 * 1024;
+
+export async function readArchiveOverview(
+  db: Kysely<Database>,
+  riskBefore: number,
+): Promise<ArchiveOverview> {
+  const newest = alive(db).orderBy('stored_at', 'desc').limit(MEAN_OF).as('newest');
+  const [mean] = await db
+    .selectFrom(newest)
+    .select(sql<Value>`avg(bytes)`.as('bytes'))
+    .execute();
+  const [pending] = await db
+    .selectFrom('tasks')
+    .where(awaitsCopy)
+    .select(({ fn }) => [
+      fn.countAll<number | string>().as('count'),
+      sql<Value>`min(completed_at)`.as('oldest_at'),
+      sql<Value>`sum(case when completed_at < ${riskBefore} then 1 else 0 end)`.as('at_risk'),
+    ])
+    .execute();
+  const oldestAt = pending?.oldest_at ?? null;
+  return {
+    bytes: await readStoredBytes(db),
+    pending: Number(pending?.count),
+    oldestAt: oldestAt === null ? null : Number(oldestAt),
+    atRiskBytes: Math.round(Number(pending?.at_risk ?? 0) * Number(mean?.bytes ?? ASSUMED_BYTES)),
+  };
+}
+
+type Value = number | string | null;

@@ -105,6 +105,8 @@ export interface Provider {
   verifyCallback(providerTaskId: string, headerOf: HeaderOf, now: number): Signature;
   /** Stores an image under a unique name. */
   upload(file: ImageFile): Promise<UploadAnswer>;
+  /** Another URL of a video that its URL no longer serves, valid for minutes; null if the provider gives none. */
+  freshUrl(url: string): Promise<string | null>;
   /** The account's remaining credits; null if the provider does not report them. */
   credits(): Promise<number | null>;
   /** Aborts in-flight queries and uploads, which then return 'nothing' and 'unavailable'. Create calls continue. */

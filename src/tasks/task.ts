@@ -54,6 +54,8 @@ export interface Task extends TaskInput {
   readonly completedAt: number | null;
   /** Expected completion while the provider works on it; null if unknown. */
   readonly expectedAt: number | null;
+  /** Once the task has videos: time of the next attempt to copy them; null if there is nothing to copy. */
+  readonly archiveAt: number | null;
   /** Its states, in order. No state repeats, so the list is short. */
   readonly timeline: readonly TimelineEntry[];
 }
@@ -87,8 +89,6 @@ export interface TaskRecord extends Omit<Task, 'revision'> {
   readonly lastWords: ProviderWords | null;
   /** Time of the next check by the reconciler; null if there is nothing to check. */
   readonly nextCheckAt: number | null;
-  /** Once the task has videos: time of the next attempt to copy them; null if there is nothing to copy. */
-  readonly archiveAt: number | null;
   /** Number of writes of this record, for compare and set. */
   readonly version: number;
 }

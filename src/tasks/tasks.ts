@@ -21,6 +21,7 @@ import { startSubmitter } from './submitter.ts';
 import type { VisibleRecord } from './task.ts';
 import { startTimeWatch } from './time-watch.ts';
 import type { CreateInput } from './validate-input.ts';
+import type { VideoArchive } from './video.ts';
 import { watchTask, createWatchTasks, type TaskSubscription } from './subscriptions/subscription.ts';
 
 /** Operations of clients. Every method sees only the tasks of `owner`. */
@@ -41,6 +42,10 @@ export interface TaskQueries {
   list(owner: string, query: ListQuery): Promise<TaskPage>;
   watchOne(owner: string, id: string, after: number | null): Promise<TaskSubscription>;
   watchAll(owner: string, after: number | null): Promise<TaskSubscription>;
+  /** The copies of videos; null when none are kept. */
+  readonly archive: VideoArchive | null;
+  /** Retention of ended tasks, in ms; null for ever. */
+  readonly tasksKept: number | null;
   /** The balance of the provider account; null if it is unavailable. */
   credits(): Promise<number | null>;
 }
@@ -77,6 +82,8 @@ export function createTasks(ports: TaskPorts): Tasks {
     list: (owner, query) => listTasks(store, owner, query),
     watchOne: (owner, id, after) => watchTask(ports, owner, id, after),
     watchAll: createWatchTasks(ports),
+    archive: ports.archive,
+    tasksKept: ports.timings.tasksKept,
     credits: createCredits(ports),
 
     isToken: (taskId, token) => callbackAddress.isToken(taskId, token),
@@ -92,7 +99,7 @@ export function createTasks(ports: TaskPorts): Tasks {
       const cancelTimer = clock.after(timeoutMs, () => {
         abandoned.abort();
       });
-      const stopped = Promise.all(Object.values(workers ?? {}).map((worker) => worker.stop()));
+      const stopped = Promise.all((workers?.all ?? []).map((worker) => worker.stop()));
       await Promise.race([stopped, once(abandoned.signal, 'abort')]);
       cancelTimer();
       return !abandoned.signal.aborted;
@@ -125,11 +132,14 @@ function startWorkers(unwatched: TaskPorts, abandoned: AbortSignal) {
   const timeWatch = startTimeWatch(unwatched);
   const { steadyFor, watchedFor } = timeWatch;
   const ports = { ...unwatched, clock: { ...unwatched.clock, steadyFor, watchedFor } };
-  return {
+  const { tasksKept } = ports.timings;
+  const submitter = startSubmitter(ports, { abandoned, inFlight });
+  const reconciler = startReconciler(ports, inFlight);
+  const others = [
     timeWatch,
-    submitter: startSubmitter(ports, { abandoned, inFlight }),
-    reconciler: startReconciler(ports, inFlight),
-    housekeeping: startHousekeeping(ports),
-    ...(ports.timings.tasksKept !== null && { retention: startRetention(ports, ports.timings.tasksKept) }),
-  };
+    startHousekeeping(ports),
+    ...(tasksKept === null ? [] : [startRetention(ports, tasksKept)]),
+    ...ports.workers.map((start) => start(ports)),
+  ];
+  return { submitter, reconciler, all: [submitter, reconciler, ...others] };
 }

@@ -34,3 +34,11 @@ export type VideoCopy =
 export function isToCopy({ copy }: Video): boolean {
   return copy === undefined || copy.state === 'PENDING';
 }
+
+/** What clients are told about copies. */
+export interface VideoArchive {
+  /** The gateway's URL of a video, which never changes. */
+  urlOf(taskId: string, place: number): string;
+  /** How long copies are kept, in ms; null for as long as their tasks. */
+  readonly keepMs: number | null;
+}

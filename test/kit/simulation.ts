@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { MODEL_IDS } from '../../src/models/index.ts';
 import type { StoreLocation } from '../../src/store/open-connections.ts';
-import { createCallbackAddress } from '../../src/tasks/callback-address.ts';
+import { createSignedAddress } from '../../src/tasks/signed-address.ts';
 import type { Clock } from '../../src/tasks/clock.ts';
 import { createPendingCreates } from '../../src/tasks/pending-creates.ts';
 import type { CreateOutcome, Provider, QueryAnswer } from '../../src/tasks/provider.ts';
@@ -33,7 +33,7 @@ export async function createLife({ clock, onError, provider, store, ...options }
     onError('a listener of the feed failed', { error });
   });
   const secret = await store.secret('callback');
-  const callbackAddress = createCallbackAddress(
+  const callbackAddress = createSignedAddress(
     secret,
     () => 'https://gateway.example',
     (taskId, token) => webhookPath(provider.name, taskId, token),
@@ -58,6 +58,8 @@ export async function createLife({ clock, onError, provider, store, ...options }
     recent: createRecentTasks({ clock, store, timings }),
     inspectImage: () => Promise.resolve(null),
     offered: new Set(MODEL_IDS),
+    archive: null,
+    workers: [],
     processId: randomUUID(),
     newTaskId: randomUUID,
   });
@@ -195,6 +197,7 @@ export function createPendingProvider(
     verifyCallback: () => 'unknown',
     upload: () => Promise.resolve({ kind: 'unavailable', retryAfterMs: null }),
     credits: () => Promise.resolve(null),
+    freshUrl: () => Promise.resolve(null),
     close: () => Promise.resolve(),
   };
   return {

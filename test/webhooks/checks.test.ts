@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { createLog } from '../../src/log/log.ts';
-import type { CallbackAddress } from '../../src/tasks/callback-address.ts';
+import type { SignedAddress } from '../../src/tasks/signed-address.ts';
 import { CREATE, input } from '../kit/documents.ts';
 import { HMAC_KEY } from '../kit/gateway.ts';
 import { graphql, dataOf } from '../kit/graphql.ts';
@@ -248,7 +248,7 @@ test('other methods, addresses and tasks than those of a callback are refused', 
 });
 
 test('a task that we do not have, or that the provider refused, is told as unknown', async () => {
-  let address: CallbackAddress | undefined;
+  let address: SignedAddress | undefined;
   const { gateway, provider } = await startWithProvider({
     overrides: { wrap: (ports) => ((address = ports.callbackAddress), ports) },
   });

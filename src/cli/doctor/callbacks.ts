@@ -7,7 +7,7 @@ import { ownUrl } from '../../config/loopback.ts';
 import { GRAPHQL_PATH } from '../../engine/yoga.ts';
 import { parseJson, fieldsOf } from '../../providers/kie/wire.ts';
 import { webhookPath } from '../../webhooks/route.ts';
-import { createCallbackAddress } from '../../tasks/callback-address.ts';
+import { createSignedAddress } from '../../tasks/signed-address.ts';
 import { USER_AGENT } from '../../version.ts';
 import { REFUSALS } from '../../webhooks/refusals.ts';
 import { codeOf, explainFailure, findingsOf, type Finding, REQUEST_MS } from './findings.ts';
@@ -51,7 +51,7 @@ export async function checkPublicUrl(config: Config, store: StoreReport): Promis
  * on our store alone. Never rejects.
  */
 async function callBack(origin: string, hmacKey: string | null, secret: Buffer | null): Promise<Echo> {
-  const address = createCallbackAddress(
+  const address = createSignedAddress(
     secret ?? randomBytes(32),
     () => origin,
     (taskId, token) => webhookPath('kie', taskId, token),

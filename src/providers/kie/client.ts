@@ -13,7 +13,7 @@ import {
 import { namedIds, parseCallback, readAnswer, readCreateOutcome, recordOf } from './answers.ts';
 import { verifySignature } from './signature.ts';
 import { createKieUpload } from './uploads.ts';
-import { parseEnvelope, parseJson, type Envelope, creditsOf } from './wire.ts';
+import { parseEnvelope, parseJson, type Envelope, creditsOf, urlOf } from './wire.ts';
 import { createHttp } from '../http.ts';
 import { createScrub, type Scrub } from '../../log/scrub.ts';
 
@@ -84,6 +84,13 @@ export function createKie(options: KieOptions): Provider {
       const credits = envelope?.code === 200 ? creditsOf(envelope.data) : null;
       if (credits !== null) alarm.balance(credits);
       return credits;
+    },
+
+    /** kie.ai docs: "Get Download URL". Only for URLs of kie.ai; the other URL is valid for 20 minutes. */
+    async freshUrl(url) {
+      const answer = await http.postOnce('/api/v1/common/download-url', JSON.stringify({ url }));
+      const envelope = 'body' in answer ? envelopeIn(answer.body) : null;
+      return envelope?.code === 200 ? urlOf(envelope.data) : null;
     },
 
     parseCallback,

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { createCallbackAddress } from '../../src/tasks/callback-address.ts';
+import { createSignedAddress } from '../../src/tasks/signed-address.ts';
 import { webhookPath } from '../../src/webhooks/route.ts';
 
 const SECRET = Buffer.alloc(32, 7);
 const addressAt = (publicUrl: () => string | null, secret = SECRET) =>
-  createCallbackAddress(secret, publicUrl, (taskId, token) => webhookPath('kie', taskId, token));
+  createSignedAddress(secret, publicUrl, (taskId, token) => webhookPath('kie', taskId, token));
 const address = addressAt(() => 'https://gateway.example');
 const foreign = addressAt(() => 'https://gateway.example', Buffer.alloc(32, 8));
 const url = address.urlFor('task-1') ?? '';

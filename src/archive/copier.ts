@@ -1,0 +1,216 @@
+import { writeTask, type Decision } from '../tasks/change.ts';
+import type { TaskPorts } from '../tasks/ports.ts';
+import type { TaskStore } from '../tasks/store.ts';
+import type { TaskRecord } from '../tasks/task.ts';
+import { isClockProven } from '../tasks/time-watch.ts';
+import { isToCopy, type VideoCopy } from '../tasks/video.ts';
+import { startWorker, type Loop } from '../tasks/worker.ts';
+import { objectOf, type ArchiveStore } from './archive-store.ts';
+import type { ReceiveVideo, ReceivedVideo } from './receive.ts';
+import { StorageError, type VideoStorage } from './storage.ts';
+
+/** Outcomes of attempts, for metrics. */
+export const COPY_OUTCOMES = ['stored', 'shared', 'failed', 'lost', 'storage-failed'] as const;
+export type CopyOutcome = (typeof COPY_OUTCOMES)[number];
+
+/** What a copier needs beside the ports of tasks. */
+export interface CopierOptions {
+  readonly store: ArchiveStore & TaskStore;
+  readonly storage: VideoStorage;
+  /** Receives a video in a file and verifies it. */
+  readonly receive: ReceiveVideo;
+  /** How many copies may run at a time. */
+  readonly concurrency: number;
+  readonly onOutcome: (outcome: CopyOutcome) => void;
+  /** In ms; see `ARCHIVE_TIMINGS`. */
+  readonly timings?: typeof ARCHIVE_TIMINGS;
+}
+
+/** In ms. */
+export const ARCHIVE_TIMINGS = {
+  /** How long kie.ai keeps results, according to most of its pages: 14 days. */
+  providerKeeps: 14 * 24 * 60 * 60 * 1000,
+  /** How long a claim lasts without renewal. */
+  lease: 60_000,
+  /** Pauses before the first retry and the later ones, which double. */
+  firstRetry: 10_000,
+  longestRetry: 60 * 60 * 1000,
+  /** Pause of all copying after the storage failed. */
+  storagePause: 60_000,
+};
+
+/** Copies videos of succeeded tasks into the storage, until they are stored or can no longer be had. */
+export function startCopier(ports: TaskPorts, options: CopierOptions): Loop {
+  const { clock, log } = ports;
+  const { concurrency, store, timings = ARCHIVE_TIMINGS } = options;
+  const stopping = new AbortController();
+  let running = 0;
+  let pausedUntil = 0;
+
+  async function copyAll(task: TaskRecord): Promise<void> {
+    running += 1;
+    const endRenewal = keepClaim({ ...options, timings }, ports, task.id);
+    try {
+      for (const place of task.videos.keys()) await copyVideo(ports, options, task, place, stopping.signal);
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      options.onOutcome('storage-failed');
+      pausedUntil = clock.now() + timings.storagePause;
+      log.error({ err: error, task: task.id }, 'a video cannot be stored; copying pauses');
+    } finally {
+      endRenewal();
+      running -= 1;
+      worker.wake();
+    }
+  }
+
+  const worker = startWorker({
+    name: 'copier',
+    clock,
+    log,
+    idleMs: ports.timings.idleLook,
+    claim: async () => {
+      const now = clock.now();
+      if (stopping.signal.aborted || now < pausedUntil) return { records: [], nextAt: pausedUntil };
+      const limit = concurrency - running;
+      if (limit === 0) return { records: [], nextAt: null };
+      return store.claimCopies({ now, leaseMs: timings.lease, limit });
+    },
+    work: copyAll,
+  });
+  return {
+    wake: worker.wake,
+    stop() {
+      stopping.abort();
+      return worker.stop();
+    },
+  };
+}
+
+/** Renews the claim on a task until the returned function is called. */
+function keepClaim(
+  { store, timings }: CopierOptions & { readonly timings: typeof ARCHIVE_TIMINGS },
+  { clock, log }: TaskPorts,
+  task: string,
+): () => void {
+  let cancel = wait();
+  function wait(): () => void {
+    return clock.after(timings.lease / 3, () => {
+      store.renewCopies(task, clock.now() + timings.lease).catch((error: unknown) => {
+        // Without renewal another replica may copy the same video, which stores it once all the same.
+        log.warn({ err: error, task }, 'renewing the claim on a copy failed');
+      });
+      cancel = wait();
+    });
+  }
+  return () => {
+    cancel();
+  };
+}
+
+/** Makes one attempt to copy the video at `place`. Rejects with StorageError. */
+async function copyVideo(
+  ports: TaskPorts,
+  options: CopierOptions,
+  { id, videos }: TaskRecord,
+  place: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const video = videos[place];
+  if (!video || !isToCopy(video) || signal.aborted) return;
+  const { clock, log } = ports;
+  const startedAt = clock.now();
+  const file = await options.storage.receive();
+  try {
+    const received = await options.receive(video.url, file.handle, signal);
+    // The claim ends with its lease, and another attempt follows.
+    if (signal.aborted) return;
+    const ms = clock.now() - startedAt;
+    if ('reason' in received) {
+      const { isFinal, reason } = received;
+      const copy = await fail(ports, options, { id, place }, { isFinal, reason });
+      log.warn({ task: id, place, reason, ms, state: copy?.state }, 'copying a video failed');
+      return;
+    }
+    const isShared = await store(ports, options, { id, place }, received, (object) =>
+      options.storage.keep(file, object, received),
+    );
+    log.info(
+      { task: id, place, bytes: received.bytes, sha256: received.sha256, isShared, ms },
+      'video stored',
+    );
+    options.onOutcome(isShared ? 'shared' : 'stored');
+  } finally {
+    await file.discard();
+  }
+}
+
+interface Place {
+  readonly id: string;
+  readonly place: number;
+}
+
+/** Stores a received video unless an object has its bytes already, and writes the task. Returns whether the object is shared. */
+async function store(
+  { clock }: TaskPorts,
+  { storage, store: archive, timings = ARCHIVE_TIMINGS }: CopierOptions,
+  { id, place }: Place,
+  { bytes, sha256, ...facts }: ReceivedVideo,
+  keep: (object: string) => Promise<void>,
+): Promise<boolean> {
+  const own = objectOf({ taskId: id, place });
+  let isKept = false;
+  for (;;) {
+    const object = isKept ? own : ((await archive.objectWith(sha256)) ?? own);
+    if (object === own && !isKept) {
+      await keep(own);
+      isKept = true;
+    }
+    const task = await archive.get(id);
+    const video = task?.videos[place];
+    if (!task || !video || !isToCopy(video)) {
+      // The task was deleted meanwhile.
+      if (!task && isKept) await storage.delete(own);
+      return !isKept;
+    }
+    const storedAt = clock.now();
+    const copy = { state: 'STORED', sha256, bytes, ...facts, storedAt } as const;
+    const next = withCopy(task, place, copy, storedAt + timings.lease);
+    if (await archive.saveCopy(next, { taskId: id, place, object, sha256, bytes, storedAt })) return !isKept;
+  }
+}
+
+/** Records a failed attempt. After the last one the video is lost. */
+async function fail(
+  ports: TaskPorts,
+  { onOutcome, store: tasks, timings = ARCHIVE_TIMINGS }: CopierOptions,
+  { id, place }: Place,
+  { isFinal, reason }: { readonly isFinal: boolean; readonly reason: string },
+): Promise<VideoCopy | undefined> {
+  const now = ports.clock.now();
+  const written = await writeTask(tasks, id, (task): Decision => {
+    const video = task.videos[place];
+    if (!video || !isToCopy(video)) return null;
+    const attempts = (video.copy?.state === 'PENDING' ? video.copy.attempts : 0) + 1;
+    const nextAt = now + retryDelay(attempts, timings);
+    const deadline = (task.completedAt ?? now) + timings.providerKeeps;
+    if (isFinal || (nextAt > deadline && isClockProven(ports)))
+      return { save: withCopy(task, place, { state: 'LOST', reason }, now) };
+    return { amend: withCopy(task, place, { state: 'PENDING', attempts, reason }, nextAt) };
+  });
+  const copy = written?.videos[place]?.copy;
+  onOutcome(copy?.state === 'LOST' ? 'lost' : 'failed');
+  return copy;
+}
+
+/** Exponential backoff with jitter, in whole ms. */
+function retryDelay(attempts: number, { firstRetry, longestRetry }: typeof ARCHIVE_TIMINGS): number {
+  const delay = Math.min(longestRetry, firstRetry * 2 ** Math.min(attempts - 1, 20));
+  return Math.round(delay * (0.8 + 0.4 * Math.random()));
+}
+
+/** The task with what became of the copy at `place`, and the next attempt at `nextAt` if videos are left to copy. */
+export function withCopy(task: TaskRecord, place: number, copy: VideoCopy, nextAt: number): TaskRecord {
+  const videos = task.videos.map((video, at) => (at === place ? { ...video, copy } : video));
+  return { ...task, videos, archiveAt: videos.some(isToCopy) ? nextAt : null };
+}
