@@ -32,9 +32,14 @@ const TABLE: Readonly<Record<string, Rule | typeof EVERYTHING>> = {
   limits: { npm: true },
   auth: { npm: true },
   tasks: { values: ['models', 'url'] },
+  archive: { values: ['images/safe-fetch.ts', 'tasks', 'url'], npm: true },
   images: { values: ['limits/concurrency.ts', 'models', 'tasks'], npm: true },
   providers: { values: ['log/scrub.ts', 'models', 'tasks', 'url'], npm: true },
-  store: { values: ['models', 'tasks'], types: ['images'], npm: true },
+  store: {
+    values: ['archive/archive-store.ts#objectOf', 'models', 'tasks'],
+    types: ['archive', 'images'],
+    npm: true,
+  },
   webhooks: {
     values: ['tasks', 'http/problem.ts', 'http/body.ts', 'limits/refusal.ts'],
   },
@@ -68,7 +73,7 @@ const TABLE: Readonly<Record<string, Rule | typeof EVERYTHING>> = {
   },
   sandbox: { values: ['url'], npm: true },
   metrics: {
-    values: ['models', 'tasks'],
+    values: ['archive/copier.ts#COPY_OUTCOMES', 'models', 'tasks'],
     types: ['providers', 'store', 'images', 'webhooks', 'websocket'],
     npm: true,
   },

@@ -63,6 +63,8 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     PORT: '0',
     DATA_DIR: dataDir,
     LOG_LEVEL: 'silent',
+    // What a fake provider calls a video is none.
+    ARCHIVE: 'off',
     ...(provider && { KIE_API_KEY: 'test-key', KIE_API_URL: provider.url, PUBLIC_URL }),
     KIE_WEBHOOK_HMAC_KEYS: HMAC_KEY,
     OVERLOAD_DELAY_MS: '0',

@@ -105,7 +105,7 @@ export interface BuiltGateway extends TestProcess {
 
 /** Starts the built gateway on a free port and waits until it says that it listens. */
 export function startBuilt(env: Environment & { readonly DATA_DIR: string }): Promise<BuiltGateway> {
-  return listening(startProcess(process.execPath, [MAIN], { PORT: '0', ...env }));
+  return listening(startProcess(process.execPath, [MAIN], { PORT: '0', ARCHIVE: 'off', ...env }));
 }
 
 /** A gateway that was started in another way, once it says that it listens. */
