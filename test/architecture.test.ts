@@ -74,7 +74,7 @@ const TABLE: Readonly<Record<string, Rule | typeof EVERYTHING>> = {
   sandbox: { values: ['url'], npm: true },
   metrics: {
     values: ['archive/copier.ts#COPY_OUTCOMES', 'models', 'tasks'],
-    types: ['providers', 'store', 'images', 'webhooks', 'websocket'],
+    types: ['archive', 'providers', 'store', 'images', 'webhooks', 'websocket'],
     npm: true,
   },
 };

@@ -5,7 +5,7 @@ import { REFUSALS } from '../../src/webhooks/refusals.ts';
 import { ENUM_ADVICE } from './enum-advice.ts';
 import { table } from './markdown.ts';
 import { CLOSE_ADVICE, EXIT_ADVICE, STATUS_ADVICE } from './outer-advice.ts';
-import { REQUEST_ADVICE, UPLOAD_ADVICE, type Advice } from './request-advice.ts';
+import { REQUEST_ADVICE, UPLOAD_ADVICE, VIDEO_ADVICE, type Advice } from './request-advice.ts';
 
 /** The text of docs/errors.md: every code that a client or an operator can meet. */
 export function renderErrors(): string {
@@ -14,6 +14,7 @@ export function renderErrors(): string {
     ...Object.entries(ENUM_ADVICE).map(([name, advice]) => enumSection(name, advice)),
     section('Errors of a request', REQUESTS, adviceRows(REQUEST_ADVICE), ADVICE_HEAD),
     section('Uploads', UPLOADS, adviceRows(UPLOAD_ADVICE), ADVICE_HEAD),
+    section('Videos', VIDEOS, adviceRows(VIDEO_ADVICE), ADVICE_HEAD),
     section('Callbacks', CALLBACKS, callbackRows(), ADVICE_HEAD),
     section('Other addresses', OTHERS, entryRows(STATUS_ADVICE), ['HTTP', 'meaning', 'what to do']),
     section('WebSockets', SOCKETS, entryRows(CLOSE_ADVICE), ['close code', 'meaning', 'what to do']),
@@ -39,6 +40,8 @@ An error of a field has HTTP 200 when the response has data of another field. Wi
 the error: 503 for a store that is unreachable, with \`Retry-After\`.`;
 const UPLOADS = `\`POST /uploads\` answers with problem details (RFC 9457). Their \`code\` is one of these or of \`ValidationIssueCode\`
 (HTTP 413, 415 or 422).`;
+const VIDEOS =
+  '`GET /videos/{taskId}/{place}/{token}.mp4` answers with problem details (RFC 9457). Their `code` is one of these.';
 const CALLBACKS = `\`POST /webhooks/kie/{taskId}/{token}\` answers with problem details, whose \`code\` is one of these. kie.ai shows their status.
 No answer says which part of a secret was wrong.`;
 const OTHERS = 'Problem details that any URL may answer with. `hint` says how to fix the request.';

@@ -21,10 +21,15 @@ export const STATUS_ADVICE: Readonly<Record<number, Entry>> = {
     'Accept `application/graphql-response+json`, `application/json` or `text/event-stream`.',
   ],
   408: ['The request did not arrive whole in time.', 'Send it faster, or raise `REQUEST_TIMEOUT_MS`.'],
+  410: ['At `/videos/`: the video is lost, or its copy was deleted.', 'See the code.'],
   413: ['The body is too large.', 'Send less, or raise `MAX_BODY_BYTES`; images go to `/uploads`.'],
   415: [
     'The `Content-Type` is not one that the URL takes, or the body is compressed.',
     'Send the `Content-Type` that `hint` names, without `Content-Encoding`.',
+  ],
+  416: [
+    'At `/videos/`: the range lies beyond the end of the video.',
+    'Ask for an earlier range; `Content-Range` has the size.',
   ],
   421: [
     'A gateway without keys on loopback was called by a foreign name (which may be a DNS rebinding attack).',

@@ -127,3 +127,32 @@ export const UPLOAD_ADVICE: Readonly<
     todo: 'Retry after `Retry-After` seconds.',
   },
 };
+
+/** `code` of the problem details that `/videos/` answers with. */
+export const VIDEO_ADVICE = {
+  NOT_FOUND: {
+    http: '404',
+    meaning: 'There is no such video, or the URL is not the whole one.',
+    todo: 'Query the task for the current URLs of its videos.',
+  },
+  VIDEO_LOST: {
+    http: '410',
+    meaning: 'The video could not be copied before the provider deleted it.',
+    todo: 'Create the video again.',
+  },
+  VIDEO_DELETED: {
+    http: '410',
+    meaning: 'The copy was deleted because of `ARCHIVE_KEEP_DAYS` or `ARCHIVE_MAX_BYTES`.',
+    todo: 'Create the video again. Whoever runs the gateway can change these settings.',
+  },
+  VIDEO_MISSING: {
+    http: '404',
+    meaning: 'The copy is missing in the storage.',
+    todo: 'Tell whoever runs the gateway.',
+  },
+  RATE_LIMITED: {
+    http: '429',
+    meaning: 'Too many wrong URLs came from this address.',
+    todo: 'Retry after `Retry-After` seconds.',
+  },
+} as const satisfies Readonly<Record<string, Advice>>;

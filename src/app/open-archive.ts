@@ -4,6 +4,7 @@ import type { ArchiveStore } from '../archive/archive-store.ts';
 import { startCopier } from '../archive/copier.ts';
 import { createReceiveVideo } from '../archive/receive.ts';
 import type { VideoStorage } from '../archive/storage.ts';
+import type { ArchiveTimings } from '../archive/timings.ts';
 import { startArchiveUpkeep } from '../archive/upkeep.ts';
 import type { Config } from '../config/config.ts';
 import { videoPath, type FoundVideo } from '../http/videos.ts';
@@ -14,15 +15,12 @@ import type { Provider } from '../tasks/provider.ts';
 import { createSignedAddress } from '../tasks/signed-address.ts';
 import type { TaskStore } from '../tasks/store.ts';
 import type { Task } from '../tasks/task.ts';
-import type { VideoArchive } from '../tasks/video.ts';
+import { isToCopy, type VideoArchive } from '../tasks/video.ts';
 import { USER_AGENT } from '../version.ts';
 import type { Upstream } from './open-provider.ts';
 import type { Cleanup } from './shutdown.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
-/** How long a download may bring nothing, and how long it may take. */
-const IDLE_MS = 30_000;
-const TOTAL_MS = 60 * 60 * 1000;
 
 /** Where the configuration keeps copies of videos. */
 export function archiveKind({ archive, databaseUrl }: Config): 'disk' | 's3' | 'off' {
@@ -56,6 +54,7 @@ interface Parts {
   readonly upstream: Upstream;
   /** The gateway's URL for clients. Called at each use. */
   readonly baseUrl: () => string;
+  readonly timings: ArchiveTimings;
   readonly openMetrics: () => ArchiveMetrics;
 }
 
@@ -68,7 +67,7 @@ export interface Archive extends VideoArchive {
 
 /** null when no copies are kept. */
 export async function openArchive(config: Config, parts: Parts): Promise<Archive | null> {
-  const { baseUrl, cleanup, openMetrics, provider, store, upstream } = parts;
+  const { baseUrl, cleanup, openMetrics, provider, store, timings, upstream } = parts;
   const storage = await openVideoStorage(config);
   if (!storage) return null;
   cleanup.add(() => storage.close());
@@ -80,14 +79,14 @@ export async function openArchive(config: Config, parts: Parts): Promise<Archive
     proxyOf: (url) => proxyFor(url, config),
     userAgent: USER_AGENT,
     maxBytes: config.archiveMaxVideoBytes,
-    idleMs: IDLE_MS,
-    totalMs: TOTAL_MS,
+    idleMs: timings.idle,
+    totalMs: timings.download,
   });
   const address = createSignedAddress(await store.secret('videos'), baseUrl, (id, token) => {
     const [taskId = '', place = ''] = id.split('/');
     return videoPath(taskId, Number(place), token);
   });
-  const copier = { store, storage, receive, concurrency, onOutcome: openMetrics().count };
+  const copier = { store, storage, receive, concurrency, timings, onOutcome: openMetrics().count };
   return {
     keepMs,
     urlOf: (taskId, place) => address.urlFor(`${taskId}/${place}`) ?? '',
@@ -95,7 +94,7 @@ export async function openArchive(config: Config, parts: Parts): Promise<Archive
     find: (taskId, place) => findVideo(store, storage, taskId, place),
     workers: [
       (ports) => startCopier(ports, copier),
-      (ports) => startArchiveUpkeep(ports, { store, storage, keepMs, maxBytes }),
+      (ports) => startArchiveUpkeep(ports, { store, storage, timings, keepMs, maxBytes }),
     ],
   };
 }
@@ -109,16 +108,9 @@ async function findVideo(
   const task = await store.get(taskId);
   const video = task?.videos[place];
   if (!task || !video) return null;
-  switch (video.copy?.state) {
-    case 'STORED':
-      return storedVideo(store, storage, task, place);
-    case 'LOST':
-      return { kind: 'lost', reason: video.copy.reason };
-    case 'DELETED':
-      return { kind: 'deleted' };
-    default:
-      return { kind: 'pending', url: video.url };
-  }
+  if (isToCopy(video)) return { kind: 'pending', url: video.url };
+  if (video.copy?.state === 'LOST') return { kind: 'lost', reason: video.copy.reason };
+  return storedVideo(store, storage, task, place);
 }
 
 async function storedVideo(

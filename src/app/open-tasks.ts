@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
 import { v7 as newTaskId } from 'uuid';
-import { ARCHIVE_TIMINGS } from '../archive/copier.ts';
+import { ARCHIVE_TIMINGS, type ArchiveTimings } from '../archive/timings.ts';
 import type { Config } from '../config/config.ts';
 import { createInspectUpload, type UploadStore } from '../images/upload.ts';
-import { createArchiveMetrics } from '../metrics/archive-metrics.ts';
+import { createArchiveMetrics, type ArchiveMetrics } from '../metrics/archive-metrics.ts';
 import { createCommitMetrics } from '../metrics/live-metrics.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { createPriceDrift } from '../metrics/price-drift.ts';
@@ -32,6 +33,7 @@ import type { Cleanup } from './shutdown.ts';
 /** Replaces what the configuration makes. */
 export interface TaskOverrides {
   readonly timings?: Partial<Timings>;
+  readonly archiveTimings?: Partial<ArchiveTimings>;
   readonly clock?: Clock;
   /** Lets tests wrap any port. */
   readonly wrap?: (ports: TaskPorts) => TaskPorts;
@@ -118,11 +120,8 @@ export async function openTaskPorts(
     provider,
     upstream,
     baseUrl,
-    openMetrics: () =>
-      createArchiveMetrics(registry, {
-        now: clock.now,
-        read: () => readArchiveOverview(connections.reader, clock.now() - AT_RISK_MS),
-      }),
+    timings: { ...ARCHIVE_TIMINGS, ...overrides.archiveTimings },
+    openMetrics: () => openArchiveMetrics(registry, connections, clock),
   });
   const ports = {
     store,
@@ -144,6 +143,13 @@ export async function openTaskPorts(
     offered: new Set(config.models.length > 0 ? config.models : MODEL_IDS),
   };
   return { ports: overrides.wrap?.(ports) ?? ports, store, archive };
+}
+
+function openArchiveMetrics(registry: Registry, { reader }: Connections, { now }: Clock): ArchiveMetrics {
+  return createArchiveMetrics(registry, {
+    now,
+    read: () => readArchiveOverview(reader, now() - AT_RISK_MS),
+  });
 }
 
 /** Imports the client that fetches images only if CHECK_IMAGES is set. */

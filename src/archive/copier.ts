@@ -8,6 +8,7 @@ import { startWorker, type Loop } from '../tasks/worker.ts';
 import { objectOf, type ArchiveStore } from './archive-store.ts';
 import type { ReceiveVideo, ReceivedVideo } from './receive.ts';
 import { StorageError, type VideoStorage } from './storage.ts';
+import type { ArchiveTimings } from './timings.ts';
 
 /** Outcomes of attempts, for metrics. */
 export const COPY_OUTCOMES = ['stored', 'shared', 'failed', 'lost', 'storage-failed'] as const;
@@ -22,34 +23,20 @@ export interface CopierOptions {
   /** How many copies may run at a time. */
   readonly concurrency: number;
   readonly onOutcome: (outcome: CopyOutcome) => void;
-  /** In ms; see `ARCHIVE_TIMINGS`. */
-  readonly timings?: typeof ARCHIVE_TIMINGS;
+  readonly timings: ArchiveTimings;
 }
-
-/** In ms. */
-export const ARCHIVE_TIMINGS = {
-  /** How long kie.ai keeps results, according to most of its pages: 14 days. */
-  providerKeeps: 14 * 24 * 60 * 60 * 1000,
-  /** How long a claim lasts without renewal. */
-  lease: 60_000,
-  /** Pauses before the first retry and the later ones, which double. */
-  firstRetry: 10_000,
-  longestRetry: 60 * 60 * 1000,
-  /** Pause of all copying after the storage failed. */
-  storagePause: 60_000,
-};
 
 /** Copies videos of succeeded tasks into the storage, until they are stored or can no longer be had. */
 export function startCopier(ports: TaskPorts, options: CopierOptions): Loop {
   const { clock, log } = ports;
-  const { concurrency, store, timings = ARCHIVE_TIMINGS } = options;
+  const { concurrency, store, timings } = options;
   const stopping = new AbortController();
   let running = 0;
   let pausedUntil = 0;
 
   async function copyAll(task: TaskRecord): Promise<void> {
     running += 1;
-    const endRenewal = keepClaim({ ...options, timings }, ports, task.id);
+    const endRenewal = keepClaim(options, ports, task.id);
     try {
       for (const place of task.videos.keys()) await copyVideo(ports, options, task, place, stopping.signal);
     } catch (error) {
@@ -88,11 +75,7 @@ export function startCopier(ports: TaskPorts, options: CopierOptions): Loop {
 }
 
 /** Renews the claim on a task until the returned function is called. */
-function keepClaim(
-  { store, timings }: CopierOptions & { readonly timings: typeof ARCHIVE_TIMINGS },
-  { clock, log }: TaskPorts,
-  task: string,
-): () => void {
+function keepClaim({ store, timings }: CopierOptions, { clock, log }: TaskPorts, task: string): () => void {
   let cancel = wait();
   function wait(): () => void {
     return clock.after(timings.lease / 3, () => {
@@ -117,14 +100,16 @@ async function copyVideo(
   signal: AbortSignal,
 ): Promise<void> {
   const video = videos[place];
-  if (!video || !isToCopy(video) || signal.aborted) return;
+  // A function, because TypeScript would narrow the property across the await.
+  const isStopped = (): boolean => signal.aborted;
+  if (!video || !isToCopy(video) || isStopped()) return;
   const { clock, log } = ports;
   const startedAt = clock.now();
   const file = await options.storage.receive();
   try {
-    const received = await options.receive(video.url, file.handle, signal);
+    const received = await options.receive(video.url, file.handle, signal).catch(blameStorage);
     // The claim ends with its lease, and another attempt follows.
-    if (signal.aborted) return;
+    if (isStopped()) return;
     const ms = clock.now() - startedAt;
     if ('reason' in received) {
       const { isFinal, reason } = received;
@@ -145,6 +130,16 @@ async function copyVideo(
   }
 }
 
+/** Errors of the file are the only ones there can be, such as a full disk. */
+function blameStorage(error: unknown): never {
+  throw new StorageError(
+    `a video cannot be written: ${error instanceof Error ? error.message : String(error)}`,
+    {
+      cause: error,
+    },
+  );
+}
+
 interface Place {
   readonly id: string;
   readonly place: number;
@@ -153,7 +148,7 @@ interface Place {
 /** Stores a received video unless an object has its bytes already, and writes the task. Returns whether the object is shared. */
 async function store(
   { clock }: TaskPorts,
-  { storage, store: archive, timings = ARCHIVE_TIMINGS }: CopierOptions,
+  { storage, store: archive, timings }: CopierOptions,
   { id, place }: Place,
   { bytes, sha256, ...facts }: ReceivedVideo,
   keep: (object: string) => Promise<void>,
@@ -183,7 +178,7 @@ async function store(
 /** Records a failed attempt. After the last one the video is lost. */
 async function fail(
   ports: TaskPorts,
-  { onOutcome, store: tasks, timings = ARCHIVE_TIMINGS }: CopierOptions,
+  { onOutcome, store: tasks, timings }: CopierOptions,
   { id, place }: Place,
   { isFinal, reason }: { readonly isFinal: boolean; readonly reason: string },
 ): Promise<VideoCopy | undefined> {
@@ -204,7 +199,7 @@ async function fail(
 }
 
 /** Exponential backoff with jitter, in whole ms. */
-function retryDelay(attempts: number, { firstRetry, longestRetry }: typeof ARCHIVE_TIMINGS): number {
+function retryDelay(attempts: number, { firstRetry, longestRetry }: ArchiveTimings): number {
   const delay = Math.min(longestRetry, firstRetry * 2 ** Math.min(attempts - 1, 20));
   return Math.round(delay * (0.8 + 0.4 * Math.random()));
 }

@@ -5,6 +5,7 @@ import { isClockProven } from '../tasks/time-watch.ts';
 import type { ArchiveStore, StoredCopy } from './archive-store.ts';
 import { withCopy } from './copier.ts';
 import type { VideoStorage } from './storage.ts';
+import type { ArchiveTimings } from './timings.ts';
 
 interface UpkeepOptions {
   readonly store: ArchiveStore & TaskStore;
@@ -13,22 +14,20 @@ interface UpkeepOptions {
   readonly keepMs: number | null;
   /** Bytes of all objects; above it, the oldest copies are deleted. null for no limit. */
   readonly maxBytes: number | null;
-  /** Interval, in ms. */
-  readonly lookMs?: number;
+  readonly timings: Pick<ArchiveTimings, 'look'>;
 }
 
-const LOOK_MS = 60_000;
 /** Copies per round: rounds follow each other while there is more to do. */
 const BATCH = 100;
 
 /** Deletes copies that are too old, the oldest ones when all take too much room, and those of deleted tasks. */
 export function startArchiveUpkeep(ports: TaskPorts, options: UpkeepOptions): Loop {
-  const { keepMs, lookMs = LOOK_MS, maxBytes, store } = options;
+  const { keepMs, maxBytes, store, timings } = options;
   const { clock, log } = ports;
 
   return startLoop({
     clock,
-    retryMs: lookMs,
+    retryMs: timings.look,
     onError: (error) => {
       log.error({ err: error }, 'deleting copies of videos failed; retrying later');
     },
@@ -41,7 +40,7 @@ export function startArchiveUpkeep(ports: TaskPorts, options: UpkeepOptions): Lo
       for (const copy of [...old, ...surplus]) await drop(copy);
       const deleted = await deleteDoomed(options);
       if (deleted > 0) log.info({ copies: deleted }, 'deleted copies of videos');
-      return old.length + surplus.length + deleted > 0 ? 0 : lookMs;
+      return old.length + surplus.length + deleted > 0 ? 0 : timings.look;
     },
   });
 

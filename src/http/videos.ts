@@ -119,6 +119,7 @@ async function sendBytes(
   const isCurrent = headers['if-range'] === undefined || headers['if-range'] === quoted;
   const range = isCurrent && method === 'GET' ? rangeOf(headers.range, bytes) : null;
   if (range === 'unsatisfiable') {
+    response.setHeader('cache-control', 'no-store');
     response.setHeader('content-range', `bytes */${bytes}`);
     sendRefusal(response, UNSATISFIABLE);
     return;

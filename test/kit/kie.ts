@@ -98,6 +98,11 @@ export function uploaded(downloadUrl: string): Answer {
   return { body: { success: true, code: 200, msg: 'File uploaded successfully', data } };
 }
 
+/** download-url: another URL of a video. */
+export function freshUrl(url: string): Answer {
+  return envelope(200, 'success', url);
+}
+
 /** credit: the balance. */
 export function credit(amount: number): Answer {
   return envelope(200, 'success', amount);

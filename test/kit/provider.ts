@@ -200,6 +200,8 @@ function createProviderLog(): ProviderLog {
     credit: createQueue<ProviderRequest>('a credit request'),
     upload: createQueue<ProviderRequest>('an upload'),
     catalogue: createQueue<ProviderRequest>('a look-up in the catalogue'),
+    freshUrl: createQueue<ProviderRequest>('a request for another URL of a video'),
+    video: createQueue<ProviderRequest>('a download of a video'),
   };
 
   return {
@@ -215,15 +217,21 @@ function createProviderLog(): ProviderLog {
   };
 }
 
-/** `catalogue` is the list of models and everything below it. */
-export type Route = 'createTask' | 'recordInfo' | 'credit' | 'upload' | 'catalogue';
+/** `catalogue` is the list of models and everything below it; `video` everything below /results. */
+export type Route = 'createTask' | 'recordInfo' | 'credit' | 'upload' | 'catalogue' | 'freshUrl' | 'video';
 
 const ROUTES: Readonly<Record<string, Route>> = {
   'POST /api/v1/jobs/createTask': 'createTask',
   'GET /api/v1/jobs/recordInfo': 'recordInfo',
   'GET /api/v1/chat/credit': 'credit',
   'POST /api/file-stream-upload': 'upload',
+  'POST /api/v1/common/download-url': 'freshUrl',
 };
+
+function routeOf(method: string, path: string): Route | undefined {
+  if (path.startsWith('/results/')) return 'video';
+  return path.startsWith('/api/v1/models') ? 'catalogue' : ROUTES[`${method} ${path}`];
+}
 
 /** One request as the fake provider received it, whole. */
 export interface ProviderRequest {
@@ -257,7 +265,7 @@ async function readProviderRequest(
   const bytes = await readAll(message);
   const rawBody = bytes.toString();
   return {
-    route: path.startsWith('/api/v1/models') ? 'catalogue' : ROUTES[`${method} ${path}`],
+    route: routeOf(method, path),
     method,
     path,
     query: Object.fromEntries(searchParams),

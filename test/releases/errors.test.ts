@@ -3,7 +3,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ENUM_ADVICE } from '../../scripts/docs/enum-advice.ts';
 import { CLOSE_ADVICE, STATUS_ADVICE } from '../../scripts/docs/outer-advice.ts';
-import { REQUEST_ADVICE, UPLOAD_ADVICE } from '../../scripts/docs/request-advice.ts';
+import { REQUEST_ADVICE, UPLOAD_ADVICE, VIDEO_ADVICE } from '../../scripts/docs/request-advice.ts';
 import { schema } from '../../src/schema/schema.ts';
 
 const SRC = new URL('../../src/', import.meta.url).pathname;
@@ -24,7 +24,7 @@ describe('the catalogue of errors', () => {
     );
     const harmless = [
       ...['TaskState', 'UpdateSource', 'ImageToVideoModel', 'VideoResolution'],
-      ...['FieldSupport', 'ModelStatus', 'EstimateSource'],
+      ...['FieldSupport', 'ModelStatus', 'EstimateSource', 'ArchiveState'],
     ];
     expect(enums.map(({ name }) => name).sort()).toEqual([...Object.keys(ENUM_ADVICE), ...harmless].sort());
   });
@@ -34,6 +34,7 @@ describe('the catalogue of errors', () => {
       ...Object.values(ENUM_ADVICE).flatMap((advice) => Object.keys(advice)),
       ...Object.keys(REQUEST_ADVICE),
       ...Object.keys(UPLOAD_ADVICE),
+      ...Object.keys(VIDEO_ADVICE),
     ];
     const codes = [
       ...found(
