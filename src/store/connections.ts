@@ -3,8 +3,8 @@ import type { Database } from './schema.ts';
 
 export type Dialect = 'sqlite' | 'postgres';
 
-/** What only one process may do at a time: claim submissions, claim polls, insert under a cap. */
-export type Lock = 'submissions' | 'polls' | 'caps';
+/** What only one process may do at a time: claim submissions, claim polls, insert under a cap, write copies of videos. */
+export type Lock = 'submissions' | 'polls' | 'caps' | 'copies';
 
 /** An open database, and everything in which the two kinds of database differ. */
 export interface Connections {

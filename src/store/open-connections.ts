@@ -92,7 +92,8 @@ export async function collectStatistics<T>(db: Kysely<T>): Promise<void> {
   const { rows } = await sql<{ name: string }>`
     select distinct wanted.name from (values
       ('tasks', to_regclass('tasks')), ('tasks', to_regclass('tasks_listed')),
-      ('slots', to_regclass('slots')), ('uploads', to_regclass('uploads'))
+      ('slots', to_regclass('slots')), ('uploads', to_regclass('uploads')),
+      ('video_copies', to_regclass('video_copies'))
     ) as wanted (name, relation)
     join pg_class on pg_class.oid = wanted.relation
     join pg_namespace on pg_namespace.oid = relnamespace

@@ -2,7 +2,7 @@ import { sql, type Kysely } from 'kysely';
 import type { TaskStore } from '../tasks/store.ts';
 import type { Database } from './schema.ts';
 import { awaitsOutcome, awaitsSubmission, SEND_AT } from './claims.ts';
-import { awaitsCopy } from './video-copies.ts';
+import { awaitsCopy, COPIES, endClaims } from './video-copies.ts';
 import type { WriterQueue } from './writer-queue.ts';
 
 /** An expression, so that no index on hidden tasks is used: refused tasks are many. */
@@ -45,6 +45,7 @@ export function createSweeps(queue: WriterQueue) {
           .where('next_check_at', 'is not', null)
           .where(awaitsOutcome)
           .execute();
+        await endClaims(trx, now);
       }),
 
     clockWentBack: (now) =>
@@ -89,7 +90,7 @@ export function createSweeps(queue: WriterQueue) {
       }),
 
     sweepEnded: (query) =>
-      queue.write({}, async ({ trx, wroteUnknown }) => {
+      queue.write(COPIES, async ({ trx, wroteUnknown }) => {
         const deleted = await sweepEnded(trx, query);
         if (deleted > 0) wroteUnknown();
         return deleted;

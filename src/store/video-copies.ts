@@ -3,7 +3,7 @@ import { objectOf, type ArchiveStore, type StoredCopy } from '../archive/archive
 import { toRecord } from './record.ts';
 import type { VideoCopyTable, Database } from './schema.ts';
 import { storeReads } from './statements.ts';
-import type { WriterQueue } from './writer-queue.ts';
+import type { Needs, WriterQueue } from './writer-queue.ts';
 import { saveRecord } from './writes.ts';
 
 /** Literals, as in the partial indexes. */
@@ -15,6 +15,28 @@ const DOOMED = sql.lit(1);
 export function awaitsCopy(eb: ExpressionBuilder<Database, 'tasks'>) {
   return eb.and([eb('state', '=', SUCCEEDED), eb('archive_at', 'is not', null)]);
 }
+
+/** The most claims to look for; they end before nearly all retries are due. */
+const MOST_CLAIMS = 1000;
+
+/** Ends the claims of a process that has ended, except of tasks with a failed attempt: those may only wait for their retry. */
+export async function endClaims(db: Kysely<Database>, now: number): Promise<void> {
+  const later = db.selectFrom('tasks').select('id').where(awaitsCopy).where('archive_at', '>', now);
+  await db
+    .updateTable('tasks')
+    .set({ archive_at: now })
+    // Limited, so that the planner cannot choose to read all tasks.
+    .where('id', 'in', later.orderBy('archive_at').limit(MOST_CLAIMS))
+    // JSON escapes quotes in strings, so no URL and no reason contains this.
+    .where('videos', 'not like', '%"state":"PENDING"%')
+    .execute();
+}
+
+/**
+ * Needed by every write that depends on which copies are in an object. Without it, a process could delete the last copy of an
+ * object while another one adds a copy, or two could each leave the object to the other's copy.
+ */
+export const COPIES: Needs = { lock: 'copies' };
 
 /** Copies of videos: who makes them, which there are, and which are to be deleted. */
 export function createVideoCopies(db: Kysely<Database>, queue: WriterQueue): ArchiveStore {
@@ -63,7 +85,7 @@ export async function readStoredBytes(db: Kysely<Database>): Promise<number> {
 function createClaims(queue: WriterQueue) {
   return {
     claimCopies: ({ leaseMs, limit, now }) =>
-      queue.write({}, async ({ trx }) => {
+      queue.write(COPIES, async ({ trx, wrote }) => {
         const due = trx
           .selectFrom('tasks')
           .select('id')
@@ -79,19 +101,22 @@ function createClaims(queue: WriterQueue) {
           .where('archive_at', '<=', now)
           .returningAll()
           .execute();
+        const records = rows.map(toRecord);
+        records.forEach(wrote);
         const next = await trx
           .selectFrom('tasks')
           .where(awaitsCopy)
           .select(sql<number | string | null>`min(archive_at)`.as('at'))
           .executeTakeFirst();
         const nextAt = next?.at ?? null;
-        return { records: rows.map(toRecord), nextAt: nextAt === null ? null : Number(nextAt) };
+        return { records, nextAt: nextAt === null ? null : Number(nextAt) };
       }),
 
     renewCopies: (taskId, until) =>
-      queue.write({}, async ({ trx }) => {
+      queue.write({}, async ({ trx, wrote }) => {
         const claimed = trx.updateTable('tasks').set({ archive_at: until }).where('id', '=', taskId);
-        await claimed.where('archive_at', 'is not', null).execute();
+        const rows = await claimed.where('archive_at', 'is not', null).returningAll().execute();
+        rows.map(toRecord).forEach(wrote);
       }),
   } satisfies Partial<ArchiveStore>;
 }
@@ -99,10 +124,10 @@ function createClaims(queue: WriterQueue) {
 function createWrites(queue: WriterQueue) {
   return {
     saveCopy: (next, copy) =>
-      queue.write({ revision: true }, async (context) => {
+      queue.write({ ...COPIES, revision: true }, async (context) => {
         const { trx } = context;
         const isOwn = copy.object === objectOf(copy);
-        if (!isOwn && !(await alive(trx).where('object', '=', copy.object).executeTakeFirst())) return null;
+        if (!isOwn && !(await isAlive(trx, copy))) return null;
         const saved = await saveRecord(context, next);
         if (!saved) return null;
         if (!(await isShared(trx, copy))) await countBytes(trx, copy.bytes);
@@ -121,7 +146,7 @@ function createWrites(queue: WriterQueue) {
       }),
 
     forgetCopy: (copy) =>
-      queue.write({}, async ({ trx }) => {
+      queue.write(COPIES, async ({ trx }) => {
         const hasOthers = await isShared(trx, copy);
         // The other copies in the object may have been forgotten since `copy` was read.
         if (copy.isShared && !hasOthers) return;
@@ -137,6 +162,13 @@ function createWrites(queue: WriterQueue) {
 
 function alive(db: Kysely<Database>) {
   return db.selectFrom('video_copies').selectAll().where('is_doomed', '=', ALIVE);
+}
+
+/** The object of a copy has copies that stay. */
+async function isAlive(db: Kysely<Database>, { object, sha256 }: StoredCopy): Promise<boolean> {
+  // By hash: an object may have any number of copies to be deleted.
+  const copies = alive(db).where('sha256', '=', sha256).where('object', '=', object);
+  return (await copies.limit(1).executeTakeFirst()) !== undefined;
 }
 
 /** Other copies in the same object, those to be deleted included. */

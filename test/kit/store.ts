@@ -1,4 +1,5 @@
 import { openConnections, type StoreLocation } from '../../src/store/open-connections.ts';
+import type { ArchiveStore } from '../../src/archive/archive-store.ts';
 import { createTaskStore, type TaskStoreOptions } from '../../src/store/store.ts';
 import type { UploadStore } from '../../src/images/upload.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
@@ -19,7 +20,7 @@ export async function openTaskStore(
   location: StoreLocation,
   publish: (changes: readonly VisibleRecord[]) => void = () => undefined,
   options: Partial<TaskStoreOptions> = {},
-): Promise<TaskStore & UploadStore> {
+): Promise<TaskStore & UploadStore & ArchiveStore> {
   const { onError = report } = options;
   const connections = await openConnections(location, { mayMigrate: true, onError });
   return createTaskStore(connections, {
@@ -33,7 +34,7 @@ export async function openTaskStore(
 export function openSqliteStore(
   dataDir: string,
   publish?: (changes: readonly VisibleRecord[]) => void,
-): Promise<TaskStore & UploadStore> {
+): Promise<TaskStore & UploadStore & ArchiveStore> {
   return openTaskStore({ kind: 'sqlite', dataDir }, publish);
 }
 
@@ -78,7 +79,7 @@ const EMPTY = `
     where datname = current_database() and pid <> pg_backend_pid();
   do $$ begin
     if to_regclass('tasks') is not null then
-      truncate tasks, slots, secrets, uploads restart identity;
+      truncate tasks, slots, secrets, uploads, video_copies restart identity;
       update counters set value = 0;
     end if;
   end $$;`;

@@ -29,6 +29,7 @@ const ALL = [
   '0008-provider-ids',
   '0009-last-words',
   '0010-models',
+  '0011-archive',
 ];
 const TOMORROW = "(name, timestamp) values ('9999-tomorrow', '2030-01-01')";
 
@@ -84,18 +85,21 @@ async function open(location: StoreLocation, mayMigrate: boolean): Promise<void>
   await (await openConnections(location, { mayMigrate, onError: () => undefined })).close();
 }
 
-/** Brings a migrated store back to where there was one model, tasks had no last words, and provider ids were not unique. */
+/** Brings a migrated store back to where videos had no copies, there was one model, tasks had no last words, and provider ids were not unique. */
 async function undoLast(run: Place['run'], list = 'kineograph_migration'): Promise<void> {
   await run(`delete from ${list} where name in ('${LAST.join("', '")}')`);
+  await run('drop table video_copies');
+  await run("delete from counters where name = 'archive_bytes'");
+  await run('drop index tasks_to_copy');
   await run('drop index tasks_by_variant');
   await run('drop index tasks_by_model');
-  for (const column of ['provider', 'options', 'variant', 'send_at', 'last_words'])
+  for (const column of ['provider', 'options', 'variant', 'send_at', 'archive_at', 'last_words'])
     await run(`alter table tasks drop column ${column}`);
   await run('alter table slots drop column provider');
   await run('drop index tasks_by_provider_id');
   await run('create index tasks_by_provider_id on tasks (provider_task_id)');
 }
-const LAST = ALL.slice(-3);
+const LAST = ALL.slice(-4);
 
 describe.each(PLACES)('migrating $name', ({ empty, tables }) => {
   it('a new store gets every migration once; a dry run prints them and makes no tables', async () => {

@@ -127,6 +127,13 @@ it('a store whose user lacks a privilege is not opened, and the error says which
     /permission denied for sequence slots_id_seq.*USAGE on all sequences/,
   );
   await queryDatabase(database, `grant usage on all sequences in schema public to ${role}`);
+  for (const privilege of ['insert', 'update', 'delete']) {
+    await queryDatabase(database, `revoke ${privilege} on video_copies from ${role}`);
+    await expect(openTaskStore({ kind: 'postgres', url, readers: 1 })).rejects.toThrow(
+      /permission denied for table video_copies/,
+    );
+    await queryDatabase(database, `grant ${privilege} on video_copies to ${role}`);
+  }
   const store = await openTaskStore({ kind: 'postgres', url, readers: 1 });
   await store.close();
 });

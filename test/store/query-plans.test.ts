@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { Client } from 'pg';
 import { expect, it, vi } from 'vitest';
 import { DEFAULT_MODEL } from '../../src/models/index.ts';
+import { objectOf, type ArchiveStore } from '../../src/archive/archive-store.ts';
 import type { UploadStore } from '../../src/images/upload.ts';
 import { openConnections, type StoreLocation } from '../../src/store/open-connections.ts';
 import { readChanges } from '../../src/store/reads.ts';
@@ -77,15 +78,32 @@ const FILL: readonly string[] = [
     bytes: '1000',
     expires_at: `${NOW} + i * 1000`,
   }),
+  // Half of them share one object, as all copies of the sandbox do; every hundredth is to be deleted.
+  insertMany('video_copies', HISTORY, {
+    task_id: "'done-' || i",
+    place: '0',
+    object: "case when i % 2 = 0 then 'done-2-0' else 'done-' || i || '-0' end",
+    sha256: "case when i % 2 = 0 then 'hash-2' else 'hash-' || i end",
+    bytes: '1000',
+    stored_at: `${NOW} - i * 1000`,
+    is_doomed: 'case when i % 100 = 0 then 1 else 0 end',
+  }),
   `update counters set value = ${3 * HISTORY} where name = 'revision'`,
 ];
 
-type Store = TaskStore & UploadStore;
+type Store = TaskStore & UploadStore & ArchiveStore;
 
-async function found(store: Store) {
-  const task = await store.get('done-1');
+async function found(store: Store, id = 'done-1') {
+  const task = await store.get(id);
   if (!task) throw new Error('the store is not filled');
   return task;
+}
+
+/** A copy that the store has. */
+async function copyOf(store: Store, id: string) {
+  const copy = await store.copyOf(id, 0);
+  if (!copy) throw new Error('the store is not filled');
+  return copy;
 }
 
 /** Every method of the store, called in every way that makes another statement. The type asks for new ones. */
@@ -135,6 +153,27 @@ const EXERCISES: Readonly<Record<keyof Store, (store: Store) => Promise<unknown>
   findUpload: (store) => store.findUpload('ann', 'hash-5', NOW),
   uploadAt: (store) => store.uploadAt('https://files.example/5', NOW),
   saveUpload: (store) => store.saveUpload('ann', upload({ hash: 'hash-5' })),
+  claimCopies: (store) => store.claimCopies({ now: NOW, leaseMs: 60_000, limit: 2 }),
+  renewCopies: (store) => store.renewCopies('done-20000', NOW + 60_000),
+  objectWith: (store) => store.objectWith('hash-2'),
+  copyOf: (store) => copyOf(store, 'done-5'),
+  async saveCopy(store) {
+    const [shared, own] = [await copyOf(store, 'done-8'), { taskId: 'done-7', place: 1 }];
+    await store.saveCopy(await found(store, 'done-7'), { ...shared, ...own, object: objectOf(own) });
+    const copy = { ...shared, ...own, place: 2 };
+    await store.saveCopy(await found(store, 'done-7'), copy);
+    // So that its insertion can be explained.
+    await store.forgetCopy({ ...copy, isShared: true });
+  },
+  dropCopy: async (store) => store.dropCopy(await found(store, 'done-9'), 0),
+  oldestCopies: (store) => store.oldestCopies(NOW - 10_000_000, 100),
+  doomedCopies: (store) => store.doomedCopies(100),
+  async forgetCopy(store) {
+    for (const copy of (await store.doomedCopies(100)).slice(0, 2)) await store.forgetCopy(copy);
+    for (const id of ['done-11', 'done-12'])
+      await store.forgetCopy({ ...(await copyOf(store, id)), isShared: false });
+  },
+  storedBytes: (store) => store.storedBytes(),
   close: () => Promise.resolve(),
 };
 
@@ -193,6 +232,13 @@ const BOUNDED: readonly RegExp[] = [
   // The newest slot of a kind. There are some thousand at most: a sweep deletes those older than ten minutes.
   /^slots COVERING INDEX slots_window \(kind=\?\)$/,
   /^uploads INDEX \w+ \((owner=\? AND hash=\?|url=\?|expires_at<\?)\)$/,
+  // The first that are due, for one claim, and the earliest.
+  /^tasks INDEX tasks_to_copy \(archive_at>\? AND archive_at<\?\)$/,
+  /^tasks COVERING INDEX tasks_to_copy \(archive_at>\?\)$/,
+  /^video_copies INDEX sqlite_autoindex_video_copies_1 \(task_id=\?( AND place=\?)?\)$/,
+  /^video_copies INDEX video_copies_by_(hash|object) \((sha256|object)=\?\)$/,
+  // One page each.
+  /^video_copies INDEX (video_copies_by_age \(stored_at<\?\)|video_copies_doomed)$/,
   // Tasks that have not ended.
   /^tasks INDEX tasks_waiting$/,
   /^tasks INDEX tasks_due \(next_check_at[<>]\?\)$/,
@@ -202,15 +248,22 @@ const BOUNDED: readonly RegExp[] = [
 const BY_REVISION =
   /^tasks INDEX (tasks_by_revision \(owner=\? AND revision>\?\)|sqlite_autoindex_tasks_2 \(revision>\?\))$/;
 
+/** Read many, but only at the start and after the clock was set back: tasks whose attempt is not due yet. */
+const BY_NEXT_COPY = /^tasks INDEX tasks_to_copy \(archive_at>\?\)$/;
+
 /** What SQLite would do with tables that grow beyond what is bounded. */
 function unboundedReads(database: SqliteDatabase, statements: readonly Statement[]): string[] {
   return statements.flatMap(({ text }) => {
     // Its planner does not look at values.
     const plan = database.prepare(`explain query plan ${text}`).all() as { detail: string }[];
     return plan
-      .flatMap(({ detail }) => /^(?:SCAN|SEARCH) ((?:tasks|slots|uploads)\b.*)$/.exec(detail)?.slice(1) ?? [])
+      .flatMap(
+        ({ detail }) =>
+          /^(?:SCAN|SEARCH) ((?:tasks|slots|uploads|video_copies)\b.*)$/.exec(detail)?.slice(1) ?? [],
+      )
       .map((way) => way.replace('USING ', ''))
       .filter((way) => !BOUNDED.some((bounded) => bounded.test(way)))
+      .filter((way) => !(BY_NEXT_COPY.test(way) && text.startsWith('update "tasks" set "archive_at" = ?')))
       .filter((way) => !(BY_REVISION.test(way) && text.includes('"revision" > ?')))
       .map((way) => `${way}: ${text}`);
   });
@@ -230,11 +283,15 @@ it('SQLite reads few rows for every statement of the store, with and without sta
   );
   // However many states are asked for.
   expect(statements.filter(({ text }) => text.includes('union all'))).toHaveLength(1);
+  const [claim] = statements.filter(({ text }) => text.includes('order by "archive_at", "completed_at"'));
   // Twice opened: statistics are read with the schema.
   for (const prepare of ['select 1', 'analyze']) {
     runOn(path, prepare);
     const database = new DatabaseSync(path);
     expect(unboundedReads(database, statements)).toEqual([]);
+    // A claim takes the first of the index: it does not sort all that are due.
+    const plan = database.prepare(`explain query plan ${claim?.text}`).all() as { detail: string }[];
+    expect(plan.filter(({ detail }) => detail.includes('ORDER BY'))).toEqual([]);
     database.close();
   }
 });

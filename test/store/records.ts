@@ -22,7 +22,8 @@ let made = 0;
 export function hiddenTask(fields: Partial<TaskRecord> = {}): TaskRecord {
   made += 1;
   return {
-    id: `task-${made}`,
+    // Padded: ids break ties between tasks of the same time, and other files count on before this one.
+    id: `task-${String(made).padStart(6, '0')}`,
     owner: 'ann',
     state: 'SUBMITTING',
     revision: null,

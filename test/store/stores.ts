@@ -1,4 +1,5 @@
 import type { KyselyPlugin } from 'kysely';
+import type { ArchiveStore } from '../../src/archive/archive-store.ts';
 import type { UploadStore } from '../../src/images/upload.ts';
 import type { Connections } from '../../src/store/connections.ts';
 import { openConnections, type StoreLocation } from '../../src/store/open-connections.ts';
@@ -13,7 +14,7 @@ type OnChanges = (changes: readonly VisibleRecord[]) => void;
 
 /** An open store; closed at the end of the test. */
 export interface Opened {
-  readonly store: TaskStore & UploadStore;
+  readonly store: TaskStore & UploadStore & ArchiveStore;
   readonly connections: Connections;
   /** Every published list of changes, in order. */
   readonly told: readonly (readonly VisibleRecord[])[];
@@ -77,7 +78,7 @@ async function openAt(location: StoreLocation, onChanges?: OnChanges): Promise<O
 
 /** One of several stores on one database, as each process has its own. */
 export interface Replica {
-  readonly store: TaskStore;
+  readonly store: TaskStore & ArchiveStore;
   /** Every change that it told, in order. */
   readonly told: readonly VisibleRecord[];
   /** Resolves when it has told this revision. */

@@ -92,6 +92,9 @@ const STATEMENTS = [
   'insert into uploads select * from uploads where false',
   'update uploads set url = url where false',
   'delete from uploads where false',
+  'insert into video_copies select * from video_copies where false',
+  'update video_copies set is_doomed = 1 where false',
+  'delete from video_copies where false',
 ];
 
 /** Tries all writes of a gateway in a transaction that is rolled back. Rejects with the error of the database. */

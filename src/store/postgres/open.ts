@@ -37,7 +37,7 @@ const FAST_CLOSE_MS = 500;
 
 /** The namespace of our advisory locks. They are taken in the order of their numbers, so that processes cannot deadlock. */
 const LOCK_SPACE = 0x6b696e65;
-const LOCK_NUMBERS: Readonly<Record<Lock, number>> = { submissions: 1, polls: 2, caps: 3 };
+const LOCK_NUMBERS: Readonly<Record<Lock, number>> = { submissions: 1, polls: 2, caps: 3, copies: 4 };
 
 /** Connects to a PostgreSQL database, which replicas may share. Rejects with an error that says what to do if it is unusable. */
 export async function openPostgres(options: PostgresOptions): Promise<Connections> {
