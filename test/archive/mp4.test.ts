@@ -185,7 +185,7 @@ const HOSTILE: Readonly<Record<string, () => Buffer>> = {
   },
   'very many boxes': () => Buffer.concat([box('ftyp'), Buffer.alloc(8_000_000, box('free'))]),
   'very many boxes in the index': () =>
-    Buffer.concat([box('ftyp'), box('moov', Buffer.alloc(8_000_000, box('trak')))]),
+    Buffer.concat([box('ftyp'), box('moov', Buffer.alloc(8_000_000, box('free')))]),
   'an index of 17 MiB': () => Buffer.concat([box('ftyp'), box('moov', Buffer.alloc(17 * 1024 * 1024))]),
 };
 
@@ -198,6 +198,16 @@ describe('a file that is no video', () => {
     expect(await inspect(make())).toEqual({
       reason: expect.stringMatching(/^not a complete MP4 video: /) as string,
     });
+  });
+
+  it.each([
+    ['a size below that of the header', 'the size of a box is smaller than its header'],
+    ['very many boxes', 'the file has too many boxes'],
+    ['very many boxes in the index', 'a box contains more than 256 boxes'],
+    ['an index of 17 MiB', 'its index is too large'],
+  ])('is refused before it takes long: %s', async (name, reason) => {
+    const bytes = HOSTILE[name]?.() ?? Buffer.alloc(0);
+    expect(await inspect(bytes)).toEqual({ reason: `not a complete MP4 video: ${reason}` });
   });
 
   it('is refused if it is shorter than announced', async () => {
@@ -218,6 +228,29 @@ function inMemory(bytes: Buffer): { readonly file: FileHandle; readonly read: ()
   };
   return { file: { read } as unknown as FileHandle, read: () => total };
 }
+
+describe('the last sample', () => {
+  it.each(Object.entries(KINDS))('may end with the file, and not behind it: %s', async (_, make) => {
+    const bytes = make();
+    const isLong = bytes.includes('co64');
+    const table = bytes.indexOf(isLong ? 'co64' : 'stco');
+    const chunks = bytes.readUInt32BE(table + 8);
+    const sizes = bytes.indexOf('stsz');
+    const [common, count] =
+      sizes < 0 ? [0, 0] : [bytes.readUInt32BE(sizes + 8), bytes.readUInt32BE(sizes + 12)];
+    // Samples are as large as their bits allow, and three of them are in a chunk; of 100, the last chunk has one.
+    const bits = sizes < 0 ? bytes.readUInt32BE(bytes.indexOf('stz2') + 8) : 0;
+    const media = bytes.readUInt32BE(bytes.indexOf('mdat') - 4);
+    const each = Math.min(2 ** bits - 1, Math.floor((media - 8) / 99));
+    const last =
+      sizes < 0 ? 3 * each : common > 0 ? common : bytes.readUInt32BE(sizes + 16 + 4 * (count - 1));
+    const offset = table + (isLong ? 12 + 8 * chunks - 4 : 12 + 4 * (chunks - 1));
+    bytes.writeUInt32BE(bytes.length - last, offset);
+    expect(await inspect(bytes)).toEqual(FACTS);
+    bytes.writeUInt32BE(bytes.length - last + 1, offset);
+    expect(await inspect(bytes)).toHaveProperty('reason');
+  });
+});
 
 describe('inspecting a file', () => {
   it('reads its headers and its index only, wherever they are', async () => {
