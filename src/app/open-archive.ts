@@ -43,6 +43,7 @@ export async function openVideoStorage(config: Config): Promise<VideoStorage | n
     secretAccessKey: config.awsSecretAccessKey ?? '',
     sessionToken: config.awsSessionToken,
     serve: config.archiveServe,
+    proxy: proxyFor(config.archiveS3Url ?? '', config),
   });
 }
 
@@ -128,7 +129,7 @@ async function storedVideo(
     etag,
     fileName: fileNameOf(prompt),
     read: (range) => storage.read(object, range),
-    link: (fileName) => storage.link(object, fileName),
+    link: (disposition) => storage.link(object, disposition),
   };
 }
 

@@ -1,4 +1,81 @@
-import type { VideoStorage } from './storage.ts';
-export function openS3Storage(_: object): Promise<VideoStorage> {
-  return Promise.reject(new Error('no'));
+import { randomUUID } from 'node:crypto';
+import { open, unlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { createS3Client, EMPTY_SHA256, type S3ClientOptions } from './s3-client.ts';
+import { StorageError, type VideoStorage } from './storage.ts';
+
+export interface S3Options extends S3ClientOptions {
+  /** Whether clients are redirected to presigned URLs. */
+  readonly serve: 'redirect' | 'proxy';
+}
+
+/** Without the permission to list a bucket, AWS answers AccessDenied in place of it. */
+const NO_SUCH_KEY = 'NoSuchKey';
+
+/**
+ * Keeps objects in an S3-compatible store: one PUT for each, with its SHA-256 signed and as checksum, so that the store refuses
+ * other bytes. https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
+ */
+export function openS3Storage(options: S3Options): VideoStorage {
+  const client = createS3Client(options);
+
+  async function put(
+    name: string,
+    { bytes, sha256 }: { readonly bytes: number; readonly sha256: string },
+    body: () => Readable | Buffer,
+  ): Promise<void> {
+    const headers = {
+      'content-length': String(bytes),
+      'content-type': 'video/mp4',
+      'x-amz-checksum-sha256': Buffer.from(sha256, 'hex').toString('base64'),
+    };
+    const answer = await client.send(name, { method: 'PUT', sha256, headers, body });
+    if (answer.status >= 300) throw client.refusal(answer);
+    await answer.body.dump();
+  }
+
+  async function remove(name: string): Promise<void> {
+    const answer = await client.send(name, { method: 'DELETE' });
+    if (answer.status >= 300 && answer.code !== NO_SUCH_KEY) throw client.refusal(answer);
+    await answer.body.dump();
+  }
+
+  return {
+    async receive() {
+      const path = join(tmpdir(), `kineograph-${randomUUID()}`);
+      try {
+        const handle = await open(path, 'wx+', 0o600);
+        // Without a name it vanishes with this process, however that ends.
+        await unlink(path);
+        return { handle, discard: () => handle.close() };
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        throw new StorageError(`a temporary file cannot be used: ${reason}`, { cause: error });
+      }
+    },
+    keep: ({ handle }, name, received) =>
+      put(name, received, () => handle.createReadStream({ start: 0, autoClose: false })),
+    async read(name, { end, start }) {
+      const answer = await client.send(name, { method: 'GET', headers: { range: `bytes=${start}-${end}` } });
+      if (answer.status === 206) return answer.body;
+      if (answer.code === NO_SUCH_KEY) return null;
+      throw client.refusal(answer);
+    },
+    async link(name, disposition) {
+      if (options.serve === 'proxy') return null;
+      return client.presign(name, {
+        'response-content-type': 'video/mp4',
+        ...(disposition !== null && { 'response-content-disposition': disposition }),
+      });
+    },
+    delete: remove,
+    async probe() {
+      const name = `kineograph-probe-${randomUUID()}`;
+      await put(name, { bytes: 0, sha256: EMPTY_SHA256 }, () => Buffer.alloc(0));
+      await remove(name);
+    },
+    close: client.close,
+  };
 }

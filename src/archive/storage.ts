@@ -33,8 +33,8 @@ export interface VideoStorage {
   keep(file: IncomingFile, name: string, received: ReceivedFile): Promise<void>;
   /** Bytes of an object; null if there is no such object. */
   read(name: string, range: ByteRange): Promise<Readable | null>;
-  /** A URL under which clients get the object for an hour, as a download if there is a file name; null if only `read` serves it. */
-  link(name: string, fileName: string | null): Promise<string | null>;
+  /** A URL under which clients get the object for an hour, with a Content-Disposition or none; null if only `read` serves it. */
+  link(name: string, disposition: string | null): Promise<string | null>;
   /** Deletes an object. Resolves if there is no such object. */
   delete(name: string): Promise<void>;
   /** Proves that objects can be stored and read. The message of a rejection says what is wrong and what to do. */

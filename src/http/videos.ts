@@ -17,7 +17,7 @@ export type FoundVideo =
       /** The bytes from `start` up to and including `end`; null if they are gone. */
       readonly read: (range: ByteRange) => Promise<Readable | null>;
       /** A URL of the storage that serves the copy; null if there is none. */
-      readonly link: (fileName: string | null) => Promise<string | null>;
+      readonly link: (disposition: string | null) => Promise<string | null>;
     }
   /** The provider still has it. */
   | { readonly kind: 'pending'; readonly url: string }
@@ -87,8 +87,9 @@ async function send(request: IncomingMessage, response: ServerResponse, found: S
     return;
   }
   const isDownload = new URLSearchParams((request.url ?? '').split('?')[1]).get('download') === '1';
-  const link = await found.link(isDownload ? found.fileName : null);
-  if (link === null) await sendBytes(request, response, found, isDownload);
+  const disposition = isDownload ? attachment(found.fileName) : null;
+  const link = await found.link(disposition);
+  if (link === null) await sendBytes(request, response, found, disposition);
   else redirect(response, 302, link);
 }
 
@@ -100,8 +101,8 @@ function redirect(response: ServerResponse, status: number, location: string): v
 async function sendBytes(
   { headers, method }: IncomingMessage,
   response: ServerResponse,
-  { bytes, etag, fileName, read }: Extract<FoundVideo, { kind: 'stored' }>,
-  isDownload: boolean,
+  { bytes, etag, read }: Extract<FoundVideo, { kind: 'stored' }>,
+  disposition: string | null,
 ): Promise<void> {
   const quoted = `"${etag}"`;
   response.setHeaders(
@@ -135,7 +136,7 @@ async function sendBytes(
     'content-type': 'video/mp4',
     'content-length': end - start + 1,
     ...(range && { 'content-range': `bytes ${start}-${end}/${bytes}` }),
-    ...(isDownload && { 'content-disposition': attachment(fileName) }),
+    ...(disposition !== null && { 'content-disposition': disposition }),
   });
   if (!stream) {
     response.end();
@@ -166,7 +167,7 @@ function rangeOf(header: string | undefined, bytes: number): ByteRange | 'unsati
 }
 
 /** Content-Disposition for a file name of letters, digits and hyphens (RFC 6266). */
-export function attachment(fileName: string): string {
+function attachment(fileName: string): string {
   const ascii = fileName.replace(/[^\w.-]/g, '_');
   return `attachment; filename="${ascii}"; filename*=UTF-8''${encodeURIComponent(fileName)}`;
 }
