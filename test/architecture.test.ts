@@ -32,7 +32,7 @@ const TABLE: Readonly<Record<string, Rule | typeof EVERYTHING>> = {
   limits: { npm: true },
   auth: { npm: true },
   tasks: { values: ['models', 'url'] },
-  archive: { values: ['images/safe-fetch.ts', 'tasks', 'url'], npm: true },
+  archive: { values: ['images/safe-fetch.ts', 'images/temp-file.ts', 'tasks', 'url'], npm: true },
   images: { values: ['limits/concurrency.ts', 'models', 'tasks'], npm: true },
   providers: { values: ['log/scrub.ts', 'models', 'tasks', 'url'], npm: true },
   store: {

@@ -2,6 +2,7 @@ import { AwsClient } from 'aws4fetch';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Agent, ProxyAgent, request, type Dispatcher } from 'undici';
+import { parseUrl } from '../url.ts';
 import { StorageError } from './storage.ts';
 
 export interface S3ClientOptions {
@@ -55,7 +56,7 @@ export const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca49
 export function createS3Client(options: S3ClientOptions): S3Client {
   const { accessKeyId, proxy, region, secretAccessKey, sessionToken } = options;
   const base = options.url.replace(/\/+$/, '');
-  const { host } = new URL(base);
+  const host = parseUrl(base)?.host ?? base;
   const urlOf = (object: string): string => `${base}/${object}.mp4`;
   const credentials = { accessKeyId, secretAccessKey, ...(sessionToken !== null && { sessionToken }) };
   const signer = new AwsClient({ ...credentials, region, service: 's3' });
@@ -86,10 +87,10 @@ export function createS3Client(options: S3ClientOptions): S3Client {
       }
     },
     async presign(object, parameters) {
-      const url = new URL(urlOf(object));
-      const all = { ...parameters, 'X-Amz-Expires': String(LINK_SECONDS) };
-      for (const [name, value] of Object.entries(all)) url.searchParams.set(name, value);
-      return (await signer.sign(url.href, { method: 'GET', aws: { signQuery: true } })).url;
+      const query = new URLSearchParams({ ...parameters, 'X-Amz-Expires': String(LINK_SECONDS) });
+      // S3 reads + as a plus.
+      const url = `${urlOf(object)}?${String(query).replaceAll('+', '%20')}`;
+      return (await signer.sign(url, { method: 'GET', aws: { signQuery: true } })).url;
     },
     refusal({ code, status }) {
       const what = code === '' ? `HTTP ${status}` : `${code} (HTTP ${status})`;

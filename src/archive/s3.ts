@@ -1,8 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { open, unlink } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
+import { chunksOf, openNamelessFile } from '../images/temp-file.ts';
 import { createS3Client, EMPTY_SHA256, type S3ClientOptions } from './s3-client.ts';
 import { StorageError, type VideoStorage } from './storage.ts';
 
@@ -44,19 +42,12 @@ export function openS3Storage(options: S3Options): VideoStorage {
 
   return {
     async receive() {
-      const path = join(tmpdir(), `kineograph-${randomUUID()}`);
-      try {
-        const handle = await open(path, 'wx+', 0o600);
-        // Without a name it vanishes with this process, however that ends.
-        await unlink(path);
-        return { handle, discard: () => handle.close() };
-      } catch (error) {
-        const reason = error instanceof Error ? error.message : String(error);
-        throw new StorageError(`a temporary file cannot be used: ${reason}`, { cause: error });
-      }
+      const handle = await openNamelessFile().catch((error: unknown) => {
+        throw new StorageError(error instanceof Error ? error.message : String(error), { cause: error });
+      });
+      return { handle, discard: () => handle.close() };
     },
-    keep: ({ handle }, name, received) =>
-      put(name, received, () => handle.createReadStream({ start: 0, autoClose: false })),
+    keep: ({ handle }, name, received) => put(name, received, () => Readable.from(chunksOf(handle))),
     async read(name, { end, start }) {
       const answer = await client.send(name, { method: 'GET', headers: { range: `bytes=${start}-${end}` } });
       if (answer.status === 206) return answer.body;

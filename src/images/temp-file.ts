@@ -26,12 +26,7 @@ const CHUNK_BYTES = 64 * 1024;
 
 /** Creates an empty file in the system's temporary directory. Like `append`, rejects with TempFileError. */
 export async function openTempFile(): Promise<TempFile> {
-  const path = join(tmpdir(), `kineograph-${randomUUID()}`);
-  const file = await open(path, 'wx+', 0o600).catch(fail);
-  await unlink(path).catch(async (error: unknown) => {
-    await file.close();
-    fail(error);
-  });
+  const file = await openNamelessFile();
   return {
     append: (chunk) => file.appendFile(chunk).catch(fail),
     read: () => chunksOf(file),
@@ -39,12 +34,23 @@ export async function openTempFile(): Promise<TempFile> {
   };
 }
 
+/** The same, as a handle for reading and writing. */
+export async function openNamelessFile(): Promise<FileHandle> {
+  const path = join(tmpdir(), `kineograph-${randomUUID()}`);
+  const file = await open(path, 'wx+', 0o600).catch(fail);
+  await unlink(path).catch(async (error: unknown) => {
+    await file.close();
+    fail(error);
+  });
+  return file;
+}
+
 function fail(error: unknown): never {
   throw new TempFileError(error);
 }
 
-/** Not a stream of the handle: a stream either closes the handle at its end or prevents it from being closed. */
-async function* chunksOf(file: FileHandle): AsyncGenerator<Buffer> {
+/** All of a file from its beginning. Not a stream of the handle: a stream either closes the handle at its end or prevents it from being closed. */
+export async function* chunksOf(file: FileHandle): AsyncGenerator<Buffer> {
   for (let position = 0; ;) {
     const { buffer, bytesRead } = await file.read({ buffer: Buffer.allocUnsafe(CHUNK_BYTES), position });
     if (bytesRead === 0) return;
