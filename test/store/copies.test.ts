@@ -7,11 +7,13 @@ import { runBackup } from '../../src/cli/backup.ts';
 import { runCopy } from '../../src/cli/copy.ts';
 import { runMigrate } from '../../src/cli/migrate.ts';
 import { migrateStore, openConnections, type StoreLocation } from '../../src/store/open-connections.ts';
+import type { ArchiveStore } from '../../src/archive/archive-store.ts';
 import type { TaskStore } from '../../src/tasks/store.ts';
 import type { TaskRecord } from '../../src/tasks/task.ts';
 import { quickDir } from '../kit/gateway.ts';
 import { emptyDatabase, openSqliteStore, openTaskStore, queryDatabase } from '../kit/store.ts';
 import { onTestEnd } from '../kit/waits.ts';
+import { insertCopied } from './copy-records.ts';
 import {
   FAILURE,
   NOW,
@@ -48,7 +50,7 @@ const KINDS: readonly Partial<TaskRecord>[] = [
 ];
 
 /** Fills a store in a directory and closes it; the answer is what it holds. */
-async function fill(dataDir: string, more?: (store: TaskStore) => Promise<unknown>) {
+async function fill(dataDir: string, more?: (store: ArchiveStore & TaskStore) => Promise<unknown>) {
   const store = await openSqliteStore(dataDir);
   for (const fields of KINDS) await insertVisible(store, fields);
   for (const fields of [{ refusal: FAILURE }, { idempotencyKey: 'hidden' }])
@@ -62,7 +64,7 @@ async function fill(dataDir: string, more?: (store: TaskStore) => Promise<unknow
   return contentOf({ kind: 'sqlite', dataDir });
 }
 
-const TABLES = ['tasks', 'slots', 'counters', 'secrets', 'uploads'] as const;
+const TABLES = ['tasks', 'slots', 'counters', 'secrets', 'uploads', 'video_copies'] as const;
 
 /** All that a store holds, as texts: what is a number to one database is a text to the other. */
 async function contentOf(location: StoreLocation): Promise<Record<string, readonly string[]>> {
@@ -99,6 +101,27 @@ const copy = (from: string, to: string) => printed((stdout) => runCopy(from, to,
 const backUp = (file: string, env: Readonly<Record<string, string>>) =>
   printed((stdout) => runBackup(file, env, stdout));
 
+/** More than one page of the copy. */
+const COPIES = 503;
+
+/** Stores copies of which two share an object, one is to be deleted, and one belongs to a deleted task. */
+async function fillArchive(store: ArchiveStore & TaskStore): Promise<void> {
+  const { copy } = await insertCopied(store, { bytes: 5_000_000_000 });
+  const { object, sha256 } = copy;
+  await insertCopied(store, { object, sha256 });
+  await store.dropCopy((await insertCopied(store)).task, 0);
+  await Promise.all(Array.from({ length: COPIES - 4 }, () => insertCopied(store, { bytes: 1 })));
+  await insertCopied(store, { storedAt: 1 });
+  await store.sweepEnded({ endedBefore: 2, limit: 9 });
+}
+
+async function expectArchive(store: ArchiveStore & TaskStore): Promise<void> {
+  expect(await store.storedBytes()).toBe(5_000_002_000 + COPIES - 4);
+  expect((await store.doomedCopies(9)).map(({ isShared }) => isShared)).toEqual([false, false]);
+  const [copy] = await store.oldestCopies(NOW + 1, 1);
+  expect(copy && (await store.copyOf(copy.taskId, 0))).toEqual(copy);
+}
+
 const at = (url: string): StoreLocation => ({ kind: 'postgres', url, readers: 1 });
 
 describe('a copy of a data directory in PostgreSQL', () => {
@@ -125,6 +148,17 @@ describe('a copy of a data directory in PostgreSQL', () => {
     onTestEnd(() => store.close());
     expect((await store.find('ann', 'kie-4'))?.videos).toEqual(VIDEOS);
     expect((await insertVisible(store)).revision).toBe(KINDS.length + 1);
+  });
+
+  it("a copy contains every copy of a video, in more than one page, with the archive's bytes", async () => {
+    const [dataDir, url] = [await quickDir(), await emptyDatabase()];
+    const content = await fill(dataDir, fillArchive);
+    expect(content['video_copies']).toHaveLength(COPIES);
+    await copy(dataDir, url);
+    expect(await contentOf(at(url))).toEqual(content);
+    const store = await openTaskStore(at(url));
+    onTestEnd(() => store.close());
+    await expectArchive(store);
   });
 
   it('a copy rounds the fractional times of earlier versions, and is refused once there are tasks', async () => {
@@ -168,9 +202,13 @@ describe('a copy of a data directory in PostgreSQL', () => {
     ['slots', 'new.taken_at := new.taken_at + 1'],
     ['secrets', 'new.value := lower(new.value)'],
     ['uploads', 'new.width := new.width + 1'],
+    ['video_copies', 'new.is_doomed := 1 - new.is_doomed'],
   ])('a copy whose %s differ is rolled back', async (table, change) => {
     const [dataDir, url] = [await quickDir(), await emptyDatabase()];
-    await fill(dataDir, (store) => claimDue(store, NOW + 5000));
+    await fill(dataDir, async (store) => {
+      await claimDue(store, NOW + 5000);
+      await insertCopied(store);
+    });
     await migrateStore(at(url));
     const before = await contentOf(at(url));
     await queryDatabase(
@@ -220,6 +258,16 @@ describe('a backup of a data directory', () => {
     const whole = readFileSync(file);
     await expect(backUp(file, { DATA_DIR })).rejects.toThrow(`${file} exists already. Choose another name.`);
     expect(readFileSync(file)).toEqual(whole);
+  });
+
+  it('a backup contains every copy of a video and the bytes of the archive', async () => {
+    const [DATA_DIR, home] = [await quickDir(), await quickDir()];
+    const content = await fill(DATA_DIR, fillArchive);
+    await backUp(join(home, 'kineograph.db'), { DATA_DIR });
+    expect(await contentOf({ kind: 'sqlite', dataDir: home })).toEqual(content);
+    const store = await openSqliteStore(home);
+    onTestEnd(() => store.close());
+    await expectArchive(store);
   });
 
   it('a backup of an unused store leaves the data directory unchanged; a failed one leaves no file', async () => {

@@ -16,7 +16,11 @@ import { StoreSchemaError } from '../../src/store/schema.ts';
 import { DatabaseSync } from '../../src/store/sqlite/driver.ts';
 import { quickDir } from '../kit/gateway.ts';
 import { emptyDatabase, openTaskStore, queryDatabase } from '../kit/store.ts';
+import type { TaskRecord } from '../../src/tasks/task.ts';
+import { claimCopies, copyFor, insertSucceeded, saveCopy } from './copy-records.ts';
 import { insertVisible } from './records.ts';
+
+const DAY_MS = 24 * 60 * 60 * 1000;
 
 const ALL = [
   '0001-tasks',
@@ -138,6 +142,27 @@ describe.each(PLACES)('migrating $name', ({ empty, tables }) => {
     const providerTaskId = `kie-1#${adopted.id}`;
     expect(await store.get(adopted.id)).toEqual({ ...adopted, providerTaskId, version });
     await expect(store.save({ ...other, providerTaskId: 'kie-1' })).rejects.toThrow(/unique/i);
+    await store.close();
+  });
+
+  it('an old store has the videos of the last 14 days copied; the provider has deleted older ones', async () => {
+    const { location, run } = await empty();
+    const before = await openTaskStore(location);
+    const now = Date.now();
+    const young = await insertSucceeded(before, now - 14 * DAY_MS + 60_000);
+    const old = await insertSucceeded(before, now - 14 * DAY_MS - 1);
+    const failed = await insertVisible(before, { state: 'FAIL', completedAt: now });
+    const running = await insertVisible(before, { state: 'GENERATING' });
+    await before.close();
+    await undoLast(run);
+    await migrateStore(location);
+    const store = await openTaskStore(location);
+    const archiveAt = async (task: TaskRecord) => (await store.get(task.id))?.archiveAt;
+    expect(await Promise.all([young, old, failed, running].map(archiveAt))).toEqual([0, null, 0, 0]);
+    expect(await claimCopies(store, now)).toMatchObject({ records: [{ id: young.id }] });
+    expect(await store.storedBytes()).toBe(0);
+    await saveCopy(store, young, copyFor(young));
+    expect(await store.storedBytes()).toBe(1000);
     await store.close();
   });
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { DEFAULT_MODEL, withDefaults } from '../../src/models/index.ts';
 import type { Database } from '../../src/store/schema.ts';
 import { NOW, PROVIDER, claimSubmissions, hiddenTask, idsOf, insertVisible } from './records.ts';
+import { VIDEO, claimCopies } from './copy-records.ts';
 import { STORES } from './stores.ts';
 
 const OTHER = {
@@ -53,6 +54,19 @@ describe.each(STORES)('$name, with a replica of version 0.1.0,', ({ open }) => {
     expect(await run(connections.reader, DUE)).toEqual([{ id: mine.id }]);
     const { records } = await claimSubmissions(store, { limit: 9 });
     expect(idsOf(records).sort()).toEqual([mine.id, other.id, delayed.id].sort());
+  });
+
+  it('copies the videos of its tasks', async () => {
+    const { connections, store } = await open();
+    await run(connections.writer, INSERT);
+    // As it writes a success.
+    const videos = JSON.stringify([VIDEO]);
+    await run(
+      connections.writer,
+      `update tasks set state = 'SUCCESS', videos = '${videos}', completed_at = ${NOW}, version = 1`,
+    );
+    const { records } = await claimCopies(store);
+    expect(records).toMatchObject([{ id: 'old', videos: [VIDEO] }]);
   });
 
   it('counts its rate slots', async () => {
