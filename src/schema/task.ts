@@ -99,9 +99,9 @@ export const TaskType = builder.objectRef<Task>('Task').implement({
     model: t.exposeString('model', { description: "The provider's name for the model." }),
     prompt: t.string({
       description: 'The prompt as it was given.',
-      resolve: ({ prompt }, _args, { takeText }, info) => {
-        // An event has one task, and all events of a subscription have one context.
-        if (!isEvent(info)) takeText(prompt);
+      resolve: ({ prompt }, _args, context, info) => {
+        // An event has one task, and its result may be kept, so it must not depend on the context.
+        if (!isEvent(info)) context.takeText(prompt);
         return prompt;
       },
     }),
