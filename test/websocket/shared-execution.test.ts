@@ -174,14 +174,9 @@ test.each(Object.values(schema.getSubscriptionType()?.getFields() ?? {}))(
       failure: { code: 'EXPIRED', providerCode: null, message: 'no final state' },
       completedAt: 1,
     });
-    const contextValue = new Proxy(
-      {},
-      {
-        get: (_context, property) => {
-          throw new Error(`the context's ${String(property)} was read`);
-        },
-      },
-    );
+    // What a process never changes may be read.
+    const archive = { keepMs: 1, urlOf: (task: string, place: number) => `${task}/${place}` };
+    const contextValue = readable('context', { tasks: readable('tasks', { archive, tasksKept: 1 }) });
     const document = parse(`subscription { ${name}${id} ${allOf(type)} }`);
     const resultAt = (now: number): string => {
       vi.setSystemTime(now);
@@ -194,6 +189,17 @@ test.each(Object.values(schema.getSubscriptionType()?.getFields() ?? {}))(
     expect(resultAt(Date.UTC(2100, 1))).toBe(result);
   },
 );
+
+/** An object of which nothing else may be read. */
+function readable(name: string, members: Readonly<Record<string, unknown>>): object {
+  return new Proxy(members, {
+    get(target, property) {
+      const member = String(property);
+      if (member in target) return target[member];
+      throw new Error(`${member} of ${name} was read`);
+    },
+  });
+}
 
 function allOf(type: GraphQLOutputType): string {
   const named = getNamedType(type);
