@@ -52,6 +52,8 @@ export function openS3Storage(options: S3Options): VideoStorage {
       const answer = await client.send(name, { method: 'GET', headers: { range: `bytes=${start}-${end}` } });
       if (answer.status === 206) return answer.body;
       if (answer.code === NO_SUCH_KEY) return null;
+      // The object ends before the range begins.
+      if (answer.code === 'InvalidRange') return Readable.from([]);
       throw client.refusal(answer);
     },
     async link(name, disposition) {

@@ -105,6 +105,7 @@ function get(
   if (!object) throw new S3Error(404, 'NoSuchKey');
   const [, start, end] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? '') ?? [];
   const isRange = start !== undefined && end !== undefined;
+  if (isRange && Number(start) >= object.length) throw new S3Error(416, 'InvalidRange');
   const bytes = isRange ? object.subarray(Number(start), Number(end) + 1) : object;
   const disposition = url.searchParams.get('response-content-disposition');
   response.writeHead(isRange ? 206 : 200, {
