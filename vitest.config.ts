@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 // Vitest would load graphql's ES build for our code while packages load the CommonJS one, as Node does for both: two
@@ -8,8 +9,9 @@ const graphql = createRequire(import.meta.url).resolve('graphql');
 export default defineConfig({
   resolve: { alias: [{ find: /^graphql$/, replacement: graphql }] },
   test: {
-    // Vitest leaves one core to itself; most of these tests wait for sockets and disks.
-    maxWorkers: '100%',
+    // Vitest leaves one core to itself, and starts no more files at a time than there are cores when it is told a
+    // percentage; most of these tests wait for sockets, disks and databases.
+    maxWorkers: availableParallelism() + 1,
     projects: [
       {
         extends: true,

@@ -33,7 +33,7 @@ const TABLE: Readonly<Record<string, Rule | typeof EVERYTHING>> = {
   auth: { npm: true },
   tasks: { values: ['models', 'url'] },
   archive: { values: ['images/safe-fetch.ts', 'images/temp-file.ts', 'tasks', 'url'], npm: true },
-  images: { values: ['limits/concurrency.ts', 'models', 'tasks'], npm: true },
+  images: { values: ['limits/concurrency.ts', 'limits/places.ts', 'models', 'tasks'], npm: true },
   providers: { values: ['log/scrub.ts', 'models', 'tasks', 'url'], npm: true },
   store: {
     values: ['archive/archive-store.ts#objectOf', 'models', 'tasks'],

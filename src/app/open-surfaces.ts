@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import type { Principal } from '../auth/principal.ts';
 import { isOpen, type Config } from '../config/config.ts';
-import { limitListItems } from '../engine/limits.ts';
+import { limitListItems, limitText } from '../engine/limits.ts';
 import { createMaskError } from '../engine/mask-error.ts';
 import { createGraphql, GRAPHQL_PATH } from '../engine/yoga.ts';
 import { createAuthorize } from '../http/authorize.ts';
@@ -160,6 +160,7 @@ function openEngine(config: Config, { log, tasks }: Parts, { counts, isOpen, per
     reqId,
     tasks,
     takeItems: limitListItems(maxListItems),
+    takeText: limitText(),
   });
   const inTurn = createBeginInTurns();
   const shared = { schema, context, maskError, perOwner, perAddress };

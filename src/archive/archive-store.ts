@@ -44,9 +44,11 @@ export interface ArchiveStore {
   saveCopy(next: TaskRecord, copy: StoredCopy): Promise<VisibleRecord | null>;
   /** Writes `next` with a new revision, and that its copy at `place` is to be deleted; null after a concurrent write. */
   dropCopy(next: TaskRecord, place: number): Promise<VisibleRecord | null>;
+  /** Marks a copy without a task as one to be deleted. */
+  doomCopy(copy: StoredCopy): Promise<void>;
   /** The copies that were stored first, before a time. */
   oldestCopies(storedBefore: number, limit: number): Promise<readonly StoredCopy[]>;
-  /** Copies to be deleted: of deleted tasks, and those given to `dropCopy`. */
+  /** Copies to be deleted: of deleted tasks, and those given to `dropCopy` or `doomCopy`. */
   doomedCopies(limit: number): Promise<readonly DoomedCopy[]>;
   /** Forgets a copy to be deleted: a shared one, or one whose object is deleted. */
   forgetCopy(copy: DoomedCopy): Promise<void>;

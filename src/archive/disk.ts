@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, rename, rm, stat, statfs, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
-import { StorageError, type IncomingFile, type VideoStorage } from './storage.ts';
+import { mkdir, open, readdir, readFile, rename, rm, stat, statfs, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileOf, StorageError, type IncomingFile, type VideoStorage } from './storage.ts';
 
 interface DiskOptions {
   /** Whether no other process uses the directory. */
   readonly isExclusive?: boolean;
   /** Bytes that have to stay free for everything else on the disk. */
   readonly reserveBytes?: number;
+  /** Interval of sweeps, in ms. */
+  readonly sweepMs?: number;
 }
 
 const RESERVE_BYTES = 512 * 1024 * 1024;
@@ -17,66 +19,76 @@ const SWEEP_MS = 60 * 60_000;
 
 /** Keeps objects as files of a directory. Rejects with StorageError if the directory cannot be used. */
 export async function openDiskStorage(directory: string, options: DiskOptions = {}): Promise<VideoStorage> {
-  const { isExclusive = false, reserveBytes = RESERVE_BYTES } = options;
+  const { isExclusive = false, reserveBytes = RESERVE_BYTES, sweepMs = SWEEP_MS } = options;
   const incoming = join(directory, 'tmp');
   const paths = new WeakMap<IncomingFile, string>();
-  const pathOf = (name: string): string => join(directory, `${name}.mp4`);
+  const pathOf = (name: string): string => join(directory, fileOf(name));
   const failing = (error: unknown): never => {
-    throw new StorageError(
-      `${directory}: ${error instanceof Error ? error.message : String(error)}. ${ADVICE}`,
-      {
-        cause: error,
-      },
-    );
+    throw failureOf(directory, error);
   };
 
-  await mkdir(incoming, { recursive: true, mode: 0o700 }).catch(failing);
-  await sweep(incoming, isExclusive ? 0 : ABANDONED_MS).catch(failing);
+  const created = await mkdir(incoming, { recursive: true, mode: 0o700 }).catch(failing);
+  if (created !== undefined) await syncDirectory(dirname(created)).catch(failing);
+  // All of them when nobody else may be writing, whatever the clock says of their age.
+  await sweep(incoming, isExclusive ? -Infinity : ABANDONED_MS).catch(failing);
   const timer = setInterval(() => {
     // The next sweep, or the next start, gets what this one could not delete.
     sweep(incoming, ABANDONED_MS).catch(() => undefined);
-  }, SWEEP_MS);
+  }, sweepMs);
   timer.unref();
 
   async function receive(): Promise<IncomingFile> {
     const { bavail, bsize } = await statfs(directory).catch(failing);
     if (bavail * bsize < reserveBytes)
       throw new StorageError(
-        `${directory} has less than ${Math.ceil(reserveBytes / 1024 ** 2)} MiB left. Free some, enlarge the disk, or limit the copies with ARCHIVE_MAX_BYTES or ARCHIVE_KEEP_DAYS.`,
+        `${directory} has less than ${Math.ceil(reserveBytes / 1024 ** 2)} MiB left. ${ROOM_ADVICE}`,
       );
     const path = join(incoming, randomUUID());
     const handle = await open(path, 'wx+', 0o600).catch(failing);
     const file = {
       handle,
       async discard() {
-        await handle.close();
-        await rm(path, { force: true });
+        await handle.close().catch(failing);
+        await rm(path, { force: true }).catch(failing);
       },
     };
     paths.set(file, path);
     return file;
   }
 
+  async function keep(file: IncomingFile, name: string): Promise<void> {
+    const path = paths.get(file);
+    if (path === undefined) throw new Error('the file is not of this storage');
+    const target = pathOf(name);
+    await file.handle.sync().catch(failing);
+    await rename(path, target).catch(failing);
+    await syncDirectory(directory).catch(failing);
+  }
+
+  async function remove(name: string): Promise<void> {
+    await unlink(pathOf(name)).catch(nullIfMissing).catch(failing);
+  }
+
   return {
     receive,
-    async keep(file, name) {
-      const path = paths.get(file);
-      if (path === undefined) throw new Error('the file is not of this storage');
-      await file.handle.sync().catch(failing);
-      await rename(path, pathOf(name)).catch(failing);
-      await syncDirectory(directory).catch(failing);
-    },
+    keep,
     async read(name, { end, start }) {
       const handle = await open(pathOf(name)).catch(nullIfMissing).catch(failing);
       return handle?.createReadStream({ start, end }) ?? null;
     },
     link: () => Promise.resolve(null),
-    async delete(name) {
-      await unlink(pathOf(name)).catch(nullIfMissing).catch(failing);
-    },
+    delete: remove,
     async probe() {
+      const name = `kineograph-probe-${randomUUID()}`;
       const file = await receive();
-      await file.handle.writeFile('probe').finally(file.discard).catch(failing);
+      try {
+        await file.handle.writeFile('kineograph').catch(failing);
+        await keep(file, name);
+        await readFile(pathOf(name)).catch(failing);
+      } finally {
+        await file.discard();
+        await remove(name);
+      }
     },
     close() {
       clearInterval(timer);
@@ -85,14 +97,24 @@ export async function openDiskStorage(directory: string, options: DiskOptions = 
   };
 }
 
-const ADVICE = 'Make the directory one that this user may write to, or set ARCHIVE=off.';
+const ROOM_ADVICE =
+  'Free some, enlarge the disk, or limit the copies with ARCHIVE_MAX_BYTES or ARCHIVE_KEEP_DAYS.';
+const ACCESS_ADVICE = 'Make the directory one that this user may write to, or set ARCHIVE=off.';
 
-/** Deletes the files of interrupted copies: those that nobody has written to for so long. */
+function failureOf(directory: string, error: unknown): StorageError {
+  const reason = error instanceof Error ? error.message : String(error);
+  const isFull = codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT';
+  const advice = isFull ? ROOM_ADVICE : ACCESS_ADVICE;
+  return new StorageError(`${directory}: ${reason}. ${advice}`, { cause: error });
+}
+
+/** Deletes the files of interrupted copies: those that nobody has written for so long. */
 async function sweep(directory: string, forMs: number): Promise<void> {
   for (const name of await readdir(directory)) {
     const path = join(directory, name);
-    const { mtimeMs } = await stat(path);
-    if (Date.now() - mtimeMs >= forMs) await rm(path, { force: true });
+    // Another process may keep or delete its file meanwhile.
+    const found = await stat(path).catch(nullIfMissing);
+    if (found?.isFile() && Date.now() - found.mtimeMs >= forMs) await rm(path, { force: true });
   }
 }
 
@@ -102,7 +124,11 @@ async function syncDirectory(directory: string): Promise<void> {
   await handle.sync().finally(() => handle.close());
 }
 
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : null;
+}
+
 function nullIfMissing(error: unknown): null {
-  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+  if (codeOf(error) === 'ENOENT') return null;
   throw error;
 }

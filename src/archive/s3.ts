@@ -1,8 +1,9 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { chunksOf, openNamelessFile } from '../images/temp-file.ts';
-import { createS3Client, EMPTY_SHA256, type S3ClientOptions } from './s3-client.ts';
-import { StorageError, type VideoStorage } from './storage.ts';
+import { createS3Client, type S3ClientOptions } from './s3-client.ts';
+import { StorageError, type ByteRange, type ReceivedFile, type VideoStorage } from './storage.ts';
 
 export interface S3Options extends S3ClientOptions {
   /** Whether clients are redirected to presigned URLs. */
@@ -11,6 +12,7 @@ export interface S3Options extends S3ClientOptions {
 
 /** Without the permission to list a bucket, AWS answers AccessDenied in place of it. */
 const NO_SUCH_KEY = 'NoSuchKey';
+const PROBE = Buffer.from('kineograph');
 
 /**
  * Keeps objects in an S3-compatible store: one PUT for each, with its SHA-256 signed and as checksum, so that the store refuses
@@ -21,7 +23,7 @@ export function openS3Storage(options: S3Options): VideoStorage {
 
   async function put(
     name: string,
-    { bytes, sha256 }: { readonly bytes: number; readonly sha256: string },
+    { bytes, sha256 }: ReceivedFile,
     body: () => Readable | Buffer,
   ): Promise<void> {
     const headers = {
@@ -31,13 +33,22 @@ export function openS3Storage(options: S3Options): VideoStorage {
     };
     const answer = await client.send(name, { method: 'PUT', sha256, headers, body });
     if (answer.status >= 300) throw client.refusal(answer);
-    await answer.body.dump();
   }
 
   async function remove(name: string): Promise<void> {
     const answer = await client.send(name, { method: 'DELETE' });
     if (answer.status >= 300 && answer.code !== NO_SUCH_KEY) throw client.refusal(answer);
-    await answer.body.dump();
+  }
+
+  async function read(name: string, { end, start }: ByteRange): Promise<Readable | null> {
+    const answer = await client.send(name, { method: 'GET', headers: { range: `bytes=${start}-${end}` } });
+    if (answer.status === 206) return answer.body;
+    if (answer.code === NO_SUCH_KEY) return null;
+    // The object ends before the range begins.
+    if (answer.code === 'InvalidRange') return Readable.from([]);
+    // A store that ignores the range sends everything. The limit ends that.
+    await answer.body.dump({ limit: 1 });
+    throw client.refusal(answer);
   }
 
   return {
@@ -48,14 +59,7 @@ export function openS3Storage(options: S3Options): VideoStorage {
       return { handle, discard: () => handle.close() };
     },
     keep: ({ handle }, name, received) => put(name, received, () => Readable.from(chunksOf(handle))),
-    async read(name, { end, start }) {
-      const answer = await client.send(name, { method: 'GET', headers: { range: `bytes=${start}-${end}` } });
-      if (answer.status === 206) return answer.body;
-      if (answer.code === NO_SUCH_KEY) return null;
-      // The object ends before the range begins.
-      if (answer.code === 'InvalidRange') return Readable.from([]);
-      throw client.refusal(answer);
-    },
+    read,
     async link(name, disposition) {
       if (options.serve === 'proxy') return null;
       return client.presign(name, {
@@ -66,7 +70,11 @@ export function openS3Storage(options: S3Options): VideoStorage {
     delete: remove,
     async probe() {
       const name = `kineograph-probe-${randomUUID()}`;
-      await put(name, { bytes: 0, sha256: EMPTY_SHA256 }, () => Buffer.alloc(0));
+      const sha256 = createHash('sha256').update(PROBE).digest('hex');
+      await put(name, { sha256, bytes: PROBE.length }, () => PROBE);
+      const body = await read(name, { start: 0, end: PROBE.length - 1 });
+      if (!body) throw client.refusal({ status: 404, code: NO_SUCH_KEY });
+      await buffer(body);
       await remove(name);
     },
     close: client.close,

@@ -46,3 +46,10 @@ export interface VideoStorage {
 export class StorageError extends Error {
   override readonly name = 'StorageError';
 }
+
+/** The file of an object, below the directory or prefix of a storage. Throws StorageError if the name could lead elsewhere. */
+export function fileOf(name: string): string {
+  if (!/^[\w-]{1,200}$/.test(name))
+    throw new StorageError(`not the name of an object: ${JSON.stringify(name)}`);
+  return `${name}.mp4`;
+}

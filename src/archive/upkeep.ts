@@ -54,11 +54,13 @@ export function startArchiveUpkeep(ports: TaskPorts, options: UpkeepOptions): Lo
     });
   }
 
-  async function drop({ place, taskId }: StoredCopy): Promise<void> {
+  async function drop(copy: StoredCopy): Promise<void> {
+    const { place, taskId } = copy;
     for (;;) {
       const task = await store.get(taskId);
       const stored = task?.videos[place]?.copy;
-      if (!task || stored?.state !== 'STORED') return;
+      // A gateway of version 0.1.0 has deleted the task.
+      if (!task || stored?.state !== 'STORED') return store.doomCopy(copy);
       const next = withCopy(task, place, { ...stored, state: 'DELETED' }, clock.now());
       if (await store.dropCopy(next, place)) return;
     }

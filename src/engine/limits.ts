@@ -54,6 +54,22 @@ export function limitListItems(maxItems: number): (first: number) => void {
   };
 }
 
+/** As many as a page of 100 tasks with the longest prompts. */
+const MAX_TEXT_CHARACTERS = 2_000_000;
+
+/** Counts long texts of an operation's response. Throws beyond what its response may hold, which aliases could repeat. */
+export function limitText(): (text: string) => void {
+  let left = MAX_TEXT_CHARACTERS;
+  return ({ length }) => {
+    left -= length;
+    if (left < 0)
+      throw tooLarge(
+        `The texts of the response have more than ${MAX_TEXT_CHARACTERS} characters together.`,
+        SMALLER_PAGES,
+      );
+  };
+}
+
 const SPLIT = 'Split it into several smaller operations.';
 const SMALLER_PAGES =
   'Ask for fewer items with `first`, and for the others with `after` in further operations.';

@@ -11,7 +11,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Principal } from '../auth/principal.ts';
 import type { Documents } from '../engine/documents.ts';
 import type { GraphqlParams } from '../engine/request-params.ts';
-import { refusal, type Refusal } from '../limits/refusal.ts';
+import { createConcurrencyLimit } from '../limits/concurrency.ts';
+import { refusal, retryLater, type Refusal } from '../limits/refusal.ts';
+import { whenClosed } from './router.ts';
 
 interface GraphqlHttpOptions<Context extends object> {
   readonly schema: GraphQLSchema;
@@ -42,10 +44,16 @@ interface Asked extends AskedOperation {
   errors: readonly GraphQLError[];
 }
 
+/** Bytes of responses that one owner has asked for and not read yet. */
+const MAX_UNREAD_BYTES = 64 * 1024 * 1024;
+/** Smaller responses do not count, such as those to mutations. */
+const SMALL_BYTES = 256 * 1024;
+
 export function createGraphqlHttp<Context extends object>(
   options: GraphqlHttpOptions<Context>,
 ): AnswerOverHttp {
   const { context, documents, executed, maskError, schema } = options;
+  const unread = createConcurrencyLimit(MAX_UNREAD_BYTES);
   const handle = createHandler<IncomingMessage, Asked, OperationContext>({
     parseRequestParams: ({ context: { params } }) => params,
     onSubscribe({ context: asked, method }, { operationName = null, query, variables }) {
@@ -92,12 +100,20 @@ export function createGraphqlHttp<Context extends object>(
     const [body, init] = await handle({ headers, method, url, body: null, raw: request, context: asked });
     if (response.closed || response.destroyed) return null;
     if (body === null) return NOT_ACCEPTABLE;
+    const bytes = Buffer.byteLength(body);
+    const { owner } = given.principal;
+    if (bytes > SMALL_BYTES) {
+      if (!unread.add(owner, bytes)) return TOO_MUCH_UNREAD;
+      whenClosed(response, () => {
+        unread.remove(owner, bytes);
+      });
+    }
     const http = httpOf(asked.errors);
     response.writeHead(http.status ?? init.status, {
       ...init.headers,
       ...http.headers,
       ...(method === 'GET' && { 'cache-control': 'no-store' }),
-      'content-length': Buffer.byteLength(body),
+      'content-length': bytes,
     });
     response.end(body);
     return null;
@@ -154,6 +170,13 @@ const NOT_A_STREAM = errorOf(
     'Connect a WebSocket with the protocol graphql-transport-ws, or send the header Accept: text/event-stream.',
     { code: 'BAD_REQUEST' },
   ),
+);
+
+const TOO_MUCH_UNREAD = retryLater(
+  429,
+  'Too many large responses to this owner are unread.',
+  1,
+  'Read the responses to other requests, or try again in 1 s.',
 );
 
 const NOT_ACCEPTABLE = refusal(

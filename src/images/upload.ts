@@ -3,6 +3,7 @@ import type { ImageRules } from '../models/define-model.ts';
 import { IMAGES_OF_ANY_MODEL } from '../models/index.ts';
 import type { ImageIssue } from '../tasks/validate-input.ts';
 import type { Log } from '../tasks/log.ts';
+import { createPlaces } from '../limits/places.ts';
 import type { Provider, UploadAnswer } from '../tasks/provider.ts';
 import { StoreUnavailableError } from '../tasks/store.ts';
 import { createHeaderReader } from './header.ts';
@@ -21,6 +22,8 @@ export type UploadOutcome =
  */
 export type UploadImage = (owner: string, source: AsyncIterable<Buffer>) => Promise<UploadOutcome>;
 
+/** Few, so that each makes progress on a slow uplink. */
+const CONCURRENCY = 4;
 const HOUR = 3_600_000;
 /** The provider's pages say a day in one place and three in another. */
 const KEPT_MS = 24 * HOUR;
@@ -35,6 +38,7 @@ export function createUploadImage(options: {
   readonly log: Log;
 }): UploadImage {
   const { log, now, send, store } = options;
+  const inPlace = createPlaces(CONCURRENCY);
   const inFlight = new Map<string, Promise<UploadOutcome>>();
 
   async function findOrSend(owner: string, received: Received, file: TempFile): Promise<UploadOutcome> {
@@ -42,7 +46,7 @@ export function createUploadImage(options: {
     if (known) return { kind: 'uploaded', upload: known, isNew: false };
     const sentAt = now();
     const { bytes, contentType } = received;
-    const answer = await send({ bytes, contentType, read: () => file.read() });
+    const answer = await inPlace(owner, () => send({ bytes, contentType, read: () => file.read() }));
     if (answer.kind !== 'stored') return answer;
     const upload = { ...received, url: answer.url, expiresAt: sentAt + KEPT_MS };
     await store.saveUpload(owner, upload);

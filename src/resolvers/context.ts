@@ -16,4 +16,6 @@ export interface Context {
   readonly tasks: TaskQueries;
   /** Every list calls it with its `first`. Throws if the lists of the operation request too many items in total. */
   readonly takeItems: (first: number) => void;
+  /** Every long text of a response calls it. Throws if those of the operation are too long in total. */
+  readonly takeText: (text: string) => void;
 }

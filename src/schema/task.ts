@@ -97,7 +97,14 @@ export const TaskType = builder.objectRef<Task>('Task').implement({
     id: t.exposeID('id', { description: 'Assigned by Kineograph. Never changes.' }),
     state: t.expose('state', { type: TaskStateEnum, description: 'The progress of the task.' }),
     model: t.exposeString('model', { description: "The provider's name for the model." }),
-    prompt: t.exposeString('prompt', { description: 'The prompt as it was given.' }),
+    prompt: t.string({
+      description: 'The prompt as it was given.',
+      resolve: ({ prompt }, _args, { takeText }, info) => {
+        // An event has one task, and all events of a subscription have one context.
+        if (!isEvent(info)) takeText(prompt);
+        return prompt;
+      },
+    }),
     imageUrl: t.exposeString('imageUrl', { description: 'URL of the first frame.' }),
     endImageUrl: t.exposeString('endImageUrl', {
       nullable: true,

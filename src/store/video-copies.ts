@@ -145,6 +145,12 @@ function createWrites(queue: WriterQueue) {
         return saved;
       }),
 
+    doomCopy: ({ place, taskId }) =>
+      queue.write(COPIES, async ({ trx }) => {
+        const copies = trx.updateTable('video_copies').set({ is_doomed: 1 });
+        await copies.where('task_id', '=', taskId).where('place', '=', place).execute();
+      }),
+
     forgetCopy: (copy) =>
       queue.write(COPIES, async ({ trx }) => {
         const hasOthers = await isShared(trx, copy);

@@ -63,6 +63,8 @@ export function updated(
     unverifiedProviderTaskId: null,
     expectedAt: schedule ? expectedAt(next, schedule) : null,
     nextCheckAt: schedule?.nextCheckAt ?? null,
+    // Copies of videos are made in the order in which they became due, retries included.
+    archiveAt: next.state === 'SUCCESS' ? next.completedAt : next.archiveAt,
   };
 }
 

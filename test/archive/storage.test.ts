@@ -1,68 +1,14 @@
-import { createHash, randomBytes } from 'node:crypto';
-import { readdir, readFile, utimes, writeFile, mkdir } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { watch } from 'node:fs';
+import { mkdir, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import { openDiskStorage } from '../../src/archive/disk.ts';
-import { openS3Storage, type S3Options } from '../../src/archive/s3.ts';
-import { StorageError, type VideoStorage } from '../../src/archive/storage.ts';
+import { StorageError } from '../../src/archive/storage.ts';
 import { temporaryDir } from '../kit/gateway.ts';
-import { S3_KEY, S3_REGION, S3_SECRET, startS3, type S3Server } from '../kit/s3-server.ts';
-import { onTestEnd } from '../kit/waits.ts';
-
-const VIDEO = randomBytes(300_000);
-
-interface Opened {
-  readonly storage: VideoStorage;
-  /** The bytes of all objects, by name. */
-  readonly objects: () => Promise<Readonly<Record<string, Buffer>>>;
-}
-
-async function onDisk(): Promise<Opened> {
-  const directory = await temporaryDir();
-  const storage = await openDiskStorage(directory);
-  onTestEnd(() => storage.close());
-  return {
-    storage,
-    async objects() {
-      const names = (await readdir(directory)).filter((name) => name.endsWith('.mp4'));
-      return Object.fromEntries(
-        await Promise.all(names.map(async (name) => [name, await readFile(join(directory, name))] as const)),
-      );
-    },
-  };
-}
-
-function optionsFor({ url }: Pick<S3Server, 'url'>): S3Options {
-  return {
-    url,
-    region: S3_REGION,
-    accessKeyId: S3_KEY,
-    secretAccessKey: S3_SECRET,
-    sessionToken: null,
-    serve: 'redirect',
-    proxy: null,
-  };
-}
-
-async function inS3(over: Partial<S3Options> = {}): Promise<Opened & { readonly s3: S3Server }> {
-  const s3 = await startS3();
-  const storage = openS3Storage({ ...optionsFor(s3), ...over });
-  onTestEnd(() => storage.close());
-  return { s3, storage, objects: () => Promise.resolve(Object.fromEntries(s3.objects)) };
-}
-
-/** Receives bytes in a file and keeps them as an object. */
-async function keep({ storage }: Pick<Opened, 'storage'>, name: string, bytes: Buffer): Promise<void> {
-  const file = await storage.receive();
-  try {
-    await file.handle.writeFile(bytes);
-    const sha256 = createHash('sha256').update(bytes).digest('hex');
-    await storage.keep(file, name, { sha256, bytes: bytes.length });
-  } finally {
-    await file.discard();
-  }
-}
+import { deferred, onTestEnd } from '../kit/waits.ts';
+import { hashOf, inS3, keep, onDisk, VIDEO } from './storages.ts';
 
 describe.each([
   ['on disk', onDisk],
@@ -75,7 +21,7 @@ describe.each([
     const file = await opened.storage.receive();
     await file.handle.writeFile(VIDEO);
     await file.discard();
-    expect(await opened.objects()).toEqual({ 'task-0.mp4': VIDEO });
+    expect(await opened.objects()).toEqual({ 'task-0.mp4': hashOf(VIDEO) });
   });
 
   it('reads ranges of an object, and nothing of one that is missing', async () => {
@@ -91,6 +37,16 @@ describe.each([
       expect(stream && (await buffer(stream)).equals(VIDEO.subarray(start, end + 1))).toBe(true);
     }
     expect(await opened.storage.read('task-1', { start: 0, end: 0 })).toBeNull();
+  });
+
+  it('takes no name that leads elsewhere', async () => {
+    const { objects, storage } = await open();
+    for (const name of ['', '.', '../task-0', 'a/b', 'a%2Fb', 'a?b', 'a\0b', 'é']) {
+      await expect(keep({ storage }, name, VIDEO)).rejects.toThrow(StorageError);
+      await expect(storage.read(name, { start: 0, end: 0 })).rejects.toThrow(StorageError);
+      await expect(storage.delete(name)).rejects.toThrow(StorageError);
+    }
+    expect(await objects()).toEqual({});
   });
 
   it('deletes an object as often as it is asked to', async () => {
@@ -120,79 +76,69 @@ describe('a storage on disk', () => {
     await expect(openDiskStorage(join(directory, 'videos'))).rejects.toThrow(StorageError);
   });
 
+  it('keeps its files from other users', async () => {
+    const directory = join(await temporaryDir(), 'videos');
+    const storage = await openDiskStorage(directory);
+    onTestEnd(() => storage.close());
+    await keep({ storage }, 'task-0', VIDEO);
+    const modes = ['.', 'tmp', 'task-0.mp4'].map(
+      async (path) => (await stat(join(directory, path))).mode & 0o777,
+    );
+    expect(await Promise.all(modes)).toEqual([0o700, 0o700, 0o600]);
+  });
+
+  it('says what to do when the directory vanishes', async () => {
+    const directory = await temporaryDir();
+    const storage = await openDiskStorage(directory);
+    onTestEnd(() => storage.close());
+    const file = await storage.receive();
+    onTestEnd(file.discard);
+    await rm(directory, { recursive: true });
+    const facts = { sha256: '', bytes: 0 };
+    for (const failing of [
+      () => storage.receive(),
+      () => storage.keep(file, 'task-0', facts),
+      () => storage.probe(),
+    ])
+      await expect(failing()).rejects.toThrow(/ENOENT.*ARCHIVE=off/);
+  });
+
+  it('deletes old files of interrupted copies while it runs, and opens while others vanish', async () => {
+    const directory = await temporaryDir();
+    const incoming = join(directory, 'tmp');
+    await mkdir(join(incoming, 'directory'), { recursive: true });
+    const others = Array.from({ length: 200 }, (_, index) => join(incoming, `other-${index}`));
+    await Promise.all(others.map((path) => writeFile(path, '')));
+    const [storage] = await Promise.all([
+      openDiskStorage(directory, { sweepMs: 10 }),
+      ...others.map((path) => rm(path)),
+    ]);
+    onTestEnd(() => storage.close());
+    await writeFile(join(incoming, 'young'), '');
+    await writeFile(join(incoming, 'old'), '');
+    const deleted = deferred('the old file is deleted');
+    const watcher = watch(incoming, (event, name) => {
+      if (event === 'rename' && name === 'old') deleted.resolve();
+    });
+    onTestEnd(() => {
+      watcher.close();
+    });
+    await utimes(join(incoming, 'old'), 0, 0);
+    await deleted.promise;
+    expect((await readdir(incoming)).sort()).toEqual(['directory', 'young']);
+  });
+
   it('deletes the files of interrupted copies: old ones, and all when it is alone', async () => {
     const directory = await temporaryDir();
     const incoming = join(directory, 'tmp');
     await mkdir(incoming);
     for (const name of ['old', 'new']) await writeFile(join(incoming, name), '');
     await utimes(join(incoming, 'old'), 0, 0);
+    const tomorrow = Date.now() / 1000 + 86_400;
+    await utimes(join(incoming, 'new'), tomorrow, tomorrow);
     await (await openDiskStorage(directory)).close();
     expect(await readdir(incoming)).toEqual(['new']);
     await (await openDiskStorage(directory, { isExclusive: true })).close();
     expect(await readdir(incoming)).toEqual([]);
-  });
-});
-
-describe('a storage in S3', () => {
-  it.each<[string, Partial<S3Options>, RegExp]>([
-    ['a wrong secret', { secretAccessKey: 'wrong' }, /SignatureDoesNotMatch.*AWS_SECRET_ACCESS_KEY/],
-    ['a wrong region', { region: 'us-east-1' }, /SignatureDoesNotMatch.*AWS_REGION/],
-    ['an unknown key', { accessKeyId: 'AKIAWRONG' }, /InvalidAccessKeyId.*AWS_ACCESS_KEY_ID/],
-  ])('is refused with %s, and says what to correct and no secret', async (__, over, message) => {
-    const { objects, storage } = await inS3(over);
-    const error: unknown = await keep({ storage }, 'task-0', VIDEO).catch((reason: unknown) => reason);
-    expect(String(error)).toMatch(message);
-    expect(String(error)).not.toContain(over.secretAccessKey ?? S3_SECRET);
-    expect(await objects()).toEqual({});
-  });
-
-  it('is refused when the clocks differ, and says so', async () => {
-    const { s3, storage } = await inS3();
-    s3.now = () => Date.now() + 3_600_000;
-    await expect(storage.probe()).rejects.toThrow(/RequestTimeTooSkewed.*clock/);
-  });
-
-  it('says what to do about a bucket that is missing, and about a store that cannot be reached', async () => {
-    const s3 = await startS3();
-    const { origin } = new URL(s3.url);
-    for (const [url, message] of [
-      [`${origin}/other`, /NoSuchBucket.*ARCHIVE_S3_URL/],
-      ['http://127.0.0.1:1/bucket', /cannot be reached.*ARCHIVE_S3_URL/],
-    ] as const) {
-      const storage = openS3Storage(optionsFor({ url }));
-      onTestEnd(() => storage.close());
-      await expect(storage.probe()).rejects.toThrow(message);
-    }
-  });
-
-  it.each(['unavailable', 'cut'] as const)(
-    'stores an object despite requests that are %s',
-    async (mishap) => {
-      const opened = await inS3();
-      opened.s3.mishaps.push(mishap, mishap);
-      await keep(opened, 'task-0', VIDEO);
-      expect(await opened.objects()).toEqual({ 'task-0.mp4': VIDEO });
-    },
-  );
-
-  it('links to an object for an hour, with its type and a name', async () => {
-    const { s3, storage } = await inS3();
-    await keep({ storage }, 'task-0', VIDEO);
-    const link = (await storage.link('task-0', 'attachment; filename="a (1)*.mp4"')) ?? '';
-    const response = await fetch(link, { headers: { range: 'bytes=5-9' } });
-    expect([
-      response.status,
-      response.headers.get('content-type'),
-      response.headers.get('content-disposition'),
-    ]).toEqual([206, 'video/mp4', 'attachment; filename="a (1)*.mp4"']);
-    expect(Buffer.from(await response.arrayBuffer()).equals(VIDEO.subarray(5, 10))).toBe(true);
-    expect((await fetch(link.replace('task-0', 'task-1'))).status).toBe(403);
-    s3.now = () => Date.now() + 3_601_000;
-    expect((await fetch(link)).status).toBe(403);
-  });
-
-  it('links to nothing when the gateway serves the videos', async () => {
-    const { storage } = await inS3({ serve: 'proxy' });
-    expect(await storage.link('task-0', null)).toBeNull();
   });
 });

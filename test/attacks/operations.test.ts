@@ -332,3 +332,17 @@ test('a syntax error is told over HTTP as ever, whatever was sent over a socket 
       errors: [{ extensions: { code: 'GRAPHQL_PARSE_FAILED' } }],
     });
 });
+
+test('a response holds a page of the longest prompts, and no alias may repeat them without end', async () => {
+  const { gateway, ports, withstands } = await startAttacked();
+  const prompt = 'x'.repeat(20_000);
+  await Promise.all(Array.from({ length: 100 }, () => addTask(ports.store, { prompt })));
+  const ask = (fields: string) =>
+    withstands(() =>
+      httpPost.send(gateway.graphqlUrl, { query: `{ tasks(first: 100) { edges { node { ${fields} } } } }` }),
+    );
+  expect(await ask('prompt')).toMatchObject({ status: 200, errors: [] });
+  const { errors, text } = await ask('one: prompt two: prompt');
+  expect(errors[0]?.extensions).toMatchObject({ code: 'OPERATION_TOO_LARGE' });
+  expect(text.length).toBeLessThan(100_000);
+});

@@ -17,8 +17,8 @@ interface VirtualClock extends Clock {
   sleep(ms: number): Promise<void>;
 }
 
-/** `isBusy` tells whether real work (a store, a socket) is under way that time must wait for. */
-export function createVirtualClock(start: number, isBusy: () => boolean): VirtualClock {
+/** `work` is fulfilled when real work (a store, a socket) has ended that time must wait for; null while there is none. */
+export function createVirtualClock(start: number, work: () => Promise<void> | null): VirtualClock {
   const timers: Timer[] = [];
   let now = start;
   let order = 0;
@@ -50,7 +50,9 @@ export function createVirtualClock(start: number, isBusy: () => boolean): Virtua
   async function rest(): Promise<void> {
     for (let quiet = 0; quiet < 2; quiet += 1) {
       await setImmediate();
-      if (isBusy()) quiet = -1;
+      const busy = work();
+      if (busy) quiet = -1;
+      await busy;
     }
   }
 

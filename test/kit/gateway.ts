@@ -1,4 +1,4 @@
-import { mkdtemp, rm, statfs } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type App, type AppOptions, startApp } from '../../src/app/create-app.ts';
@@ -9,7 +9,7 @@ import type { FakeProvider, ProviderRequest } from './provider.ts';
 import { createBody } from './kie.ts';
 import { onTestEnd, named } from './waits.ts';
 import { setTimeout as delay } from 'node:timers/promises';
-import { startBuilt, type BuiltGateway } from './process.ts';
+import { quickTmpdir, startBuilt, type BuiltGateway } from './process.ts';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
 export interface GatewayOptions {
@@ -40,10 +40,6 @@ export const HMAC_KEY = 'hmac-key-of-the-tests';
 
 /** What a gateway tells the provider to be its address; nothing is ever sent there. */
 const PUBLIC_URL = 'https://gateway.example.test';
-
-/** A file system in memory, and how much has to be free there. */
-const MEMORY = '/dev/shm';
-const ROOM_BYTES = 2 * 1024 ** 3;
 
 /** Nobody is asked about a task by the way: only what brings a check forward makes the gateway ask. */
 export const NO_POLLING: Partial<Timings> = {
@@ -95,16 +91,7 @@ export async function temporaryDir(parent = tmpdir()): Promise<string> {
 
 /** The same in memory, where there is room for that: a disk's speed is no part of what most tests are about. */
 export async function quickDir(): Promise<string> {
-  return temporaryDir((await hasRoom(MEMORY)) ? MEMORY : tmpdir());
-}
-
-async function hasRoom(path: string): Promise<boolean> {
-  try {
-    const { bavail, bsize } = await statfs(path);
-    return bavail * bsize > ROOM_BYTES;
-  } catch {
-    return false;
-  }
+  return temporaryDir(await quickTmpdir());
 }
 
 /** A gateway as one of several on a PostgreSQL database, which it reaches through a network of its own. */

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { freePort } from './process.ts';
+import { freePort, quickTmpdir } from './process.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -23,9 +23,9 @@ export interface PostgresServer {
   remove(): Promise<void>;
 }
 
-/** Starts a server with an empty cluster in a directory of its own. `isDurable`: what it commits survives the machine. */
+/** Starts a server with an empty cluster in a directory of its own. `isDurable`: on disk, and what it commits survives the machine. */
 export async function startPostgres({ isDurable = false } = {}): Promise<PostgresServer> {
-  const databaseDir = await mkdtemp(join(tmpdir(), 'kineograph-postgres-'));
+  const databaseDir = await mkdtemp(join(isDurable ? tmpdir() : await quickTmpdir(), 'kineograph-postgres-'));
   const port = await freePort();
   const Server = await loadEmbeddedPostgres();
   const server = new Server({
@@ -36,6 +36,8 @@ export async function startPostgres({ isDurable = false } = {}): Promise<Postgre
     persistent: true,
     // PostgreSQL refuses to run as root.
     createPostgresUser: process.getuid?.() === 0,
+    // A hash that is hard to guess takes longer than most connections live.
+    initdbFlags: ['-c', 'scram_iterations=1'],
     // What dies in tests is a process, never the machine.
     postgresFlags: [
       '-c',

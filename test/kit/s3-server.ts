@@ -1,7 +1,11 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { signatureOf } from './aws-signature.ts';
 import { onTestEnd } from './waits.ts';
+
+/** `unavailable`: 503. `cut`: the connection breaks within the request. `silent`: the response does not come. `broken`: it comes in part. */
+export type Mishap = 'unavailable' | 'cut' | 'silent' | 'broken';
 
 /** An S3 with one bucket, which believes nothing that is not signed. Written from AWS's pages, without a client of S3. */
 export interface S3Server {
@@ -11,17 +15,24 @@ export interface S3Server {
   readonly objects: Map<string, Buffer>;
   /** Method and key of each request, in order. */
   readonly requests: readonly string[];
-  /** What happens to the next requests in place of an answer. */
-  readonly mishaps: ('unavailable' | 'cut')[];
+  /** What happens to the next requests in place of what they ask for. */
+  readonly mishaps: Mishap[];
   /** Its clock, in ms since the epoch. */
   now: () => number;
+}
+
+interface S3ServerOptions {
+  /** Bucket and prefix, percent-encoded. */
+  readonly path?: string;
+  /** The token without which the credentials are not valid. */
+  readonly sessionToken?: string;
 }
 
 export const S3_REGION = 'eu-central-1';
 export const S3_KEY = 'AKIATEST';
 export const S3_SECRET = 'the-secret-of-the-tests';
-const PREFIX = '/bucket/some/prefix/';
 const SKEW_MS = 15 * 60_000;
+const WEEK_SECONDS = 7 * 24 * 60 * 60;
 
 /** An error as S3 answers it: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html */
 class S3Error extends Error {
@@ -35,16 +46,13 @@ class S3Error extends Error {
   }
 }
 
-export async function startS3(): Promise<S3Server> {
-  const state: S3Server = {
-    url: '',
-    objects: new Map(),
-    requests: [],
-    mishaps: [],
-    now: () => Date.now(),
-  };
+export async function startS3(options: S3ServerOptions = {}): Promise<S3Server> {
+  const { path = '/bucket/some/prefix', sessionToken } = options;
+  const state: S3Server = { url: '', objects: new Map(), requests: [], mishaps: [], now: () => Date.now() };
   const server = createServer((request, response) => {
-    answer(state, request, response).catch((error: unknown) => {
+    const url = new URL(request.url ?? '', `http://${request.headers.host ?? ''}`);
+    const key = url.pathname.startsWith(`${path}/`) ? url.pathname.slice(path.length + 1) : null;
+    answer(state, { request, response, url, key, sessionToken }).catch((error: unknown) => {
       if (!(error instanceof S3Error)) response.destroy();
       else
         response
@@ -57,105 +65,110 @@ export async function startS3(): Promise<S3Server> {
     server.closeAllConnections();
     server.close();
   });
-  const { port } = server.address() as AddressInfo;
-  return Object.assign(state, { url: `http://127.0.0.1:${port}${PREFIX.slice(0, -1)}` });
+  return Object.assign(state, { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}${path}` });
 }
 
-async function answer(state: S3Server, request: IncomingMessage, response: ServerResponse): Promise<void> {
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly url: URL;
+  /** null for another bucket or prefix. */
+  readonly key: string | null;
+  readonly sessionToken: string | undefined;
+}
+
+async function answer(state: S3Server, exchange: Exchange): Promise<void> {
+  const { key, request, response, url } = exchange;
   const { method = '' } = request;
-  const url = new URL(request.url ?? '', `http://${request.headers.host ?? ''}`);
-  const chunks: Buffer[] = [];
+  (state.requests as string[]).push(`${method} ${key ?? url.pathname}`);
   const mishap = state.mishaps.shift();
+  // Like AWS before the body: a client has to understand a response that comes while it still sends.
+  if (mishap !== 'unavailable') verify(exchange, state.now());
+  if (key === null) throw new S3Error(404, 'NoSuchBucket');
+  if (mishap === 'silent') return;
+  const chunks: Buffer[] = [];
   for await (const chunk of request) {
     chunks.push(chunk as Buffer);
-    if (mishap === 'cut') break;
+    if (mishap === 'cut') request.destroy();
   }
-  (state.requests as string[]).push(`${method} ${url.pathname.replace(PREFIX, '')}`);
-  if (mishap === 'cut') {
-    request.socket.destroy();
-    return;
-  }
+  if (mishap === 'cut') request.destroy();
   if (mishap === 'unavailable') throw new S3Error(503, 'SlowDown');
-  verify(request, url, state.now());
-  if (!url.pathname.startsWith(PREFIX)) throw new S3Error(404, 'NoSuchBucket');
-  const key = url.pathname.slice(PREFIX.length);
-  const body = Buffer.concat(chunks);
-  if (method === 'PUT') put(state, key, request, body);
-  if (method === 'DELETE') state.objects.delete(key);
-  if (method === 'GET') get(state.objects.get(key), url, request, response);
+  if (method === 'PUT') put(state, key, request, Buffer.concat(chunks));
+  else if (method === 'DELETE') state.objects.delete(key);
+  else if (method === 'GET' || method === 'HEAD') {
+    get(state.objects.get(key), exchange, mishap === 'broken');
+    return;
+  } else throw new S3Error(405, 'MethodNotAllowed');
+  if (mishap === 'broken') request.socket.destroy();
   else response.writeHead(method === 'PUT' ? 200 : 204).end();
 }
 
 /** Takes the bytes that were signed and announced, and no others. */
 function put({ objects }: S3Server, key: string, { headers }: IncomingMessage, body: Buffer): void {
-  const hash = createHash('sha256').update(body);
-  const sha256 = hash.copy().digest('hex');
+  const hash = createHash('sha256').update(body).digest();
   if (headers['content-length'] !== String(body.length)) throw new S3Error(411, 'MissingContentLength');
-  if (headers['x-amz-content-sha256'] !== sha256) throw new S3Error(400, 'XAmzContentSHA256Mismatch');
-  if (headers['x-amz-checksum-sha256'] !== hash.digest('base64')) throw new S3Error(400, 'BadDigest');
+  if (headers['x-amz-content-sha256'] !== hash.toString('hex'))
+    throw new S3Error(400, 'XAmzContentSHA256Mismatch');
+  if (headers['x-amz-checksum-sha256'] !== hash.toString('base64')) throw new S3Error(400, 'BadDigest');
   objects.set(key, body);
 }
 
-function get(
-  object: Buffer | undefined,
-  url: URL,
-  { headers }: IncomingMessage,
-  response: ServerResponse,
-): void {
+function get(object: Buffer | undefined, { request, response, url }: Exchange, isBroken: boolean): void {
   if (!object) throw new S3Error(404, 'NoSuchKey');
-  const [, start, end] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? '') ?? [];
-  const isRange = start !== undefined && end !== undefined;
-  if (isRange && Number(start) >= object.length) throw new S3Error(416, 'InvalidRange');
-  const bytes = isRange ? object.subarray(Number(start), Number(end) + 1) : object;
+  const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? [];
+  const isRange = first !== undefined;
+  const start = Number(first ?? 0);
+  const end = Math.min(object.length, last ? Number(last) + 1 : object.length);
+  if (isRange && start >= object.length) throw new S3Error(416, 'InvalidRange');
+  const bytes = object.subarray(start, end);
   const disposition = url.searchParams.get('response-content-disposition');
   response.writeHead(isRange ? 206 : 200, {
     'content-length': bytes.length,
     'content-type': url.searchParams.get('response-content-type') ?? 'binary/octet-stream',
     ...(disposition !== null && { 'content-disposition': disposition }),
-    ...(isRange && { 'content-range': `bytes ${start}-${end}/${object.length}` }),
+    ...(isRange && { 'content-range': `bytes ${start}-${end - 1}/${object.length}` }),
   });
-  response.end(bytes);
+  if (isBroken) response.write(bytes.subarray(0, bytes.length / 2), () => request.socket.destroy());
+  else response.end(bytes);
 }
 
-/**
- * Signature Version 4 of headers or of a query:
- * https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
- */
-function verify(request: IncomingMessage, url: URL, now: number): void {
-  const { date, payload, signature, signed, credential, expiresMs } = url.searchParams.has('X-Amz-Signature')
-    ? fromQuery(url.searchParams)
-    : fromHeaders(request);
-  const [keyId = '', day = '', region = '', service = '', end = ''] = credential.split('/');
+/** Throws unless the request is signed by the one key, now or for now. */
+function verify({ request, sessionToken, url }: Exchange, now: number): void {
+  const { headers, method = '' } = request;
+  const { pathname: path, searchParams: query } = url;
+  const isLink = query.has('X-Amz-Signature');
+  const proof = isLink ? fromQuery(query) : fromHeaders(request);
+  const { date, payload, signature, signed } = proof;
+  const [keyId, ...scope] = proof.credential.split('/');
   if (keyId !== S3_KEY) throw new S3Error(403, 'InvalidAccessKeyId');
+  if (proof.token !== sessionToken) throw new S3Error(400, 'InvalidToken');
   const at = Date.parse(date.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z'));
-  if (expiresMs === null ? !(Math.abs(now - at) <= SKEW_MS) : !(now <= at + expiresMs))
-    throw new S3Error(403, expiresMs === null ? 'RequestTimeTooSkewed' : 'AccessDenied');
-  const isScope =
-    day === date.slice(0, 8) && region === S3_REGION && service === 's3' && end === 'aws4_request';
-  const canonical = [
-    request.method,
-    url.pathname,
-    canonicalQuery(url.searchParams),
-    ...signed.map((name) => `${name}:${String(request.headers[name] ?? '').trim()}`),
-    '',
-    signed.join(';'),
-    payload,
-  ].join('\n');
-  const scope = [day, region, service, end].join('/');
-  const text = ['AWS4-HMAC-SHA256', date, scope, createHash('sha256').update(canonical).digest('hex')].join(
-    '\n',
-  );
-  const key = [day, region, service, end].reduce<Buffer>(
-    (secret, part) => createHmac('sha256', secret).update(part).digest(),
-    Buffer.from(`AWS4${S3_SECRET}`),
-  );
-  const expected = createHmac('sha256', key).update(text).digest();
-  const given = Buffer.from(signature, 'hex');
-  const isSame = given.length === expected.length && timingSafeEqual(given, expected);
+  if (!isLink && !(Math.abs(now - at) <= SKEW_MS)) throw new S3Error(403, 'RequestTimeTooSkewed');
+  if (isLink && !isCurrent(at, Number(query.get('X-Amz-Expires')), now))
+    throw new S3Error(403, 'AccessDenied');
+  if (scope[1] !== S3_REGION) throw new S3Error(400, 'AuthorizationHeaderMalformed');
+  const isScope = scope.join('/') === `${date.slice(0, 8)}/${S3_REGION}/s3/aws4_request`;
+  const expected = signatureOf({ method, path, query, headers, signed, payload, date, scope }, S3_SECRET);
+  const isSame =
+    signature.length === expected.length && timingSafeEqual(Buffer.from(signature), Buffer.from(expected));
   if (!isScope || !isSame || !signed.includes('host')) throw new S3Error(403, 'SignatureDoesNotMatch');
 }
 
-function fromHeaders({ headers }: IncomingMessage) {
+/** Whether a presigned URL is valid now. */
+function isCurrent(at: number, seconds: number, now: number): boolean {
+  return seconds >= 1 && seconds <= WEEK_SECONDS && now >= at - SKEW_MS && now <= at + seconds * 1000;
+}
+
+interface Proof {
+  readonly credential: string;
+  readonly signed: readonly string[];
+  readonly signature: string;
+  readonly date: string;
+  readonly payload: string;
+  readonly token: string | undefined;
+}
+
+function fromHeaders({ headers }: IncomingMessage): Proof {
   const match = /^AWS4-HMAC-SHA256 Credential=([^,]+), ?SignedHeaders=([^,]+), ?Signature=(\w+)$/.exec(
     headers.authorization ?? '',
   );
@@ -165,11 +178,12 @@ function fromHeaders({ headers }: IncomingMessage) {
   // Whatever belongs to S3 has to be signed.
   for (const name of Object.keys(headers))
     if (name.startsWith('x-amz-') && !signed.includes(name)) throw new S3Error(403, 'AccessDenied');
-  const [date, payload] = [String(headers['x-amz-date']), String(headers['x-amz-content-sha256'])];
-  return { credential, signed, signature, date, payload, expiresMs: null };
+  const header = (name: string): string | undefined => headers[name]?.toString();
+  const [date = '', payload = ''] = [header('x-amz-date'), header('x-amz-content-sha256')];
+  return { credential, signed, signature, date, payload, token: header('x-amz-security-token') };
 }
 
-function fromQuery(query: URLSearchParams) {
+function fromQuery(query: URLSearchParams): Proof {
   const value = (name: string): string => query.get(name) ?? '';
   return {
     credential: value('X-Amz-Credential'),
@@ -177,19 +191,6 @@ function fromQuery(query: URLSearchParams) {
     signature: value('X-Amz-Signature'),
     date: value('X-Amz-Date'),
     payload: 'UNSIGNED-PAYLOAD',
-    expiresMs: Number(value('X-Amz-Expires')) * 1000,
+    token: query.get('X-Amz-Security-Token') ?? undefined,
   };
-}
-
-function canonicalQuery(query: URLSearchParams): string {
-  const encode = (text: string): string =>
-    encodeURIComponent(text).replace(
-      /[!'()*]/g,
-      (letter) => `%${letter.charCodeAt(0).toString(16).toUpperCase()}`,
-    );
-  return [...query]
-    .filter(([name]) => name !== 'X-Amz-Signature')
-    .map(([name, value]) => `${encode(name)}=${encode(value)}`)
-    .sort()
-    .join('&');
 }

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { StoreLocation } from '../../src/store/open-connections.ts';
 import type { VisibleRecord, TaskRecord } from '../../src/tasks/task.ts';
 import { createVirtualClock } from '../kit/clock.ts';
+import { deferred } from '../kit/waits.ts';
 import { createPendingProvider, startSimulatedProcess, type SimulatedProcess } from '../kit/simulation.ts';
 import { begin, type Begun, type Owner, type Step } from './inputs.ts';
 import { createMutations } from './mutations.ts';
@@ -37,11 +38,12 @@ export async function createWorld(location: StoreLocation) {
   /** What was done and what followed, line by line. */
   const trace: string[] = [];
   let work = 0;
+  let idle = deferred();
   /** What our own side did in this step. */
   let sent: { readonly task: KnownTask; readonly what: Happening }[] = [];
   let asked: string[] = [];
 
-  const clock = createVirtualClock(START, () => work > 0);
+  const clock = createVirtualClock(START, () => (work > 0 ? idle.promise : null));
   const now = clock.now;
   const mutations = createMutations(now);
   const { provider, ...calls } = createPendingProvider(clock, { ...TIMES, onCreate, onQuery });
@@ -59,8 +61,15 @@ export async function createWorld(location: StoreLocation) {
       onInsert,
       onChanges: (changes) => history.push(...changes),
       onError: (message, fields) => troubles.push(`${message} ${JSON.stringify(fields)}`),
-      count: (change) => (work += change),
+      count,
     });
+  }
+
+  function count(change: 1 | -1): void {
+    work += change;
+    if (work > 0) return;
+    idle.resolve();
+    idle = deferred();
   }
 
   function say(line: string): void {

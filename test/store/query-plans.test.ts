@@ -165,6 +165,10 @@ const EXERCISES: Readonly<Record<keyof Store, (store: Store) => Promise<unknown>
     // So that its insertion can be explained.
     await store.forgetCopy({ ...copy, isShared: true });
   },
+  doomCopy: async (store) => {
+    const [copy] = await store.oldestCopies(NOW, 1);
+    if (copy) await store.doomCopy(copy);
+  },
   dropCopy: async (store) => store.dropCopy(await found(store, 'done-9'), 0),
   oldestCopies: (store) => store.oldestCopies(NOW - 10_000_000, 100),
   doomedCopies: (store) => store.doomedCopies(100),

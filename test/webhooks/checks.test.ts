@@ -157,7 +157,9 @@ async function expectProblem(
 }
 
 test('a callback that fails a check is refused for the first one, changes nothing, and only a known address has the provider asked', async () => {
-  const scene = await startWithProvider();
+  // Nothing is to wait for its turn: neither a task to be sent nor a query.
+  const timings = { createsPerWindow: 1000, queriesPerSecond: 1000 };
+  const scene = await startWithProvider({ overrides: { timings } });
   scene.provider.always('recordInfo', notVisibleYet());
   for (const [index, one] of CHECKS.entries()) {
     const id = `kie-${index}`;

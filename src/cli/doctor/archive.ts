@@ -10,7 +10,7 @@ const { failure, ok, warning } = findingsOf('archive');
 
 const ON = 'Set ARCHIVE=s3 with ARCHIVE_S3_URL and AWS_…, or ARCHIVE=disk (docs/videos.md).';
 
-/** Whether copies of videos can be kept. Changes nothing on disk; in S3 an empty object is stored and deleted. */
+/** Whether copies of videos can be kept. Changes nothing on disk; in S3 an object is stored and deleted. */
 export async function checkArchive(config: Config): Promise<Finding> {
   const where = describeVideos(config);
   switch (archiveKind(config)) {
@@ -68,7 +68,7 @@ async function checkS3(config: Config, where: string): Promise<Finding> {
   late.catch(() => undefined);
   try {
     const result = await Promise.race([storage?.probe(), late]);
-    if (result !== 'late') return ok(`videos are ${where}; an object was stored and deleted`);
+    if (result !== 'late') return ok(`videos are ${where}; an object was stored, read and deleted`);
     return failure(
       `videos are to be ${where}, which did not answer within ${PROBE_MS / 1000} s`,
       'Check ARCHIVE_S3_URL, and that a firewall lets this machine out.',
