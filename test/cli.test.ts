@@ -1,7 +1,8 @@
 import { PassThrough } from 'node:stream';
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { banner, type BannerFacts } from '../src/cli/banner.ts';
+import { banner, describeVideos, type BannerFacts } from '../src/cli/banner.ts';
+import { parseConfig } from '../src/config/config.ts';
 import { ownUrl } from '../src/config/loopback.ts';
 import { runProgram } from '../src/cli/program.ts';
 import { explainPort } from '../src/cli/serve.ts';
@@ -51,6 +52,10 @@ describe('the command line', () => {
     ]),
     ['backup', "missing required argument 'file'"],
     ['backup one.db two.db', "too many arguments for 'backup'. Expected 1 argument but got 2."],
+    ['archive retry', 'name one task, or use --all'],
+    ['archive retry one --all', 'name one task, or use --all'],
+    ['archive retry one two', "too many arguments for 'retry'. Expected 1 argument but got 2."],
+    ['archive chekc', "unknown command 'chekc'\n(Did you mean check?)"],
     ['models chekc', "too many arguments for 'models'. Expected 0 arguments but got 1."],
     ['copy --to postgres:///db', "required option '--from <dir>' not specified"],
     ['copy --from data', "required option '--to <url>' not specified"],
@@ -66,15 +71,25 @@ describe('the command line', () => {
     expect(stderr).not.toContain('hush');
   });
 
-  it.each(['', 'serve', 'sandbox', 'migrate', 'copy', 'backup', 'models', 'models check', 'doctor'])(
-    'explains itself within 80 columns: %s --help',
-    async (command) => {
-      const { code, stderr, stdout } = await runLine(`${command} --help`);
-      expect([code, stderr]).toEqual([0, '']);
-      expect(stdout).toMatch(new RegExp(`^Usage: kineograph ${command}.*--help`, 's'));
-      expect(Math.max(...stdout.split('\n').map(({ length }) => length))).toBeLessThanOrEqual(80);
-    },
-  );
+  it.each([
+    '',
+    'serve',
+    'sandbox',
+    'migrate',
+    'copy',
+    'backup',
+    'archive',
+    'archive retry',
+    'archive check',
+    'models',
+    'models check',
+    'doctor',
+  ])('explains itself within 80 columns: %s --help', async (command) => {
+    const { code, stderr, stdout } = await runLine(`${command} --help`);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(new RegExp(`^Usage: kineograph ${command}.*--help`, 's'));
+    expect(Math.max(...stdout.split('\n').map(({ length }) => length))).toBeLessThanOrEqual(80);
+  });
 
   it('shows help even when the rest is wrong', async () => {
     expect((await runLine('--nonsense --help')).stdout).toMatch(
@@ -91,6 +106,7 @@ const facts: BannerFacts = {
   graphiql: true,
   provider: { kind: 'kie.ai', url: 'https://api.kie.ai' },
   store: 'SQLite in ./data',
+  videos: 'kept in ./data/videos',
   access: 'open, loopback only',
   color: false,
 };
@@ -106,6 +122,7 @@ it('the banner shows where to go, what answers and who may call', () => {
       Callbacks  none (PUBLIC_URL is not set: Kineograph polls kie.ai)
       Provider   kie.ai at https://api.kie.ai
       Store      SQLite in ./data
+      Videos     kept in ./data/videos
       Access     open, loopback only
 
     "
@@ -113,6 +130,27 @@ it('the banner shows where to go, what answers and who may call', () => {
   const colored = banner({ ...facts, color: true });
   expect(colored).not.toBe(banner(facts));
   expect(stripVTControlCharacters(colored)).toBe(banner(facts));
+});
+
+it.each<readonly [env: Readonly<Record<string, string>>, videos: string]>([
+  [{ DATA_DIR: '/srv/data' }, 'kept in /srv/data/videos'],
+  [{ ARCHIVE: 'off' }, 'not kept (ARCHIVE is off)'],
+  [{ ARCHIVE: 'off', KIE_API_KEY: 'key' }, 'not kept: kie.ai deletes them after days'],
+  [
+    { DATABASE_URL: 'postgres://db.example/tasks', KIE_API_KEY: 'key' },
+    'not kept: kie.ai deletes them after days',
+  ],
+  [
+    {
+      ARCHIVE: 's3',
+      ARCHIVE_S3_URL: 'https://s3.example/bucket/prefix/',
+      AWS_ACCESS_KEY_ID: 'id',
+      AWS_SECRET_ACCESS_KEY: 'hush',
+    },
+    'kept in S3 at s3.example/bucket/prefix',
+  ],
+])('the banner says of the videos with %j that they are %s', (env, videos) => {
+  expect(describeVideos(parseConfig(env))).toBe(videos);
 });
 
 it.each<readonly [facts: Partial<BannerFacts>, line: RegExp]>([

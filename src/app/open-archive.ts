@@ -27,13 +27,24 @@ export function archiveKind({ archive, databaseUrl }: Config): 'disk' | 's3' | '
   return archive ?? (databaseUrl === null ? 'disk' : 'off');
 }
 
-/** Opens the storage that the configuration names; null for none. Whoever opened it closes it. */
-export async function openVideoStorage(config: Config): Promise<VideoStorage | null> {
+/** Where copies are kept with ARCHIVE=disk. */
+export function videosDir({ dataDir }: Config): string {
+  return join(dataDir, 'videos');
+}
+
+/**
+ * Opens the storage that the configuration names; null for none. Whoever opened it closes it. `isShared`: other processes on
+ * this machine may be using it.
+ */
+export async function openVideoStorage(
+  config: Config,
+  isShared = config.databaseUrl !== null,
+): Promise<VideoStorage | null> {
   const kind = archiveKind(config);
   if (kind === 'off') return null;
   if (kind === 'disk') {
     const { openDiskStorage } = await import('../archive/disk.ts');
-    return openDiskStorage(join(config.dataDir, 'videos'), { isExclusive: config.databaseUrl === null });
+    return openDiskStorage(videosDir(config), { isExclusive: !isShared });
   }
   const { openS3Storage } = await import('../archive/s3.ts');
   return openS3Storage({

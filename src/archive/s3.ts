@@ -1,7 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { chunksOf, openNamelessFile } from '../images/temp-file.ts';
-import { createS3Client, type S3Answer, type S3ClientOptions } from './s3-client.ts';
+import { createS3Client, type S3ClientOptions } from './s3-client.ts';
 import { StorageError, type ByteRange, type ReceivedFile, type VideoStorage } from './storage.ts';
 
 export interface S3Options extends S3ClientOptions {
@@ -39,10 +40,12 @@ export function openS3Storage(options: S3Options): VideoStorage {
     if (answer.status >= 300 && answer.code !== NO_SUCH_KEY) throw client.refusal(answer);
   }
 
-  async function read(name: string, { end, start }: ByteRange): Promise<S3Answer['body'] | null> {
+  async function read(name: string, { end, start }: ByteRange): Promise<Readable | null> {
     const answer = await client.send(name, { method: 'GET', headers: { range: `bytes=${start}-${end}` } });
     if (answer.status === 206) return answer.body;
     if (answer.code === NO_SUCH_KEY) return null;
+    // The object ends before the range begins.
+    if (answer.code === 'InvalidRange') return Readable.from([]);
     // A store that ignores the range sends everything. The limit ends that.
     await answer.body.dump({ limit: 1 });
     throw client.refusal(answer);
@@ -71,7 +74,7 @@ export function openS3Storage(options: S3Options): VideoStorage {
       await put(name, { sha256, bytes: PROBE.length }, () => PROBE);
       const body = await read(name, { start: 0, end: PROBE.length - 1 });
       if (!body) throw client.refusal({ status: 404, code: NO_SUCH_KEY });
-      await body.dump();
+      await buffer(body);
       await remove(name);
     },
     close: client.close,

@@ -1,6 +1,8 @@
 import { styleText } from 'node:util';
+import { archiveKind, videosDir } from '../app/open-archive.ts';
 import { ownUrl, isLoopback } from '../config/loopback.ts';
 import type { Config } from '../config/config.ts';
+import { parseUrl } from '../url.ts';
 
 /** What the gateway knows about itself once it listens. */
 export interface BannerFacts {
@@ -14,6 +16,8 @@ export interface BannerFacts {
   readonly provider: { readonly kind: 'kie.ai' | 'sandbox'; readonly url: string };
   /** Where tasks are kept. */
   readonly store: string;
+  /** Where videos are kept. */
+  readonly videos: string;
   /** Who may call. */
   readonly access: string;
   readonly color: boolean;
@@ -44,6 +48,7 @@ function rows(facts: BannerFacts): Row[] {
     ['Callbacks', callbacks(facts)],
     provider(facts),
     ['Store', facts.store],
+    ['Videos', facts.videos],
     ['Access', facts.access],
   ];
 }
@@ -60,6 +65,22 @@ function provider({ provider: { kind, url } }: BannerFacts): Row {
     `sandbox at ${url}`,
     'Nothing is charged. For real videos set KIE_API_KEY and restart.',
   ];
+}
+
+/** Where videos are kept, in a few words that follow "videos are". */
+export function describeVideos(config: Config): string {
+  switch (archiveKind(config)) {
+    case 'disk':
+      return `kept in ${videosDir(config)}`;
+    case 's3': {
+      const url = parseUrl(config.archiveS3Url ?? '');
+      return `kept in S3 at ${url?.host ?? ''}${url?.pathname.replace(/\/+$/, '') ?? ''}`;
+    }
+    case 'off':
+      return config.kieApiKey === null
+        ? 'not kept (ARCHIVE is off)'
+        : 'not kept: kie.ai deletes them after days';
+  }
 }
 
 /** Who may call, in a few words and without any secret. */

@@ -98,12 +98,13 @@ function createProgram(surroundings: Surroundings): Command {
     'Copies the SQLite database in DATA_DIR to a new file, as of one moment, and verifies the copy. The gateway may run meanwhile. An existing file is not overwritten. For a PostgreSQL database use pg_dump.',
   ).action(async (file: string) => (await import('./backup.ts')).runBackup(file, env, stdout));
 
+  addArchive(program, surroundings);
   addModels(program, surroundings);
 
   add(
     'doctor',
     'Check the settings and what they refer to; change nothing.',
-    'Checks its environment: settings, store, disk, provider key and credits, clock, access, and the route from PUBLIC_URL to this gateway (callbacks, signatures and WebSockets). Run it with the settings of the gateway, which may be running. It says what is wrong and how to fix it, changes nothing and prints no secret. Exit code 0 when nothing failed, 1 when something did, 78 when the settings are wrong.',
+    'Checks its environment: settings, store, disk, copies of videos, provider key and credits, clock, access, and the route from PUBLIC_URL to this gateway (callbacks, signatures and WebSockets). Run it with the settings of the gateway, which may be running. It says what is wrong and how to fix it, changes nothing and prints no secret. Exit code 0 when nothing failed, 1 when something did, 78 when the settings are wrong.',
   )
     .option('--json', 'Print JSON: { version, status, findings: [{ check, status, message, mend }] }.')
     .action(async ({ json: isJson = false }: { readonly json?: boolean }) => {
@@ -115,6 +116,34 @@ function createProgram(surroundings: Surroundings): Command {
       ];
     });
   return program;
+}
+
+function addArchive(program: Command, surroundings: Surroundings): void {
+  const { env, stdout } = surroundings;
+  const archive = program
+    .command('archive')
+    .summary('Retry lost copies of videos, or check the stored ones.')
+    .description('Works with the copies of videos that the gateway keeps (ARCHIVE).');
+  const retry = archive
+    .command('retry [task]')
+    .summary('Copy lost videos again.')
+    .description(
+      'Makes the lost videos of a task, or of all tasks with --all, due to be copied again. A video that kie.ai has deleted is lost again after one attempt. With a data directory, stop the gateway first; with PostgreSQL, gateways may run.',
+    )
+    .option('--all', 'Retry the lost videos of all tasks.')
+    .action(async (task: string | undefined, { all = false }: { readonly all?: boolean }) => {
+      if ((task !== undefined) === all) retry.error('error: name one task, or use --all');
+      await (await import('./archive-retry.ts')).retryCopies(task ?? null, env, stdout);
+    });
+  archive
+    .command('check')
+    .summary('Read every stored video and compare its hash.')
+    .description(
+      'Reads every stored video once, compares its size and hash with what was stored, and lists the tasks whose copy is missing or wrong. Changes nothing. Gateways may run meanwhile; one that does not run on the data directory can only start afterwards. Exit code 0 when everything is right, 1 when something is wrong or cannot be read, 78 when the settings are wrong.',
+    )
+    .action(async () => {
+      surroundings.exitCode = await (await import('./archive-check.ts')).checkCopies(env, stdout);
+    });
 }
 
 function addModels(program: Command, surroundings: Surroundings): void {
@@ -144,6 +173,7 @@ Examples:
   DATABASE_URL=postgres://user:secret@host/db kineograph migrate
   kineograph copy --from ./data --to postgres://user:secret@host/db
   DATA_DIR=/var/lib/kineograph kineograph backup kineograph.backup.db
+  kineograph archive retry --all
   KIE_API_KEY=your-key kineograph models check
   node --env-file=.env dist/main.js doctor
 

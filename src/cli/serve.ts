@@ -1,11 +1,12 @@
 import closeWithGrace from 'close-with-grace';
 import type { WriteStream } from 'node:tty';
 import { startApp, type App } from '../app/create-app.ts';
+import { archiveKind } from '../app/open-archive.ts';
 import { parseConfig, type Config } from '../config/config.ts';
 import { createLog } from '../log/log.ts';
 import { databaseName } from '../store/connections.ts';
 import { VERSION } from '../version.ts';
-import { describeAccess, banner, type BannerFacts } from './banner.ts';
+import { banner, describeAccess, describeVideos, type BannerFacts } from './banner.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -26,6 +27,8 @@ export async function serve(env: Environment, stdout: WriteStream): Promise<void
     explainPort(host, port, `PORT=${port + 1}, or PORT=0 for any`),
   );
   app.checkAccount();
+  if (archiveKind(config) === 'off' && config.kieApiKey !== null)
+    log.warn('no copies of videos are kept, and kie.ai deletes them after days; ARCHIVE turns copies on');
   const delay = config.drainDelayMs + config.shutdownMs + STOP_MARGIN_MS;
   closeWithGrace({ delay, logger: log, skip: [...CRASH_SIGNALS] }, async ({ err, signal }) => {
     if (err) log.fatal({ err }, 'an error that nobody handled; the process stops');
@@ -44,7 +47,15 @@ export async function serve(env: Environment, stdout: WriteStream): Promise<void
 
 /** Everything of the configuration that must never be written out. */
 function secretsOf(config: Config): string[] {
-  const { apiKeys, databaseListenUrl, databaseUrl, httpProxy, httpsProxy } = config;
+  const {
+    apiKeys,
+    awsSecretAccessKey,
+    awsSessionToken,
+    databaseListenUrl,
+    databaseUrl,
+    httpProxy,
+    httpsProxy,
+  } = config;
   const { jwtSecret, kieApiKey, kieWebhookHmacKeys, metricsToken } = config;
   const urls = [databaseUrl, databaseListenUrl, httpProxy, httpsProxy].filter((url) => url !== null);
   return [
@@ -53,6 +64,8 @@ function secretsOf(config: Config): string[] {
     ...apiKeys.map(({ key }) => key),
     ...jwtSecret,
     metricsToken ?? '',
+    awsSecretAccessKey ?? '',
+    awsSessionToken ?? '',
     ...urls.map((url) => new URL(url).password).flatMap((password) => [password, decoded(password)]),
   ];
 }
@@ -70,8 +83,9 @@ function factsOf(config: Config, { port, publicUrl, upstream }: App, env: Enviro
   const { databaseUrl, dataDir, graphiql, host } = config;
   const color = env['NO_COLOR'] === undefined;
   const store = databaseUrl === null ? `SQLite in ${dataDir}` : `PostgreSQL at ${databaseName(databaseUrl)}`;
-  const access = describeAccess(config);
-  return { version: VERSION, host, port, publicUrl, graphiql, provider: upstream, store, access, color };
+  const [access, videos] = [describeAccess(config), describeVideos(config)];
+  const facts = { version: VERSION, host, port, publicUrl, graphiql, color };
+  return { ...facts, provider: upstream, store, videos, access };
 }
 
 /** For a `catch`: says of an address that cannot be listened on what to do; passes every other error on. */

@@ -42,6 +42,32 @@ export function openConnections(
   );
 }
 
+/** Opens a store for reading, also while gateways use it. Rejects like `openConnections`. */
+export async function openReader(
+  location: StoreLocation,
+): Promise<{ readonly db: Kysely<Database>; close(): Promise<void> }> {
+  if (location.kind === 'postgres') {
+    const options = { mayMigrate: false, onError: () => undefined };
+    const { close, reader } = await openConnections({ ...location, readers: 1 }, options);
+    return { db: reader, close };
+  }
+  const { readSqlite } = await import('./sqlite/open.ts');
+  const { close, db } = readSqlite(location.dataDir);
+  try {
+    await assertMigrated(db, 'sqlite');
+  } catch (error) {
+    close();
+    throw error;
+  }
+  return {
+    db,
+    close() {
+      close();
+      return Promise.resolve();
+    },
+  };
+}
+
 /** Opens a store after running `prepare` on it. */
 async function openPrepared(
   location: StoreLocation,

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it, test } from 'vitest';
 import { parse } from 'yaml';
+import { archiveKind } from '../../src/app/open-archive.ts';
 import { parseConfig } from '../../src/config/config.ts';
 import { VARIABLES } from '../../src/config/variables.ts';
 import { readDockerfile, readImage } from '../kit/dockerfile.ts';
@@ -33,6 +34,14 @@ const ENV_FILE = {
   PUBLIC_URL: 'https://video.example.com',
 };
 
+/** The same with S3, for services that ask for it. */
+const S3_FILE = {
+  ...ENV_FILE,
+  ARCHIVE_S3_URL: 'https://s3.example.com/bucket',
+  AWS_ACCESS_KEY_ID: 'a-key-id',
+  AWS_SECRET_ACCESS_KEY: 'a-secret',
+};
+
 function read(name: string): Compose {
   return parse(readFileSync(`${ROOT}deploy/${name}`, 'utf8'), { merge: true }) as Compose;
 }
@@ -46,7 +55,8 @@ function environmentOf({ environment }: Service): Record<string, string> {
   const fill = (value: string): string =>
     value.replaceAll(/\$\{(\w+):\?[^}]*\}/g, (whole, name: string) => SHELL[name] ?? whole);
   const fixed = Object.entries(environment).map(([name, value]) => [name, fill(value)] as const);
-  return { ...image.env, ...ENV_FILE, ...Object.fromEntries(fixed) };
+  const file = environment['ARCHIVE'] === 's3' ? S3_FILE : ENV_FILE;
+  return { ...image.env, ...file, ...Object.fromEntries(fixed) };
 }
 
 const known = new Set(Object.keys(VARIABLES));
@@ -84,6 +94,14 @@ test('the embedded store lies on a volume', () => {
   const [[, { volumes }] = ['', { volumes: [] }]] = gatewaysOf(read('compose.yaml'));
   expect(volumes).toEqual([`data:${image.env['DATA_DIR'] ?? ''}`]);
   expect(image.one('VOLUME')).toBe('/data');
+});
+
+test.each([
+  ['compose.yaml', 'disk'],
+  ['compose.replicas.yaml', 's3'],
+])('the gateways of deploy/%s keep copies of videos: %s', (file, kind) => {
+  for (const [, service] of gatewaysOf(read(file)))
+    expect(archiveKind(parseConfig(environmentOf(service)))).toBe(kind);
 });
 
 test('the load balancer passes on to every replica, and is believed what it says of who calls', () => {

@@ -45,7 +45,7 @@ let scraped: Scraped;
 beforeAll(async () => {
   const provider = await startFakeProvider();
   provider.always('credit', credit(1));
-  const { close, url } = await startGateway({ provider });
+  const { close, url } = await startGateway({ provider, env: { ARCHIVE: 'disk' } });
   scraped = readScrape(await (await fetch(`${url}/metrics`)).text());
   await close();
 });

@@ -4,6 +4,7 @@ import { parseConfig, type Config } from '../../config/config.ts';
 import { ConfigError } from '../../config/config-error.ts';
 import { VERSION } from '../../version.ts';
 import { askProvider } from '../ask-provider.ts';
+import { checkArchive } from './archive.ts';
 import { checkPublicUrl } from './callbacks.ts';
 import { findingsOf, type Finding, inTime, type Status, type StoreReport } from './findings.ts';
 import { checkClock, checkProvider } from './provider.ts';
@@ -67,6 +68,7 @@ function start(config: Config): readonly Promise<readonly Finding[]>[] {
     inTime('configuration', () => Promise.resolve(checkConfiguration(config))),
     store.then(({ findings }) => findings),
     inTime('disk', () => checkDisk(config)),
+    inTime('archive', async () => [await checkArchive(config)]),
     inTime('provider', async () => [checkProvider(config, await answer)]),
     inTime('clock', async () => [checkClock(await answer)]),
     inTime('access', () => checkAccess(config)),

@@ -3,7 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Connections } from '../connections.ts';
-import { assertRegularFiles, lockDataDir, privateFile, unusable } from './data-dir.ts';
+import { assertRegularFiles, isDataDirLocked, lockDataDir, privateFile, unusable } from './data-dir.ts';
 import { type Database, StoreSchemaError } from '../schema.ts';
 import { testWrite } from '../ping.ts';
 import { readStoreFacts, type StoreFacts } from '../stats.ts';
@@ -15,6 +15,7 @@ export const STORE_FILE = 'kineograph.db';
 /** Apply while opening and inspecting: waiting for a lock blocks the process. */
 const BUSY_TIMEOUT_MS = 250;
 const INSPECT_TIMEOUT_MS = 1000;
+const READ_TIMEOUT_MS = 5000;
 
 /** SQLite's default of 2 MiB holds about a thousand tasks. */
 const CACHE_KIB = 32 * 1024;
@@ -137,19 +138,58 @@ function isLocked(error: unknown): boolean {
 export async function inspectSqlite(dataDir: string): Promise<StoreFacts | null> {
   const path = join(dataDir, STORE_FILE);
   if (!existsSync(path)) return null;
-  assertRegularFiles(dataDir);
-  const database = openReadOnly(path);
-  const db = new Kysely<Database>({ dialect: new SynchronousSqliteDialect(database) });
+  const { close, db } = openReader(dataDir, INSPECT_TIMEOUT_MS);
   try {
     return await readStoreFacts(db, 'sqlite');
   } finally {
-    database.close();
+    close();
   }
 }
 
-function openReadOnly(path: string): SqliteDatabase {
+/** An open store that is only read. */
+export interface SqliteReader {
+  readonly db: Kysely<Database>;
+  close(): void;
+}
+
+/**
+ * Opens the store in a directory for reading, while a gateway may be using it. If none does, none can start until the reader is
+ * closed. Throws an error that says what to do if there is no store.
+ */
+export function readSqlite(dataDir: string): SqliteReader {
+  if (!existsSync(join(dataDir, STORE_FILE)))
+    throw new Error(`There is no store in DATA_DIR ${dataDir}. Set DATA_DIR to that of the gateway.`);
+  // A gateway that starts would write to a file that is read as one that does not change.
+  const unlock = isDataDirLocked(dataDir) ? () => undefined : lockDataDir(dataDir);
+  try {
+    const { close, db } = openReader(dataDir, READ_TIMEOUT_MS);
+    return {
+      db,
+      close() {
+        close();
+        unlock();
+      },
+    };
+  } catch (error) {
+    unlock();
+    throw unusable(dataDir, STORE_FILE, error);
+  }
+}
+
+function openReader(dataDir: string, timeoutMs: number): SqliteReader {
+  assertRegularFiles(dataDir);
+  const database = openReadOnly(join(dataDir, STORE_FILE), timeoutMs);
+  return {
+    db: new Kysely<Database>({ dialect: new SynchronousSqliteDialect(database) }),
+    close() {
+      database.close();
+    },
+  };
+}
+
+function openReadOnly(path: string, timeout: number): SqliteDatabase {
   const url = pathToFileURL(path);
   // SQLite would create WAL files if no process has it open. Files of another user would lock the gateway out.
   if (!existsSync(`${path}-wal`)) url.search = 'immutable=1';
-  return new DatabaseSync(url, { readOnly: true, timeout: INSPECT_TIMEOUT_MS });
+  return new DatabaseSync(url, { readOnly: true, timeout });
 }
