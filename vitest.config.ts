@@ -32,6 +32,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'system',
+          // Its tests measure delays of real processes, so they share the cores with no more than that.
+          maxWorkers: '100%',
           include: ['test/system/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 60_000,

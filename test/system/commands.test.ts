@@ -115,6 +115,7 @@ test('doctor examines the built gateway while it runs, and prints JSON and nothi
   expect(others.map(({ check, status }) => `${check}: ${status}`)).toEqual([
     'configuration: ok',
     'store: ok',
+    'archive: ok',
     'provider: skipped',
     'clock: skipped',
     'access: ok',
