@@ -1,10 +1,10 @@
 import type { FileHandle } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { timeoutSignal } from '../tasks/clock.ts';
 import { chunksOf } from './chunks.ts';
 import { createFetcher, discard, FetchError, type FetchOptions, type Response } from './fetch.ts';
 import type { ReceivedFile } from './storage.ts';
 import { readRange, readVersion, type ContentRange, type Version } from './ranges.ts';
-import { createTimeout } from './timeout.ts';
 import { createVideoWriter, type VideoWriter } from './video-writer.ts';
 
 export interface DownloadOptions extends FetchOptions {
@@ -70,7 +70,7 @@ export async function download(
   file: FileHandle,
   options: DownloadOptions,
 ): Promise<DownloadResult> {
-  const total = createTimeout(options.totalMs, options.signal);
+  const total = timeoutSignal(options.totalMs, 'the download did not end', options.signal);
   const { signal } = total;
   const fetcher = createFetcher(options);
   const writer = createVideoWriter(file);
@@ -118,7 +118,7 @@ async function receive(url: string, progress: Progress, get: Get, options: Downl
 
 /** One request. Resolves when it has completed the file. */
 async function transfer(url: string, progress: Progress, get: Get, options: DownloadOptions): Promise<void> {
-  const idle = createTimeout(options.idleMs, options.signal);
+  const idle = timeoutSignal(options.idleMs, 'nothing arrived', options.signal);
   try {
     if (progress.version === null) await startOver(progress);
     const response = await get(url, headersFor(progress, options), idle.signal);

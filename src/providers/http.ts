@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici';
-import { timeoutSignal, afterReading } from '../tasks/clock.ts';
+import { timeoutSignal } from '../tasks/clock.ts';
 import { type RawAnswer, decodeBody, postOnce, type BrokenCall } from './post-once.ts';
 import { createDispatcher } from './proxy.ts';
 
@@ -61,37 +61,23 @@ export function createHttp(options: HttpOptions) {
 
     /** The body of a response with any status. Rejects without a complete response. */
     async get(path: string): Promise<string> {
-      const { end, signal } = timeoutSignal(options.queryTimeoutMs, 'no complete response');
+      const timeout = timeoutSignal(options.queryTimeoutMs, 'no complete response');
       try {
-        const answer = await dispatcher.request({ origin, method: 'GET', path, headers, signal });
+        const answer = await dispatcher.request({
+          origin,
+          method: 'GET',
+          path,
+          headers,
+          signal: timeout.signal,
+        });
         return await readText(answer, MAX_ANSWER_BYTES);
       } finally {
-        end();
+        timeout.end();
       }
     },
 
     /** Aborts in-flight `get` calls. */
     close: () => dispatcher.destroy(),
-  };
-}
-
-/** An abort signal that fires after `ms` without progress, of which `renew` tells; `end` cancels its timer. */
-export function createProgressTimeout(ms: number) {
-  const controller = new AbortController();
-  const wait = (): (() => void) =>
-    afterReading(ms, () => {
-      controller.abort(new Error(`no progress within ${ms} ms`));
-    });
-  let end = wait();
-  return {
-    signal: controller.signal,
-    renew: () => {
-      end();
-      end = wait();
-    },
-    end: () => {
-      end();
-    },
   };
 }
 

@@ -48,13 +48,49 @@ export function afterReading(ms: number, run: () => void): () => void {
   };
 }
 
-/** An abort signal by `afterReading`. Call `end` to cancel the timer. */
-export function timeoutSignal(ms: number, what: string): { readonly signal: AbortSignal; end(): void } {
+export interface Timeout {
+  /** Aborted when the time is over, and with the parent. */
+  readonly signal: AbortSignal;
+  /** Whether the time was over first. */
+  readonly isOver: boolean;
+  /** Begins the time again. */
+  renew(): void;
+  /** To be called in any case: cancels the timer and lets go of the parent. */
+  end(): void;
+}
+
+/**
+ * An abort signal by `afterReading`; `what` did not happen in time. Not `AbortSignal.any` for the parent: in Node.js 20 a parent
+ * that lives on keeps what depends on it.
+ */
+export function timeoutSignal(ms: number, what: string, parent?: AbortSignal): Timeout {
   const controller = new AbortController();
-  const end = afterReading(ms, () => {
-    controller.abort(new Error(`${what} within ${ms} ms`));
-  });
-  return { signal: controller.signal, end };
+  let isOver = false;
+  const abort = (): void => {
+    controller.abort(parent?.reason);
+  };
+  const start = (): (() => void) =>
+    afterReading(ms, () => {
+      isOver = !controller.signal.aborted;
+      controller.abort(new Error(`${what} within ${ms} ms`));
+    });
+  if (parent?.aborted === true) abort();
+  parent?.addEventListener('abort', abort);
+  let cancel = start();
+  return {
+    signal: controller.signal,
+    get isOver() {
+      return isOver;
+    },
+    renew() {
+      cancel();
+      cancel = start();
+    },
+    end() {
+      cancel();
+      parent?.removeEventListener('abort', abort);
+    },
+  };
 }
 
 /** The machine's clock. Its timers keep the process alive until they are cancelled. */

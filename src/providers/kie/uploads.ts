@@ -2,7 +2,8 @@ import { ExponentialBackoff, bulkhead, handleWhen, retry, wrap } from 'cockatiel
 import { randomUUID } from 'node:crypto';
 import type { Log } from '../../tasks/log.ts';
 import type { ImageFile, Provider, UploadAnswer } from '../../tasks/provider.ts';
-import { callHeaders, readText, createProgressTimeout, readRetryAfter } from '../http.ts';
+import { timeoutSignal } from '../../tasks/clock.ts';
+import { callHeaders, readText, readRetryAfter } from '../http.ts';
 import { createDispatcher } from '../proxy.ts';
 import { createScrub } from '../../log/scrub.ts';
 import { Readable } from 'node:stream';
@@ -57,7 +58,7 @@ export function createKieUpload(options: KieUploadOptions): Pick<Provider, 'uplo
   const policy = wrap(tries, bulkhead(CONNECTIONS, Infinity));
 
   async function attempt(file: ImageFile): Promise<UploadAnswer> {
-    const timeout = createProgressTimeout(progressTimeoutMs);
+    const timeout = timeoutSignal(progressTimeoutMs, 'no progress', closing.signal);
     const fields = { uploadPath: UPLOAD_PATH, fileName: newName(file) };
     const { body, headers } = multipart(fields, file, timeout.renew);
     try {
@@ -67,7 +68,7 @@ export function createKieUpload(options: KieUploadOptions): Pick<Provider, 'uplo
         path: '/api/file-stream-upload',
         headers: { ...headers, ...callHeaders(options) },
         body,
-        signal: AbortSignal.any([timeout.signal, closing.signal]),
+        signal: timeout.signal,
       });
       const retryAfter = String(answer.headers['retry-after'] ?? '');
       return readUploadAnswer(
