@@ -1,4 +1,5 @@
 import { writeTask, type Decision } from '../tasks/change.ts';
+import { withCopy } from '../tasks/copies.ts';
 import type { TaskPorts } from '../tasks/ports.ts';
 import type { TaskStore } from '../tasks/store.ts';
 import type { TaskRecord } from '../tasks/task.ts';
@@ -202,10 +203,4 @@ async function fail(
 function retryDelay(attempts: number, { firstRetry, longestRetry }: ArchiveTimings): number {
   const delay = Math.min(longestRetry, firstRetry * 2 ** Math.min(attempts - 1, 20));
   return Math.round(delay * (0.8 + 0.4 * Math.random()));
-}
-
-/** The task with what became of the copy at `place`, and the next attempt at `nextAt` if videos are left to copy. */
-export function withCopy(task: TaskRecord, place: number, copy: VideoCopy, nextAt: number): TaskRecord {
-  const videos = task.videos.map((video, at) => (at === place ? { ...video, copy } : video));
-  return { ...task, videos, archiveAt: videos.some(isToCopy) ? nextAt : null };
 }

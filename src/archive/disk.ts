@@ -12,7 +12,8 @@ interface DiskOptions {
   readonly sweepMs?: number;
 }
 
-const RESERVE_BYTES = 512 * 1024 * 1024;
+/** With less left on the disk no copies are made. */
+export const RESERVE_BYTES = 512 * 1024 * 1024;
 /** A copy that is being made is written to more often. */
 const ABANDONED_MS = 10 * 60_000;
 const SWEEP_MS = 60 * 60_000;

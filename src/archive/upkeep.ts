@@ -1,9 +1,9 @@
+import { withCopy } from '../tasks/copies.ts';
 import { startLoop, type Loop } from '../tasks/worker.ts';
 import type { TaskPorts } from '../tasks/ports.ts';
 import type { TaskStore } from '../tasks/store.ts';
 import { isClockProven } from '../tasks/time-watch.ts';
 import type { ArchiveStore, StoredCopy } from './archive-store.ts';
-import { withCopy } from './copier.ts';
 import type { VideoStorage } from './storage.ts';
 import type { ArchiveTimings } from './timings.ts';
 

@@ -6,7 +6,7 @@ import { openConnections } from '../store/open-connections.ts';
 import { createTaskStore } from '../store/store.ts';
 import { tasksWithLostVideos } from '../store/stored-copies.ts';
 import { saved, writeTask } from '../tasks/change.ts';
-import { withLostRetried } from '../tasks/retry-copies.ts';
+import { withLostRetried } from '../tasks/copies.ts';
 
 const PAGE = 200;
 

@@ -2,9 +2,10 @@ import type { Kysely } from 'kysely';
 import type { StoredCopy } from '../archive/archive-store.ts';
 import type { Database } from './schema.ts';
 import { toRecord } from './record.ts';
+import { alive, toCopy } from './video-copies.ts';
 
 /** A copy, and what its task says. */
-export interface RecordedCopy extends Pick<StoredCopy, 'taskId' | 'place' | 'object' | 'sha256' | 'bytes'> {
+export interface RecordedCopy extends StoredCopy {
   /** The hash in the task; null if the task does not have this video as stored. */
   readonly taskSha256: string | null;
   readonly hasTask: boolean;
@@ -16,10 +17,7 @@ const PAGE = 200;
 export async function* recordedCopies(db: Kysely<Database>): AsyncGenerator<RecordedCopy> {
   let after = { object: '', task_id: '', place: -1 };
   for (;;) {
-    const rows = await db
-      .selectFrom('video_copies')
-      .select(['object', 'task_id', 'place', 'sha256', 'bytes'])
-      .where('is_doomed', '=', 0)
+    const rows = await alive(db)
       .where(({ eb, refTuple, tuple }) =>
         eb(refTuple('object', 'task_id', 'place'), '>', tuple(after.object, after.task_id, after.place)),
       )
@@ -32,11 +30,11 @@ export async function* recordedCopies(db: Kysely<Database>): AsyncGenerator<Reco
       db,
       rows.map(({ task_id }) => task_id),
     );
-    for (const { bytes, object, place, sha256, task_id: taskId } of rows) {
-      const task = tasks.get(taskId);
-      const copy = task?.videos[place]?.copy;
+    for (const stored of rows.map(toCopy)) {
+      const task = tasks.get(stored.taskId);
+      const copy = task?.videos[stored.place]?.copy;
       const taskSha256 = copy?.state === 'STORED' ? copy.sha256 : null;
-      yield { taskId, place, object, sha256, bytes: Number(bytes), taskSha256, hasTask: task !== undefined };
+      yield { ...stored, taskSha256, hasTask: task !== undefined };
     }
     const last = rows.at(-1);
     if (!last || rows.length < PAGE) return;
@@ -55,14 +53,8 @@ export async function isRecorded(
   db: Kysely<Database>,
   { place, taskId }: Pick<StoredCopy, 'taskId' | 'place'>,
 ): Promise<boolean> {
-  const row = await db
-    .selectFrom('video_copies')
-    .select('task_id')
-    .where('task_id', '=', taskId)
-    .where('place', '=', place)
-    .where('is_doomed', '=', 0)
-    .executeTakeFirst();
-  return row !== undefined;
+  const copies = alive(db).where('task_id', '=', taskId).where('place', '=', place);
+  return (await copies.executeTakeFirst()) !== undefined;
 }
 
 /** The ids of tasks with lost videos, in order, after one of them. Reads all tasks. */

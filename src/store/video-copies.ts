@@ -166,7 +166,8 @@ function createWrites(queue: WriterQueue) {
   } satisfies Partial<ArchiveStore>;
 }
 
-function alive(db: Kysely<Database>) {
+/** Copies that are to stay. */
+export function alive(db: Kysely<Database>) {
   return db.selectFrom('video_copies').selectAll().where('is_doomed', '=', ALIVE);
 }
 
@@ -195,7 +196,7 @@ async function countBytes(db: Kysely<Database>, bytes: number): Promise<void> {
   await counter.set(({ eb }) => ({ value: eb('value', '+', bytes) })).execute();
 }
 
-function toCopy(row: Selectable<VideoCopyTable>): StoredCopy {
+export function toCopy(row: Selectable<VideoCopyTable>): StoredCopy {
   const { bytes, object, place, sha256, stored_at, task_id: taskId } = row;
   return { taskId, place, object, sha256, bytes: Number(bytes), storedAt: Number(stored_at) };
 }

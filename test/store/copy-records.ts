@@ -1,5 +1,5 @@
 import { objectOf, type ArchiveStore, type StoredCopy } from '../../src/archive/archive-store.ts';
-import { withCopy } from '../../src/archive/copier.ts';
+import { withCopy } from '../../src/tasks/copies.ts';
 import type { Claim, TaskStore } from '../../src/tasks/store.ts';
 import type { TaskRecord, VisibleRecord } from '../../src/tasks/task.ts';
 import type { Video } from '../../src/tasks/video.ts';

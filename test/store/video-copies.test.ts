@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { withCopy } from '../../src/archive/copier.ts';
+import { withCopy } from '../../src/tasks/copies.ts';
 import {
   LEASE,
   VIDEO,

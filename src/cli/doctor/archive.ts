@@ -1,6 +1,7 @@
 import { access, constants, stat, statfs } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { archiveKind, openVideoStorage, videosDir } from '../../app/open-archive.ts';
+import { RESERVE_BYTES } from '../../archive/disk.ts';
 import type { Config } from '../../config/config.ts';
 import { describeVideos } from '../banner.ts';
 import { findingsOf, type Finding } from './findings.ts';
@@ -29,8 +30,6 @@ export async function checkArchive(config: Config): Promise<Finding> {
 }
 
 const MIB = 1024 * 1024;
-/** As in src/archive/disk.ts: with less, no copies are made. */
-const RESERVE_BYTES = 512 * MIB;
 const LOW_BYTES = 5 * 1024 * MIB;
 
 async function checkDirectory(directory: string, where: string): Promise<Finding> {

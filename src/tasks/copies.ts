@@ -1,4 +1,11 @@
 import type { TaskRecord } from './task.ts';
+import { isToCopy, type VideoCopy } from './video.ts';
+
+/** The task with what became of the copy at `place`, and the next attempt at `nextAt` if videos are left to copy. */
+export function withCopy(task: TaskRecord, place: number, copy: VideoCopy, nextAt: number): TaskRecord {
+  const videos = task.videos.map((video, at) => (at === place ? { ...video, copy } : video));
+  return { ...task, videos, archiveAt: videos.some(isToCopy) ? nextAt : null };
+}
 
 /** The task with its lost videos to be copied again, at once; null if it has none. */
 export function withLostRetried(task: TaskRecord): TaskRecord | null {
