@@ -1,3 +1,4 @@
+import { expect } from 'vitest';
 import type { KyselyPlugin } from 'kysely';
 import type { ArchiveStore } from '../../src/archive/archive-store.ts';
 import type { UploadStore } from '../../src/images/upload.ts';
@@ -45,6 +46,13 @@ export const STORES: readonly StoreKind[] = [
     },
   },
 ];
+
+/** The number of published lists and the newest revision, once that is published: a shared store answers before it publishes. */
+export async function toldSoFar({ store, told }: Pick<Opened, 'store' | 'told'>): Promise<[number, number]> {
+  const newest = await store.newestRevision();
+  await expect.poll(() => told.at(-1)?.at(-1)?.revision ?? 0, { timeout: 30_000 }).toBe(newest);
+  return [told.length, newest];
+}
 
 /** For trouble that no test expects. */
 export function report(error: unknown): void {

@@ -13,7 +13,7 @@ import {
   insertVisible,
   upload,
 } from './records.ts';
-import { STORES } from './stores.ts';
+import { STORES, toldSoFar } from './stores.ts';
 
 /** Every time at which nothing is old. */
 const NOTHING = { refusedBefore: 0, slotsBefore: 0, now: 0 };
@@ -115,7 +115,7 @@ describe.each(STORES)('sweeps: $name', ({ open }) => {
       await insertVisible(store, { ...later, markedAt: null }),
       await insertHidden(store, { markedAt: NOW - 1, refusal: FAILURE }),
     ];
-    const before = [told.length, await store.newestRevision()];
+    const before = await toldSoFar({ store, told });
     await store.takeOver(NOW);
     expect([told.length, await store.newestRevision()]).toEqual(before);
     for (const { id, nextCheckAt } of others) expect((await store.get(id))?.nextCheckAt).toBe(nextCheckAt);
@@ -143,7 +143,7 @@ describe.each(STORES)('retention: $name', ({ open }) => {
       await insertVisible(store, ancient),
       await insertHidden(store, ancient),
     ];
-    const before = [told.length, await store.newestRevision()];
+    const before = await toldSoFar({ store, told });
     expect(await store.sweepEnded(ALL)).toBe(2);
     expect(await allExist(store, old)).toEqual([false, false]);
     expect(await store.find('bob', old[1]?.id ?? '')).toBeNull();

@@ -11,7 +11,7 @@ import {
   storedIn,
 } from './copy-records.ts';
 import { FAILURE, NOW, amended, hiddenTask, idsOf, insertHidden, insertVisible, saved } from './records.ts';
-import { STORES } from './stores.ts';
+import { STORES, toldSoFar } from './stores.ts';
 
 const RETRY_AT = NOW + 10_000;
 const RETRYING = { state: 'PENDING', attempts: 1, reason: 'HTTP 503' } as const;
@@ -76,7 +76,7 @@ describe.each(STORES)('claims of copies: $name', ({ open }) => {
   it('a claim shows in the task and is no visible change', async () => {
     const { store, told } = await open();
     const task = await insertSucceeded(store);
-    const before = [told.length, await store.newestRevision()];
+    const before = await toldSoFar({ store, told });
     const { records } = await claimCopies(store);
     expect(records).toEqual([{ ...task, archiveAt: NOW + LEASE }]);
     expect(await store.get(task.id)).toEqual(records[0]);
@@ -134,7 +134,7 @@ describe.each(STORES)('copies: $name', ({ open }) => {
     const stale = await insertSucceeded(store);
     const current = await amended(store, stale);
     const missing = hiddenTask();
-    const before = told.length;
+    const [before] = await toldSoFar({ store, told });
     for (const task of [stale, missing])
       expect(await store.saveCopy(storedIn(task, copyFor(task)), copyFor(task))).toBeNull();
     expect(await store.get(stale.id)).toEqual(current);
