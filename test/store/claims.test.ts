@@ -12,7 +12,7 @@ import {
   insertVisible,
   saved,
 } from './records.ts';
-import { STORES } from './stores.ts';
+import { STORES, toldSoFar } from './stores.ts';
 
 const LEASE = 30_000;
 
@@ -61,6 +61,7 @@ describe.each(STORES)('$name', ({ open }) => {
   it('a claim of submissions stores its marks and first polls, and is no visible change', async () => {
     const { store, told } = await open();
     const task = await insertVisible(store);
+    await toldSoFar({ store, told });
     const { nextAt, records } = await claimSubmissions(store);
     expect(records).toEqual([
       { ...task, markedAt: NOW, nextCheckAt: NOW + 90_000, version: task.version + 1 },
@@ -215,6 +216,7 @@ describe.each(STORES)('polls: $name', ({ open }) => {
       await insertDue(store),
       await insertHidden(store, { markedAt: NOW - 1, nextCheckAt: NOW }),
     ];
+    await toldSoFar({ store, told });
     expect(new Set((await claimDue(store)).records)).toEqual(new Set(tasks));
     for (const task of tasks) expect(await store.get(task.id)).toEqual(task);
     expect(told.flat()).toEqual(tasks.slice(0, 1));
