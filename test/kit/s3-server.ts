@@ -103,11 +103,13 @@ function get(
   response: ServerResponse,
 ): void {
   if (!object) throw new S3Error(404, 'NoSuchKey');
-  const [, start, end] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? '') ?? [];
-  const isRange = start !== undefined && end !== undefined;
-  const bytes = isRange ? object.subarray(Number(start), Number(end) + 1) : object;
+  const [, start, last] = /^bytes=(\d+)-(\d*)$/.exec(headers.range ?? '') ?? [];
+  const isRange = start !== undefined;
+  const end = last ? Number(last) : object.length - 1;
+  const bytes = isRange ? object.subarray(Number(start), end + 1) : object;
   const disposition = url.searchParams.get('response-content-disposition');
   response.writeHead(isRange ? 206 : 200, {
+    'accept-ranges': 'bytes',
     'content-length': bytes.length,
     'content-type': url.searchParams.get('response-content-type') ?? 'binary/octet-stream',
     ...(disposition !== null && { 'content-disposition': disposition }),

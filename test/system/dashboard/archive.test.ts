@@ -177,7 +177,7 @@ test('a video of the sandbox is kept, plays from the gateway and is saved under 
 });
 
 test.each(['disk', 's3'] as const)(
-  'a browser seeks in a video stored on %s: it asks for the part that it needs, and gets that alone',
+  'a browser seeks in a video stored on %s: it asks for the part that it needs and does not read up to it',
   async (archive) => {
     const gap = 30_000_000;
     const bytes = gappedVideo(gap);
