@@ -140,6 +140,68 @@ export function useDashboard(page: Page) {
   };
 }
 
+/** The part of a video element that tests use. */
+interface Player {
+  currentTime: number;
+  muted: boolean;
+  onplaying: () => void;
+  onseeked: () => void;
+  onloadedmetadata: () => void;
+  readonly duration: number;
+  readonly error: { readonly message: string } | null;
+  readonly paused: boolean;
+  readonly played: { readonly length: number };
+  readonly readyState: number;
+  readonly videoWidth: number;
+  play(): Promise<void>;
+}
+
+/** A video as somebody uses it who watches. */
+export function usePlayer(video: Locator) {
+  // Functions, since a text is not called; they run in the page and know nothing of this file.
+  return {
+    /** Plays it without sound, and waits until it does. */
+    play: () =>
+      video.evaluate(
+        (element: unknown) =>
+          new Promise<void>((resolve, reject) => {
+            const player = element as Player;
+            player.muted = true;
+            player.onplaying = resolve;
+            player.play().catch(reject);
+          }),
+      ),
+    /** Seeks to a part of its duration, and returns the part at which it stands then. */
+    seek: (part: number) =>
+      video.evaluate(
+        (element: unknown, where) =>
+          new Promise<number>((resolve) => {
+            const player = element as Player;
+            const seek = (): void => {
+              player.onseeked = () => {
+                resolve(player.currentTime / player.duration);
+              };
+              player.currentTime = where * player.duration;
+            };
+            if (player.readyState > 0) seek();
+            else player.onloadedmetadata = seek;
+          }),
+        part,
+      ),
+    /** How it stands; `hasPlayed` is lost with the element. */
+    now: () =>
+      video.evaluate((element: unknown) => {
+        const player = element as Player;
+        return {
+          hasPlayed: player.played.length > 0,
+          isPaused: player.paused,
+          problem: player.error?.message ?? null,
+          width: player.videoWidth,
+        };
+      }),
+  };
+}
+
 /** A promise of the page. What asks for it now and then would miss what lasts a moment. */
 function appearance(selector: string, text: string): string {
   const [where, what] = [selector, text].map((word) => JSON.stringify(word));

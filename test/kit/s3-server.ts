@@ -123,6 +123,7 @@ function get(object: Buffer | undefined, { request, response, url }: Exchange, i
   const bytes = object.subarray(start, end);
   const disposition = url.searchParams.get('response-content-disposition');
   response.writeHead(isRange ? 206 : 200, {
+    'accept-ranges': 'bytes',
     'content-length': bytes.length,
     'content-type': url.searchParams.get('response-content-type') ?? 'binary/octet-stream',
     ...(disposition !== null && { 'content-disposition': disposition }),

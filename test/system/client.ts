@@ -22,9 +22,14 @@ export function callbackPath(create: ProviderRequest): string {
 }
 
 /** Calls back at a gateway that the task of a create call has become a video. */
-export function callBack(url: string, create: ProviderRequest, providerTaskId: string) {
+export function callBack(
+  url: string,
+  create: ProviderRequest,
+  providerTaskId: string,
+  fields?: Parameters<typeof callbackSuccess>[1],
+) {
   const signature = sign(HMAC_KEY, providerTaskId);
-  return deliverCallback(url + callbackPath(create), callbackSuccess(providerTaskId), signature);
+  return deliverCallback(url + callbackPath(create), callbackSuccess(providerTaskId, fields), signature);
 }
 
 /** Creates a task that must be accepted or stored. */

@@ -23,7 +23,17 @@ export const TaskFields = graphql(`
     }
     videos {
       url
+      sourceUrl
       expiresAt
+      archive {
+        state
+        bytes
+        message
+        storedAt
+        width
+        height
+        durationSeconds
+      }
     }
     failure {
       code
@@ -48,6 +58,7 @@ export const TaskFields = graphql(`
 
 export type Task = FragmentOf<typeof TaskFields>;
 export type TaskState = Task['state'];
+export type Video = Task['videos'][number];
 export type FailureCode = NonNullable<Task['failure']>['code'];
 
 export const TasksQuery = graphql(

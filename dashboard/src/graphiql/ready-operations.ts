@@ -32,7 +32,7 @@ subscription Watch($id: ID!) {
   taskUpdated(id: $id) {
     state
     updatedAt
-    videos { url expiresAt }
+    videos { url expiresAt archive { state bytes message } }
     failure { code message retryable }
   }
 }
@@ -119,7 +119,7 @@ query Task($id: ID!) {
     expectedAt
     queuePosition
     timeline { state at source }
-    videos { url expiresAt }
+    videos { url expiresAt archive { state bytes message } }
     failure { code providerCode message retryable }
   }
 }

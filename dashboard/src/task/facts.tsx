@@ -1,13 +1,20 @@
 import type { ReactNode } from 'react';
-import type { Task } from '../api/operations.ts';
-import { useText } from '../text/language.ts';
+import type { Task, Video } from '../api/operations.ts';
+import { bytes } from '../text/bytes.ts';
+import type { Key } from '../text/en.ts';
+import { useLanguage, useText } from '../text/language.ts';
 import { resolution } from '../text/resolution.ts';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { Time } from '../ui/time.tsx';
 
 export function Facts({ queuePosition, task }: { task: Task; queuePosition: number | null }) {
   const t = useText();
+  const language = useLanguage();
   const { durationSeconds, negativePrompt, resolution: size, seed, sound } = task.options;
+  const fileOf = ({ bytes: length, durationSeconds: seconds, height, width }: Video['archive']) =>
+    length === null || seconds === null
+      ? null
+      : `${width} × ${height} · ${t('seconds', { seconds: Math.round(seconds * 10) / 10 })} · ${bytes(length, language)}`;
   const time = (at: string | null): ReactNode => (at === null ? null : <Time at={at} />);
   const raw = (value: string | null, what: string): ReactNode =>
     value === null ? null : (
@@ -26,6 +33,14 @@ export function Facts({ queuePosition, task }: { task: Task; queuePosition: numb
     [t('seed'), seed],
     [t('firstImage'), raw(task.imageUrl, t('firstImage'))],
     [t('lastImage'), raw(task.endImageUrl, t('lastImage'))],
+    ...task.videos.flatMap(({ archive, sourceUrl }, index) => {
+      const name = (key: Key): string => (task.videos.length > 1 ? `${t(key)} ${index + 1}` : t(key));
+      return [
+        [name('videoFile'), fileOf(archive)] as const,
+        [name('storedAt'), time(archive.storedAt)] as const,
+        [name('sourceUrl'), raw(sourceUrl, name('sourceUrl'))] as const,
+      ];
+    }),
     [t('queuePosition'), task.state === 'SUBMITTING' ? queuePosition : null],
     [t('createdAt'), time(task.createdAt)],
     [t('updatedAt'), time(task.updatedAt)],

@@ -5,7 +5,7 @@ import { useText } from '../text/language.ts';
 const FIELDS = `id state revision model prompt imageUrl endImageUrl promptOptimizer
     createdAt updatedAt completedAt expectedAt providerTaskId creditsConsumed
     options { durationSeconds resolution sound negativePrompt seed }
-    videos { url expiresAt }
+    videos { url sourceUrl expiresAt archive { state bytes sha256 durationSeconds width height storedAt message } }
     failure { code providerCode message retryable }
     timeline { state at source }`;
 

@@ -34,8 +34,12 @@ export function chooseLanguage(next: Language): void {
 /** Gives the texts of the chosen language, with values in the place of names in braces. */
 export type Translate = (key: Key, values?: Readonly<Record<string, string | number>>) => string;
 
+export function useLanguage(): Language {
+  return useValue(language);
+}
+
 export function useText(): Translate {
-  const texts = TEXTS[useValue(language)];
+  const texts = TEXTS[useLanguage()];
   return (key, values = {}) =>
     texts[key].replace(/\{(\w+)\}/g, (name, member: string) => String(values[member] ?? name));
 }

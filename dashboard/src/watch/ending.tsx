@@ -1,14 +1,12 @@
 import type { Task } from '../api/operations.ts';
-import { duration } from '../text/duration.ts';
 import { useText } from '../text/language.ts';
-import { CopyButton } from '../ui/copy-button.tsx';
 import { Again } from './again.tsx';
+import { Player } from './player.tsx';
 
 /** What became of a video: the video itself, or what happened and what one can do. */
 export function Ending({ task }: { task: Task }) {
   const t = useText();
-  const { completedAt, createdAt, failure, imageUrl, videos } = task;
-  const time = completedAt === null ? '' : duration(Date.parse(completedAt) - Date.parse(createdAt));
+  const { failure, videos } = task;
   if (failure)
     return (
       <div className="failure">
@@ -19,27 +17,8 @@ export function Ending({ task }: { task: Task }) {
     );
   return (
     <>
-      {videos.map(({ url }) => (
-        <div key={url}>
-          <video
-            src={url}
-            controls
-            playsInline
-            loop
-            preload="metadata"
-            poster={imageUrl}
-            aria-label={task.prompt}
-          />
-          <p className="row spread">
-            <span className="hint">{t('took', { time })}</span>
-            <span className="row">
-              <a href={url} target="_blank" rel="noreferrer">
-                {t('open')}
-              </a>
-              <CopyButton label={t('copyLink')} value={url} />
-            </span>
-          </p>
-        </div>
+      {videos.map((video) => (
+        <Player key={video.url} task={task} video={video} />
       ))}
     </>
   );

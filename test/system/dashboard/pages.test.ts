@@ -4,7 +4,14 @@ import { temporaryDir } from '../../kit/gateway.ts';
 import { flat, imageBytes, pngOf } from '../../kit/images.ts';
 import { startBuilt } from '../../kit/process.ts';
 import { oncePerFile } from '../../kit/waits.ts';
-import { launchBrowser, openPage, PATIENCE, useDashboard, useGraphiql } from '../../kit/browser.ts';
+import {
+  launchBrowser,
+  openPage,
+  PATIENCE,
+  useDashboard,
+  useGraphiql,
+  usePlayer,
+} from '../../kit/browser.ts';
 import { createTask } from '../client.ts';
 
 const [browser, gateway] = await oncePerFile(
@@ -52,11 +59,7 @@ test('an image that is dropped becomes a video that plays, and all that is known
   await create();
   await tellsItsTime();
   const card = await reaches('a page turns', 'SUCCESS');
-  await card
-    .locator('video')
-    .evaluate(
-      `(video) => new Promise((resolve) => { video.addEventListener('playing', resolve, { once: true }); video.muted = true; void video.play(); })`,
-    );
+  await usePlayer(card.locator('video')).play();
   await page.getByText('Credits: 9,943').waitFor();
   expect(await audit()).toEqual([]);
 
