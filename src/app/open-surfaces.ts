@@ -25,7 +25,7 @@ import type { UploadImage } from '../images/upload.ts';
 import { createConcurrencyLimit } from '../limits/concurrency.ts';
 import { startOverload } from '../limits/overload.ts';
 import { createRateLimit } from '../limits/rate.ts';
-import { createBeginInTurns, type InTurn } from '../limits/turns.ts';
+import type { InTurn } from '../limits/turns.ts';
 import { createCallbackMetrics, createLiveMetrics } from '../metrics/live-metrics.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Context } from '../resolvers/context.ts';
@@ -148,7 +148,11 @@ async function openChecks(config: Config, { cleanup, log, ports, publicUrl }: Pa
 }
 
 /** What executes operations: `answer` for JSON over HTTP, `graphql` for event streams, `hub` for subscriptions over sockets. */
-function openEngine(config: Config, { log, tasks }: Parts, { counts, isOpen, perAddress, perOwner }: Checks) {
+function openEngine(
+  config: Config,
+  { log, ports, tasks }: Parts,
+  { counts, isOpen, perAddress, perOwner }: Checks,
+) {
   const { introspection, maxListItems } = config;
   // Without authentication every client is the operator.
   const maySeeCredits = isOpen || config.showCredits;
@@ -162,7 +166,7 @@ function openEngine(config: Config, { log, tasks }: Parts, { counts, isOpen, per
     takeItems: limitListItems(maxListItems),
     takeText: limitText(),
   });
-  const inTurn = createBeginInTurns();
+  const { inTurn } = ports;
   const shared = { schema, context, maskError, perOwner, perAddress };
   const graphql = createGraphql<Context>({ ...shared, introspection, limits: config, inTurn });
   const rightsOf = (value: unknown): string => JSON.stringify((value as Context).viewer);

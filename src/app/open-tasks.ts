@@ -16,6 +16,7 @@ import type { Connections } from '../store/connections.ts';
 import { readOverview } from '../store/stats.ts';
 import { createTaskStore } from '../store/store.ts';
 import { readArchiveOverview } from '../store/video-copies.ts';
+import { createBeginInTurns } from '../limits/turns.ts';
 import { createSignedAddress } from '../tasks/signed-address.ts';
 import type { Clock } from '../tasks/clock.ts';
 import { createPendingCreates } from '../tasks/pending-creates.ts';
@@ -139,6 +140,7 @@ export async function openTaskPorts(
     newTaskId,
     timings,
     recent: createRecentTasks({ clock, store, timings }),
+    inTurn: createBeginInTurns(),
     inspectImage: await openInspectImage(config, store, clock),
     offered: new Set(config.models.length > 0 ? config.models : MODEL_IDS),
   };

@@ -22,6 +22,8 @@ export interface TaskPorts {
   readonly log: Log;
   readonly timings: Timings;
   readonly recent: RecentTasks;
+  /** Begins a piece of an owner's work when it is that owner's turn. */
+  readonly inTurn: <T>(owner: string, begin: () => Promise<T>) => Promise<T>;
   /** Checks images before the create call. */
   readonly inspectImage: InspectImage;
   /** Ids of the models that clients may use. */

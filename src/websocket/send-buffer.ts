@@ -3,6 +3,8 @@ import type { WebSocket } from 'ws';
 
 /** The buffer is full when so many bytes wait for the client. */
 const FULL_AT = 64 * 1024;
+/** So much is sent in one go. Making it takes some ms, in which everybody else waits. */
+const MAX_AT_ONCE = 1024 * 1024;
 /** The buffer has drained when at most so many bytes wait. */
 const DRAINED_AT = FULL_AT / 2;
 
@@ -21,6 +23,8 @@ export class SendBuffer {
   #taken = 0;
   #isHeld = false;
   #isBehind = false;
+  /** Bytes of frames since the last `release`. */
+  #atOnce = 0;
   /** The only frame since `hold`, if any: one frame is faster to write without corking. */
   #first: Buffer | null = null;
 
@@ -54,6 +58,7 @@ export class SendBuffer {
    */
   sendFrame(frame: Buffer): void {
     if (!this.#isOpen()) return;
+    if (this.#isHeld) this.#atOnce += frame.length;
     if (this.#isHeld && !this.#first && this.#stream.writableCorked === 0) this.#first = frame;
     else {
       this.#cork();
@@ -69,19 +74,26 @@ export class SendBuffer {
   }
 
   release(): void {
+    this.#atOnce = 0;
+    this.#write();
+  }
+
+  #write(): void {
     if (!this.#isHeld) return;
     this.#isHeld = false;
     if (this.#first) this.#writeFirst(this.#first);
     else this.#stream.uncork();
   }
 
+  /** Also true after `MAX_AT_ONCE` bytes before a `release`, however fast the client reads. */
   isFull(): boolean {
     // Nothing more is sent on a closing socket.
     if (!this.#isOpen()) return true;
-    if (this.#stream.writableLength + (this.#first?.length ?? 0) < FULL_AT) return false;
+    const isMuch = this.#atOnce >= MAX_AT_ONCE;
+    if (!isMuch && this.#stream.writableLength < FULL_AT) return false;
     // Held frames were not offered to the client yet.
-    this.release();
-    return this.#stream.writableLength >= FULL_AT;
+    this.#write();
+    return isMuch || this.#stream.writableLength >= FULL_AT;
   }
 
   /** Calls `run` once the buffer has drained; never if the socket closes first. */

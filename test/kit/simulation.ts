@@ -1,3 +1,4 @@
+import { createBeginInTurns } from '../../src/limits/turns.ts';
 import { randomUUID } from 'node:crypto';
 import { MODEL_IDS } from '../../src/models/index.ts';
 import type { StoreLocation } from '../../src/store/open-connections.ts';
@@ -56,6 +57,7 @@ export async function createLife({ clock, onError, provider, store, ...options }
     log,
     timings,
     recent: createRecentTasks({ clock, store, timings }),
+    inTurn: createBeginInTurns(),
     inspectImage: () => Promise.resolve(null),
     offered: new Set(MODEL_IDS),
     archive: null,

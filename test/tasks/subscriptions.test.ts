@@ -169,14 +169,23 @@ describe('a subscription to all tasks', () => {
     },
   );
 
-  test('reads each page once for many concurrent catch-ups, and delivers at most one page per turn', async () => {
+  test('reads each page once for many concurrent catch-ups, and delivers each in a turn of its owner', async () => {
     const { held, ports, tasks } = await startAll(250);
-    const watchTasks = createWatchTasks(ports);
+    const line: (() => void)[] = [];
+    const inTurn: TaskPorts['inTurn'] = (owner, begin) =>
+      new Promise((resolve) => {
+        expect(owner).toBe(OWNER);
+        line.push(() => {
+          resolve(begin());
+        });
+      });
+    const watchTasks = createWatchTasks({ ...ports, inTurn });
     const last = tasks.at(-1)?.revision;
     const watches = await Promise.all(Array.from({ length: 30 }, (_, after) => watchTasks(OWNER, after)));
     const followed = watches.map((watch) => followAll(watch, last));
     const pages = (): number => followed.reduce((sum, { flushes }) => sum + flushes(), 0);
     for (let delivered = 0; delivered < 90;) {
+      line.shift()?.();
       await new Promise((resolve) => setImmediate(resolve));
       expect(pages() - delivered).toBeLessThan(2);
       delivered = pages();

@@ -23,6 +23,10 @@ afterEach(() => {
 
 /** A gateway and a client that follows all tasks. `look` lets time pass, one look of the heartbeat after the other. */
 async function start(options: GraphqlWsOptions = {}) {
+  const emit = vi.spyOn(WebSocket.prototype, 'emit');
+  onTestFinished(() => {
+    emit.mockRestore();
+  });
   const { gateway, store } = await startHeldGateway({ env: { SLOW_READER_MS: String(SLOW_MS) } });
   const client = await openGraphqlWs(gateway.graphqlUrl, options);
   const watch = client.subscribe({ query: TASKS_UPDATED });
@@ -38,14 +42,16 @@ async function start(options: GraphqlWsOptions = {}) {
     client.send({ type: 'ping' });
     await client.message(({ type }) => type === 'pong');
   };
+  /** Sends more than the buffers of two sockets take. */
+  const flood = async (): Promise<void> => {
+    await Promise.all(Array.from({ length: 240 }, () => addTask(store, { prompt: 'x'.repeat(64 * 1024) })));
+    await eventually('some of it waits for the client', () =>
+      emit.mock.contexts.some((socket) => socket instanceof WebSocket && socket.bufferedAmount > 0),
+    );
+  };
   // Its first look notices the socket.
   await look(LOOK_MS);
-  return { client, gateway, look, roundTrip, store, watch };
-}
-
-/** More than the buffers of two sockets take. */
-async function flood(store: Parameters<typeof addTask>[0]): Promise<void> {
-  await Promise.all(Array.from({ length: 240 }, () => addTask(store, { prompt: 'x'.repeat(64 * 1024) })));
+  return { client, emit, flood, gateway, look, roundTrip, store, watch };
 }
 
 test('a client that takes nothing of what waits for it for SLOW_READER_MS gets 1013, although it sends', async () => {
@@ -54,9 +60,9 @@ test('a client that takes nothing of what waits for it for SLOW_READER_MS gets 1
     close.mockRestore();
   });
   const isClosed = (): boolean => close.mock.calls.some(([code]) => code === 1013);
-  const { client, look, store } = await start();
+  const { client, flood, look } = await start();
   client.pause();
-  await flood(store);
+  await flood();
   await look(SLOW_MS - LOOK_MS, async () => {
     client.send({ type: 'pong' });
     return Promise.resolve();
@@ -69,10 +75,10 @@ test('a client that takes nothing of what waits for it for SLOW_READER_MS gets 1
 });
 
 test('a client that reads slowly and steadily keeps its socket', async () => {
-  const { client, look, roundTrip, store, watch } = await start();
+  const { client, flood, look, roundTrip, watch } = await start();
   for (let round = 0; round < 5; round += 1) {
     client.pause();
-    await flood(store);
+    await flood();
     await look(SLOW_MS - LOOK_MS);
     client.resume();
     await watch.next();
@@ -82,14 +88,12 @@ test('a client that reads slowly and steadily keeps its socket', async () => {
 });
 
 test('a healthy idle client keeps its socket for ever: it is pinged and answers', async () => {
-  const emit = vi.spyOn(WebSocket.prototype, 'emit');
   const ping = vi.spyOn(WebSocket.prototype, 'ping');
   onTestFinished(() => {
-    emit.mockRestore();
     ping.mockRestore();
   });
+  const { emit, look, roundTrip } = await start();
   const pongs = (): number => emit.mock.calls.filter(([event]) => event === 'pong').length;
-  const { look, roundTrip } = await start();
   await look(5 * PING_EVERY_MS, () =>
     eventually('each ping is answered', () => pongs() === ping.mock.calls.length),
   );

@@ -49,6 +49,23 @@ test('a buffer is behind until its client has taken everything', async () => {
   expect(isBehind()).toBe(false);
 });
 
+test('a buffer is full after 1 MiB in one go, also when its client reads them at once, and has drained then', async () => {
+  const { buffer } = await startPair();
+  const frame = frameOf('x'.repeat(100));
+  let sent = 0;
+  while (!buffer.isFull()) {
+    buffer.hold();
+    buffer.sendFrame(frame);
+    sent += frame.length;
+  }
+  expect(sent).toBeLessThan(1025 * 1024);
+  await new Promise<void>((resolve) => {
+    buffer.onDrain(resolve);
+    buffer.release();
+  });
+  expect(buffer.isFull()).toBe(false);
+});
+
 // A message that begins with "f" is sent as a frame.
 test.each([
   [

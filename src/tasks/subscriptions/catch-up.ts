@@ -1,5 +1,5 @@
+import type { TaskPorts } from '../ports.ts';
 import type { Page } from './cursor.ts';
-import type { TaskStore } from '../store.ts';
 
 /** A subscription that waits for changes after a revision. */
 interface Reader {
@@ -12,7 +12,6 @@ interface Reader {
 interface Owner {
   readonly name: string;
   waiting: Reader[];
-  readonly deliveries: (() => void)[];
   isReading: boolean;
 }
 
@@ -24,43 +23,34 @@ export type ReadOwnerPage = (owner: string, after: number) => Promise<Page>;
 
 /**
  * Shares pages between subscriptions: a page that is read for one also answers all of its owner that were already waiting
- * and whose cursor lies inside it. Each turn of the event loop reads or delivers one page, round robin over owners.
+ * and whose cursor lies inside it. Each page is read, and delivered to each subscription, in the owner's turn: what a
+ * subscription makes of a page may be large.
  */
-export function createOwnerPages(store: TaskStore): ReadOwnerPage {
+export function createOwnerPages({ inTurn, store }: Pick<TaskPorts, 'inTurn' | 'store'>): ReadOwnerPage {
   const owners = new Map<string, Owner>();
-  const line = new Set<Owner>();
 
-  function enqueue(owner: Owner): void {
-    if (owner.deliveries.length > 0 || (owner.waiting.length > 0 && !owner.isReading)) {
-      if (line.size === 0) setImmediate(takeTurn);
-      line.add(owner);
-    } else if (!owner.isReading) owners.delete(owner.name);
-  }
-
-  function takeTurn(): void {
-    const [owner] = line;
-    if (!owner) return;
-    const deliver = owner.deliveries.shift();
-    if (deliver) deliver();
-    else void readFor(owner);
-    line.delete(owner);
-    if (line.size > 0) setImmediate(takeTurn);
-    enqueue(owner);
+  function readNext(owner: Owner): void {
+    if (owner.isReading) return;
+    owner.isReading = owner.waiting.length > 0;
+    if (owner.isReading) void inTurn(owner.name, () => readFor(owner));
+    else owners.delete(owner.name);
   }
 
   async function readFor(owner: Owner): Promise<void> {
     const readers = owner.waiting;
-    const [first] = readers;
-    if (!first) return;
-    owner.isReading = true;
     owner.waiting = [];
     try {
-      const page = await readPage(owner.name, first.after);
+      const after = readers[0]?.after ?? 0;
+      const page = await readPage(owner.name, after);
       const last = page.hasMore ? (page.changes.at(-1)?.revision ?? 0) : Infinity;
-      const isInside = ({ after }: Reader): boolean => after >= first.after && after < last;
-      for (const { after, resolve } of readers.filter(isInside))
-        owner.deliveries.push(() => {
-          resolve({ ...page, changes: page.changes.filter(({ revision }) => revision > after) });
+      const isInside = (reader: Reader): boolean => reader.after >= after && reader.after < last;
+      for (const reader of readers.filter(isInside))
+        void inTurn(owner.name, () => {
+          reader.resolve({
+            ...page,
+            changes: page.changes.filter(({ revision }) => revision > reader.after),
+          });
+          return Promise.resolve();
         });
       owner.waiting = [...readers.filter((reader) => !isInside(reader)), ...owner.waiting];
     } catch (error) {
@@ -68,7 +58,7 @@ export function createOwnerPages(store: TaskStore): ReadOwnerPage {
       for (const { reject } of readers) reject(error);
     }
     owner.isReading = false;
-    enqueue(owner);
+    readNext(owner);
   }
 
   async function readPage(owner: string, after: number): Promise<Page> {
@@ -79,9 +69,9 @@ export function createOwnerPages(store: TaskStore): ReadOwnerPage {
 
   return (name, after) =>
     new Promise((resolve, reject) => {
-      const owner = owners.get(name) ?? { name, waiting: [], deliveries: [], isReading: false };
+      const owner = owners.get(name) ?? { name, waiting: [], isReading: false };
       owners.set(name, owner);
       owner.waiting.push({ after, resolve, reject });
-      enqueue(owner);
+      readNext(owner);
     });
 }

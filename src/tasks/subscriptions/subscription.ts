@@ -167,7 +167,7 @@ export function createWatchTasks(
   ports: TaskPorts,
 ): (owner: string, after: number | null) => Promise<TaskSubscription> {
   const { clock, store, timings } = ports;
-  const readPage = createOwnerPages(store);
+  const readPage = createOwnerPages(ports);
   return async (owner, after) => {
     await assertKnownRevision(store, after);
     return new TaskSubscription({
