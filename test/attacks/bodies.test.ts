@@ -193,6 +193,36 @@ test('of one owner 16 MiB of bodies wait for their turn, more get 429, and anoth
     });
 });
 
+test('of one owner 64 MiB of large responses wait for their readers, more get 429, and another owner is served', async () => {
+  const { gateway, ports } = await startAttacked({
+    env: { API_KEYS },
+    owner: 'bob',
+    authorization: bearer('bob').authorization,
+  });
+  // 2,000,000 characters of which each takes six bytes in JSON.
+  const prompt = '\u0001'.repeat(20_000);
+  await Promise.all(Array.from({ length: 100 }, () => addTask(ports.store, { owner: 'ann', prompt })));
+  const query = '{ tasks(first: 100) { edges { node { prompt } } } }';
+  const unread = (owner: Owner) =>
+    fetch(gateway.graphqlUrl, {
+      method: 'POST',
+      headers: { ...bearer(owner), accept: JSON_TYPE, 'content-type': JSON_TYPE },
+      body: JSON.stringify({ query }),
+    });
+  const responses: Response[] = [];
+  while (responses.at(-1)?.status !== 429) responses.push(await unread('ann'));
+  const refused = responses.pop();
+  expect(responses.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
+  const hint = 'Read the responses to other requests, or try again in 1 s.';
+  const extensions = { code: 'RATE_LIMITED', hint, retryAfter: 1 };
+  expect(await refused?.json()).toMatchObject({
+    errors: [{ message: 'Too many large responses to this owner are unread.', extensions }],
+  });
+  expect((await unread('bob')).status).toBe(200);
+  for (const response of responses) expect((await response.text()).length).toBeGreaterThan(12_000_000);
+  expect((await unread('ann')).status).toBe(200);
+});
+
 function statusesIn(text: string): readonly number[] {
   return [...text.matchAll(/HTTP\/1\.1 (\d+) /g)].map(([, status]) => Number(status));
 }
