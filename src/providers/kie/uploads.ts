@@ -1,4 +1,4 @@
-import { ExponentialBackoff, bulkhead, handleWhen, retry, wrap } from 'cockatiel';
+import { ExponentialBackoff, handleWhen, retry } from 'cockatiel';
 import { randomUUID } from 'node:crypto';
 import type { Log } from '../../tasks/log.ts';
 import type { ImageFile, Provider, UploadAnswer } from '../../tasks/provider.ts';
@@ -54,8 +54,6 @@ export function createKieUpload(options: KieUploadOptions): Pick<Provider, 'uplo
       backoff: new ExponentialBackoff({ initialDelay: retryMs }),
     },
   );
-  // The bulkhead is inside, so that waiting for it does not count as an attempt.
-  const policy = wrap(tries, bulkhead(CONNECTIONS, Infinity));
 
   async function attempt(file: ImageFile): Promise<UploadAnswer> {
     const timeout = timeoutSignal(progressTimeoutMs, 'no progress', closing.signal);
@@ -84,7 +82,7 @@ export function createKieUpload(options: KieUploadOptions): Pick<Provider, 'uplo
   return {
     async upload(file: ImageFile): Promise<UploadAnswer> {
       try {
-        const answer = await policy.execute(() => attempt(file));
+        const answer = await tries.execute(() => attempt(file));
         if (answer.kind !== 'refused') return answer;
         const message = scrub(answer.message);
         log.warn({ reason: message }, 'the provider refused an image upload');

@@ -86,8 +86,10 @@ interface News {
 
 /** How long listeners may block the event loop, in ms. */
 const SLICE_MS = 5;
-/** Listeners per clock reading, which costs a tenth of a cheap listener. */
+/** Cheap listeners per clock reading, which costs a tenth of one. */
 const LISTENERS_PER_LOOK = 8;
+/** When so much time has passed since the last look, the next one follows after one listener. */
+const DEAR_MS = 1;
 /** Publications that wait for a topic. Above this, only each task's newest change is kept. */
 const MAX_WAITING = 100;
 
@@ -105,9 +107,17 @@ function createTopics(onListenerError: (error: unknown) => void, now: () => numb
 
   /** Returns whether everything was delivered by the deadline. */
   function deliverUntil(topic: Topic, deadline: number): boolean {
+    let lookedAt = -Infinity;
+    let untilLook = 0;
     for (let [news] = topic.waiting; news; [news] = topic.waiting) {
       while (news.called < news.audience.length) {
-        if (news.called % LISTENERS_PER_LOOK === 0 && now() >= deadline) return false;
+        if (untilLook === 0) {
+          const at = now();
+          if (at >= deadline) return false;
+          untilLook = at - lookedAt >= DEAR_MS ? 1 : LISTENERS_PER_LOOK;
+          lookedAt = at;
+        }
+        untilLook -= 1;
         const listener = news.audience[news.called];
         news.called += 1;
         if (listener && topic.listeners.has(listener)) call(listener, news.changes);
