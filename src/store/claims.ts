@@ -211,7 +211,7 @@ export const QUERY_WINDOW_MS = 1000;
 
 /** Leases due tasks in the order of turns, as many as the query limit allows. Run it in one transaction. */
 export async function claimDue(
-  db: Kysely<Database>,
+  { trx: db, wrote }: WriteContext,
   query: Parameters<TaskStore['claimDue']>[0],
   slotClock: SlotClock,
 ): Promise<Claim> {
@@ -241,6 +241,8 @@ export async function claimDue(
     .returningAll();
   const rows = free > 0 ? await update.execute() : [];
   for (const { owner } of rows) await take(owner);
+  const records = rows.map(toRecord);
+  records.forEach(wrote);
   const earliest = await db
     .selectFrom('tasks')
     .where('provider', '=', query.provider)
@@ -248,7 +250,7 @@ export async function claimDue(
     .where(isUnleased)
     .select(sql<NullableInteger>`min(next_check_at)`.as('at'))
     .executeTakeFirst();
-  return { records: rows.map(toRecord), nextAt: nextAt(rows.length, earliest) };
+  return { records, nextAt: nextAt(rows.length, earliest) };
 }
 
 type Kind = SlotTable['kind'];
