@@ -41,6 +41,9 @@ export const HMAC_KEY = 'hmac-key-of-the-tests';
 /** What a gateway tells the provider to be its address; nothing is ever sent there. */
 const PUBLIC_URL = 'https://gateway.example.test';
 
+/** One for all gateways: a log that writes to standard output holds it open, and has a timer, for as long as the process lives. */
+const SILENT = createLog({ level: 'silent', pretty: false }, { write: () => undefined });
+
 /** Nobody is asked about a task by the way: only what brings a check forward makes the gateway ask. */
 export const NO_POLLING: Partial<Timings> = {
   checkIntervalMin: DEFAULT_TIMINGS.taskDeadline,
@@ -67,7 +70,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     ...options.env,
   });
   const app = await startApp(config, {
-    log: options.log ?? createLog({ level: config.logLevel, pretty: false }),
+    log: options.log ?? SILENT,
     overrides: { ...options.overrides, timings },
     ...(sandbox && { sandbox }),
   });
