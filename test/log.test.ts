@@ -1,7 +1,8 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createLog, type LogOptions } from '../src/log/log.ts';
+import { standardOutput } from '../src/log/output.ts';
 import { onTestEnd } from './kit/waits.ts';
 
 const URL_WITH_TOKEN = '/webhooks/kie/task-1/0123456789abcdef';
@@ -105,6 +106,16 @@ describe.each([{ pretty: false }, { pretty: true }])('secrets in the log (%j)', 
     const text = 'Send "Authorization: Bearer <API key or token>"; a bearer of news';
     expect(lineOf({ text }, how).replaceAll('\\"', '"')).toContain(text);
   });
+});
+
+it('an idle log has no timer', () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval'] });
+  try {
+    standardOutput();
+    expect(vi.getTimerCount()).toBe(0);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 describe('the last line before an exit', () => {

@@ -24,8 +24,8 @@ export function standardOutput(): DestinationStream {
     sync: false,
     minLength: GATHER_BYTES,
     maxLength: MAX_UNWRITTEN_BYTES,
-    periodicFlush: GATHER_MS,
   });
+  flushInTime(stream);
   // Without a listener a full disk would crash the process. After EPIPE pino drops all lines.
   stream.on('error', () => undefined);
   // The original retries a write that fails with EPIPE for ever:
@@ -36,11 +36,37 @@ export function standardOutput(): DestinationStream {
   return stream;
 }
 
-/** Private fields of sonic-boom: buffered lines, and the rest of an incomplete write. */
+/** sonic-boom's own `periodicFlush` would write an empty text twenty times a second to no end. */
+function flushInTime(stream: ReturnType<typeof pino.destination>): void {
+  const write = stream.write.bind(stream);
+  let isPlanned = false;
+  const plan = (): void => {
+    isPlanned = true;
+    setTimeout(flush, GATHER_MS).unref();
+  };
+  const flush = (): void => {
+    isPlanned = false;
+    if (!isUnwritten(stream)) return;
+    stream.flush();
+    plan();
+  };
+  stream.write = (line) => {
+    if (!isPlanned) plan();
+    return write(line);
+  };
+}
+
+/** Fields of sonic-boom that its types lack: buffered lines, and the rest of an incomplete write. */
 interface Unwritten {
   readonly _bufs: string[];
   readonly _writing: boolean;
   readonly _writingBuf: string | Buffer;
+  readonly destroyed: boolean;
+}
+
+function isUnwritten(stream: object): boolean {
+  const { _bufs, _writing, _writingBuf, destroyed } = stream as Unwritten;
+  return !destroyed && (_writing || _writingBuf.length > 0 || _bufs.length > 0);
 }
 
 function takeUnwritten(stream: object): Buffer {

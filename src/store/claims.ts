@@ -209,46 +209,65 @@ const MOST_IN_TURNS = 1000;
 /** The window of the query limit, in ms. */
 export const QUERY_WINDOW_MS = 1000;
 
+const leaseDue = prepared(
+  (db, { count, now, provider, until }: Poll & { readonly count: number; readonly until: number }) => {
+    const due = db
+      .selectFrom('tasks')
+      .select('id')
+      .where('provider', '=', provider)
+      .where('next_check_at', '<=', now)
+      .where(isUnleased(now))
+      .orderBy('next_check_at')
+      .limit(MOST_IN_TURNS);
+    const turns: Turns = { kind: 'query', by: 'next_check_at' };
+    const next = inTurn(db, db.selectFrom('tasks').where('id', 'in', due), turns).limit(count);
+    return (
+      db
+        .updateTable('tasks')
+        .set({ check_lease_until: until })
+        .where('id', 'in', next.clearSelect().select('id'))
+        // Another process may have written these tasks since they were read.
+        .where('next_check_at', '<=', now)
+        .where(isUnleased(now))
+        .returningAll()
+    );
+  },
+);
+
+const earliestCheck = prepared((db, { now, provider }: Poll) =>
+  db
+    .selectFrom('tasks')
+    .where('provider', '=', provider)
+    .where('next_check_at', 'is not', null)
+    .where(isUnleased(now))
+    .select(sql<NullableInteger>`min(next_check_at)`.as('at')),
+);
+
+interface Poll {
+  readonly provider: string;
+  readonly now: number;
+}
+
+function isUnleased(now: number) {
+  return (eb: ExpressionBuilder<Database, 'tasks'>) =>
+    eb.or([eb('check_lease_until', 'is', null), eb('check_lease_until', '<=', now)]);
+}
+
 /** Leases due tasks in the order of turns, as many as the query limit allows. Run it in one transaction. */
 export async function claimDue(
-  db: Kysely<Database>,
+  { trx: db, wrote }: WriteContext,
   query: Parameters<TaskStore['claimDue']>[0],
   slotClock: SlotClock,
 ): Promise<Claim> {
   const limits = { limit: query.limitPerSecond, windowMs: QUERY_WINDOW_MS };
   const { free, nextAt, now, take } = await openWindow(db, 'query', slotClock, { ...query, ...limits });
-  const isUnleased = (eb: ExpressionBuilder<Database, 'tasks'>) =>
-    eb.or([eb('check_lease_until', 'is', null), eb('check_lease_until', '<=', now)]);
-  const due = db
-    .selectFrom('tasks')
-    .select('id')
-    .where('provider', '=', query.provider)
-    .where('next_check_at', '<=', now)
-    .where(isUnleased)
-    .orderBy('next_check_at')
-    .limit(MOST_IN_TURNS);
-  const next = inTurn(db, db.selectFrom('tasks').where('id', 'in', due), {
-    kind: 'query',
-    by: 'next_check_at',
-  }).limit(free);
-  const update = db
-    .updateTable('tasks')
-    .set({ check_lease_until: now + query.leaseMs })
-    .where('id', 'in', next.clearSelect().select('id'))
-    // Another process may have written these tasks since they were read.
-    .where('next_check_at', '<=', now)
-    .where(isUnleased)
-    .returningAll();
-  const rows = free > 0 ? await update.execute() : [];
-  for (const { owner } of rows) await take(owner);
-  const earliest = await db
-    .selectFrom('tasks')
-    .where('provider', '=', query.provider)
-    .where('next_check_at', 'is not', null)
-    .where(isUnleased)
-    .select(sql<NullableInteger>`min(next_check_at)`.as('at'))
-    .executeTakeFirst();
-  return { records: rows.map(toRecord), nextAt: nextAt(rows.length, earliest) };
+  const poll = { provider: query.provider, now };
+  const lease = { ...poll, count: free, until: now + query.leaseMs };
+  const records = free > 0 ? (await leaseDue(db, lease)).rows.map(toRecord) : [];
+  for (const { owner } of records) await take(owner);
+  records.forEach(wrote);
+  const [earliest] = (await earliestCheck(db, poll)).rows;
+  return { records, nextAt: nextAt(records.length, earliest) };
 }
 
 type Kind = SlotTable['kind'];

@@ -90,8 +90,9 @@ async function fingerprint(
   let tasks = 0;
   for await (const rows of taskPages(db)) {
     tasks += rows.length;
-    // Hashed as records, because drivers differ in which columns are numbers and which are text.
-    for (const row of rows) hash.update(JSON.stringify([toRecord(row), row.marked_by]));
+    // Hashed as records, because drivers differ in which columns are numbers and which are text. Leases are not copied.
+    for (const row of rows)
+      hash.update(JSON.stringify([{ ...toRecord(row), checkLeaseUntil: null }, row.marked_by]));
   }
   for await (const rows of videoCopyPages(db)) hash.update(JSON.stringify(rows));
   hash.update(JSON.stringify([await readOtherRows(db), await readNewestRevision(db)]));

@@ -9,7 +9,7 @@ import type { TaskTable } from './schema.ts';
 
 type TaskRow = Selectable<TaskTable>;
 
-/** All columns of a record. `check_lease_until` is not one: every write ends the lease. */
+/** All columns of a record. Every write ends the lease of its check. */
 export function toRow(record: TaskRecord): Insertable<TaskTable> {
   const { promptOptimizer } = record;
   return {
@@ -105,6 +105,7 @@ export function toRecord(row: TaskRow): TaskRecord {
     unverifiedProviderTaskId: row.candidate_provider_task_id,
     lastWords: fromJson(row.last_words) as ProviderWords | null,
     nextCheckAt: toNumber(row.next_check_at),
+    checkLeaseUntil: toNumber(row.check_lease_until),
     archiveAt: toNumber(row.archive_at),
     version: Number(row.version),
   };

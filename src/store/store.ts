@@ -61,7 +61,7 @@ export function createTaskStore(
     ...createVideoCopies(reader, queue),
     claimSubmissions: (query) =>
       queue.write({ lock: 'submissions' }, (context) => claimSubmissions(context, query, slotClock)),
-    claimDue: (query) => queue.write({ lock: 'polls' }, ({ trx }) => claimDue(trx, query, slotClock)),
+    claimDue: (query) => queue.write({ lock: 'polls' }, (context) => claimDue(context, query, slotClock)),
     follow: replicaChanges.follow,
     writeLag: queue.lag,
     async ping() {

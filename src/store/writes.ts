@@ -34,7 +34,7 @@ export function createWrites(queue: WriterQueue) {
 
     amend: (next) =>
       queue.write({}, async ({ trx, wrote }) => {
-        const written = { ...next, version: next.version + 1 };
+        const written = { ...next, checkLeaseUntil: null, version: next.version + 1 };
         if (!(await compareAndSet(trx, written))) return null;
         wrote(written);
         return written;
@@ -46,7 +46,8 @@ export function createWrites(queue: WriterQueue) {
 
 /** Writes a record with a new revision, which the write has declared; null after a concurrent write. */
 export async function saveRecord(context: WriteContext, next: TaskRecord): Promise<VisibleRecord | null> {
-  const written = { ...next, revision: context.takeRevision(), version: next.version + 1 };
+  const revision = context.takeRevision();
+  const written = { ...next, checkLeaseUntil: null, revision, version: next.version + 1 };
   if (!(await compareAndSet(context.trx, written))) return null;
   context.publish(written);
   return written;

@@ -91,15 +91,16 @@ function withEarlierCheck(
   { now, wait }: { readonly now: number; readonly wait: number },
 ): TaskRecord | null {
   if (hasEnded(record) || record.refusal) return null;
-  const { nextCheckAt, providerTaskId } = record;
+  const { checkLeaseUntil, nextCheckAt, providerTaskId } = record;
   const unverifiedId = providerTaskId === null ? (named ?? record.unverifiedProviderTaskId) : null;
   // Without any id there is nothing to query, and a due check would declare the create response lost.
   if (providerTaskId === null && unverifiedId === null) return null;
   const at = Math.ceil(now + wait);
   const isNews = unverifiedId !== record.unverifiedProviderTaskId;
   const isDelayed = wait > 0;
-  // A due query may be in flight with a response older than this callback, so it does not count as planned.
-  const planned = isDelayed && nextCheckAt !== null && nextCheckAt <= now ? null : nextCheckAt;
+  // The response to a query in flight may be older than this callback. One that still waits for the rate limit stays due.
+  const isInFlight = checkLeaseUntil !== null && checkLeaseUntil > now;
+  const planned = isDelayed && isInFlight ? null : nextCheckAt;
   if (isDelayed && !isNews && planned !== null && planned <= at) return null;
   return {
     ...record,

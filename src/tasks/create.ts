@@ -201,6 +201,7 @@ function newRecord(
     unverifiedProviderTaskId: null,
     lastWords: null,
     nextCheckAt: null,
+    checkLeaseUntil: null,
     archiveAt: 0,
     version: 0,
   };

@@ -89,6 +89,8 @@ export interface TaskRecord extends Omit<Task, 'revision'> {
   readonly lastWords: ProviderWords | null;
   /** Time of the next check by the reconciler; null if there is nothing to check. */
   readonly nextCheckAt: number | null;
+  /** Until when a process has claimed the check. Every write of the record ends the claim. */
+  readonly checkLeaseUntil: number | null;
   /** Number of writes of this record, for compare and set. */
   readonly version: number;
 }

@@ -1,9 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type App, type AppOptions, startApp } from '../../src/app/create-app.ts';
 import { parseConfig } from '../../src/config/config.ts';
 import { createLog } from '../../src/log/log.ts';
+import { migrateStore } from '../../src/store/open-connections.ts';
+import { STORE_FILE } from '../../src/store/sqlite/open.ts';
 import { DEFAULT_TIMINGS, type Timings } from '../../src/tasks/timings.ts';
 import type { FakeProvider, ProviderRequest } from './provider.ts';
 import { createBody } from './kie.ts';
@@ -41,6 +43,9 @@ export const HMAC_KEY = 'hmac-key-of-the-tests';
 /** What a gateway tells the provider to be its address; nothing is ever sent there. */
 const PUBLIC_URL = 'https://gateway.example.test';
 
+/** One for all gateways: a log that writes to standard output holds it open, and has a timer, for as long as the process lives. */
+const SILENT = createLog({ level: 'silent', pretty: false }, { write: () => undefined });
+
 /** Nobody is asked about a task by the way: only what brings a check forward makes the gateway ask. */
 export const NO_POLLING: Partial<Timings> = {
   checkIntervalMin: DEFAULT_TIMINGS.taskDeadline,
@@ -54,7 +59,8 @@ export const NO_POLLING: Partial<Timings> = {
 export async function startGateway(options: GatewayOptions = {}): Promise<Gateway> {
   const { provider, sandbox } = options;
   const timings = { ...(provider && NO_POLLING), ...options.overrides?.timings };
-  const dataDir = options.dataDir ?? (await quickDir());
+  const hasOwnStore = options.env?.['DATABASE_URL'] === undefined;
+  const dataDir = options.dataDir ?? (await (hasOwnStore ? migratedDir() : quickDir()));
   const config = parseConfig({
     PORT: '0',
     DATA_DIR: dataDir,
@@ -67,7 +73,7 @@ export async function startGateway(options: GatewayOptions = {}): Promise<Gatewa
     ...options.env,
   });
   const app = await startApp(config, {
-    log: options.log ?? createLog({ level: config.logLevel, pretty: false }),
+    log: options.log ?? SILENT,
     overrides: { ...options.overrides, timings },
     ...(sandbox && { sandbox }),
   });
@@ -92,6 +98,22 @@ export async function temporaryDir(parent = tmpdir()): Promise<string> {
 /** The same in memory, where there is room for that: a disk's speed is no part of what most tests are about. */
 export async function quickDir(): Promise<string> {
   return temporaryDir(await quickTmpdir());
+}
+
+let migrated: Promise<Buffer> | null = null;
+
+/** The same, with an empty store in it: to migrate one takes longer than to start the rest of a gateway. */
+async function migratedDir(): Promise<string> {
+  migrated ??= emptyStore();
+  const [dir, bytes] = await Promise.all([quickDir(), migrated]);
+  await writeFile(join(dir, STORE_FILE), bytes, { mode: 0o600 });
+  return dir;
+}
+
+async function emptyStore(): Promise<Buffer> {
+  const dataDir = await quickDir();
+  await migrateStore({ kind: 'sqlite', dataDir });
+  return readFile(join(dataDir, STORE_FILE));
 }
 
 /** A gateway as one of several on a PostgreSQL database, which it reaches through a network of its own. */

@@ -210,15 +210,16 @@ describe.each(STORES)('polls: $name', ({ open }) => {
     expect([idsOf(third.records), third.nextAt]).toEqual([[later.id], NOW + 9000]);
   });
 
-  it('a claim of polls returns tasks as stored, hidden ones included, and changes none', async () => {
+  it('a claim of polls returns tasks as stored, hidden ones included, and changes only their lease', async () => {
     const { store, told } = await open();
     const tasks = [
       await insertDue(store),
       await insertHidden(store, { markedAt: NOW - 1, nextCheckAt: NOW }),
     ];
     await toldSoFar({ store, told });
-    expect(new Set((await claimDue(store)).records)).toEqual(new Set(tasks));
-    for (const task of tasks) expect(await store.get(task.id)).toEqual(task);
+    const leased = tasks.map((task) => ({ ...task, checkLeaseUntil: NOW + LEASE }));
+    expect(new Set((await claimDue(store)).records)).toEqual(new Set(leased));
+    for (const task of leased) expect(await store.get(task.id)).toEqual(task);
     expect(told.flat()).toEqual(tasks.slice(0, 1));
     for (const task of tasks) expect(await store.amend(task)).not.toBeNull();
   });

@@ -350,6 +350,10 @@ it('PostgreSQL reads few rows for every statement of the store, also where it ha
   const client = new Client({ connectionString: location.url });
   await client.connect();
   onTestEnd(() => client.end());
+  await (await openConnections(location, { mayMigrate: true, onError: report })).close();
+  // It would analyze a table that is half filled, and its statistics would stand in place of those of the next start.
+  for (const table of ['tasks', 'slots', 'uploads', 'video_copies'])
+    await client.query(`alter table ${table} set (autovacuum_enabled = off)`);
   const statements = await record(location, Client.prototype, 'query', (text) => client.query(text));
   // As after a restore. The next start collects what is missing.
   await client.query('delete from pg_statistic where starelid >= 16384');

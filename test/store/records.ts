@@ -56,6 +56,7 @@ export function hiddenTask(fields: Partial<TaskRecord> = {}): TaskRecord {
     unverifiedProviderTaskId: null,
     lastWords: null,
     nextCheckAt: null,
+    checkLeaseUntil: null,
     archiveAt: 0,
     version: 0,
     ...fields,

@@ -68,12 +68,13 @@ test.each(['jpeg', 'png', 'webp', 'heic'] as const)(
     const bytes = format === 'heic' ? heic() : await imageBytes(format);
     const before = Date.now();
     const { body, headers, status } = await upload(bytes, { 'content-type': 'application/octet-stream' });
-    const sent = await formOf(await provider.received('upload'));
+    const { image, ...sent } = await formOf(await provider.received('upload'));
+    // Vitest compares buffers byte by byte, which takes a second.
+    expect(image.equals(bytes)).toBe(true);
     expect(sent).toEqual({
       uploadPath: 'kineograph',
       fileName: expect.stringMatching(/^[\da-f-]{36}\.(?:jpg|png|webp|heic)$/) as string,
       fileType: `image/${format}`,
-      image: bytes,
     });
     expect(status).toBe(201);
     expect(headers.get('location')).toBe(`https://files.example/kineograph/${sent.fileName}`);

@@ -86,6 +86,29 @@ test.each(['waiting', 'generating'])(
   },
 );
 
+test('a query that waits for the rate limit is not put off by further callbacks', async () => {
+  let isFree = false;
+  const { callback, provider } = await startWithTask({
+    env,
+    overrides: {
+      timings: { bringForwardEvery: HOUR_MS },
+      wrap: (ports) => ({
+        ...ports,
+        store: {
+          ...ports.store,
+          claimDue: (query) =>
+            isFree ? ports.store.claimDue(query) : Promise.resolve({ records: [], nextAt: query.now() + 20 }),
+        },
+      }),
+    },
+  });
+  provider.answer('recordInfo', succeeded('kie-1'));
+  for (let time = 0; time < 3; time += 1)
+    expect((await deliverCallback(callback, callbackSuccess('kie-1'))).status).toBe(200);
+  isFree = true;
+  await provider.received('recordInfo');
+});
+
 test('a callback for a task that has ended is taken, and nobody is asked', async () => {
   const { callback, gateway, provider, task } = await startWithTask({ env });
   const watch = await watchTask(gateway, task.id);

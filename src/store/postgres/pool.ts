@@ -137,7 +137,7 @@ const TIMEOUTS = {
 export async function setTimeouts(client: ClientBase, hasTimeouts = true): Promise<void> {
   await client.query(
     `select set_config(name, value, false) from json_each_text($1) as ours (name, value)
-       where name in (select name from pg_settings)`,
+       where current_setting(name, true) is not null`,
     [JSON.stringify(hasTimeouts ? TIMEOUTS : NO_TIMEOUTS)],
   );
 }
