@@ -157,15 +157,15 @@ async function store(
   const own = objectOf({ taskId: id, place });
   let isKept = false;
   for (;;) {
-    const object = isKept ? own : ((await archive.objectWith(sha256)) ?? own);
+    const object = await archive.reserveObject({ taskId: id, place, sha256, bytes });
     if (object === own && !isKept) {
       await keep(own);
       isKept = true;
     }
     const task = await archive.get(id);
     const video = task?.videos[place];
-    if (!task || !video || !isToCopy(video)) {
-      // The task was deleted meanwhile.
+    if (object === null || !task || !video || !isToCopy(video)) {
+      // The task was deleted meanwhile, and perhaps what was reserved for it as well.
       if (!task && isKept) await storage.delete(own);
       return !isKept;
     }

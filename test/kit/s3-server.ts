@@ -17,6 +17,8 @@ export interface S3Server {
   readonly requests: readonly string[];
   /** What happens to the next requests in place of what they ask for. */
   readonly mishaps: Mishap[];
+  /** Called when the first bytes of an object are there, and when it is stored and its response is not sent; goes on when it resolves. */
+  onPut: (moment: 'receiving' | 'stored') => Promise<void>;
   /** Its clock, in ms since the epoch. */
   now: () => number;
 }
@@ -48,7 +50,14 @@ class S3Error extends Error {
 
 export async function startS3(options: S3ServerOptions = {}): Promise<S3Server> {
   const { path = '/bucket/some/prefix', sessionToken } = options;
-  const state: S3Server = { url: '', objects: new Map(), requests: [], mishaps: [], now: () => Date.now() };
+  const state: S3Server = {
+    url: '',
+    objects: new Map(),
+    requests: [],
+    mishaps: [],
+    onPut: () => Promise.resolve(),
+    now: () => Date.now(),
+  };
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '', `http://${request.headers.host ?? ''}`);
     const key = url.pathname.startsWith(`${path}/`) ? url.pathname.slice(path.length + 1) : null;
@@ -88,13 +97,16 @@ async function answer(state: S3Server, exchange: Exchange): Promise<void> {
   if (mishap === 'silent') return;
   const chunks: Buffer[] = [];
   for await (const chunk of request) {
+    if (method === 'PUT' && chunks.length === 0) await state.onPut('receiving');
     chunks.push(chunk as Buffer);
     if (mishap === 'cut') request.destroy();
   }
   if (mishap === 'cut') request.destroy();
   if (mishap === 'unavailable') throw new S3Error(503, 'SlowDown');
-  if (method === 'PUT') put(state, key, request, Buffer.concat(chunks));
-  else if (method === 'DELETE') state.objects.delete(key);
+  if (method === 'PUT') {
+    put(state, key, request, Buffer.concat(chunks));
+    await state.onPut('stored');
+  } else if (method === 'DELETE') state.objects.delete(key);
   else if (method === 'GET' || method === 'HEAD') {
     get(state.objects.get(key), exchange, mishap === 'broken');
     return;
