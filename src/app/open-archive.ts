@@ -27,7 +27,7 @@ export function archiveKind({ archive, databaseUrl }: Config): 'disk' | 's3' | '
   return archive ?? (databaseUrl === null ? 'disk' : 'off');
 }
 
-/** Where copies are kept with ARCHIVE=disk. */
+/** Where copies are kept with ARCHIVE=disk. In its directory `tmp` videos are received, whatever the storage. */
 export function videosDir({ dataDir }: Config): string {
   return join(dataDir, 'videos');
 }
@@ -54,6 +54,7 @@ export async function openVideoStorage(
     secretAccessKey: config.awsSecretAccessKey ?? '',
     sessionToken: config.awsSessionToken,
     serve: config.archiveServe,
+    incoming: join(videosDir(config), 'tmp'),
     proxy: proxyFor(config.archiveS3Url ?? '', config),
   });
 }
