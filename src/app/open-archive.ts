@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { ArchiveStore } from '../archive/archive-store.ts';
 import { startCopier } from '../archive/copier.ts';
+import { createPace } from '../archive/pace.ts';
 import { createReceiveVideo } from '../archive/receive.ts';
 import type { VideoStorage } from '../archive/storage.ts';
 import type { ArchiveTimings } from '../archive/timings.ts';
@@ -20,6 +21,8 @@ import { USER_AGENT } from '../version.ts';
 import type { Upstream } from './open-provider.ts';
 import type { Cleanup } from './shutdown.ts';
 
+/** Of all copies of this process. kie.ai's limit of creates lets fewer arrive; more would delay answers and commits. */
+const BYTES_PER_SECOND = 16_000_000;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** Where the configuration keeps copies of videos. */
@@ -94,6 +97,7 @@ export async function openArchive(config: Config, parts: Parts): Promise<Archive
     maxBytes: config.archiveMaxVideoBytes,
     idleMs: timings.idle,
     totalMs: timings.download,
+    pace: createPace(BYTES_PER_SECOND),
   });
   const address = createSignedAddress(await store.secret('videos'), baseUrl, (id, token) => {
     const [taskId = '', place = ''] = id.split('/');
