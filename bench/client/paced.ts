@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { FRESH_MS } from './callers.ts';
 import { openHttp, type Answer, type HttpConnection } from './http-connection.ts';
 
 /** Requests at a fixed pace, however long their answers take. */
@@ -10,15 +11,18 @@ export interface Paced {
 
 /** `check` throws when an answer is not what it should be. */
 export function openPaced(port: number, check: (answer: Answer) => void): Paced {
-  const idle: HttpConnection[] = [];
+  const idle: { readonly connection: HttpConnection; readonly since: number }[] = [];
 
   async function send(request: Buffer): Promise<number> {
-    const connection = idle.pop() ?? (await openHttp(port));
+    const { connection: last, since } = idle.pop() ?? { connection: null, since: 0 };
+    const isFresh = performance.now() - since < FRESH_MS;
+    if (!isFresh) last?.end();
+    const connection = last && isFresh ? last : await openHttp(port);
     const start = performance.now();
     const answer = await connection.send(request);
     const ms = performance.now() - start;
     check(answer);
-    idle.push(connection);
+    idle.push({ connection, since: performance.now() });
     return ms;
   }
 
@@ -40,7 +44,7 @@ export function openPaced(port: number, check: (answer: Answer) => void): Paced 
       return Promise.all(sent);
     },
     end() {
-      for (const connection of idle) connection.end();
+      for (const { connection } of idle) connection.end();
     },
   };
 }
