@@ -25,7 +25,7 @@ export interface Hooks {
 }
 
 /** Servers close what is idle for 5 s; a connection that was idle for so long is not used again. */
-const FRESH_MS = 2000;
+export const FRESH_MS = 2000;
 
 interface Idle {
   readonly connection: HttpConnection;

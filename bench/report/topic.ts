@@ -14,4 +14,6 @@ export type Topic =
   | 'stalled readers: the others are unharmed'
   | 'stalled readers: memory is bounded'
   | 'stalled readers: they get the newest states when they read again'
+  | 'creates while videos are copied'
+  | 'callbacks while videos are copied'
   | 'start to first answered query';

@@ -1,3 +1,4 @@
+import { archive } from './archive.ts';
 import { bursts } from './bursts.ts';
 import { fanOut } from './fan-out.ts';
 import { httpMutation } from './http-mutation.ts';
@@ -25,5 +26,6 @@ export const SCENARIOS: readonly Scenario[] = [
   stalled,
   startUp,
   sustained,
+  archive,
   postgres,
 ];

@@ -22,6 +22,7 @@ export const OTHER_KEY = 'key-of-somebody-else';
 
 /** Where they differ from the defaults, the report says why. */
 export const SETTINGS = {
+  ARCHIVE: 'off',
   API_KEYS: `bench:${BENCH_KEY},other:${OTHER_KEY}`,
   KIE_API_KEY: 'key-at-the-provider',
   KIE_CREATES_PER_10S: '10000',

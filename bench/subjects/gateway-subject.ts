@@ -17,7 +17,8 @@ export function gatewaySubject(
     tasks,
     after: (subscriber) => from + (subscriber % (to - from + 1)),
     stranger: { ...whoCalls(OTHER_KEY), tasks: strangers, after: () => to },
-    callback: ({ number }, move) => callbackRequest(paths.get(number) ?? '', number, move),
+    callback: ({ number }, move, videoUrl) =>
+      callbackRequest(paths.get(number) ?? '', number, move, videoUrl),
     stop: async () => {
       await Promise.all(gateways.map((gateway) => gateway.stop()));
     },

@@ -58,8 +58,8 @@ export async function makeTasks(
   return { tasks, strangers: waiting, paths, from, to: await newestRevision(port) };
 }
 
-export function callbackRequest(path: string, number: number, move: Move): Buffer {
-  return postRequest(path, callbackBody(number, move), sign(HMAC_KEY, taskName(number)));
+export function callbackRequest(path: string, number: number, move: Move, videoUrl?: string): Buffer {
+  return postRequest(path, callbackBody(number, move, videoUrl), sign(HMAC_KEY, taskName(number)));
 }
 
 async function moveAll(

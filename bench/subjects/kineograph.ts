@@ -7,6 +7,7 @@ import { startGateway } from './gateway-process.ts';
 import { gatewaySubject } from './gateway-subject.ts';
 import { makeTasks, type KineographTasks } from './kineograph-tasks.ts';
 import type { Needs, Subject } from './subject.ts';
+import { startVideoServer } from './video-server.ts';
 
 export interface Kineographs {
   start(needs: Needs, profile: Profile | null): Promise<Subject>;
@@ -27,6 +28,7 @@ export function createKineographs(
     readonly dataDir: string;
   }
   const templates = new Map<string, Promise<Template>>();
+  let videos: ReturnType<typeof startVideoServer> | null = null;
   let count = 0;
 
   async function newDir(kind: string): Promise<string> {
@@ -66,7 +68,8 @@ export function createKineographs(
   return {
     async start(needs, profile) {
       const made = needs.tasks > 0 ? await template(needs) : NOTHING;
-      const env = { DATA_DIR: await dataDir(needs), KIE_API_URL: provider.url };
+      const copies = needs.copies === true ? await (videos ??= startVideoServer(directory)) : {};
+      const env = { DATA_DIR: await dataDir(needs), KIE_API_URL: provider.url, ...copies };
       return gatewaySubject('K', [await startGateway(directory, env, profile)], made);
     },
   };

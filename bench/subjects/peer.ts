@@ -28,7 +28,7 @@ export async function startPeer(name: keyof typeof SCRIPTS, needs: Needs): Promi
     ...anybody,
     tasks: tasks.slice(0, needs.tasks),
     stranger: { ...anybody, tasks: tasks.slice(needs.tasks) },
-    callback: ({ number }, move) => postRequest('/webhook', callbackBody(number, move)),
+    callback: ({ number }, move, videoUrl) => postRequest('/webhook', callbackBody(number, move, videoUrl)),
     stop: () => child.kill(),
   };
 }

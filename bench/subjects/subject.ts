@@ -31,8 +31,8 @@ export interface Subject extends Owner {
   readonly pids: readonly number[];
   /** Somebody else, whose changes leave the usual caller nothing to catch up on. */
   readonly stranger: Owner;
-  /** The whole request that moves a task, whoever has it. */
-  callback(task: TaskRef, move: Move): Buffer;
+  /** The whole request that moves a task, whoever has it; `videoUrl` replaces that of its result. */
+  callback(task: TaskRef, move: Move, videoUrl?: string): Buffer;
   stop(): Promise<void>;
 }
 
@@ -56,6 +56,8 @@ export interface Needs {
   readonly strangers?: number;
   /** How many values of `after` subscribers can begin at; as many as for everybody when not given. */
   readonly revisions?: number;
+  /** Whether it copies videos; no subject does unless told so. */
+  readonly copies?: boolean;
   /** A prompt in place of the usual one. */
   readonly prompt?: string;
 }

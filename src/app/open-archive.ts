@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { ArchiveStore } from '../archive/archive-store.ts';
 import { startCopier } from '../archive/copier.ts';
+import { createPace } from '../archive/pace.ts';
 import { createReceiveVideo } from '../archive/receive.ts';
 import type { VideoStorage } from '../archive/storage.ts';
 import type { ArchiveTimings } from '../archive/timings.ts';
@@ -20,6 +21,8 @@ import { USER_AGENT } from '../version.ts';
 import type { Upstream } from './open-provider.ts';
 import type { Cleanup } from './shutdown.ts';
 
+/** Of all copies of this process. kie.ai's limit of creates lets fewer arrive; more would delay answers and commits. */
+const BYTES_PER_SECOND = 16_000_000;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** Where the configuration keeps copies of videos. */
@@ -27,7 +30,7 @@ export function archiveKind({ archive, databaseUrl }: Config): 'disk' | 's3' | '
   return archive ?? (databaseUrl === null ? 'disk' : 'off');
 }
 
-/** Where copies are kept with ARCHIVE=disk. */
+/** Where copies are kept with ARCHIVE=disk. In its directory `tmp` videos are received, whatever the storage. */
 export function videosDir({ dataDir }: Config): string {
   return join(dataDir, 'videos');
 }
@@ -54,6 +57,7 @@ export async function openVideoStorage(
     secretAccessKey: config.awsSecretAccessKey ?? '',
     sessionToken: config.awsSessionToken,
     serve: config.archiveServe,
+    incoming: join(videosDir(config), 'tmp'),
     proxy: proxyFor(config.archiveS3Url ?? '', config),
   });
 }
@@ -93,6 +97,7 @@ export async function openArchive(config: Config, parts: Parts): Promise<Archive
     maxBytes: config.archiveMaxVideoBytes,
     idleMs: timings.idle,
     totalMs: timings.download,
+    pace: createPace(BYTES_PER_SECOND),
   });
   const address = createSignedAddress(await store.secret('videos'), baseUrl, (id, token) => {
     const [taskId = '', place = ''] = id.split('/');

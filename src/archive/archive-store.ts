@@ -36,11 +36,17 @@ export interface ArchiveStore {
   }): Promise<Claim>;
   /** Prolongs the claim on a task until a time. */
   renewCopies(taskId: string, until: number): Promise<void>;
-  /** The object that holds these bytes; null if none does. */
-  objectWith(sha256: string): Promise<string | null>;
+  /**
+   * The object for a new copy: that of a copy with the same bytes, or its own. Its own is reserved: it is deleted if the copy is
+   * never saved. null if the copy exists already.
+   */
+  reserveObject(copy: Omit<StoredCopy, 'object' | 'storedAt'>): Promise<string | null>;
   /** The copy of a video; null if there is none, or it is to be deleted. */
   copyOf(taskId: string, place: number): Promise<StoredCopy | null>;
-  /** Writes `next` with a new revision, and its new copy; null after a concurrent write, or if a shared object is gone. */
+  /**
+   * Writes `next` with a new revision, and its new copy; null after a concurrent write, if a shared object is gone, or if its own
+   * is not reserved.
+   */
   saveCopy(next: TaskRecord, copy: StoredCopy): Promise<VisibleRecord | null>;
   /** Writes `next` with a new revision, and that its copy at `place` is to be deleted; null after a concurrent write. */
   dropCopy(next: TaskRecord, place: number): Promise<VisibleRecord | null>;
@@ -48,10 +54,13 @@ export interface ArchiveStore {
   doomCopy(copy: StoredCopy): Promise<void>;
   /** The copies that were stored first, before a time. */
   oldestCopies(storedBefore: number, limit: number): Promise<readonly StoredCopy[]>;
-  /** Copies to be deleted: of deleted tasks, and those given to `dropCopy` or `doomCopy`. */
+  /**
+   * Copies to be deleted: of deleted tasks, those given to `dropCopy` or `doomCopy`, and what was reserved for a task that awaits no
+   * copy any more.
+   */
   doomedCopies(limit: number): Promise<readonly DoomedCopy[]>;
   /** Forgets a copy to be deleted: a shared one, or one whose object is deleted. */
   forgetCopy(copy: DoomedCopy): Promise<void>;
-  /** Bytes of all objects. */
+  /** Bytes of all objects, reserved ones included. */
   storedBytes(): Promise<number>;
 }

@@ -4,7 +4,7 @@ import type { TaskPorts } from '../tasks/ports.ts';
 import type { TaskStore } from '../tasks/store.ts';
 import type { TaskRecord } from '../tasks/task.ts';
 import { isClockProven } from '../tasks/time-watch.ts';
-import { isToCopy, type VideoCopy } from '../tasks/video.ts';
+import { isToCopy, type Video, type VideoCopy } from '../tasks/video.ts';
 import { startWorker, type Loop } from '../tasks/worker.ts';
 import { objectOf, type ArchiveStore } from './archive-store.ts';
 import type { ReceiveVideo, ReceivedVideo } from './receive.ts';
@@ -34,17 +34,30 @@ export function startCopier(ports: TaskPorts, options: CopierOptions): Loop {
   const stopping = new AbortController();
   let running = 0;
   let pausedUntil = 0;
+  /** Tasks whose copies the storage has refused since it last stored one. Several mean that all of it fails. */
+  const refused = new Set<string>();
+
+  async function copy(id: string, place: number, video: Video): Promise<void> {
+    try {
+      if (await copyVideo(ports, options, { id, place }, video.url, stopping.signal)) refused.clear();
+    } catch (error) {
+      if (!(error instanceof StorageError) || stopping.signal.aborted) throw error;
+      refused.add(id);
+      if (refused.size > 1) pausedUntil = clock.now() + timings.storagePause;
+      log.error(
+        { err: error, task: id, place, tasks: refused.size },
+        'a video cannot be stored; retrying later',
+      );
+      await fail(ports, options, { id, place }, { kind: 'refused', reason: 'the storage refuses it' });
+    }
+  }
 
   async function copyAll(task: TaskRecord): Promise<void> {
     running += 1;
     const endRenewal = keepClaim(options, ports, task.id);
     try {
-      for (const place of task.videos.keys()) await copyVideo(ports, options, task, place, stopping.signal);
-    } catch (error) {
-      if (!(error instanceof StorageError)) throw error;
-      options.onOutcome('storage-failed');
-      pausedUntil = clock.now() + timings.storagePause;
-      log.error({ err: error, task: task.id }, 'a video cannot be stored; copying pauses');
+      for (const [place, video] of task.videos.entries())
+        if (isToCopy(video) && !stopping.signal.aborted) await copy(task.id, place, video);
     } finally {
       endRenewal();
       running -= 1;
@@ -60,8 +73,9 @@ export function startCopier(ports: TaskPorts, options: CopierOptions): Loop {
     claim: async () => {
       const now = clock.now();
       if (stopping.signal.aborted || now < pausedUntil) return { records: [], nextAt: pausedUntil };
-      const limit = concurrency - running;
-      if (limit === 0) return { records: [], nextAt: null };
+      // While the storage fails, one task at a time tries it.
+      const limit = (refused.size > 1 ? 1 : concurrency) - running;
+      if (limit <= 0) return { records: [], nextAt: null };
       return store.claimCopies({ now, leaseMs: timings.lease, limit });
     },
     work: copyAll,
@@ -92,31 +106,27 @@ function keepClaim({ store, timings }: CopierOptions, { clock, log }: TaskPorts,
   };
 }
 
-/** Makes one attempt to copy the video at `place`. Rejects with StorageError. */
+/** Makes one attempt to copy a video. Returns whether the storage has stored it. Rejects with StorageError. */
 async function copyVideo(
   ports: TaskPorts,
   options: CopierOptions,
-  { id, videos }: TaskRecord,
-  place: number,
+  { id, place }: Place,
+  url: string,
   signal: AbortSignal,
-): Promise<void> {
-  const video = videos[place];
-  // A function, because TypeScript would narrow the property across the await.
-  const isStopped = (): boolean => signal.aborted;
-  if (!video || !isToCopy(video) || isStopped()) return;
+): Promise<boolean> {
   const { clock, log } = ports;
   const startedAt = clock.now();
   const file = await options.storage.receive();
   try {
-    const received = await options.receive(video.url, file.handle, signal).catch(blameStorage);
+    const received = await options.receive(url, file.handle, signal).catch(blameStorage);
     // The claim ends with its lease, and another attempt follows.
-    if (isStopped()) return;
+    if (signal.aborted) return false;
     const ms = clock.now() - startedAt;
     if ('reason' in received) {
       const { isFinal, reason } = received;
-      const copy = await fail(ports, options, { id, place }, { isFinal, reason });
+      const copy = await fail(ports, options, { id, place }, { kind: isFinal ? 'final' : 'failed', reason });
       log.warn({ task: id, place, reason, ms, state: copy?.state }, 'copying a video failed');
-      return;
+      return false;
     }
     const isShared = await store(ports, options, { id, place }, received, (object) =>
       options.storage.keep(file, object, received),
@@ -126,6 +136,7 @@ async function copyVideo(
       'video stored',
     );
     options.onOutcome(isShared ? 'shared' : 'stored');
+    return !isShared;
   } finally {
     await file.discard();
   }
@@ -157,15 +168,15 @@ async function store(
   const own = objectOf({ taskId: id, place });
   let isKept = false;
   for (;;) {
-    const object = isKept ? own : ((await archive.objectWith(sha256)) ?? own);
+    const object = await archive.reserveObject({ taskId: id, place, sha256, bytes });
     if (object === own && !isKept) {
       await keep(own);
       isKept = true;
     }
     const task = await archive.get(id);
     const video = task?.videos[place];
-    if (!task || !video || !isToCopy(video)) {
-      // The task was deleted meanwhile.
+    if (object === null || !task || !video || !isToCopy(video)) {
+      // The task was deleted meanwhile, and perhaps what was reserved for it as well.
       if (!task && isKept) await storage.delete(own);
       return !isKept;
     }
@@ -176,26 +187,34 @@ async function store(
   }
 }
 
+interface Failure {
+  /** `refused`: by the storage, for which no video is lost. `final`: no later attempt can succeed. */
+  readonly kind: 'failed' | 'final' | 'refused';
+  readonly reason: string;
+}
+
 /** Records a failed attempt. After the last one the video is lost. */
 async function fail(
   ports: TaskPorts,
   { onOutcome, store: tasks, timings }: CopierOptions,
   { id, place }: Place,
-  { isFinal, reason }: { readonly isFinal: boolean; readonly reason: string },
+  { kind, reason }: Failure,
 ): Promise<VideoCopy | undefined> {
   const now = ports.clock.now();
   const written = await writeTask(tasks, id, (task): Decision => {
     const video = task.videos[place];
     if (!video || !isToCopy(video)) return null;
     const attempts = (video.copy?.state === 'PENDING' ? video.copy.attempts : 0) + 1;
-    const nextAt = now + retryDelay(attempts, timings);
+    // While the task's other videos are being copied, the claim goes on.
+    const least = task.videos.filter(isToCopy).length > 1 ? timings.lease : 0;
+    const nextAt = now + Math.max(least, retryDelay(attempts, timings));
     const deadline = (task.completedAt ?? now) + timings.providerKeeps;
-    if (isFinal || (nextAt > deadline && isClockProven(ports)))
+    if (kind === 'final' || (kind === 'failed' && nextAt > deadline && isClockProven(ports)))
       return { save: withCopy(task, place, { state: 'LOST', reason }, now) };
     return { amend: withCopy(task, place, { state: 'PENDING', attempts, reason }, nextAt) };
   });
   const copy = written?.videos[place]?.copy;
-  onOutcome(copy?.state === 'LOST' ? 'lost' : 'failed');
+  onOutcome(kind === 'refused' ? 'storage-failed' : copy?.state === 'LOST' ? 'lost' : 'failed');
   return copy;
 }
 

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, stat, statfs, unlink } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { fileOf, StorageError, type IncomingFile, type VideoStorage } from './storage.ts';
+import { assertRoom, codeOf, failureOf } from './room.ts';
+import { fileOf, type IncomingFile, type VideoStorage } from './storage.ts';
 
 interface DiskOptions {
   /** Whether no other process uses the directory. */
@@ -12,15 +13,13 @@ interface DiskOptions {
   readonly sweepMs?: number;
 }
 
-/** With less left on the disk no copies are made. */
-export const RESERVE_BYTES = 512 * 1024 * 1024;
 /** A copy that is being made is written to more often. */
 const ABANDONED_MS = 10 * 60_000;
 const SWEEP_MS = 60 * 60_000;
 
 /** Keeps objects as files of a directory. Rejects with StorageError if the directory cannot be used. */
 export async function openDiskStorage(directory: string, options: DiskOptions = {}): Promise<VideoStorage> {
-  const { isExclusive = false, reserveBytes = RESERVE_BYTES, sweepMs = SWEEP_MS } = options;
+  const { isExclusive = false, reserveBytes, sweepMs = SWEEP_MS } = options;
   const incoming = join(directory, 'tmp');
   const paths = new WeakMap<IncomingFile, string>();
   const pathOf = (name: string): string => join(directory, fileOf(name));
@@ -39,11 +38,7 @@ export async function openDiskStorage(directory: string, options: DiskOptions = 
   timer.unref();
 
   async function receive(): Promise<IncomingFile> {
-    const { bavail, bsize } = await statfs(directory).catch(failing);
-    if (bavail * bsize < reserveBytes)
-      throw new StorageError(
-        `${directory} has less than ${Math.ceil(reserveBytes / 1024 ** 2)} MiB left. ${ROOM_ADVICE}`,
-      );
+    await assertRoom(directory, reserveBytes);
     const path = join(incoming, randomUUID());
     const handle = await open(path, 'wx+', 0o600).catch(failing);
     const file = {
@@ -98,17 +93,6 @@ export async function openDiskStorage(directory: string, options: DiskOptions = 
   };
 }
 
-const ROOM_ADVICE =
-  'Free some, enlarge the disk, or limit the copies with ARCHIVE_MAX_BYTES or ARCHIVE_KEEP_DAYS.';
-const ACCESS_ADVICE = 'Make the directory one that this user may write to, or set ARCHIVE=off.';
-
-function failureOf(directory: string, error: unknown): StorageError {
-  const reason = error instanceof Error ? error.message : String(error);
-  const isFull = codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT';
-  const advice = isFull ? ROOM_ADVICE : ACCESS_ADVICE;
-  return new StorageError(`${directory}: ${reason}. ${advice}`, { cause: error });
-}
-
 /** Deletes the files of interrupted copies: those that nobody has written for so long. */
 async function sweep(directory: string, forMs: number): Promise<void> {
   for (const name of await readdir(directory)) {
@@ -123,10 +107,6 @@ async function sweep(directory: string, forMs: number): Promise<void> {
 async function syncDirectory(directory: string): Promise<void> {
   const handle = await open(directory);
   await handle.sync().finally(() => handle.close());
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : null;
 }
 
 function nullIfMissing(error: unknown): null {

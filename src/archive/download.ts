@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { timeoutSignal } from '../tasks/clock.ts';
 import { chunksOf } from './chunks.ts';
 import { createFetcher, discard, FetchError, type FetchOptions, type Response } from './fetch.ts';
+import type { Pace } from './pace.ts';
 import type { ReceivedFile } from './storage.ts';
 import { readRange, readVersion, type ContentRange, type Version } from './ranges.ts';
 import { createVideoWriter, type VideoWriter } from './video-writer.ts';
@@ -14,6 +15,8 @@ export interface DownloadOptions extends FetchOptions {
   readonly idleMs: number;
   /** How long all transfers and the pauses between them may take together. */
   readonly totalMs: number;
+  /** Of all downloads together. */
+  readonly pace?: Pace;
   /** Pause before a broken transfer is resumed. */
   readonly resumeMs?: number;
   /** Ends the download. */
@@ -129,6 +132,7 @@ async function transfer(url: string, progress: Progress, get: Get, options: Down
       for await (const chunk of chunks) {
         idle.renew();
         await append(chunk, progress, options);
+        await options.pace?.(chunk.length);
       }
     } finally {
       discard(response);

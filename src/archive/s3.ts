@@ -1,13 +1,17 @@
 import { createHash, randomUUID } from 'node:crypto';
+import { mkdir } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { chunksOf, openNamelessFile } from '../images/temp-file.ts';
+import { assertRoom, failureOf } from './room.ts';
 import { createS3Client, type S3ClientOptions } from './s3-client.ts';
-import { StorageError, type ByteRange, type ReceivedFile, type VideoStorage } from './storage.ts';
+import type { ByteRange, ReceivedFile, VideoStorage } from './storage.ts';
 
 export interface S3Options extends S3ClientOptions {
   /** Whether clients are redirected to presigned URLs. */
   readonly serve: 'redirect' | 'proxy';
+  /** The directory that receives videos, made when it is first needed. Its files have no names, so that a crash leaves none. */
+  readonly incoming: string;
 }
 
 /** Without the permission to list a bucket, AWS answers AccessDenied in place of it. */
@@ -19,6 +23,7 @@ const PROBE = Buffer.from('kineograph');
  * other bytes. https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
  */
 export function openS3Storage(options: S3Options): VideoStorage {
+  const { incoming, serve } = options;
   const client = createS3Client(options);
 
   async function put(
@@ -53,15 +58,18 @@ export function openS3Storage(options: S3Options): VideoStorage {
 
   return {
     async receive() {
-      const handle = await openNamelessFile().catch((error: unknown) => {
-        throw new StorageError(error instanceof Error ? error.message : String(error), { cause: error });
-      });
+      const failing = (error: unknown): never => {
+        throw failureOf(incoming, error);
+      };
+      await mkdir(incoming, { recursive: true, mode: 0o700 }).catch(failing);
+      await assertRoom(incoming);
+      const handle = await openNamelessFile(incoming).catch(failing);
       return { handle, discard: () => handle.close() };
     },
     keep: ({ handle }, name, received) => put(name, received, () => Readable.from(chunksOf(handle))),
     read,
     async link(name, disposition) {
-      if (options.serve === 'proxy') return null;
+      if (serve === 'proxy') return null;
       return client.presign(name, {
         'response-content-type': 'video/mp4',
         ...(disposition !== null && { 'response-content-disposition': disposition }),

@@ -7,7 +7,7 @@ export interface ArchiveTimings {
   /** Pause before the first retry; the later ones double, up to the longest. */
   readonly firstRetry: number;
   readonly longestRetry: number;
-  /** Pause of all copying after the storage failed. */
+  /** Pause of all copying after the storage failed for several tasks. */
   readonly storagePause: number;
   /** How long a download may bring nothing. */
   readonly idle: number;

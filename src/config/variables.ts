@@ -177,7 +177,7 @@ export const VARIABLES = {
   ),
   DATA_DIR: storage(
     z.string().default('./data'),
-    "The directory of the SQLite database and of the sandbox's file. One process at a time. With DATABASE_URL and KIE_API_KEY it is not used.",
+    "The directory of the SQLite database and of the sandbox's file. One process at a time. With DATABASE_URL and KIE_API_KEY it is used only while videos are copied.",
     '/var/lib/kineograph',
   ),
 

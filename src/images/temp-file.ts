@@ -34,9 +34,9 @@ export async function openTempFile(): Promise<TempFile> {
   };
 }
 
-/** The same, as a handle for reading and writing. */
-export async function openNamelessFile(): Promise<FileHandle> {
-  const path = join(tmpdir(), `kineograph-${randomUUID()}`);
+/** The same in any directory, as a handle for reading and writing. */
+export async function openNamelessFile(directory = tmpdir()): Promise<FileHandle> {
+  const path = join(directory, `kineograph-${randomUUID()}`);
   const file = await open(path, 'wx+', 0o600).catch(fail);
   await unlink(path).catch(async (error: unknown) => {
     await file.close();

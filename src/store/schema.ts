@@ -76,15 +76,16 @@ export interface UploadTable {
   readonly expires_at: Integer;
 }
 
-/** One row for each video that has a copy. */
+/** One row for each video that has a copy, or an object reserved for one. */
 export interface VideoCopyTable {
   readonly task_id: string;
   readonly place: number;
   readonly object: string;
   readonly sha256: string;
   readonly bytes: Integer;
+  /** 0 while the object is only reserved. */
   readonly stored_at: Integer;
-  /** 1 while the copy is to be deleted. */
+  /** 1 while the copy is to be deleted. A reserved object is deleted unless its copy is saved. */
   readonly is_doomed: number;
 }
 

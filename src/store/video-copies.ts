@@ -10,6 +10,8 @@ import { saveRecord } from './writes.ts';
 const SUCCEEDED = sql.lit('SUCCESS' as const);
 const ALIVE = sql.lit(0);
 const DOOMED = sql.lit(1);
+/** When an object was stored that is only reserved. */
+const RESERVED = 0;
 
 /** The task has videos to copy. */
 export function awaitsCopy(eb: ExpressionBuilder<Database, 'tasks'>) {
@@ -45,11 +47,6 @@ export function createVideoCopies(db: Kysely<Database>, queue: WriterQueue): Arc
 
 function createReads(db: Kysely<Database>) {
   return storeReads({
-    async objectWith(sha256: string) {
-      const row = await alive(db).where('sha256', '=', sha256).limit(1).executeTakeFirst();
-      return row?.object ?? null;
-    },
-
     async copyOf(taskId: string, place: number) {
       const row = await alive(db).where('task_id', '=', taskId).where('place', '=', place).executeTakeFirst();
       return row ? toCopy(row) : null;
@@ -65,6 +62,10 @@ function createReads(db: Kysely<Database>) {
         .selectFrom('video_copies')
         .selectAll()
         .where('is_doomed', '=', DOOMED)
+        .where(({ eb, exists, not, or, selectFrom }) => {
+          const task = selectFrom('tasks').select('id').whereRef('id', '=', 'task_id').where(awaitsCopy);
+          return or([eb('stored_at', '>', RESERVED), not(exists(task))]);
+        })
         .limit(limit)
         .execute();
       return Promise.all(
@@ -123,17 +124,40 @@ function createClaims(queue: WriterQueue) {
 
 function createWrites(queue: WriterQueue) {
   return {
+    reserveObject: ({ bytes, place, sha256, taskId: task_id }) =>
+      queue.write(COPIES, async ({ trx }) => {
+        const row = await rowOf(trx, task_id, place).executeTakeFirst();
+        if (row && Number(row.stored_at) !== RESERVED) return null;
+        // An interrupted attempt may have left an object, which must not be forgotten.
+        const twin = row
+          ? undefined
+          : await alive(trx).where('sha256', '=', sha256).limit(1).executeTakeFirst();
+        if (twin) return twin.object;
+        const object = objectOf({ taskId: task_id, place });
+        await trx
+          .insertInto('video_copies')
+          .values({ task_id, place, object, sha256, bytes, stored_at: RESERVED, is_doomed: 1 })
+          .onConflict((conflict) => conflict.columns(['task_id', 'place']).doUpdateSet({ sha256, bytes }))
+          .execute();
+        await countBytes(trx, bytes - Number(row?.bytes ?? 0));
+        return object;
+      }),
+
     saveCopy: (next, copy) =>
       queue.write({ ...COPIES, revision: true }, async (context) => {
         const { trx } = context;
-        const isOwn = copy.object === objectOf(copy);
-        if (!isOwn && !(await isAlive(trx, copy))) return null;
+        const { bytes, object, place, sha256, storedAt: stored_at, taskId: task_id } = copy;
+        const isOwn = object === objectOf(copy);
+        const reserved = rowOf(trx, task_id, place)
+          .where('stored_at', '=', RESERVED)
+          .where('sha256', '=', sha256);
+        if (!(isOwn ? await reserved.executeTakeFirst() : await isAlive(trx, copy))) return null;
         const saved = await saveRecord(context, next);
         if (!saved) return null;
-        if (!(await isShared(trx, copy))) await countBytes(trx, copy.bytes);
-        const { bytes, object, place, sha256, storedAt: stored_at, taskId: task_id } = copy;
         const row = { task_id, place, object, sha256, bytes, stored_at, is_doomed: 0 };
-        await trx.insertInto('video_copies').values(row).execute();
+        const copies = trx.updateTable('video_copies').set(row);
+        if (isOwn) await copies.where('task_id', '=', task_id).where('place', '=', place).execute();
+        else await trx.insertInto('video_copies').values(row).execute();
         return saved;
       }),
 
@@ -160,6 +184,7 @@ function createWrites(queue: WriterQueue) {
           .deleteFrom('video_copies')
           .where('task_id', '=', copy.taskId)
           .where('place', '=', copy.place)
+          .where('is_doomed', '=', DOOMED)
           .executeTakeFirst();
         if (numDeletedRows > 0n && !hasOthers) await countBytes(trx, -copy.bytes);
       }),
@@ -169,6 +194,10 @@ function createWrites(queue: WriterQueue) {
 /** Copies that are to stay. */
 export function alive(db: Kysely<Database>) {
   return db.selectFrom('video_copies').selectAll().where('is_doomed', '=', ALIVE);
+}
+
+function rowOf(db: Kysely<Database>, taskId: string, place: number) {
+  return db.selectFrom('video_copies').selectAll().where('task_id', '=', taskId).where('place', '=', place);
 }
 
 /** The object of a copy has copies that stay. */

@@ -21,13 +21,14 @@ export interface ApiVideo {
   };
 }
 
-interface ArchivedTask {
+export interface ArchivedTask {
   readonly state: string;
   readonly revision: number;
   readonly videos: readonly ApiVideo[];
 }
 
-const VIDEOS: Document<{ readonly task: ArchivedTask | null }> = /* GraphQL */ `
+/** A task's videos and their copies. */
+export const VIDEOS: Document<{ readonly task: ArchivedTask | null }> = /* GraphQL */ `
   query ($id: ID!) {
     task(id: $id) {
       state

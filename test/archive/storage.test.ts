@@ -142,3 +142,23 @@ describe('a storage on disk', () => {
     expect(await readdir(incoming)).toEqual([]);
   });
 });
+
+describe('a storage in S3', () => {
+  it('receives videos in its directory, in files that a crash does not leave there', async () => {
+    const incoming = join(await temporaryDir(), 'videos', 'tmp');
+    const { storage } = await inS3({ incoming });
+    const file = await storage.receive();
+    onTestEnd(file.discard);
+    await file.handle.writeFile(VIDEO);
+    expect(await readdir(incoming)).toEqual([]);
+    const [{ dev }, { dev: expected }] = [await file.handle.stat(), await stat(incoming)];
+    expect(dev).toBe(expected);
+  });
+
+  it('says what to do about a directory that it cannot use', async () => {
+    const incoming = join(await temporaryDir(), 'videos');
+    await writeFile(incoming, '');
+    const { storage } = await inS3({ incoming });
+    await expect(storage.receive()).rejects.toThrow(/ARCHIVE=off/);
+  });
+});

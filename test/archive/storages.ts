@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openDiskStorage } from '../../src/archive/disk.ts';
 import { openS3Storage, type S3Options } from '../../src/archive/s3.ts';
@@ -49,6 +50,7 @@ export function optionsFor({ url }: Pick<S3Server, 'url'>): S3Options {
     secretAccessKey: S3_SECRET,
     sessionToken: null,
     serve: 'redirect',
+    incoming: tmpdir(),
     proxy: null,
     timings: S3_TIMINGS,
   };

@@ -96,6 +96,11 @@ test('the embedded store lies on a volume', () => {
   expect(image.one('VOLUME')).toBe('/data');
 });
 
+test('replicas receive videos on a volume of their own, and not in memory', () => {
+  for (const [, { volumes }] of gatewaysOf(read('compose.replicas.yaml')))
+    expect(volumes).toEqual([image.env['DATA_DIR']]);
+});
+
 test.each([
   ['compose.yaml', 'disk'],
   ['compose.replicas.yaml', 's3'],

@@ -139,6 +139,8 @@ export interface Answer {
   readonly cutAfterBytes?: number;
   /** The same, counted from the first byte of the body: the head has gone out whole. */
   readonly cutBodyAfterBytes?: number;
+  /** Sends so many bytes of the body, and no more; the connection stays open until the client closes it. */
+  readonly holdBodyAfterBytes?: number;
   /** Answers with a TCP reset. The request has been read by then. */
   readonly reset?: boolean;
   /** Answers with `Connection: close` and closes. */
@@ -155,6 +157,10 @@ export async function sendAnswer(answer: Answer, response: ServerResponse): Prom
   const { socket } = response;
   if (answer.hang === true || socket === null || socket.destroyed) return;
   if (answer.reset === true) socket.resetAndDestroy();
+  else if (answer.holdBodyAfterBytes !== undefined)
+    response
+      .writeHead(answer.status ?? 200, headersOf(answer))
+      .write(bodyOf(answer).subarray(0, answer.holdBodyAfterBytes));
   else if (answer.cutAfterBytes !== undefined || answer.cutBodyAfterBytes !== undefined) cut(answer, socket);
   else response.writeHead(answer.status ?? 200, headersOf(answer)).end(bodyOf(answer));
 }

@@ -17,6 +17,10 @@ export interface S3Server {
   readonly requests: readonly string[];
   /** What happens to the next requests in place of what they ask for. */
   readonly mishaps: Mishap[];
+  /**
+   * Called when the first bytes of an object are there, and when it is stored and its response is not sent; goes on when it resolves, and
+   * is answered with the error of a rejection. */
+  onPut: (moment: 'receiving' | 'stored', key: string) => Promise<void>;
   /** Its clock, in ms since the epoch. */
   now: () => number;
 }
@@ -35,7 +39,7 @@ const SKEW_MS = 15 * 60_000;
 const WEEK_SECONDS = 7 * 24 * 60 * 60;
 
 /** An error as S3 answers it: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html */
-class S3Error extends Error {
+export class S3Error extends Error {
   readonly status: number;
   readonly code: string;
 
@@ -48,7 +52,14 @@ class S3Error extends Error {
 
 export async function startS3(options: S3ServerOptions = {}): Promise<S3Server> {
   const { path = '/bucket/some/prefix', sessionToken } = options;
-  const state: S3Server = { url: '', objects: new Map(), requests: [], mishaps: [], now: () => Date.now() };
+  const state: S3Server = {
+    url: '',
+    objects: new Map(),
+    requests: [],
+    mishaps: [],
+    onPut: () => Promise.resolve(),
+    now: () => Date.now(),
+  };
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '', `http://${request.headers.host ?? ''}`);
     const key = url.pathname.startsWith(`${path}/`) ? url.pathname.slice(path.length + 1) : null;
@@ -88,13 +99,16 @@ async function answer(state: S3Server, exchange: Exchange): Promise<void> {
   if (mishap === 'silent') return;
   const chunks: Buffer[] = [];
   for await (const chunk of request) {
+    if (method === 'PUT' && chunks.length === 0) await state.onPut('receiving', key);
     chunks.push(chunk as Buffer);
     if (mishap === 'cut') request.destroy();
   }
   if (mishap === 'cut') request.destroy();
   if (mishap === 'unavailable') throw new S3Error(503, 'SlowDown');
-  if (method === 'PUT') put(state, key, request, Buffer.concat(chunks));
-  else if (method === 'DELETE') state.objects.delete(key);
+  if (method === 'PUT') {
+    put(state, key, request, Buffer.concat(chunks));
+    await state.onPut('stored', key);
+  } else if (method === 'DELETE') state.objects.delete(key);
   else if (method === 'GET' || method === 'HEAD') {
     get(state.objects.get(key), exchange, mishap === 'broken');
     return;

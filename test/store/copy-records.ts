@@ -39,8 +39,9 @@ export function storedIn(task: TaskRecord, copy: StoredCopy): TaskRecord {
   return withCopy(task, place, { state: 'STORED', sha256, bytes, storedAt, ...facts }, NOW + LEASE);
 }
 
-/** Saves a copy that nobody else writes, and returns the task. */
+/** Saves a copy that nobody else writes, in its own object or that of another copy, and returns the task. */
 export async function saveCopy(store: Store, task: TaskRecord, copy: StoredCopy): Promise<VisibleRecord> {
+  if (copy.object === objectOf(copy)) await store.reserveObject(copy);
   const saved = await store.saveCopy(storedIn(task, copy), copy);
   if (!saved) throw new Error(`the copy of ${task.id} was not saved`);
   return saved;

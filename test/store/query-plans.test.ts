@@ -155,14 +155,19 @@ const EXERCISES: Readonly<Record<keyof Store, (store: Store) => Promise<unknown>
   saveUpload: (store) => store.saveUpload('ann', upload({ hash: 'hash-5' })),
   claimCopies: (store) => store.claimCopies({ now: NOW, leaseMs: 60_000, limit: 2 }),
   renewCopies: (store) => store.renewCopies('done-20000', NOW + 60_000),
-  objectWith: (store) => store.objectWith('hash-2'),
+  async reserveObject(store) {
+    for (const sha256 of ['hash-2', 'hash of none'])
+      await store.reserveObject({ taskId: 'done-7', place: 1, sha256, bytes: 1000 });
+  },
   copyOf: (store) => copyOf(store, 'done-5'),
   async saveCopy(store) {
     const [shared, own] = [await copyOf(store, 'done-8'), { taskId: 'done-7', place: 1 }];
-    await store.saveCopy(await found(store, 'done-7'), { ...shared, ...own, object: objectOf(own) });
+    const reserved = { ...shared, ...own, object: objectOf(own), sha256: 'hash of none' };
+    await store.saveCopy(await found(store, 'done-7'), reserved);
     const copy = { ...shared, ...own, place: 2 };
     await store.saveCopy(await found(store, 'done-7'), copy);
     // So that its insertion can be explained.
+    await store.doomCopy(copy);
     await store.forgetCopy({ ...copy, isShared: true });
   },
   doomCopy: async (store) => {

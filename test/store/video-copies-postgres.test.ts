@@ -25,6 +25,10 @@ describe.each([
     const { proxy, store } = await openBehindProxy();
     const task = await insertSucceeded(store);
     const copy = copyFor(task);
+    const reservation = proxy[lose]();
+    expect(await store.reserveObject(copy)).toBe(copy.object);
+    await reservation;
+    expect(await store.storedBytes()).toBe(1000);
     const lost = proxy[lose]();
     const saved = await store.saveCopy(storedIn(task, copy), copy);
     await lost;

@@ -1,7 +1,7 @@
 import { access, constants, stat, statfs } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { archiveKind, openVideoStorage, videosDir } from '../../app/open-archive.ts';
-import { RESERVE_BYTES } from '../../archive/disk.ts';
+import { RESERVE_BYTES } from '../../archive/room.ts';
 import type { Config } from '../../config/config.ts';
 import { describeVideos } from '../banner.ts';
 import { findingsOf, type Finding } from './findings.ts';
@@ -24,8 +24,10 @@ export async function checkArchive(config: Config): Promise<Finding> {
           );
     case 'disk':
       return checkDirectory(videosDir(config), where);
-    case 's3':
-      return checkS3(config, where);
+    case 's3': {
+      const local = await checkDirectory(videosDir(config), `received in ${videosDir(config)}`);
+      return local.status === 'failure' ? local : checkS3(config, where);
+    }
   }
 }
 
