@@ -75,21 +75,24 @@ function writesWithMoments(
   /** The write after which this gateway dies: a mark in the same commit would be there as well, so none is set meanwhile. */
   let last: Promise<unknown> = Promise.resolve();
 
-  /** A write that came too late writes nothing: for it there is no moment after. */
-  async function write<T>(step: Step, run: () => Promise<T | null>): Promise<T | null> {
-    if (step === held?.step) await held.until;
+  function begin<T>(step: Step, run: () => Promise<T>): Promise<T> {
     reached(`before ${step}`);
     const writing = run();
     if (dieAt === `after ${step}`) last = writing.catch(() => null);
-    const written = await writing;
+    return writing;
+  }
+
+  /** A write that came too late writes nothing: for it there is no moment after. */
+  async function write<T>(step: Step, run: () => Promise<T | null>): Promise<T | null> {
+    if (step === held?.step) await held.until;
+    const written = await begin(step, run);
     if (written !== null) reached(`after ${step}`);
     return written;
   }
 
   return {
     async insert(record) {
-      reached('before the insert');
-      const stored = await store.insert(record);
+      const stored = await begin('the insert', () => store.insert(record));
       inserts += 1;
       reached('after the insert');
       return stored;
