@@ -60,6 +60,17 @@ describe('a subscription to one task', () => {
     },
   );
 
+  test('gives the end that another replica wrote, also when the feed brings an older state while it is read', async () => {
+    const { ports, store } = await startHeldGateway();
+    const task = await addTask(store);
+    const find: TaskStore['find'] = () => {
+      ports.feed.publish([{ ...task, state: 'QUEUING', revision: task.revision + 1 }]);
+      return Promise.resolve({ ...task, ...SUCCESS, revision: task.revision + 2 });
+    };
+    const watch = await watchTask({ ...ports, store: { ...store, find } }, OWNER, task.id, null);
+    expect(await statesOf(watch)).toEqual(['SUCCESS']);
+  });
+
   test('may skip states for a slow reader, never the last one, nor the real outcome after a presumed FAIL', async () => {
     const { ports, store, task, watch } = await startOne();
     expect((await watch.next()).value?.state).toBe('WAITING');

@@ -104,7 +104,7 @@ export class SubscriptionCursor implements Following {
   }
 
   #deliver(changes: readonly VisibleRecord[]): void {
-    for (const change of this.#source.isNewestEnough ? changes.slice(-1) : changes) {
+    for (const change of this.#source.isNewestEnough ? newestOf(changes) : changes) {
       if (change.revision <= this.#cursor) continue;
       this.#cursor = change.revision;
       this.#sink.take(change);
@@ -141,6 +141,12 @@ export class SubscriptionCursor implements Following {
   #isOver(): boolean {
     return this.#state === 'over';
   }
+}
+
+/** The newest change; none if there are none. The feed may bring changes that are older than what was read from the store. */
+function newestOf(changes: readonly VisibleRecord[]): readonly VisibleRecord[] {
+  const newest = Math.max(...changes.map(({ revision }) => revision));
+  return changes.filter(({ revision }) => revision === newest).slice(0, 1);
 }
 
 /** Changes after a revision, from the store. */
