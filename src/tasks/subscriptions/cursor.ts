@@ -96,7 +96,9 @@ export class SubscriptionCursor implements Following {
   #catchUp({ changes, hasMore, isEnd }: Page): boolean {
     const waiting = this.#waiting;
     const isAll = waiting !== null && !hasMore;
-    this.#deliver(isAll ? [...changes, ...waiting] : changes);
+    const readTo = changes.at(-1)?.revision ?? this.#cursor;
+    // The feed may be behind what was read.
+    this.#deliver(isAll ? [...changes, ...waiting.filter(({ revision }) => revision > readTo)] : changes);
     if (this.#state !== 'reading') return true;
     if (isEnd) this.#end();
     else if (isAll) this.#state = 'live';
@@ -104,7 +106,7 @@ export class SubscriptionCursor implements Following {
   }
 
   #deliver(changes: readonly VisibleRecord[]): void {
-    for (const change of this.#source.isNewestEnough ? newestOf(changes) : changes) {
+    for (const change of this.#source.isNewestEnough ? changes.slice(-1) : changes) {
       if (change.revision <= this.#cursor) continue;
       this.#cursor = change.revision;
       this.#sink.take(change);
@@ -141,12 +143,6 @@ export class SubscriptionCursor implements Following {
   #isOver(): boolean {
     return this.#state === 'over';
   }
-}
-
-/** The newest change; none if there are none. The feed may bring changes that are older than what was read from the store. */
-function newestOf(changes: readonly VisibleRecord[]): readonly VisibleRecord[] {
-  const newest = Math.max(...changes.map(({ revision }) => revision));
-  return changes.filter(({ revision }) => revision === newest).slice(0, 1);
 }
 
 /** Changes after a revision, from the store. */
