@@ -94,16 +94,16 @@ export async function openSurfaces(
     authorize: createAuthorize({ ...checks, gate, report }),
     requests: http.requests,
   };
-  const { answer, graphql, inTurn } = engine;
+  const { answer, graphql } = engine;
   const { graphiql, maxBodyBytes, maxUploads } = config;
   http.router.add(
     ...(graphiql ? [await graphiqlRoute(DASHBOARD, GRAPHQL_PATH)] : []),
-    graphqlRoute(graphql, { ...route, answer, inTurn, maxBodyBytes, streams }),
+    graphqlRoute(graphql, { ...route, answer, inTurn: ports.inTurn, maxBodyBytes, streams }),
     webhookRoute(parts, checks),
     uploadsRoute({ ...route, maxUploads, upload: parts.upload }),
     ...videoRoutes(parts, checks),
     ...probeRoutes(config, parts, checks),
-    ...(await pageRoutes(config, parts.upstream, inTurn)),
+    ...(await pageRoutes(config, parts.upstream, ports.inTurn)),
   );
 
   const websockets = openSockets(config, parts, checks, engine, http);
@@ -166,20 +166,19 @@ function openEngine(
     takeItems: limitListItems(maxListItems),
     takeText: limitText(),
   });
-  const { inTurn } = ports;
   const shared = { schema, context, maskError, perOwner, perAddress };
-  const graphql = createGraphql<Context>({ ...shared, introspection, limits: config, inTurn });
+  const graphql = createGraphql<Context>({ ...shared, introspection, limits: config, inTurn: ports.inTurn });
   const rightsOf = (value: unknown): string => JSON.stringify((value as Context).viewer);
   const hub = createHub({ counts, maskError, rightsOf, hideSuggestions: !introspection });
   const operations = { ...shared, ...graphql };
-  return { answer: createGraphqlHttp(operations), graphql, hub, inTurn, operations };
+  return { answer: createGraphqlHttp(operations), graphql, hub, operations };
 }
 
 function openSockets(
   config: Config,
-  { log }: Parts,
+  { log, ports: { inTurn } }: Parts,
   checks: Checks,
-  { hub, inTurn, operations }: ReturnType<typeof openEngine>,
+  { hub, operations }: ReturnType<typeof openEngine>,
   { nextId, node }: HttpServer,
 ): WebsocketServer {
   const { forwarded, isOurHost, mayCall, overload, requestsPerOwner } = checks;

@@ -8,12 +8,18 @@ const ROOM_ADVICE =
   'Free some, or enlarge the disk. With ARCHIVE=disk, ARCHIVE_MAX_BYTES and ARCHIVE_KEEP_DAYS limit the copies on it.';
 const ACCESS_ADVICE = 'Make the directory one that this user may write to, or set ARCHIVE=off.';
 
+/** How many bytes this user may still write to the disk of a path. */
+export async function freeBytes(path: string): Promise<number> {
+  const { bavail, bsize } = await statfs(path);
+  return bavail * bsize;
+}
+
 /** Rejects with StorageError if less is free on the disk of a directory, or it cannot be used. */
 export async function assertRoom(directory: string, reserveBytes = RESERVE_BYTES): Promise<void> {
-  const { bavail, bsize } = await statfs(directory).catch((error: unknown) => {
+  const free = await freeBytes(directory).catch((error: unknown) => {
     throw failureOf(directory, error);
   });
-  if (bavail * bsize >= reserveBytes) return;
+  if (free >= reserveBytes) return;
   const missing = `${directory} has less than ${Math.ceil(reserveBytes / 1024 ** 2)} MiB left`;
   throw new StorageError(`${missing}. ${ROOM_ADVICE}`);
 }

@@ -48,7 +48,7 @@ export function createVideoCopies(db: Kysely<Database>, queue: WriterQueue): Arc
 function createReads(db: Kysely<Database>) {
   return storeReads({
     async copyOf(taskId: string, place: number) {
-      const row = await alive(db).where('task_id', '=', taskId).where('place', '=', place).executeTakeFirst();
+      const row = await alive(db).where(isAt(taskId, place)).executeTakeFirst();
       return row ? toCopy(row) : null;
     },
 
@@ -156,7 +156,7 @@ function createWrites(queue: WriterQueue) {
         if (!saved) return null;
         const row = { task_id, place, object, sha256, bytes, stored_at, is_doomed: 0 };
         const copies = trx.updateTable('video_copies').set(row);
-        if (isOwn) await copies.where('task_id', '=', task_id).where('place', '=', place).execute();
+        if (isOwn) await copies.where(isAt(task_id, place)).execute();
         else await trx.insertInto('video_copies').values(row).execute();
         return saved;
       }),
@@ -164,15 +164,13 @@ function createWrites(queue: WriterQueue) {
     dropCopy: (next, place) =>
       queue.write({ revision: true }, async (context) => {
         const saved = await saveRecord(context, next);
-        const copies = context.trx.updateTable('video_copies').set({ is_doomed: 1 });
-        if (saved) await copies.where('task_id', '=', next.id).where('place', '=', place).execute();
+        if (saved) await doom(context.trx, next.id, place);
         return saved;
       }),
 
     doomCopy: ({ place, taskId }) =>
       queue.write(COPIES, async ({ trx }) => {
-        const copies = trx.updateTable('video_copies').set({ is_doomed: 1 });
-        await copies.where('task_id', '=', taskId).where('place', '=', place).execute();
+        await doom(trx, taskId, place);
       }),
 
     forgetCopy: (copy) =>
@@ -182,8 +180,7 @@ function createWrites(queue: WriterQueue) {
         if (copy.isShared && !hasOthers) return;
         const { numDeletedRows } = await trx
           .deleteFrom('video_copies')
-          .where('task_id', '=', copy.taskId)
-          .where('place', '=', copy.place)
+          .where(isAt(copy.taskId, copy.place))
           .where('is_doomed', '=', DOOMED)
           .executeTakeFirst();
         if (numDeletedRows > 0n && !hasOthers) await countBytes(trx, -copy.bytes);
@@ -196,8 +193,17 @@ export function alive(db: Kysely<Database>) {
   return db.selectFrom('video_copies').selectAll().where('is_doomed', '=', ALIVE);
 }
 
+/** The row of one video. */
+function isAt(taskId: string, place: number) {
+  return (eb: ExpressionBuilder<Database, 'video_copies'>) => eb.and({ task_id: taskId, place });
+}
+
 function rowOf(db: Kysely<Database>, taskId: string, place: number) {
-  return db.selectFrom('video_copies').selectAll().where('task_id', '=', taskId).where('place', '=', place);
+  return db.selectFrom('video_copies').selectAll().where(isAt(taskId, place));
+}
+
+async function doom(db: Kysely<Database>, taskId: string, place: number): Promise<void> {
+  await db.updateTable('video_copies').set({ is_doomed: 1 }).where(isAt(taskId, place)).execute();
 }
 
 /** The object of a copy has copies that stay. */
@@ -213,7 +219,7 @@ function others(db: Kysely<Database>, { object, place, taskId }: StoredCopy) {
     .selectFrom('video_copies')
     .select('task_id')
     .where('object', '=', object)
-    .where(({ eb, not }) => not(eb.and([eb('task_id', '=', taskId), eb('place', '=', place)])));
+    .where((eb) => eb.not(isAt(taskId, place)(eb)));
 }
 
 async function isShared(db: Kysely<Database>, copy: StoredCopy): Promise<boolean> {

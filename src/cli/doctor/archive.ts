@@ -1,7 +1,7 @@
-import { access, constants, stat, statfs } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { archiveKind, openVideoStorage, videosDir } from '../../app/open-archive.ts';
-import { RESERVE_BYTES } from '../../archive/room.ts';
+import { freeBytes, RESERVE_BYTES } from '../../archive/room.ts';
 import type { Config } from '../../config/config.ts';
 import { describeVideos } from '../banner.ts';
 import { findingsOf, type Finding } from './findings.ts';
@@ -39,8 +39,7 @@ async function checkDirectory(directory: string, where: string): Promise<Finding
     const path = await nearestPath(directory);
     if (!(await stat(path)).isDirectory()) throw new Error('it is not a directory');
     await access(path, constants.W_OK | constants.X_OK);
-    const { bavail, bsize } = await statfs(path);
-    return judgeRoom(where, bavail * bsize);
+    return judgeRoom(where, await freeBytes(path));
   } catch (error) {
     return failure(
       `${directory} cannot be written to (${error instanceof Error ? error.message : String(error)})`,
