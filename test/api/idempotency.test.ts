@@ -1,12 +1,11 @@
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createLog } from '../../src/log/log.ts';
-import { DatabaseSync } from '../../src/store/sqlite/driver.ts';
 import type { ApiTask } from '../kit/documents.ts';
 import { HMAC_KEY, startGateway, type GatewayOptions } from '../kit/gateway.ts';
 import { callbackFail, callbackSuccess, created, deliverCallback, refused, sign } from '../kit/kie.ts';
 import { startFakeProvider, type Answer } from '../kit/provider.ts';
 import { deferred, staysPending } from '../kit/waits.ts';
+import { inSqlite } from '../kit/store.ts';
 import { create, createTask, findTask, listTasks, taskIdOf, taskOf } from './client.ts';
 
 const INPUT = { idempotencyKey: 'one' };
@@ -84,9 +83,9 @@ describe('the same key with the same input', () => {
     await createTask(gateway, INPUT);
     await createTask(gateway, { endImageUrl: 'https://files.example/last.png', promptOptimizer: true });
     await gateway.close();
-    const database = new DatabaseSync(join(gateway.dataDir, 'kineograph.db'));
-    const rows = database.prepare('select input_hash from tasks order by created_at, id').all();
-    database.close();
+    const rows = inSqlite<unknown[]>(gateway.dataDir, (database) =>
+      database.prepare('select input_hash from tasks order by created_at, id').all(),
+    );
     // SHA-256 of ["hailuo/02-image-to-video-pro",prompt,imageUrl,endImageUrl,promptOptimizer] as JSON, by openssl.
     expect(rows.map((row) => Object.values(row as object)[0] as string)).toEqual([
       'DI96tayZqZZBXIWx-mTZGI7xlfRrLN_-_v6K_Zafs3M',

@@ -4,10 +4,9 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { runProgram } from '../../src/cli/program.ts';
-import { DatabaseSync } from '../../src/store/sqlite/driver.ts';
 import { quickDir } from '../kit/gateway.ts';
-import { S3_KEY, S3_REGION, S3_SECRET, startS3 } from '../kit/s3-server.ts';
-import { queryDatabase, temporaryDatabase } from '../kit/store.ts';
+import { S3_SECRET, s3Env, startS3 } from '../kit/s3-server.ts';
+import { inSqlite, queryDatabase, temporaryDatabase } from '../kit/store.ts';
 import { videoFile } from '../kit/video-file.ts';
 import { startArchive } from './archived.ts';
 
@@ -46,9 +45,9 @@ async function onDisk(): Promise<Place> {
     object: (name) => readFile(pathOf(name)),
     replace: (name, bytes) => (bytes ? writeFile(pathOf(name), bytes) : rm(pathOf(name))),
     sql(statement) {
-      const database = new DatabaseSync(join(dataDir, 'kineograph.db'), { timeout: 5000 });
-      database.exec(statement);
-      database.close();
+      inSqlite(dataDir, (database) => {
+        database.exec(statement);
+      });
       return Promise.resolve();
     },
   };
@@ -60,11 +59,7 @@ async function inS3(): Promise<Place> {
   return {
     dataDir,
     env: {
-      ARCHIVE: 's3',
-      ARCHIVE_S3_URL: s3.url,
-      AWS_REGION: S3_REGION,
-      AWS_ACCESS_KEY_ID: S3_KEY,
-      AWS_SECRET_ACCESS_KEY: S3_SECRET,
+      ...s3Env(s3.url),
       DATABASE_URL,
       DATA_DIR: dataDir,
     },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { S3_KEY, S3_REGION, S3_SECRET, S3Error, startS3 } from '../kit/s3-server.ts';
+import { s3Env, S3Error, startS3 } from '../kit/s3-server.ts';
 import { readScrape } from '../metrics/scrape.ts';
 import { videoFile } from '../kit/video-file.ts';
 import { staysPending } from '../kit/waits.ts';
@@ -11,11 +11,7 @@ const HOUR = 3_600_000;
 async function startRefused(timings: NonNullable<Parameters<typeof startArchive>[1]>['archiveTimings']) {
   const s3 = await startS3();
   const env = {
-    ARCHIVE: 's3',
-    ARCHIVE_S3_URL: s3.url,
-    AWS_REGION: S3_REGION,
-    AWS_ACCESS_KEY_ID: S3_KEY,
-    AWS_SECRET_ACCESS_KEY: S3_SECRET,
+    ...s3Env(s3.url),
     ARCHIVE_CONCURRENCY: '2',
   };
   const scene = await startArchive(env, { archiveTimings: { storagePause: HOUR, ...timings } });

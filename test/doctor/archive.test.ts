@@ -5,21 +5,11 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { judgeRoom } from '../../src/cli/doctor/archive.ts';
 import { quickDir } from '../kit/gateway.ts';
-import { S3_KEY, S3_REGION, S3_SECRET, startS3 } from '../kit/s3-server.ts';
+import { S3_SECRET, s3Env, startS3 } from '../kit/s3-server.ts';
 import { onTestEnd } from '../kit/waits.ts';
 import { examine } from './examine.ts';
 
 type Env = Readonly<Record<string, string>>;
-
-function s3Env(url: string): Env {
-  return {
-    ARCHIVE: 's3',
-    ARCHIVE_S3_URL: url,
-    AWS_REGION: S3_REGION,
-    AWS_ACCESS_KEY_ID: S3_KEY,
-    AWS_SECRET_ACCESS_KEY: S3_SECRET,
-  };
-}
 
 describe('doctor says of the copies of videos', () => {
   it('where the disk keeps them, and makes nothing there', async () => {

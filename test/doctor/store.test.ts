@@ -1,11 +1,10 @@
 import { readFileSync, readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { DatabaseSync } from '../../src/store/sqlite/driver.ts';
 import { migrateStore } from '../../src/store/open-connections.ts';
 import { startGateway, quickDir } from '../kit/gateway.ts';
 import { onTestEnd } from '../kit/waits.ts';
-import { emptyDatabase, queryDatabase } from '../kit/store.ts';
+import { emptyDatabase, inSqlite, queryDatabase } from '../kit/store.ts';
 import { startTransactionPooler } from '../kit/transaction-pooler.ts';
 import { examine } from './examine.ts';
 
@@ -18,9 +17,9 @@ function filesIn(directory: string): Record<string, string> {
 }
 
 function change(dataDir: string, statement: string): void {
-  const database = new DatabaseSync(join(dataDir, 'kineograph.db'));
-  database.exec(statement);
-  database.close();
+  inSqlite(dataDir, (database) => {
+    database.exec(statement);
+  });
 }
 
 describe('doctor says of SQLite', () => {

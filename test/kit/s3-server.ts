@@ -19,7 +19,8 @@ export interface S3Server {
   readonly mishaps: Mishap[];
   /**
    * Called when the first bytes of an object are there, and when it is stored and its response is not sent; goes on when it resolves, and
-   * is answered with the error of a rejection. */
+   * is answered with the error of a rejection.
+   */
   onPut: (moment: 'receiving' | 'stored', key: string) => Promise<void>;
   /** Its clock, in ms since the epoch. */
   now: () => number;
@@ -35,6 +36,18 @@ interface S3ServerOptions {
 export const S3_REGION = 'eu-central-1';
 export const S3_KEY = 'AKIATEST';
 export const S3_SECRET = 'the-secret-of-the-tests';
+
+/** The settings of a gateway that keeps copies in the S3 at `url`. */
+export function s3Env(url: string) {
+  return {
+    ARCHIVE: 's3',
+    ARCHIVE_S3_URL: url,
+    AWS_REGION: S3_REGION,
+    AWS_ACCESS_KEY_ID: S3_KEY,
+    AWS_SECRET_ACCESS_KEY: S3_SECRET,
+  };
+}
+
 const SKEW_MS = 15 * 60_000;
 const WEEK_SECONDS = 7 * 24 * 60 * 60;
 

@@ -1,5 +1,5 @@
-import { createBeginInTurns } from '../../src/limits/turns.ts';
 import { randomUUID } from 'node:crypto';
+import { createBeginInTurns } from '../../src/limits/turns.ts';
 import { MODEL_IDS } from '../../src/models/index.ts';
 import type { StoreLocation } from '../../src/store/open-connections.ts';
 import { createSignedAddress } from '../../src/tasks/signed-address.ts';

@@ -12,8 +12,19 @@ import { execFile } from 'node:child_process';
 import { rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { DatabaseSync } from '../../src/store/sqlite/driver.ts';
+import { DatabaseSync, type SqliteDatabase } from '../../src/store/sqlite/driver.ts';
+import { STORE_FILE } from '../../src/store/sqlite/open.ts';
 import { temporaryDir } from './gateway.ts';
+
+/** Uses a SQLite database as another program on this machine does. */
+export function inSqlite<T>(dataDir: string, use: (database: SqliteDatabase) => T): T {
+  const database = new DatabaseSync(join(dataDir, STORE_FILE), { timeout: 5000 });
+  try {
+    return use(database);
+  } finally {
+    database.close();
+  }
+}
 
 /** A real store as a process opens it; whoever opened it closes it. `publish` is told every change. */
 export async function openTaskStore(

@@ -1,9 +1,8 @@
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { DatabaseSync } from '../../src/store/sqlite/driver.ts';
 import { startFakeProvider } from '../kit/provider.ts';
 import { HMAC_KEY } from '../kit/gateway.ts';
 import { record, succeeded, callbackSuccess, deliverCallback, sign } from '../kit/kie.ts';
+import { inSqlite } from '../kit/store.ts';
 import { readTask, startWithProvider, startWithTask, watchTask } from '../webhooks/called-back.ts';
 import { NO_QUERY_LIMIT, POLLING, until } from './polled.ts';
 
@@ -40,9 +39,9 @@ test('a new secret of callback tokens (docs/security.md) refuses old tokens and 
   provider.always('recordInfo', record('kie-1', { state: 'queuing' }));
   const first = await startWithTask({ ...polled, provider });
   await first.gateway.close();
-  const database = new DatabaseSync(join(first.gateway.dataDir, 'kineograph.db'));
-  database.exec("delete from secrets where name = 'callback'");
-  database.close();
+  inSqlite(first.gateway.dataDir, (database) => {
+    database.exec("delete from secrets where name = 'callback'");
+  });
 
   const { gateway } = await startWithProvider({ ...polled, provider, dataDir: first.gateway.dataDir });
   const body = callbackSuccess('kie-1');

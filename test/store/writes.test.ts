@@ -1,13 +1,11 @@
 import fc from 'fast-check';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { DatabaseSync } from '../../src/store/sqlite/driver.ts';
 import { PROVIDER_ERROR_CODES } from '../../src/tasks/failure.ts';
 import { StoreUnavailableError, type CreateCap, type TaskStore } from '../../src/tasks/store.ts';
 import { TASK_STATES, type TaskRecord } from '../../src/tasks/task.ts';
 import { validateInput } from '../../src/tasks/validate-input.ts';
 import { quickDir } from '../kit/gateway.ts';
-import { openSqliteStore } from '../kit/store.ts';
+import { inSqlite, openSqliteStore } from '../kit/store.ts';
 import { onTestEnd } from '../kit/waits.ts';
 import { anyText, anyUrl } from '../tasks/any-text.ts';
 import { FAILURE, NOW, amended, hiddenTask, insertHidden, insertVisible, saved } from './records.ts';
@@ -265,9 +263,9 @@ it('SQLite remembers records until a write leaves open what it changed', async (
   const store = await openSqliteStore(dataDir);
   onTestEnd(() => store.close());
   const task = await insertVisible(store);
-  const database = new DatabaseSync(join(dataDir, 'kineograph.db'));
-  database.exec("update tasks set prompt = 'written behind its back'");
-  database.close();
+  inSqlite(dataDir, (database) => {
+    database.exec("update tasks set prompt = 'written behind its back'");
+  });
   expect(await store.get(task.id)).toEqual(task);
   expect(await store.find('ann', task.id)).toEqual(task);
   await store.sweepOrphans(0);

@@ -2,7 +2,6 @@ import { symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Finding } from '../../src/cli/doctor/findings.ts';
-import { DatabaseSync } from '../../src/store/sqlite/driver.ts';
 import { type ApiTask, TASK, TASKS_UPDATED } from '../kit/documents.ts';
 import { temporaryDir } from '../kit/gateway.ts';
 import { graphql, dataOf } from '../kit/graphql.ts';
@@ -10,7 +9,7 @@ import { openGraphqlWs } from '../kit/graphql-ws.ts';
 import { created, notVisibleYet } from '../kit/kie.ts';
 import { runBuilt, startBuilt, startBuiltSandbox } from '../kit/process.ts';
 import { startFakeProvider } from '../kit/provider.ts';
-import { emptyDatabase, openSqliteStore, queryDatabase } from '../kit/store.ts';
+import { emptyDatabase, inSqlite, openSqliteStore, queryDatabase } from '../kit/store.ts';
 import { onTestEnd } from '../kit/waits.ts';
 import { callBack, createTask, servedBy } from './client.ts';
 
@@ -86,9 +85,9 @@ test.each(['SQLite', 'PostgreSQL'])(
     }
 
     if (isSqlite) {
-      const database = new DatabaseSync(join(DATA_DIR, 'kineograph.db'));
-      database.exec(NEWER);
-      database.close();
+      inSqlite(DATA_DIR, (database) => {
+        database.exec(NEWER);
+      });
     } else {
       await runBuilt(['migrate'], { DATA_DIR });
       await queryDatabase(DATABASE_URL, NEWER);

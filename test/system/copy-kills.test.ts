@@ -1,33 +1,29 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
-import { DatabaseSync } from '../../src/store/sqlite/driver.ts';
 import { VIDEOS, type ArchivedTask } from '../archive/archived.ts';
 import { temporaryDir } from '../kit/gateway.ts';
 import { dataOf, graphql } from '../kit/graphql.ts';
 import { created, resultJson } from '../kit/kie.ts';
 import { bundle, runBuilt, startBuilt, type BuiltGateway } from '../kit/process.ts';
 import { startFakeProvider } from '../kit/provider.ts';
-import { S3_KEY, S3_REGION, S3_SECRET, startS3 } from '../kit/s3-server.ts';
+import { s3Env, startS3 } from '../kit/s3-server.ts';
 import { videoFile } from '../kit/video-file.ts';
 import { deferred, oncePerFile } from '../kit/waits.ts';
+import { inSqlite } from '../kit/store.ts';
 import { callBack, createTask, servedBy } from './client.ts';
 
 const VIDEO = videoFile({ bytes: 3_000_000 });
 const PATH = '/results/one.mp4';
 
 /** How far a copy has come. */
-type Step =
-  | 'while the video is being received'
-  | 'when it is received, before it is an object'
-  | 'when it is an object, before its row is written'
-  | 'when its row is written';
-const STEPS: readonly Step[] = [
+const STEPS = [
   'while the video is being received',
   'when it is received, before it is an object',
   'when it is an object, before its row is written',
   'when its row is written',
-];
+] as const;
+type Step = (typeof STEPS)[number];
 
 const holdingRename = oncePerFile(() => bundle('test/kit/held-rename.ts'));
 beforeAll(async () => {
@@ -47,7 +43,7 @@ interface Scene {
 
 async function onDisk(step: Step): Promise<Scene> {
   const DATA_DIR = await temporaryDir();
-  const when = { [STEPS[1] ?? '']: 'before', [STEPS[2] ?? '']: 'after' }[step];
+  const when = { [STEPS[1]]: 'before', [STEPS[2]]: 'after' }[step as string];
   return {
     env: { ARCHIVE: 'disk', DATA_DIR },
     holding: when === undefined ? {} : { NODE_OPTIONS: `--import=${await holdingRename()}`, HOLD: when },
@@ -58,7 +54,7 @@ async function onDisk(step: Step): Promise<Scene> {
 
 async function inS3(step: Step): Promise<Scene> {
   const s3 = await startS3();
-  const holdAt = { [STEPS[1] ?? '']: 'receiving', [STEPS[2] ?? '']: 'stored' }[step];
+  const holdAt = { [STEPS[1]]: 'receiving', [STEPS[2]]: 'stored' }[step as string];
   const reached = deferred('the upload');
   s3.onPut = async (moment) => {
     if (moment !== holdAt) return;
@@ -69,11 +65,7 @@ async function inS3(step: Step): Promise<Scene> {
   };
   return {
     env: {
-      ARCHIVE: 's3',
-      ARCHIVE_S3_URL: s3.url,
-      AWS_REGION: S3_REGION,
-      AWS_ACCESS_KEY_ID: S3_KEY,
-      AWS_SECRET_ACCESS_KEY: S3_SECRET,
+      ...s3Env(s3.url),
       DATA_DIR: await temporaryDir(),
     },
     holding: {},
@@ -124,18 +116,8 @@ async function stateOf(gateway: BuiltGateway, id: string): Promise<string | unde
   return (await taskOf(gateway, id))?.videos[0]?.archive.state;
 }
 
-/** Uses the store of a gateway that does not run. */
-function run<T>(dataDir: string, use: (database: InstanceType<typeof DatabaseSync>) => T): T {
-  const database = new DatabaseSync(join(dataDir, 'kineograph.db'), { timeout: 5000 });
-  try {
-    return use(database);
-  } finally {
-    database.close();
-  }
-}
-
 function countedBytes(dataDir: string): readonly unknown[] {
-  return run<unknown[]>(dataDir, (database) =>
+  return inSqlite<unknown[]>(dataDir, (database) =>
     database.prepare("select value from counters where name = 'archive_bytes'").all(),
   );
 }
@@ -170,7 +152,7 @@ const ENDS: readonly (readonly [string, (env: Scene['env'], id: string) => Promi
   [
     'is deleted',
     (env, id) => {
-      run(env.DATA_DIR, (database) => {
+      inSqlite(env.DATA_DIR, (database) => {
         database.exec(`delete from tasks where id = '${id}'`);
       });
       return Promise.resolve();

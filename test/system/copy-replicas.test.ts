@@ -3,7 +3,7 @@ import { HMAC_KEY, startReplica } from '../kit/gateway.ts';
 import { created, resultJson } from '../kit/kie.ts';
 import { runBuilt } from '../kit/process.ts';
 import { startFakeProvider } from '../kit/provider.ts';
-import { S3_KEY, S3_REGION, S3_SECRET, startS3 } from '../kit/s3-server.ts';
+import { s3Env, startS3 } from '../kit/s3-server.ts';
 import { emptyDatabase, queryDatabase } from '../kit/store.ts';
 import { videoFile } from '../kit/video-file.ts';
 import { deferred } from '../kit/waits.ts';
@@ -19,12 +19,8 @@ test('two replicas on PostgreSQL and S3 request each video once, and store it on
     KIE_WEBHOOK_HMAC_KEYS: HMAC_KEY,
     KIE_CREATES_PER_10S: '1000',
     PUBLIC_URL: 'https://gateway.example.test',
-    ARCHIVE: 's3',
-    ARCHIVE_S3_URL: s3.url,
+    ...s3Env(s3.url),
     ARCHIVE_CONCURRENCY: String(CONCURRENCY),
-    AWS_REGION: S3_REGION,
-    AWS_ACCESS_KEY_ID: S3_KEY,
-    AWS_SECRET_ACCESS_KEY: S3_SECRET,
   };
   // Nothing arrives before both of them copy as much as they may.
   const bothCopy = deferred('both replicas to copy');

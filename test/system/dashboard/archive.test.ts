@@ -8,7 +8,7 @@ import { imageBytes } from '../../kit/images.ts';
 import { created, resultJson } from '../../kit/kie.ts';
 import { freePort, startBuilt } from '../../kit/process.ts';
 import { startFakeProvider, type Answer, type ProviderRequest } from '../../kit/provider.ts';
-import { S3_KEY, S3_REGION, S3_SECRET, startS3 } from '../../kit/s3-server.ts';
+import { s3Env, startS3 } from '../../kit/s3-server.ts';
 import { realVideo } from '../../kit/video-file.ts';
 import { deferred, oncePerFile } from '../../kit/waits.ts';
 import { callBack, createTask, servedBy } from '../client.ts';
@@ -190,13 +190,7 @@ test.each(['disk', 's3'] as const)(
       PORT,
       PUBLIC_URL: `http://127.0.0.1:${PORT}`,
       DATA_DIR: await temporaryDir(),
-      ARCHIVE: archive,
-      ...(archive === 's3' && {
-        ARCHIVE_S3_URL: s3.url,
-        AWS_REGION: S3_REGION,
-        AWS_ACCESS_KEY_ID: S3_KEY,
-        AWS_SECRET_ACCESS_KEY: S3_SECRET,
-      }),
+      ...(archive === 's3' ? s3Env(s3.url) : { ARCHIVE: archive }),
     });
     const { page } = await open(gateway.url);
     const parts: string[] = [];
