@@ -1,6 +1,7 @@
 import type { Subject, Move, TaskRef } from '../subjects/subject.ts';
 import { inParallel } from '../support/in-parallel.ts';
-import { openHttp, type Answer, type HttpConnection } from './http-connection.ts';
+import type { Answer } from './http-connection.ts';
+import { openPool } from './http-pool.ts';
 
 /** Kept-alive connections that send callbacks. */
 export interface Callers {
@@ -24,28 +25,9 @@ export interface Hooks {
   readonly until?: (task: TaskRef) => Promise<void>;
 }
 
-/** Servers close what is idle for 5 s; a connection that was idle for so long is not used again. */
-export const FRESH_MS = 2000;
-
-interface Idle {
-  readonly connection: HttpConnection;
-  readonly since: number;
-}
-
 export async function openCallers(subject: Subject, width: number): Promise<Callers> {
   const [port = 0] = subject.ports;
-  const open = await Promise.all(Array.from({ length: width }, () => openHttp(port)));
-  const idle: Idle[] = open.map((connection) => ({ connection, since: performance.now() }));
-
-  async function answered(request: Buffer): Promise<Answer> {
-    const { connection: last, since } = idle.pop() ?? { connection: null, since: 0 };
-    const isFresh = performance.now() - since < FRESH_MS;
-    if (!isFresh) last?.end();
-    const connection = last && isFresh ? last : await openHttp(port);
-    const answer = await connection.send(request);
-    idle.push({ connection, since: performance.now() });
-    return answer;
-  }
+  const pool = await openPool(port, width);
 
   const prepare: Callers['prepare'] = (tasks, move) =>
     tasks.map((task) => ({ task, request: subject.callback(task, move) }));
@@ -53,15 +35,15 @@ export async function openCallers(subject: Subject, width: number): Promise<Call
   const send: Callers['send'] = (calls, { before, until } = {}) =>
     inParallel(calls, width, async ({ request, task }) => {
       before?.(task);
-      await Promise.all([answered(request).then(assertTaken), until?.(task)]);
+      await Promise.all([pool.send(request).then(assertTaken), until?.(task)]);
     });
 
   return {
     prepare,
     send,
     move: (tasks, move, hooks) => send(prepare(tasks, move), hooks),
-    end() {
-      for (const { connection } of idle) connection.end();
+    end: () => {
+      pool.end();
     },
   };
 }

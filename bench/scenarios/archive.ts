@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { openCallers } from '../client/callers.ts';
 import { CREATE, INPUT } from '../client/documents.ts';
 import { openHttp, postRequest, type Answer } from '../client/http-connection.ts';
-import { openPaced } from '../client/paced.ts';
+import { openPool } from '../client/http-pool.ts';
+import { sendPaced } from '../client/paced.ts';
 import type { Subject, TaskRef } from '../subjects/subject.ts';
 import { VIDEO_BYTES } from '../subjects/video-server.ts';
 import { peakKiB, residentKiB } from '../support/processes.ts';
@@ -44,17 +45,22 @@ interface Times {
 async function measure(subject: Subject, videos: number): Promise<Figures> {
   const [port = 0] = subject.ports;
   const [pid = 0] = subject.pids;
-  const [creates, callbacks] = [openPaced(port, assertTaken), openPaced(port, assertTaken)];
+  const pool = await openPool(port);
   const callers = await openCallers(subject, 20);
   const metrics = await openHttp(port);
   const done = subject.tasks.slice(0, videos);
   const moved = subject.tasks.slice(videos)[Symbol.iterator]();
   const create = postRequest('/graphql', { query: CREATE, variables: { input: INPUT } }, subject.headers);
 
+  async function send(request: Buffer, before: () => void): Promise<void> {
+    assertTaken(await pool.send(request, before));
+  }
+
   async function during(end: Promise<unknown>, times: Times): Promise<void> {
+    const everyMs = 1000 / PER_SECOND;
     const [made, called] = await Promise.all([
-      creates.run(1000 / PER_SECOND, () => create, end),
-      callbacks.run(1000 / PER_SECOND, () => subject.callback(nextOf(moved), 'queuing'), end),
+      sendPaced(send, { everyMs, end, next: () => create }),
+      sendPaced(send, { everyMs, end, next: () => subject.callback(nextOf(moved), 'queuing') }),
     ]);
     times.creates.push(...made);
     times.callbacks.push(...called);
@@ -97,7 +103,7 @@ async function measure(subject: Subject, videos: number): Promise<Figures> {
       }
     },
   );
-  for (const part of [creates, callbacks, callers, metrics]) part.end();
+  for (const part of [pool, callers, metrics]) part.end();
   return {
     ...compared('creates', quiet.creates, copying.creates),
     ...compared('callbacks', quiet.callbacks, copying.callbacks),

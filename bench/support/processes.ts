@@ -84,10 +84,15 @@ export function cpuOf(pid: number): number {
 
 /** What a process has in memory, in KiB. */
 export function residentKiB(pid: number): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+  return statusOf(pid, 'VmRSS');
 }
 
 /** The most that it ever had. */
 export function peakKiB(pid: number): number {
-  return Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+  return statusOf(pid, 'VmHWM');
+}
+
+function statusOf(pid: number, name: string): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)?.[1]);
 }
